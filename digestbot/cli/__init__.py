@@ -1,0 +1,111 @@
+"""The command line: arguments, logging, the clock; where all is put together.
+
+Nothing heavy is imported before a command is known to need it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from digestbot import __version__
+
+OK, TROUBLE, USAGE, ATTENTION = 0, 1, 2, 3
+
+_EPILOG = """\
+exit codes: 0 done; 1 something went wrong; 2 wrong usage or configuration;
+3 done, but something waits for a person (digestbot posts shows what).
+The configuration is -c FILE, else $DIGESTBOT_CONFIG, ./config.toml, or
+digestbot/config.toml in $XDG_CONFIG_HOME. Results go to stdout, logs to stderr."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    raw = argparse.RawDescriptionHelpFormatter
+    main_ = argparse.ArgumentParser(
+        prog="digestbot",
+        description="Publishes digests of research-paper summaries to X and to a Facebook Page.",
+        epilog=_EPILOG,
+        formatter_class=raw,
+    )
+    main_.add_argument("--version", action="version", version=f"digestbot {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    for target, default in ((main_, None), (common, argparse.SUPPRESS)):
+        target.add_argument("-c", "--config", metavar="FILE", default=default, help="the configuration file")
+        target.add_argument("-v", "--verbose", action="store_true", default=default or False
+                            if target is main_ else default, help="log every step")
+        target.add_argument("-q", "--quiet", action="store_true", default=default or False
+                            if target is main_ else default, help="log only what went wrong")
+    commands = main_.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, help_: str, *, json: bool = True) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help_, description=help_[0].upper() + help_[1:] + ".", parents=[common])
+        if json:
+            command.add_argument("--json", action="store_true", help="print results as JSON")
+        return command
+
+    add("run", "run the service: publish on schedule until told to stop (SIGTERM or SIGINT)", json=False)
+    add("once", "do all that is due now, then end: for cron")
+    send = add("send", "make and publish editions of a digest now, outside its schedule")
+    send.add_argument("digest", metavar="DIGEST")
+    send.add_argument("--count", type=_positive, default=1, metavar="N", help="how many editions on each channel (1)")
+    preview = add("preview", "show exactly what would be sent next; reads the sources, touches nothing")
+    preview.add_argument("digest", metavar="DIGEST")
+    preview.add_argument("--channel", metavar="CHANNEL", help="only this one of the digest's channels")
+    posts = add("posts", "list what was posted and what waits, in the order it was made")
+    posts.add_argument("--status", action="append", metavar="STATUS", help="only posts that stand here (may be repeated)")
+    posts.add_argument("--channel", metavar="CHANNEL", help="only posts on this channel")
+    posts.add_argument("--digest", metavar="DIGEST", help="only posts of this digest")
+    posts.add_argument("--limit", type=_positive, metavar="N", help="only the newest N")
+    check = add("check", "check configuration, templates and ledger")
+    check.add_argument("--online", action="store_true",
+                       help="also ask the platforms whether they accept the credentials (X may charge for the call)")
+    init = add("init", "write a commented configuration to start from", json=False)
+    init.add_argument("file", nargs="?", default="config.toml", metavar="FILE", help="where to (config.toml)")
+    sandbox = add("sandbox", "run a local X and Facebook to rehearse with", json=False)
+    sandbox.add_argument("--port", type=_port, default=8780, metavar="N", help="on this loopback port (8780; 0 takes a free one)")
+    sandbox.add_argument("--fault", action="append", default=[], metavar="KIND[:TIMES]",
+                         help="let this go wrong at the next posts, such as drop-after:2; see docs/sandbox.md")
+    sandbox.add_argument("--lag", type=float, default=0.0, metavar="SECONDS", help="new posts show in timelines this late")
+    demo = add("demo", "show the main job on a bundled feed and a sandbox: no account, no configuration")
+    demo.add_argument("--keep", action="store_true", help="leave the pages up for looking, until interrupted")
+    demo.add_argument("--database", metavar="PATH", help="keep the ledger in this file; a second run posts nothing new")
+    demo.add_argument("--port", type=_port, default=0, metavar="N", help="the sandbox's port (a free one)")
+    return main_
+
+
+def _positive(text: str) -> int:
+    if text.isdecimal() and 0 < int(text) <= 10_000:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 10000")
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port number")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; gives its exit code."""
+    arguments = parser().parse_args(argv)
+    from digestbot.errors import ConfigError, DigestbotError
+
+    try:
+        from digestbot.cli import commands
+
+        return commands.COMMANDS[arguments.command](arguments)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return USAGE
+    except DigestbotError as error:
+        print(f"digestbot: {error}", file=sys.stderr)
+        return TROUBLE
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # the reader of our output went away; keep the interpreter from complaining about it at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return TROUBLE

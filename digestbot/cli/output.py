@@ -1,0 +1,60 @@
+"""Results on stdout: for people, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterable
+from typing import Any
+
+from digestbot.model import Message, Platform, PostRow
+from digestbot.text import LIMITS
+
+
+def as_json(value: object) -> None:
+    """One JSON document."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def post_json(row: PostRow) -> dict[str, Any]:
+    """A post as scripts get it."""
+    return {
+        "id": row.id,
+        "status": row.status,
+        "channel": row.channel,
+        "digest": row.digest,
+        "slot": row.slot,
+        "position": row.position,
+        "at": row.at.isoformat(timespec="seconds"),
+        "text": row.text,
+        "link": row.link,
+        "receipt": {"id": row.receipt.id, "url": row.receipt.url} if row.receipt else None,
+        "error": row.error,
+        "attempts": row.attempts,
+        "not_before": row.not_before.isoformat(timespec="seconds") if row.not_before else None,
+    }
+
+
+def json_rows(rows: Iterable[PostRow]) -> None:
+    """A JSON list of posts, written row by row: however many there are, memory stays as it is."""
+    separator = "["
+    for row in rows:
+        print(separator + "\n" + json.dumps(post_json(row), ensure_ascii=False), end="")
+        separator = ","
+    print("\n]" if separator == "," else "[]")
+
+
+def post_line(row: PostRow) -> str:
+    """A post in one line, and what went wrong with it in another."""
+    title = textwrap.shorten(row.text.splitlines()[0], 48, placeholder="…")
+    where = row.receipt.url if row.receipt else ""
+    line = f"{row.id:>5}  {row.status:<11}  {row.channel:<8}  {row.digest:<10}  {row.at:%Y-%m-%d %H:%M}  {title:<48}  {where}"
+    return line.rstrip() + (f"\n       {row.error}" if row.error and not row.receipt else "")
+
+
+def framed(message: Message, platform: Platform) -> str:
+    """A message between lines, with its length against the platform's limit."""
+    limit = LIMITS[platform]
+    body = textwrap.indent(message.text, "  │ ", lambda _: True)
+    attached = f"\n  attached link: {message.link}" if message.link else ""
+    return f"{body}\n  {limit.measure(message.text)} of {limit.most} characters{attached}"

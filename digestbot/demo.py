@@ -1,0 +1,88 @@
+"""The main job, shown: a bundled feed, the real service, a sandbox to publish to.
+
+Time is passed in everywhere, so the demo moves it: the clock starts eight days ago and jumps from slot to slot
+of a weekday schedule until nothing waits.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from digestbot import config as configuration
+from digestbot.ledger import Ledger, views
+from digestbot.model import PostRow
+from digestbot.planning import slots
+from digestbot.sandbox import Answer, Sandbox, World
+from digestbot.service import Report, Service
+
+FEED = Path(__file__).parent / "demo-feed.xml"
+SCHEDULE = "0 9,13,17 * * mon-fri"
+
+
+@dataclass
+class Played:
+    """What the demo did: the sandbox still runs while this is in use."""
+
+    sandbox: Sandbox
+    database: Path
+    reports: list[Report] = field(default_factory=list)
+    rows: list[PostRow] = field(default_factory=list)
+
+
+@contextmanager
+def play(now: datetime, database: Path | None = None, port: int = 0) -> Iterator[Played]:
+    """Run the demo; the sandbox is up until the block ends. Raises DigestbotError as the service does."""
+    with tempfile.TemporaryDirectory(prefix="digestbot-demo-") as folder:
+        file = database or Path(folder) / "digestbot.db"
+        moment = [now - timedelta(days=8)]
+
+        def clock() -> datetime:
+            return moment[0]
+
+        world = World(clock=lambda: clock().timestamp())
+        documents: dict[str, Callable[[object], Answer]] = {
+            "/rss-full.xml": lambda _: Answer(200, FEED.read_bytes(), content_type="application/rss+xml")
+        }
+        with Sandbox(port, world=world, secrets=("demo-secret", "demo-token-secret"), app_secret="demo-app",  # noqa: S106
+                     documents=documents) as sandbox:
+            ledger = Ledger(f"sqlite:///{file.absolute()}")
+            try:
+                service = Service(_settings(sandbox.url), ledger, clock)
+                service.prepare()
+                played = Played(sandbox, file)
+                played.reports.append(service.tick())  # first sight: reads the feed, fills the backlog
+                for slot in slots(SCHEDULE.upper(), ZoneInfo("UTC"), clock()):
+                    if slot.due > now:
+                        break
+                    moment[0] = slot.due
+                    played.reports.append(service.tick())
+                with ledger.read() as tx:
+                    played.rows = list(views.post_rows(tx))
+                yield played
+            finally:
+                ledger.close()
+
+
+def _settings(url: str) -> configuration.Config:
+    return configuration.build({
+        "timezone": "UTC",
+        "sources": {"shortscience": {
+            "kind": "feed", "url": f"{url}/rss-full.xml", "every": "1 hour", "allow_private_addresses": True,
+        }},
+        "channels": {
+            "x": {"platform": "twitter", "api_url": url, "api_key": "demo-key", "api_secret": "demo-secret",
+                  "access_token": "100-demo-token", "access_token_secret": "demo-token-secret"},
+            "page": {"platform": "facebook", "api_url": url, "page_id": "200", "access_token": "demo-page-token",
+                     "app_secret": "demo-app"},
+        },
+        "digests": {"latest": {
+            "sources": ["shortscience"], "channels": ["x", "page"], "schedule": SCHEDULE, "min_votes": 2,
+            "backlog": "all",
+        }},
+    })

@@ -1,0 +1,87 @@
+"""Everything that digestbot itself raises.
+
+::
+
+    DigestbotError
+    ├── ConfigError        the operator's configuration is wrong; every mistake at once
+    ├── SourceError        a source could not be read; the ledger stays as it was
+    ├── RenderError        a template is missing, broken, or made something that cannot be posted
+    ├── LedgerError        the ledger cannot be opened, read or written: nothing is sent
+    └── PublishError       what came of one attempt at a post
+        ├── Rejected       the platform refused this content: the post fails, others go on
+        ├── Unauthorized   the channel may not post: it pauses, its posts wait
+        ├── RateLimited    too many calls: the channel waits
+        ├── Unavailable    surely not sent: it may be tried again
+        └── OutcomeUnknown the post may exist: never sent again before its absence is established
+
+Publishers raise only the kinds of PublishError, cause chained and secrets removed. Whatever else escapes
+while publishing counts as OutcomeUnknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+
+class DigestbotError(Exception):
+    """The root of the tree: its text is fit for an operator's eyes."""
+
+
+class ConfigError(DigestbotError):
+    """The configuration holds mistakes; ``problems`` names each with its place and its mend."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class SourceError(DigestbotError):
+    """A source could not be read or understood."""
+
+
+class RenderError(DigestbotError):
+    """A template is missing, broken, or rendered something that cannot be posted."""
+
+
+class LedgerError(DigestbotError):
+    """The ledger cannot be used."""
+
+
+class PublishError(DigestbotError):
+    """What came of an attempt that gave no receipt."""
+
+
+class Rejected(PublishError):
+    """The platform surely refused this content, and would again."""
+
+
+class Unauthorized(PublishError):
+    """The platform surely refused the channel: dead token, missing permission, no credit.
+
+    ``certain`` is False where one such answer may be an outage of the platform's and a second look is due.
+    """
+
+    def __init__(self, message: str, *, certain: bool = True) -> None:
+        super().__init__(message)
+        self.certain = certain
+
+
+class RateLimited(PublishError):
+    """The platform surely refused the call for now.
+
+    ``wait`` is how long it asks to be left alone, reckoned on its own clock, so that ours being wrong does
+    no harm; None where it did not say.
+    """
+
+    def __init__(self, message: str, *, wait: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class Unavailable(PublishError):
+    """The request surely never left: refused connection, no address, failed handshake."""
+
+
+class OutcomeUnknown(PublishError):
+    """The request left, or may have, and no trustworthy answer came: the post may exist."""

@@ -1,0 +1,177 @@
+"""Opening the ledger: SQLite or PostgreSQL, set up so that what was committed stays committed.
+
+SQLite before 3.51.3 (3.50.7, 3.44.6) can corrupt a WAL database that has two connections, so WAL is used only
+from a mended version on, with synchronous=FULL; below it the rollback journal with synchronous=EXTRA. Every
+write transaction begins with BEGIN IMMEDIATE: one that began by reading would fail, or lose updates, when it
+came to write.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from digestbot import schema
+from digestbot.errors import LedgerError
+
+BUSY_SECONDS = 30
+_MIGRATION_LOCK = 0x6469_6765_7374  # "digest": PostgreSQL's advisory lock while migrating
+
+
+def wal_is_safe(version: tuple[int, int, int]) -> bool:
+    """Whether this SQLite has the WAL corruption of two connections mended."""
+    return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+
+
+class Ledger:
+    """The ledger's transactions. `begin` writes, `read` does not; both end with the block."""
+
+    def __init__(self, url: str, folder: Path = Path()) -> None:
+        """Prepare the engine for ``url``; nothing is opened yet.
+
+        A relative SQLite file is taken from ``folder``. Raises LedgerError for an address that is none.
+        """
+        try:
+            address = sa.make_url(url)
+        except ArgumentError as error:
+            raise LedgerError("database: not an address; write one such as sqlite:///digestbot.db") from error
+        self._outer: sa.Connection | None = None
+        self.file: Path | None = None
+        backend = address.get_backend_name()
+        if backend == "sqlite":
+            if address.database not in (None, "", ":memory:"):
+                self.file = folder / str(address.database)
+                address = address.set(database=str(self.file))
+            self.engine = sa.create_engine(
+                address,
+                hide_parameters=True,
+                connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+            )
+            sa.event.listen(self.engine, "connect", _set_up_sqlite)
+            sa.event.listen(self.engine, "begin", _begin_sqlite)
+        elif backend == "postgresql":
+            if address.drivername == "postgresql":
+                address = address.set(drivername="postgresql+psycopg")
+            try:
+                self.engine = sa.create_engine(
+                    address,
+                    hide_parameters=True,
+                    pool_pre_ping=True,
+                    connect_args={"options": "-c synchronous_commit=on -c lock_timeout=30s", "connect_timeout": 10},
+                )
+            except (NoSuchModuleError, ModuleNotFoundError) as error:
+                raise LedgerError(
+                    "database: PostgreSQL needs a driver: pip install 'digestbot[postgresql]'"
+                ) from error
+        else:
+            raise LedgerError(f"database: {backend} cannot hold the ledger; use sqlite or postgresql")
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """A write transaction, committed when the block ends well."""
+        with self._translated():
+            if self._outer is not None:
+                with self._outer.begin_nested():
+                    yield self._outer
+            else:
+                with self.engine.begin() as connection:
+                    yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A transaction that only reads: it takes no write lock."""
+        with self._translated():
+            if self._outer is not None:
+                yield self._outer
+            else:
+                with self.engine.connect().execution_options(reading=True) as connection, connection.begin():
+                    yield connection
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[Ledger]:
+        """A ledger in which everything works as in this one, and nothing of it remains afterwards."""
+        with self.begin() as connection:
+            other = Ledger.__new__(Ledger)
+            other.engine, other.file, other._outer = self.engine, self.file, connection
+            nested = connection.begin_nested()
+            try:
+                yield other
+            finally:
+                nested.rollback()
+
+    def prepare(self) -> None:
+        """Create the tables, or bring those of an older digestbot up to date.
+
+        Raises LedgerError where the ledger cannot be opened or belongs to a newer digestbot.
+        """
+        if self.file is not None and not self.file.parent.is_dir():
+            raise LedgerError(f"{self.file}: the folder {self.file.parent} does not exist; make it first")
+        with self.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            found = self.revision(connection)
+            if found != schema.REVISION:
+                self._migrate(connection, found)
+
+    @staticmethod
+    def revision(connection: sa.Connection) -> str | None:
+        """The migration that the ledger stands at; None where it is empty."""
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        return revision
+
+    @staticmethod
+    def _migrate(connection: sa.Connection, found: str | None) -> None:
+        # Imported here: Alembic is needed once in a ledger's life, not at every start.
+        from alembic import command
+        from alembic.config import Config
+        from alembic.util import CommandError
+
+        settings = Config()
+        settings.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
+        settings.attributes["connection"] = connection
+        try:
+            command.upgrade(settings, "head")
+        except CommandError as error:
+            raise LedgerError(
+                f"the ledger is at revision {found}, which this digestbot does not know: it was written by a newer "
+                "one; install that, or restore a backup"
+            ) from error
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            where = self.file or self.engine.url.render_as_string(hide_password=True)
+            reason = str(error.orig).strip().splitlines()[:1] or [type(error.orig).__name__]
+            raise LedgerError(f"ledger {where}: {reason[0]}") from error
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    if wal_is_safe(sqlite3.sqlite_version_info):  # pragma: no cover - depends on the machine's SQLite
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+    else:
+        # Setting the mode takes a lock; a file that is there already is not in WAL unless somebody made it so.
+        if cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+            cursor.execute("PRAGMA journal_mode = DELETE")
+        cursor.execute("PRAGMA synchronous = EXTRA")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -1,0 +1,139 @@
+"""Inside a transaction: slots, what waits for them, and the editions and posts made for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from digestbot.model import Message, Order, Paper, PostStatus, Slot, Summary
+from digestbot.schema import backlog, editions, papers, posts, slots, summaries
+
+
+class TakenElsewhereError(Exception):
+    """Another process reached the slot, or took one of the summaries, first: roll back and let it be."""
+
+
+def last_slot(tx: sa.Connection, digest: str, channel: str) -> datetime | None:
+    """When the newest scheduled slot that was reached was due."""
+    due: datetime | None = tx.scalar(
+        sa.select(slots.c.due)
+        .where(slots.c.digest == digest, slots.c.channel == channel, slots.c.scheduled)
+        .order_by(slots.c.due.desc())
+        .limit(1)
+    )
+    return due
+
+
+def waiting(
+    tx: sa.Connection, digest: str, channel: str, order: Order, min_votes: int | None, most: int
+) -> list[Summary]:
+    """The next summaries of the backlog that the digest would publish, in its order."""
+    query = sa.select(summaries, papers.c.key, papers.c.title, papers.c.arxiv_id, papers.c.doi).join(papers)
+    query = query.join(backlog, backlog.c.summary_id == summaries.c.id).where(
+        backlog.c.digest == digest, backlog.c.channel == channel, backlog.c.status == "waiting"
+    )
+    if min_votes is not None:
+        query = query.where(sa.func.coalesce(summaries.c.votes, 0) >= min_votes)
+    undated = summaries.c.dated.is_(None)
+    match order:
+        case Order.OLDEST:
+            query = query.order_by(undated, summaries.c.dated, summaries.c.id)
+        case Order.NEWEST:
+            query = query.order_by(undated, summaries.c.dated.desc(), summaries.c.id.desc())
+        case Order.VOTES:
+            query = query.order_by(sa.func.coalesce(summaries.c.votes, 0).desc(), summaries.c.id)
+    return [_summary(row) for row in tx.execute(query.limit(most))]
+
+
+def newest(tx: sa.Connection, sources: Sequence[str]) -> Summary | None:
+    """The newest summary of these sources, for showing what a post would look like."""
+    query = (
+        sa.select(summaries, papers.c.key, papers.c.title, papers.c.arxiv_id, papers.c.doi)
+        .join(papers)
+        .where(summaries.c.source.in_(sources))
+        .order_by(summaries.c.dated.is_(None), summaries.c.dated.desc(), summaries.c.id.desc())
+    )
+    row = tx.execute(query.limit(1)).first()
+    return None if row is None else _summary(row)
+
+
+def _summary(row: sa.Row[tuple[object, ...]]) -> Summary:
+    return Summary(
+        paper=Paper(row.key, row.title, row.arxiv_id, row.doi),
+        writer=row.writer,
+        handle=row.handle,
+        body=row.body,
+        link=row.link,
+        votes=row.votes,
+        dated=row.dated,
+        id=row.id,
+    )
+
+
+def reach_slot(tx: sa.Connection, digest: str, channel: str, slot: Slot, now: datetime, *, scheduled: bool = True) -> int:
+    """Record the slot as reached; gives its id. Raises TakenElsewhereError where it was reached before."""
+    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert
+    statement = (
+        insert(slots)
+        .values(
+            digest=digest, channel=channel, nominal=slot.nominal, due=slot.due, scheduled=scheduled, reached_at=now
+        )
+        .on_conflict_do_nothing(index_elements=["digest", "channel", "nominal"])
+        .returning(slots.c.id)
+    )
+    id_ = tx.execute(statement).scalar_one_or_none()
+    if id_ is None:
+        raise TakenElsewhereError
+    return int(id_)
+
+
+def make_edition(
+    tx: sa.Connection,
+    slot_id: int,
+    digest: str,
+    channel: str,
+    chosen: Sequence[Summary],
+    messages: Sequence[Message],
+    now: datetime,
+) -> list[int]:
+    """Freeze these summaries as the slot's edition, and its posts as pending; gives the posts' ids.
+
+    Raises TakenElsewhereError where one of the summaries no longer waits.
+    """
+    edition = tx.execute(
+        editions.insert().values(slot_id=slot_id, digest=digest, channel=channel, made_at=now).returning(editions.c.id)
+    ).scalar_one()
+    for position, summary in enumerate(chosen):
+        taken = tx.execute(
+            backlog.update()
+            .where(
+                backlog.c.digest == digest,
+                backlog.c.channel == channel,
+                backlog.c.summary_id == summary.id,
+                backlog.c.status == "waiting",
+            )
+            .values(status="taken", edition_id=edition, position=position)
+        )
+        if taken.rowcount != 1:
+            raise TakenElsewhereError
+    made = []
+    for position, message in enumerate(messages):
+        made.append(
+            tx.execute(
+                posts.insert()
+                .values(
+                    edition_id=edition,
+                    position=position,
+                    channel=channel,
+                    status=PostStatus.PENDING,
+                    text=message.text,
+                    link=message.link,
+                    made_at=now,
+                )
+                .returning(posts.c.id)
+            ).scalar_one()
+        )
+    return made

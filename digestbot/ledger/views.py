@@ -1,0 +1,91 @@
+"""Inside a transaction that only reads: what operators are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from digestbot.model import PostRow, PostStatus, Receipt
+from digestbot.schema import backlog, channels, editions, posts, slots, sources
+
+ATTENTION = (PostStatus.UNKNOWN, PostStatus.QUARANTINED, PostStatus.FAILED)
+
+
+def post_rows(
+    tx: sa.Connection,
+    *,
+    statuses: Sequence[PostStatus] = (),
+    channel: str | None = None,
+    digest: str | None = None,
+    newest: int | None = None,
+    ids: Sequence[int] = (),
+) -> Iterator[PostRow]:
+    """Posts in the order they were made, a page at a time; ``newest`` keeps only so many of the latest."""
+    query = (
+        sa.select(posts, editions.c.digest, slots.c.nominal)
+        .join(editions, editions.c.id == posts.c.edition_id)
+        .join(slots, slots.c.id == editions.c.slot_id)
+    )
+    if statuses:
+        query = query.where(posts.c.status.in_(statuses))
+    if channel:
+        query = query.where(posts.c.channel == channel)
+    if digest:
+        query = query.where(editions.c.digest == digest)
+    if ids:
+        query = query.where(posts.c.id.in_(ids))
+    if newest is not None:
+        latest = query.with_only_columns(posts.c.id).order_by(posts.c.id.desc()).limit(newest)
+        query = query.where(posts.c.id.in_(latest))
+    for row in tx.execution_options(yield_per=500).execute(query.order_by(posts.c.id)):
+        yield PostRow(
+            id=row.id,
+            status=PostStatus(row.status),
+            channel=row.channel,
+            digest=row.digest,
+            slot=row.nominal,
+            position=row.position,
+            at=row.concluded_at or row.made_at,
+            text=row.text,
+            link=row.link,
+            receipt=Receipt(row.receipt_id, row.receipt_url) if row.receipt_id else None,
+            error=row.error,
+            attempts=row.epoch,
+            not_before=row.not_before,
+        )
+
+
+def status_counts(tx: sa.Connection) -> dict[PostStatus, int]:
+    """How many posts stand where."""
+    rows = tx.execute(sa.select(posts.c.status, sa.func.count()).group_by(posts.c.status))
+    return {PostStatus(status): count for status, count in rows}
+
+
+def backlog_counts(tx: sa.Connection, digest: str, channel: str) -> dict[str, int]:
+    """How many summaries wait, were taken into an edition, or were skipped."""
+    rows = tx.execute(
+        sa.select(backlog.c.status, sa.func.count())
+        .where(backlog.c.digest == digest, backlog.c.channel == channel)
+        .group_by(backlog.c.status)
+    )
+    return {status: count for status, count in rows}
+
+
+def source_errors(tx: sa.Connection) -> dict[str, str]:
+    """The sources whose last poll failed, and why."""
+    rows = tx.execute(sa.select(sources.c.name, sources.c.error).where(sources.c.error.is_not(None)))
+    return {name: error for name, error in rows}
+
+
+def last_poll(tx: sa.Connection, source: str) -> datetime | None:
+    """When the source was last read."""
+    polled: datetime | None = tx.scalar(sa.select(sources.c.polled_at).where(sources.c.name == source))
+    return polled
+
+
+def paused_channels(tx: sa.Connection) -> dict[str, str]:
+    """The channels that wait for an operator, and why."""
+    rows = tx.execute(sa.select(channels.c.name, channels.c.pause_reason).where(channels.c.paused_at.is_not(None)))
+    return {name: reason for name, reason in rows}

@@ -1,0 +1,129 @@
+"""The nouns of the glossary as frozen values. Standard library only; no behaviour that needs a ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Platform(StrEnum):
+    """Where a channel lives."""
+
+    TWITTER = "twitter"
+    FACEBOOK = "facebook"
+
+
+class PostStatus(StrEnum):
+    """Where a post stands; see docs/lifecycle.md for what leads from one to the next."""
+
+    PENDING = "pending"
+    PUBLISHING = "publishing"
+    PUBLISHED = "published"
+    UNKNOWN = "unknown"
+    QUARANTINED = "quarantined"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Order(StrEnum):
+    """Which of the waiting summaries goes first."""
+
+    OLDEST = "oldest"
+    NEWEST = "newest"
+    VOTES = "votes"
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A research paper. ``key`` is the store's own (a DBLP key or a DOI), or the item's identity elsewhere."""
+
+    key: str
+    title: str
+    arxiv_id: str | None = None
+    doi: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One reader's summary of one paper, as a source gave it.
+
+    ``writer`` is the name to show, None for an anonymous one; ``handle`` tells this writer's summary of the
+    paper from another's and is None for an anonymous one too. ``body`` is Markdown with LaTeX.
+    ``dated`` is what the source says: for ShortScience the time of the last edit, so it decides nothing
+    but an order. ``id`` is the ledger's, None before the ledger knows it.
+    """
+
+    paper: Paper
+    writer: str | None
+    handle: str | None
+    body: str
+    link: str
+    votes: int | None = None
+    dated: datetime | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one post says, frozen when the post is made: sent byte for byte, now or at a later attempt.
+
+    ``link`` is an address that the platform attaches beside the text (Facebook); on X the address stands in
+    the text.
+    """
+
+    text: str
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The platform's id and address of a post."""
+
+    id: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A due instant: ``nominal`` is the local date and time on the operator's calendar, ``due`` the instant."""
+
+    nominal: str
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to send one post once: ``epoch`` fences it off from every other claim to the same post.
+
+    After ``deadline`` the claim is void: the post's outcome counts as unknown, whoever holds the claim.
+    ``attempts`` counts this one.
+    """
+
+    post: int
+    channel: str
+    epoch: int
+    attempts: int
+    deadline: datetime
+    message: Message
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PostRow:
+    """A post as operators see it."""
+
+    id: int
+    status: PostStatus
+    channel: str
+    digest: str
+    slot: str
+    position: int
+    at: datetime
+    text: str
+    link: str | None
+    receipt: Receipt | None
+    error: str | None
+    attempts: int
+    not_before: datetime | None
+    summaries: tuple[int, ...] = field(default=())

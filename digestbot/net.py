@@ -1,0 +1,171 @@
+"""Connections that keep their word: a total time limit, refused private addresses, and one bit that nobody
+else keeps: whether the first byte of a request was ever handed to the system.
+
+That bit tells "surely not sent" from "nobody knows", which is what the delivery protocol turns on.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NameResolutionError
+from urllib3.poolmanager import PoolManager
+
+CONNECT_SECONDS = 10.0
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class AddressRefusedError(OSError):
+    """The host's address is private, and private addresses are not allowed."""
+
+
+class TooLateError(OSError):
+    """The time for the exchange was over before its first byte was written."""
+
+
+class Wire:
+    """What one client's connections share: its rules, and the state of the exchange under way.
+
+    Not for two threads at once.
+    """
+
+    def __init__(self, *, allow_private: bool) -> None:
+        self.allow_private = allow_private
+        self.sent = False
+        self.expired = False
+        self._may_send: Callable[[], bool] = lambda: True
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def exchange(self, seconds: float, may_send: Callable[[], bool] = lambda: True) -> Iterator[Wire]:
+        """One request and its answer, cut off after ``seconds`` in all, whatever either side is doing.
+
+        ``may_send`` is asked just before the first byte is written; `sent` tells afterwards whether it was.
+        """
+        self.sent = self.expired = False
+        self._may_send = may_send
+        timer = threading.Timer(seconds, self._cut_off)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield self
+        finally:
+            timer.cancel()
+            with self._lock:
+                self._socket = None
+
+    def _cut_off(self) -> None:
+        with self._lock:
+            self.expired = True
+            if self._socket is not None:
+                try:
+                    # shutdown, not close: it wakes a thread that is blocked on the socket
+                    self._socket.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+    def use(self, sock: socket.socket) -> None:
+        """Take note of the socket, so that it can be cut off."""
+        with self._lock:
+            self._socket = sock
+            if self.expired:
+                raise TimeoutError("no time left")
+
+    def before_write(self, sock: socket.socket) -> None:
+        """Called before anything of a request is written."""
+        self.use(sock)
+        if not self.sent:
+            if not self._may_send():
+                raise TooLateError("the claim ran out before anything was sent")
+            self.sent = True
+
+    def addresses(self, host: str, port: int) -> list[str]:
+        """The host's addresses. Raises AddressRefusedError if one of them is private and may not be."""
+        found = list(dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+        if not self.allow_private:
+            for address in found:
+                if not is_public(address):
+                    raise AddressRefusedError(
+                        f"{host} is at the private address {address}; to allow it, set allow_private_addresses = true"
+                    )
+        return found
+
+
+def is_public(address: str) -> bool:
+    """Whether the address is one of the open Internet, also where it hides inside an IPv6 address."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            ip = inner
+    return ip.is_global and not ip.is_multicast
+
+
+class _Watched:
+    """Mixed into urllib3's connections; ``wire`` is set on a subclass made for each client."""
+
+    wire: Wire
+    _dns_host: str
+    port: int
+    sock: socket.socket | None
+
+    def _new_conn(self) -> socket.socket:
+        host = self._dns_host
+        try:
+            addresses = self.wire.addresses(host, self.port)
+        except socket.gaierror as error:
+            raise NameResolutionError(host, self, error) from error  # type: ignore[arg-type]
+        failure: Exception | None = None
+        for address in addresses:
+            # Connect to the address that was checked: asking the name server again might give another.
+            self._dns_host = address
+            try:
+                sock: socket.socket = super()._new_conn()  # type: ignore[misc]
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                failure = error
+                continue
+            finally:
+                self._dns_host = host
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                # The kernel goes on sending after a SIGKILL: bound for how long.
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
+            self.wire.use(sock)
+            return sock
+        assert failure is not None  # noqa: S101 - getaddrinfo gives at least one address or raises
+        raise failure
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()  # type: ignore[attr-defined]
+        assert self.sock is not None  # noqa: S101 - connect() sets it or raises
+        self.wire.before_write(self.sock)
+        super().send(data)  # type: ignore[misc]
+
+
+def pool_manager(wire: Wire, **options: Any) -> PoolManager:
+    """urllib3's PoolManager whose connections obey the wire."""
+    http = type("_Http", (_Watched, HTTPConnection), {"wire": wire})
+    https = type("_Https", (_Watched, HTTPSConnection), {"wire": wire})
+    manager = PoolManager(**options)
+    manager.pool_classes_by_scheme = {
+        "http": type("_HttpPool", (HTTPConnectionPool,), {"ConnectionCls": http}),
+        "https": type("_HttpsPool", (HTTPSConnectionPool,), {"ConnectionCls": https}),
+    }
+    return manager
+
+
+def remaining(deadline: float) -> float:
+    """Seconds until a time.monotonic() deadline, at least a millisecond (0 would mean no limit)."""
+    return max(deadline - time.monotonic(), 0.001)

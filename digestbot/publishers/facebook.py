@@ -1,0 +1,193 @@
+"""A Facebook Page, through facebook-sdk's GraphAPI with its request() mended.
+
+The rules are Meta's documentation of 2026-09 and what was seen of facebook-sdk 3.1.0: its request() never looks
+at the HTTP status, puts the token into the address, knows no current API version and no time limit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import facebook
+import requests
+
+from digestbot.config import FacebookChannel
+from digestbot.errors import OutcomeUnknown, PublishError, RateLimited, Rejected, Unauthorized
+from digestbot.model import Message, Receipt
+from digestbot.publishers.http import Session, failure, wait_from, words
+
+log = logging.getLogger(__name__)
+
+BLOCKED_WAIT = timedelta(hours=12)  # after error 368, "temporarily blocked"
+NEEDED = ("pages_manage_posts", "pages_read_engagement")
+
+
+class GraphError(facebook.GraphAPIError):  # type: ignore[misc]
+    """An answer that is no success, with what the stock exception leaves out."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], error: dict[str, Any] | None) -> None:
+        super().__init__({"error": error or {"message": f"status {status}"}})
+        self.status, self.headers, self.error = status, headers, error
+
+
+class Graph(facebook.GraphAPI):  # type: ignore[misc]
+    """GraphAPI whose every call goes through a request() that can be trusted."""
+
+    def __init__(self, channel: FacebookChannel) -> None:
+        super().__init__(
+            access_token=channel.access_token.get_secret_value(),
+            session=Session(channel.api_url, facebook.FACEBOOK_GRAPH_URL.rstrip("/")),
+        )
+        self.version = channel.api_version  # the constructor refuses every version that still exists
+        self._address = channel.api_url
+        self._proof = None
+        if channel.app_secret is not None:
+            key = channel.app_secret.get_secret_value().encode()
+            self._proof = hmac.new(key, self.access_token.encode(), hashlib.sha256).hexdigest()
+        self._version_seen = self.version
+
+    def request(
+        self,
+        path: str,
+        args: dict[str, Any] | None = None,
+        post_args: dict[str, Any] | None = None,
+        files: Any = None,
+        method: str | None = None,
+    ) -> dict[str, Any]:
+        """One call. Gives the JSON object of a success; raises GraphError or requests' exceptions."""
+        parameters = _encoded(args or {})
+        if self._proof:
+            parameters["appsecret_proof"] = self._proof
+        response = self.session.request(
+            method or ("GET" if post_args is None else "POST"),
+            f"{self._address}/{path}",
+            params=parameters,
+            data=None if post_args is None else _encoded(post_args),
+            files=files,
+            headers={"Authorization": f"Bearer {self.access_token}"},
+        )
+        self._notice_version(response.headers.get("facebook-api-version"))
+        try:
+            answer = response.json()  # whatever the Content-Type says: Meta has sent text/javascript
+        except ValueError:
+            answer = None
+        error = answer.get("error") if isinstance(answer, dict) else None
+        if error or not response.ok or response.is_redirect or not isinstance(answer, dict):
+            raise GraphError(response.status_code, response.headers, error if isinstance(error, dict) else None)
+        return answer
+
+    def _notice_version(self, served: str | None) -> None:
+        if served and served != self._version_seen:
+            self._version_seen = served
+            log.warning("Facebook serves %s though %s was asked for: set api_version to one that still exists",
+                        words(served, 20), self.version)
+
+
+def _encoded(parameters: dict[str, Any]) -> dict[str, Any]:
+    """As the Graph API reads them: lists as JSON, booleans in lower case, empty ones left out."""
+    encoded = {}
+    for name, value in parameters.items():
+        if value is None or value == "":
+            continue
+        if isinstance(value, bool):
+            value = "true" if value else "false"
+        elif isinstance(value, list | dict):
+            value = json.dumps(value)
+        encoded[name] = value
+    return encoded
+
+
+class FacebookPublisher:
+    """One Page."""
+
+    def __init__(self, channel: FacebookChannel) -> None:
+        self._graph = Graph(channel)
+        self._page = channel.page_id
+        real = channel.api_url == "https://graph.facebook.com"
+        self._web = "https://www.facebook.com" if real else channel.api_url
+
+    def publish(self, message: Message, *, seconds: float, may_send: Callable[[], bool]) -> Receipt:
+        """POST /{page}/feed."""
+        answer = self._call(
+            seconds, may_send,
+            lambda: self._graph.put_object(self._page, "feed", message=message.text, link=message.link or ""),
+        )
+        id_ = answer.get("id")
+        if not isinstance(id_, str) or not id_:
+            raise OutcomeUnknown("Facebook answered without the post's id")
+        return Receipt(id_, f"{self._web}/{id_}")
+
+    def verify(self, *, seconds: float) -> tuple[str, list[str]]:
+        """GET /{page}, and what debug_token says of the token."""
+        page = self._call(seconds, lambda: True, lambda: self._graph.get_object(self._page, fields="id,name"))
+        token = self._call(
+            seconds, lambda: True,
+            lambda: self._graph.get_object("debug_token", input_token=self._graph.access_token),
+        ).get("data", {})
+        advice = []
+        if token.get("is_valid") is False:
+            advice.append("the token is no longer valid: make a new one")
+        if token.get("type") == "USER":
+            advice.append("this is a user's token: take the Page's own from /me/accounts")
+        missing = [scope for scope in NEEDED if scope not in token.get("scopes", NEEDED)]
+        if missing:
+            advice.append(f"the token lacks {', '.join(missing)}")
+        if token.get("expires_at"):
+            advice.append("the token expires: take one that was made from a long-lived user token")
+        return f"{words(page.get('name', ''))} (id {words(page.get('id', ''))})", advice
+
+    def _call(self, seconds: float, may_send: Callable[[], bool], call: Callable[[], Any]) -> Any:
+        wire = self._graph.session.wire
+        with wire.exchange(seconds, may_send):
+            try:
+                return call()
+            except GraphError as error:
+                raise classify(error.status, error.headers, error.error) from error
+            except (requests.RequestException, OSError) as error:
+                raise failure(wire, error) from error
+
+
+def classify(status: int, headers: Mapping[str, str], error: dict[str, Any] | None) -> PublishError:
+    """What an answer other than success means. ``error`` is the body's error object, None without one."""
+    if error is None:
+        if status == 429:
+            return RateLimited("Facebook: too many calls", wait=wait_from(headers, []))
+        return OutcomeUnknown(f"Facebook answered {status} without saying what became of the post")
+    code, subcode = _number(error.get("code")), _number(error.get("error_subcode"))
+    said = words(error.get("error_user_msg") or error.get("message") or f"code {code}")
+    if code in (190, 102):
+        return Unauthorized(f"Facebook: the token is dead ({said}); make a new one, then resume the channel")
+    if code in (4, 17, 32, 341, 613, 80001):
+        return RateLimited(f"Facebook: too many calls ({said})", wait=_regain(headers) or wait_from(headers, []))
+    if code == 368:
+        return RateLimited(f"Facebook has blocked the Page for now ({said}); look at the Page", wait=BLOCKED_WAIT)
+    if code == 506:
+        return OutcomeUnknown("Facebook says it holds the same post already")
+    if code in (3, 10) or 200 <= code <= 299:
+        hint = "use the Page's own token" if "publish_actions" in said else "grant the permission"
+        return Unauthorized(f"Facebook: not permitted ({said}); {hint}, then resume the channel")
+    if code == 100 and subcode == 33:
+        return Unauthorized(f"Facebook: no such Page for this token ({said}); check page_id, then resume the channel")
+    if code in (100, 197, 324, 1500, 1609005):
+        return Rejected(f"Facebook refused the post: {said}")
+    return OutcomeUnknown(f"Facebook answered {status}, code {code} ({said})")
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else -1
+
+
+def _regain(headers: Mapping[str, str]) -> timedelta | None:
+    """The longest estimated_time_to_regain_access, which is in minutes."""
+    try:
+        usage = json.loads(headers.get("X-Business-Use-Case-Usage", ""))
+        minutes = max(int(row.get("estimated_time_to_regain_access", 0)) for rows in usage.values() for row in rows)
+        return timedelta(minutes=minutes) if minutes > 0 else None
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        return None

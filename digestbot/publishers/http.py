@@ -1,0 +1,78 @@
+"""The requests session under both SDKs: our connections, no redirects, no retries, always a time limit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from digestbot.errors import OutcomeUnknown, PublishError, Unavailable
+from digestbot.net import CONNECT_SECONDS, Wire, pool_manager
+
+READ_SECONDS = 30.0
+
+
+class _Adapter(HTTPAdapter):
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
+        """Called by HTTPAdapter's constructor."""
+        self.poolmanager = pool_manager(self._wire, num_pools=connections, maxsize=maxsize, block=block, **options)
+
+
+class Session(requests.Session):
+    """Sends to ``api_url`` whatever host the SDK has built in, before the request is signed."""
+
+    def __init__(self, api_url: str, built_in: str) -> None:
+        super().__init__()
+        self.wire = Wire(allow_private=True)  # the operator names this address, not a stranger
+        self._api_url, self._built_in = api_url, built_in
+        self.trust_env = False  # a .netrc would replace the Authorization header
+        # A connection left open may be dropped just as the next post is written: its outcome would be unknown.
+        self.headers["Connection"] = "close"
+        self.mount("https://", _Adapter(self.wire))
+        self.mount("http://", _Adapter(self.wire))
+
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]
+        """As requests has it, but for the host, redirects and time limits."""
+        if url.startswith(self._built_in):
+            url = self._api_url + url.removeprefix(self._built_in)
+        options |= {"allow_redirects": False, "timeout": (CONNECT_SECONDS, READ_SECONDS)}
+        return super().request(method, url, **options)
+
+
+def failure(wire: Wire, error: Exception) -> PublishError:
+    """A request that got no answer: surely not sent, or nobody knows."""
+    if wire.sent:
+        reason = "no whole answer in time" if wire.expired or isinstance(error, requests.Timeout) else "the answer was lost"
+        return OutcomeUnknown(f"{reason} ({type(error).__name__})")
+    cause: BaseException = error
+    while (inner := getattr(cause, "reason", None) or cause.__cause__ or cause.__context__) is not None:
+        if not isinstance(inner, BaseException):
+            break
+        cause = inner
+    reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else type(cause).__name__
+    return Unavailable(f"not sent: {reason}")
+
+
+def wait_from(headers: Mapping[str, str], resets: list[str]) -> timedelta | None:
+    """How long the server asks to wait: the latest of these epoch seconds on its own clock, or Retry-After."""
+    try:
+        now = parsedate_to_datetime(headers["Date"])
+        epochs = [int(reset) for reset in resets]
+        return max(datetime.fromtimestamp(max(epochs), now.tzinfo) - now, timedelta(seconds=1))
+    except (KeyError, ValueError, TypeError, OverflowError, OSError):
+        after = headers.get("Retry-After", "")
+        return timedelta(seconds=int(after)) if re.fullmatch(r"\d{1,6}", after) else None
+
+
+def words(text: object, most: int = 300) -> str:
+    """A platform's words, fit for one line of a log."""
+    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", str(text)).split())[:most]

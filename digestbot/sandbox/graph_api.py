@@ -1,0 +1,192 @@
+"""The part of the Graph API that publishing to a Page needs, with its answers, error bodies and rules."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from digestbot.sandbox.forms import Request
+from digestbot.sandbox.world import Answer, Faults, Picture, Post, World
+from digestbot.text import LIMITS
+from digestbot.model import Platform
+
+PHOTO_BYTES = 10 * 10**6
+
+
+def graph_error(status: int, code: int, message: str, kind: str = "OAuthException", **more: object) -> Answer:
+    """An error body as Meta words it."""
+    error = {"message": message, "type": kind, "code": code, "fbtrace_id": "Asandbox"} | more
+    return Answer(status, {"error": error})
+
+
+class GraphApi:
+    """Answers calls under /vNN.N/. With ``app_secret`` it also checks appsecret_proof."""
+
+    def __init__(self, world: World, faults: Faults, app_secret: str | None = None) -> None:
+        self.world, self.faults, self.app_secret = world, faults, app_secret
+        self._routes: list[tuple[str, str, Callable[..., Answer]]] = [
+            ("POST", r"/(\d+)/feed", self.feed),
+            ("POST", r"/(\d+)/photos", self.photos),
+            ("GET", r"/(\d+)/published_posts", self.published_posts),
+            ("GET", r"/debug_token", self.debug_token),
+            ("GET", r"/oauth/access_token", self.exchange),
+            ("GET", r"/me/accounts", self.accounts),
+            ("GET", r"/(\d+_\d+)", self.show),
+            ("POST", r"/(\d+_\d+)", self.edit),
+            ("DELETE", r"/(\d+_\d+)", self.delete),
+            ("POST", r"/(\d+_\d+)/comments", self.comment),
+            ("GET", r"/(\d+|me)", self.page),
+        ]
+
+    def answer(self, request: Request, version: str) -> Answer:
+        """The answer to one call, before any fault."""
+        answer = self._answer(request)
+        usage = json.dumps({"call_count": 1, "total_time": 1, "total_cputime": 1})
+        return Answer(answer.status, answer.body,
+                      answer.headers | {"facebook-api-version": version, "X-App-Usage": usage}, answer.content_type)
+
+    def _answer(self, request: Request) -> Answer:
+        parameters = request.query | request.form
+        token = request.headers.get("authorization", "").removeprefix("Bearer ").strip() or parameters.get("access_token", "")
+        path = "/" + request.path.split("/", 2)[2] if request.path.count("/") > 1 else "/"
+        if not token and path != "/oauth/access_token":
+            return graph_error(400, 104, "An access token is required to request this resource.")
+        if self.app_secret is not None and path != "/oauth/access_token":
+            proof = hmac.new(self.app_secret.encode(), token.encode(), hashlib.sha256).hexdigest()
+            if parameters.get("appsecret_proof") != proof:
+                return graph_error(400, 100, "Invalid appsecret_proof provided in the API argument", "GraphMethodException")
+        for method, pattern, handler in self._routes:
+            match = re.fullmatch(pattern, path)
+            if match and method == request.method:
+                with self.world.lock:
+                    return handler(request, parameters, *match.groups())
+        return graph_error(400, 100, f"Unsupported {request.method.lower()} request.", "GraphMethodException", error_subcode=33)
+
+    def feed(self, _request: Request, parameters: dict[str, str], page: str) -> Answer:
+        """POST /{page}/feed."""
+        message, link = parameters.get("message", ""), parameters.get("link") or None
+        try:
+            photos = [str(photo["media_fbid"]) for photo in json.loads(parameters.get("attached_media", "[]"))]
+        except (ValueError, TypeError, KeyError):
+            return graph_error(400, 100, "(#100) Param attached_media must be an array of objects.")
+        if any(photo not in self.world.pictures for photo in photos):
+            return graph_error(400, 100, "(#100) Invalid parameter: attached_media")
+        if not message.strip() and not link and not photos:
+            return graph_error(400, 197, "(#197) The post is empty. Please enter a message to share.")
+        if len(message) > LIMITS[Platform.FACEBOOK].most:
+            return graph_error(400, 100, "(#100) Param message must be no more than 63206 characters long")
+        post = Post(f"{page}_{self.world.new_id()}", page, message, self.world.clock(), link=link, media=photos,
+                    published=parameters.get("published", "true") != "false")
+        self.world.page_posts.append(post)
+        return Answer(200, {"id": post.id})
+
+    def photos(self, request: Request, parameters: dict[str, str], page: str) -> Answer:
+        """POST /{page}/photos."""
+        if "source" not in request.files:
+            return graph_error(400, 324, "(#324) Requires upload file")
+        kind, content = request.files["source"]
+        if len(content) > PHOTO_BYTES:
+            return graph_error(400, 1, "Please reduce the amount of data you're asking for, then retry your request")
+        picture = Picture(self.world.new_id(), content, kind, parameters.get("alt_text_custom", ""))
+        self.world.pictures[picture.id] = picture
+        if parameters.get("published", "true") == "false":
+            return Answer(200, {"id": picture.id})
+        post = Post(f"{page}_{self.world.new_id()}", page, parameters.get("caption", ""), self.world.clock(), media=[picture.id])
+        self.world.page_posts.append(post)
+        return Answer(200, {"id": picture.id, "post_id": post.id})
+
+    def published_posts(self, request: Request, parameters: dict[str, str], page: str) -> Answer:
+        """GET /{page}/published_posts: newest first, in pages."""
+        most = parameters.get("limit", "25")
+        if not most.isdecimal() or not 1 <= int(most) <= 100:
+            return graph_error(400, 100, "(#100) Param limit must be at most 100")
+        found = [post for post in self.world.visible(self.world.page_posts, self.faults.lag)
+                 if post.account == page and post.published]
+        if parameters.get("since", "").isdecimal():
+            found = [post for post in found if post.at >= int(parameters["since"])]
+        start = int(parameters.get("after", "0"))
+        after = start + int(most)
+        fields = set(parameters.get("fields", "id,message,created_time").split(","))
+        data = [self._shown(post, fields) for post in found[start:after]]
+        paging: dict[str, object] = {"cursors": {"before": str(start), "after": str(after)}} if data else {}
+        if after < len(found):
+            # the real one repeats the whole query, the token with it
+            paging["next"] = f"{request.url.partition('?')[0]}?access_token=SANDBOX&limit={most}&after={after}"
+        return Answer(200, {"data": data} | ({"paging": paging} if paging else {}))
+
+    def _shown(self, post: Post, fields: set[str]) -> dict[str, object]:
+        shown: dict[str, object] = {
+            "id": post.id,
+            "created_time": datetime.fromtimestamp(post.at, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000"),
+            "permalink_url": f"https://www.facebook.com/{post.id}",
+        }
+        if post.text:
+            shown["message"] = post.text
+        if post.link:
+            shim = f"https://l.facebook.com/l.php?u={quote(post.link, safe='')}&h=AT0sandbox&s=1"
+            shown["attachments"] = {"data": [{"type": "share", "title": post.link, "target": {"url": shim}, "url": shim}]}
+        return {key: value for key, value in shown.items() if key in fields | {"id"}}
+
+    def show(self, _request: Request, parameters: dict[str, str], id_: str) -> Answer:
+        """GET /{post}."""
+        fields = set(parameters.get("fields", "id,message,created_time").split(","))
+        for post in self.world.page_posts:
+            if post.id == id_:
+                return Answer(200, self._shown(post, fields))
+        return self._gone(id_)
+
+    def edit(self, _request: Request, parameters: dict[str, str], id_: str) -> Answer:
+        """POST /{post}: a new message, or publishing what was made unpublished."""
+        for post in self.world.page_posts:
+            if post.id == id_:
+                post.text = parameters.get("message", post.text)
+                post.published = post.published or parameters.get("is_published") == "true"
+                return Answer(200, {"success": True})
+        return self._gone(id_)
+
+    def delete(self, _request: Request, _parameters: dict[str, str], id_: str) -> Answer:
+        """DELETE /{post}."""
+        for post in self.world.page_posts:
+            if post.id == id_:
+                self.world.page_posts.remove(post)
+                return Answer(200, {"success": True})
+        return self._gone(id_)
+
+    def comment(self, _request: Request, parameters: dict[str, str], id_: str) -> Answer:
+        """POST /{post}/comments."""
+        if not parameters.get("message", "").strip():
+            return graph_error(400, 100, "(#100) Comment message cannot be empty")
+        if not any(post.id == id_ for post in self.world.page_posts):
+            return self._gone(id_)
+        return Answer(200, {"id": f"{id_.partition('_')[2]}_{self.world.new_id()}"})
+
+    @staticmethod
+    def _gone(id_: str) -> Answer:
+        return graph_error(
+            400, 100, f"Unsupported get request. Object with ID '{id_}' does not exist, cannot be loaded due to missing "
+            "permissions, or does not support this operation.", "GraphMethodException", error_subcode=33,
+        )
+
+    def page(self, _request: Request, _parameters: dict[str, str], id_: str) -> Answer:
+        """GET /{page}."""
+        return Answer(200, {"id": "200" if id_ == "me" else id_, "name": "Sandbox Page"})
+
+    def accounts(self, _request: Request, _parameters: dict[str, str]) -> Answer:
+        """GET /me/accounts."""
+        return Answer(200, {"data": [{"id": "200", "name": "Sandbox Page", "access_token": "sandbox-page-token"}]})
+
+    def exchange(self, _request: Request, _parameters: dict[str, str]) -> Answer:
+        """GET /oauth/access_token."""
+        return Answer(200, {"access_token": "sandbox-user-token", "token_type": "bearer", "expires_in": 5183944})
+
+    def debug_token(self, _request: Request, _parameters: dict[str, str]) -> Answer:
+        """GET /debug_token."""
+        scopes = ["pages_show_list", "pages_read_engagement", "pages_manage_posts"]
+        data = {"app_id": "300", "type": "PAGE", "is_valid": True, "expires_at": 0, "data_access_expires_at": 0,
+                "profile_id": "200", "scopes": scopes}
+        return Answer(200, {"data": data})

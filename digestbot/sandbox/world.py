@@ -1,0 +1,132 @@
+"""What has happened in the sandbox, and what is to go wrong in it."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+FAULTS = {
+    "drop-before": "close the connection without doing anything",
+    "drop-after": "do as asked, then close the connection without an answer",
+    "503-before": "answer 503 without doing anything",
+    "503-after": "do as asked, then answer 503",
+    "429": "refuse with 429 and say when to come back",
+    "429-bare": "refuse with 429 without saying when",
+    "html": "refuse with an HTML page from the edge (403)",
+    "html-after": "do as asked, then answer 200 with an HTML page",
+    "cut-after": "do as asked, then break off in the middle of the answer",
+    "unauthorized": "refuse the token",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer. A ``body`` of bytes goes out as it is, anything else as JSON."""
+
+    status: int
+    body: object
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json; charset=utf-8"
+
+
+@dataclass
+class Post:
+    """Something a follower sees: a post on X or on a Page."""
+
+    id: str
+    account: str
+    text: str
+    at: float
+    link: str | None = None
+    reply_to: str | None = None
+    media: list[str] = field(default_factory=list)
+    published: bool = True
+
+
+@dataclass
+class Picture:
+    """Something uploaded."""
+
+    id: str
+    content: bytes
+    content_type: str
+    alt_text: str = ""
+    done: bool = True
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is to go wrong at the next calls that write."""
+
+    kind: str
+    platform: str | None = None
+    times: int = 1
+    seconds: int = 60  # when to come back, for 429
+
+
+class Faults:
+    """The faults that wait for their turn, and those that come at random (from a seed, so that a run repeats)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[Fault] = deque()
+        self._rates: dict[str, float] = {}
+        self._random = random.Random(0)  # noqa: S311 - repeatable faults, not secrets
+        self.lag = 0.0
+
+    def add(self, kind: str, platform: str | None = None, times: int = 1, seconds: int = 60) -> None:
+        """Let this go wrong at the next ``times`` writing calls (to one platform, or to any)."""
+        if kind not in FAULTS:
+            raise ValueError(f"no such fault: {kind}; there are {', '.join(FAULTS)}")
+        with self._lock:
+            self._waiting.extend(Fault(kind, platform, 1, seconds) for _ in range(times))
+
+    def at_random(self, rates: dict[str, float], seed: int) -> None:
+        """Let each writing call meet each of these faults with this probability."""
+        for kind in rates:
+            if kind not in FAULTS:
+                raise ValueError(f"no such fault: {kind}; there are {', '.join(FAULTS)}")
+        with self._lock:
+            self._rates, self._random = dict(rates), random.Random(seed)  # noqa: S311
+
+    def next(self, platform: str) -> Fault | None:
+        """The fault that the call under way meets."""
+        with self._lock:
+            for fault in self._waiting:
+                if fault.platform in (None, platform):
+                    self._waiting.remove(fault)
+                    return fault
+            draw = self._random.random() if self._rates else 1.0
+            for kind, rate in self._rates.items():
+                if draw < rate:
+                    return Fault(kind, platform)
+                draw -= rate
+        return None
+
+
+class World:
+    """All posts and pictures. Every method may be called from any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
+        self.lock = threading.RLock()
+        self.tweets: list[Post] = []
+        self.page_posts: list[Post] = []
+        self.pictures: dict[str, Picture] = {}
+        self.calls: list[str] = []  # method and path of every API call, in order
+        self._next = 1_000_000_000_000_000_000
+
+    def new_id(self) -> str:
+        """An id larger than every one before, as X's are."""
+        with self.lock:
+            self._next += 4_194_304  # one millisecond of a snowflake
+            return str(self._next)
+
+    def visible(self, posts: list[Post], lag: float) -> list[Post]:
+        """Newest first, without those too young to show."""
+        with self.lock:
+            return [post for post in reversed(posts) if post.at <= self.clock() - lag]

@@ -1,0 +1,223 @@
+"""The ledger's tables. What the constraints promise:
+
+- a slot is reached once                    UNIQUE (digest, channel, nominal)
+- a summary goes into one edition at most   PRIMARY KEY of backlog (digest, channel, summary)
+- a part of an edition is made once         UNIQUE (edition, position)
+- a channel sends one post at a time, and   partial UNIQUE (channel) over publishing and unknown posts
+  none while an outcome is unknown
+- a receipt belongs to one post             UNIQUE (channel, receipt)
+- an attempt has an epoch of its own        UNIQUE (post, epoch)
+
+Every constraint is named, so that migrations can speak of it. Times are UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+REVISION = "0001"  # the newest migration: what an up-to-date ledger says of itself
+
+
+class UtcTime(sa.types.TypeDecorator[datetime]):
+    """An aware datetime, stored in UTC; SQLite, which knows no zones, holds it without one."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Aware in, UTC out."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """UTC out, whatever the database's session shows."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("url", sa.Text),
+    sa.Column("etag", sa.Text),
+    sa.Column("last_modified", sa.Text),
+    sa.Column("body_hash", sa.LargeBinary),
+    sa.Column("suspect_hash", sa.LargeBinary),
+    sa.Column("polled_at", UtcTime),
+    sa.Column("next_poll_at", UtcTime),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text),
+)
+
+papers = sa.Table(
+    "papers",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("arxiv_id", sa.Text),
+    sa.Column("doi", sa.Text),
+    sa.UniqueConstraint("key"),
+)
+
+summaries = sa.Table(
+    "summaries",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("paper_id", _Id, sa.ForeignKey(papers.c.id), nullable=False),
+    sa.Column("handle", sa.Text),
+    sa.Column("writer", sa.Text),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("link", sa.Text, nullable=False),
+    sa.Column("votes", sa.Integer),
+    sa.Column("dated", UtcTime),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("taken_in_at", UtcTime, nullable=False),
+    sa.Column("changed_at", UtcTime),
+    sa.Index(None, "paper_id", "source"),
+)
+
+# How far a digest's backlog on a channel has read a source.
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("summary_id", _Id, nullable=False),
+    sa.Column("first_seen_at", UtcTime, nullable=False),
+)
+
+slots = sa.Table(
+    "slots",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("nominal", sa.Text, nullable=False),
+    sa.Column("due", UtcTime, nullable=False),
+    sa.Column("scheduled", sa.Boolean, nullable=False),
+    sa.Column("reached_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("digest", "channel", "nominal"),
+    sa.Index(None, "digest", "channel", "due"),
+)
+
+editions = sa.Table(
+    "editions",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("slot_id", _Id, sa.ForeignKey(slots.c.id), nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("made_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("slot_id"),
+)
+
+# One row a summary, digest and channel: waiting, taken into an edition, or skipped with its reason.
+backlog = sa.Table(
+    "backlog",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("summary_id", _Id, sa.ForeignKey(summaries.c.id), primary_key=True, autoincrement=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("edition_id", _Id, sa.ForeignKey(editions.c.id)),
+    sa.Column("position", sa.Integer),
+    sa.CheckConstraint("status IN ('waiting', 'taken', 'skipped')", name="status"),
+    sa.CheckConstraint("(status = 'taken') = (edition_id IS NOT NULL)", name="taken_has_edition"),
+    sa.UniqueConstraint("edition_id", "position"),
+    sa.Index(
+        "ix_backlog_waiting",
+        "digest",
+        "channel",
+        "summary_id",
+        sqlite_where=sa.text("status = 'waiting'"),
+        postgresql_where=sa.text("status = 'waiting'"),
+    ),
+)
+
+IN_FLIGHT = sa.text("status IN ('publishing', 'unknown')")
+
+posts = sa.Table(
+    "posts",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("edition_id", _Id, sa.ForeignKey(editions.c.id), nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("link", sa.Text),
+    sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("not_before", UtcTime),
+    sa.Column("deadline", UtcTime),
+    sa.Column("receipt_id", sa.Text),
+    sa.Column("receipt_url", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("made_at", UtcTime, nullable=False),
+    sa.Column("concluded_at", UtcTime),
+    sa.UniqueConstraint("edition_id", "position"),
+    sa.UniqueConstraint("channel", "receipt_id"),
+    sa.CheckConstraint(
+        "status IN ('pending', 'publishing', 'published', 'unknown', 'quarantined', 'failed', 'skipped')",
+        name="status",
+    ),
+    sa.CheckConstraint("status <> 'published' OR receipt_id IS NOT NULL", name="published_has_receipt"),
+    sa.Index(
+        "uq_posts_in_flight", "channel", unique=True, sqlite_where=IN_FLIGHT, postgresql_where=IN_FLIGHT
+    ),
+    sa.Index(
+        "ix_posts_open",
+        "channel",
+        "id",
+        sqlite_where=sa.text("status IN ('pending', 'publishing', 'unknown', 'quarantined')"),
+        postgresql_where=sa.text("status IN ('pending', 'publishing', 'unknown', 'quarantined')"),
+    ),
+)
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("post_id", _Id, sa.ForeignKey(posts.c.id), nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("started_at", UtcTime, nullable=False),
+    sa.Column("deadline", UtcTime, nullable=False),
+    sa.Column("finished_at", UtcTime),
+    sa.Column("outcome", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.UniqueConstraint("post_id", "epoch"),
+)
+
+# What is known of a channel beyond its configuration.
+channels = sa.Table(
+    "channels",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("paused_at", UtcTime),
+    sa.Column("pause_reason", sa.Text),
+    sa.Column("wait_until", UtcTime),
+    sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
+)

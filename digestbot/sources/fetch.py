@@ -1,0 +1,143 @@
+"""Fetching a document over HTTP from a server that may be broken or hostile.
+
+Bounded: total time, size after decompression, redirects (each hop's address checked). Conditional: what the
+server said last time is sent back, and a 304 costs nothing more.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from digestbot import __version__
+from digestbot.errors import SourceError
+from digestbot.net import CONNECT_SECONDS, AddressRefusedError, Wire, pool_manager, remaining
+
+MOST_REDIRECTS = 5
+_CHUNK = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer worth parsing: its body whole and decompressed."""
+
+    body: bytes
+    content_type: str | None
+    etag: str | None
+    last_modified: str | None
+
+
+class Fetcher:
+    """One source's HTTP client; keeps its connection between polls. Not for two threads at once."""
+
+    def __init__(self, *, allow_private: bool, seconds: float, most_bytes: int) -> None:
+        self._wire = Wire(allow_private=allow_private)
+        self._pool = pool_manager(self._wire, num_pools=4, maxsize=1, retries=False)
+        self._seconds = seconds
+        self._most_bytes = most_bytes
+
+    def fetch(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched | None:
+        """The document, or None where it did not change since (304). Raises SourceError."""
+        headers = {
+            "User-Agent": f"digestbot/{__version__}",
+            "Accept": "application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.1",
+            "Accept-Encoding": "gzip, deflate",
+        }
+        if etag:
+            headers["If-None-Match"] = etag
+        if last_modified:
+            headers["If-Modified-Since"] = last_modified
+        deadline = time.monotonic() + self._seconds
+        try:
+            with self._wire.exchange(self._seconds):
+                return self._follow(url, headers, deadline)
+        except (HTTPError, OSError, zlib.error) as error:
+            raise SourceError(self._explain(url, error)) from error
+
+    def _follow(self, url: str, headers: dict[str, str], deadline: float) -> Fetched | None:
+        for _ in range(MOST_REDIRECTS + 1):
+            seconds = remaining(deadline)
+            timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds)
+            response = self._pool.request(
+                "GET", url, headers=headers, redirect=False, preload_content=False, decode_content=False, timeout=timeout
+            )
+            try:
+                if response.status == 304:
+                    response.drain_conn()
+                    return None
+                location = response.headers.get("Location")
+                if response.status in (301, 302, 303, 307, 308) and location:
+                    target = urljoin(url, location)
+                    parts = urlsplit(target)
+                    if parts.scheme not in ("http", "https") or not parts.hostname:
+                        raise SourceError(f"{shown(url)}: redirects to {shown(target)}, which is no web address")
+                    if parts.netloc != urlsplit(url).netloc:
+                        headers = {k: v for k, v in headers.items() if not k.startswith("If-")}
+                    url = target
+                    response.close()
+                    continue
+                if response.status != 200:
+                    raise SourceError(f"{shown(url)}: the server answers {response.status} {response.reason or ''}".rstrip())
+                body = self._read(url, response, deadline)
+                names = ("Content-Type", "ETag", "Last-Modified")
+                return Fetched(body, *(response.headers.get(name) for name in names))
+            except BaseException:
+                response.close()
+                raise
+        raise SourceError(f"{shown(url)}: more than {MOST_REDIRECTS} redirects")
+
+    def _read(self, url: str, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding in ("gzip", "x-gzip", "deflate"):
+            inflate = zlib.decompressobj(wbits=47 if encoding != "deflate" else 15)
+        elif encoding in ("identity", ""):
+            inflate = None
+        else:
+            raise SourceError(f"{shown(url)}: sent in an encoding that was not asked for: {encoding}")
+        parts, size = [], 0
+        while chunk := response.read1(_CHUNK):
+            piece = inflate.decompress(chunk, self._most_bytes - size + 1) if inflate else chunk
+            size += len(piece)
+            if size > self._most_bytes:
+                raise SourceError(
+                    f"{shown(url)}: is larger than {self._most_bytes // 10**6} MB; raise max_size if that is right"
+                )
+            parts.append(piece)
+            if time.monotonic() > deadline:
+                raise TimeoutError
+        if self._wire.expired:
+            raise TimeoutError
+        length = response.headers.get("Content-Length")
+        if inflate is not None and not inflate.eof and parts:
+            raise SourceError(f"{shown(url)}: the answer was cut off")
+        if length and length.isdecimal() and inflate is None and size < int(length):
+            raise SourceError(f"{shown(url)}: the answer was cut off after {size} of {length} bytes")
+        response.release_conn()
+        return b"".join(parts)
+
+    def _explain(self, url: str, error: Exception) -> str:
+        chain: list[BaseException] = [error]
+        while (cause := getattr(chain[-1], "reason", None) or chain[-1].__cause__ or chain[-1].__context__) is not None:
+            if not isinstance(cause, BaseException) or cause in chain:
+                break
+            chain.append(cause)
+        for link in chain:
+            if isinstance(link, AddressRefusedError):
+                return f"{shown(url)}: {link}"
+        if self._wire.expired or any(isinstance(link, TimeoutError) for link in chain):
+            return f"{shown(url)}: no whole answer within {self._seconds:g} seconds"
+        innermost = chain[-1]
+        reason = innermost.strerror if isinstance(innermost, OSError) and innermost.strerror else str(innermost)
+        return f"{shown(url)}: cannot be fetched: {reason or type(innermost).__name__}"
+
+
+def shown(url: str) -> str:
+    """The address without a password or a query, which may hold a key, for messages."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"

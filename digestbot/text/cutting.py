@@ -1,0 +1,69 @@
+"""Shortening a text at a place where a reader would stop."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+ELLIPSIS = "…"
+_WORD_END = re.compile(r"(?<=\S)(?=\s)")
+_SENTENCE_END = re.compile(r"[.!?。！？][\"'”’)\]]*(?=\s)|[。！？]")
+# A full stop after these, or after a single letter, ends no sentence.
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:al|approx|cf|ch|dr|e\.g|eq|eqs|etc|fig|figs|i\.e|mr|mrs|no|nos|p|pp|prof|ref|refs|resp|sec|st|"
+    r"tab|vol|vs|w\.r\.t)|\b[A-Za-z])\.$",
+    re.IGNORECASE,
+)
+_DANGLING = " \t\n,;:–—-(["
+
+
+def cut(text: str, most: int, measure: Callable[[str], int] = len) -> str:
+    """The beginning of the text that measures at most ``most``.
+
+    Ends after a sentence where that keeps at least half the room, else after a word with an ellipsis that is
+    counted. A single word longer than the room is cut between two characters, never inside one. Gives ""
+    where not even the ellipsis fits. A text that fits comes back as it is.
+    """
+    if measure(text) <= most:
+        return text
+    if most < measure(ELLIPSIS):
+        return ""
+    ends = [match.start() for match in _WORD_END.finditer(text, 0, most * 12 + 400)]
+    best = _last_fitting(text, ends, most, measure)
+    for match in reversed(list(_SENTENCE_END.finditer(text, 0, best + 1))):
+        kept = text[: match.end()]
+        if match.end() > best or _ABBREVIATION.search(kept):
+            continue
+        if measure(kept) * 2 >= most:
+            return kept
+        break
+    if best == 0 or measure(text[:best]) * 3 < most:
+        inside = [at for at in range(1, min(len(text), most + 1)) if _between_characters(text, at)]
+        best = max(best, _last_fitting(text, inside, most, measure))
+    return text[:best].rstrip(_DANGLING) + ELLIPSIS
+
+
+def _last_fitting(text: str, ends: list[int], most: int, measure: Callable[[str], int]) -> int:
+    """The last of the places up to which the text fits together with an ellipsis; 0 if none."""
+    low, high = 0, len(ends)
+    while low < high:
+        middle = (low + high) // 2
+        if measure(text[: ends[middle]].rstrip(_DANGLING) + ELLIPSIS) <= most:
+            low = middle + 1
+        else:
+            high = middle
+    return ends[low - 1] if low else 0
+
+
+def _between_characters(text: str, at: int) -> bool:
+    """Whether a reader sees two characters here, not one made of several code points."""
+    after = text[at]
+    return not (
+        unicodedata.combining(after)
+        or unicodedata.category(after) in ("Mn", "Me", "Mc")
+        or after in "\u200d\ufe0f\u20e3"
+        or text[at - 1] == "\u200d"
+        or "\U0001f3fb" <= after <= "\U0001f3ff"
+        or ("\U0001f1e6" <= after <= "\U0001f1ff" and "\U0001f1e6" <= text[at - 1] <= "\U0001f1ff")
+    )

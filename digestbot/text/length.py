@@ -1,0 +1,64 @@
+"""How long a text is in a platform's eyes.
+
+X: twitter-text's configuration v3 (280 weighted characters; code points of the listed ranges weigh 1, all
+others 2; an address weighs 23 whatever its length; text is normalised to NFC first). Two things are counted
+on the safe side, never under X's own figure: an emoji sequence by its code points, and a name that only looks
+like an address without a protocol (`setup.py`) by the larger of 23 and its own weight.
+Facebook: 63,206 characters, a figure of third parties.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from digestbot.model import Platform
+
+URL_WEIGHT = 23
+_HEAVY = re.compile("[^\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]")
+_LABEL = r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?"
+_URL = re.compile(
+    r"(?<![a-z0-9@$#＠＃_./-])"
+    r"(?P<protocol>https?://)?"
+    rf"(?:{_LABEL}\.){{1,8}}(?P<tld>[a-z]{{2,24}})(?![a-z0-9_@-])"
+    r"(?::\d{1,5})?"
+    r"(?P<path>/(?:[a-z0-9!*';:=+,.$/%#\[\]\-_~@|&()]*[a-z0-9=_#/+-])?)?"
+    r"(?P<query>\?[a-z0-9!?*'();:&=+$/%#\[\]\-_.,~|@]*[a-z0-9\-_&=#/])?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def _matches(text: str) -> list[re.Match[str]]:
+    return list(_URL.finditer(text)) if "." in text else []
+
+
+def find_urls(text: str) -> list[str]:
+    """What X would make a link of, in the order of the text."""
+    return [match[0] for match in _matches(unicodedata.normalize("NFC", text))]
+
+
+def _weight(text: str) -> int:
+    return len(text) + len(_HEAVY.findall(text))
+
+
+def weighted_length(text: str) -> int:
+    """The length that X compares with 280."""
+    text = unicodedata.normalize("NFC", text)
+    total = _weight(text)
+    for match in _matches(text):
+        own = _weight(match[0])
+        total += URL_WEIGHT - own if match["protocol"] else max(URL_WEIGHT - own, 0)
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The longest text that a platform takes, and how it counts."""
+
+    most: int
+    measure: Callable[[str], int]
+
+
+LIMITS = {Platform.TWITTER: Limit(280, weighted_length), Platform.FACEBOOK: Limit(63_206, len)}

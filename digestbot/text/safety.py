@@ -1,0 +1,40 @@
+"""Taking the sting out of text that strangers wrote."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from urllib.parse import quote, urlsplit, urlunsplit
+
+# A sigil before a word mentions, tags or cashes somebody; without it the word stays.
+_SIGIL = re.compile(r"[@＠#＃](?=\w)|[$＄](?=[A-Za-z])")
+_SPACE = re.compile(r"[^\S\n]+")
+
+
+def harmless(text: str) -> str:
+    """The text without what would ping, tag or disguise: sigils, control, format and tag characters.
+
+    Zero-width joiners stay, because emoji and several scripts are made with them. White space other than line
+    breaks becomes single spaces.
+    """
+    text = unicodedata.normalize("NFC", text)
+    if not text.isascii():
+        text = "".join(
+            char for char in text if char in "\u200c\u200d" or unicodedata.category(char) not in ("Cf", "Co", "Cs", "Cn")
+        )
+    text = _SPACE.sub(" ", text)
+    text = "".join(char for char in text if char == "\n" or unicodedata.category(char) != "Cc")
+    return _SIGIL.sub("", text)
+
+
+def ascii_link(link: str) -> str:
+    """The same address in characters that platforms take as part of one: a name like ``#fünf`` or a DOI's
+    parentheses would end the link early. The anchor stays."""
+    parts = urlsplit(link)
+    host = parts.netloc
+    if not host.isascii():
+        host = host.encode("idna").decode("ascii")
+    safe = "/?&=:+%-_.~,;@"
+    return urlunsplit(
+        (parts.scheme, host, quote(parts.path, safe), quote(parts.query, safe), quote(parts.fragment, safe))
+    )
