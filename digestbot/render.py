@@ -75,8 +75,11 @@ class SummaryView:
         text = ""
         for block, after in zip(prose, [*prose[1:], None], strict=True):
             text += block.text
-            if after and block.kind == "item" and not block.text.endswith(_SENTENCE_END + (",",)):
-                text += ";" if after.kind == "item" else "."
+            if after and not block.text.endswith((*_SENTENCE_END, ",")):
+                if block.kind == after.kind == "item":
+                    text += ";"
+                elif after.kind != "formula" and after.text[:1].isupper():
+                    text += "."
             text += " "
         return text.strip()
 

@@ -39,22 +39,23 @@ def post_rows(
     if newest is not None:
         latest = query.with_only_columns(posts.c.id).order_by(posts.c.id.desc()).limit(newest)
         query = query.where(posts.c.id.in_(latest))
-    for row in tx.execution_options(yield_per=500).execute(query.order_by(posts.c.id)):
-        yield PostRow(
-            id=row.id,
-            status=PostStatus(row.status),
-            channel=row.channel,
-            digest=row.digest,
-            slot=row.nominal,
-            position=row.position,
-            at=row.concluded_at or row.made_at,
-            text=row.text,
-            link=row.link,
-            receipt=Receipt(row.receipt_id, row.receipt_url) if row.receipt_id else None,
-            error=row.error,
-            attempts=row.epoch,
-            not_before=row.not_before,
-        )
+    with tx.execute(query.order_by(posts.c.id).execution_options(yield_per=500)) as result:
+        for row in result:
+            yield PostRow(
+                id=row.id,
+                status=PostStatus(row.status),
+                channel=row.channel,
+                digest=row.digest,
+                slot=row.nominal,
+                position=row.position,
+                at=row.concluded_at or row.made_at,
+                text=row.text,
+                link=row.link,
+                receipt=Receipt(row.receipt_id, row.receipt_url) if row.receipt_id else None,
+                error=row.error,
+                attempts=row.epoch,
+                not_before=row.not_before,
+            )
 
 
 def status_counts(tx: sa.Connection) -> dict[PostStatus, int]:

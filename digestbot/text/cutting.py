@@ -9,11 +9,10 @@ from collections.abc import Callable
 ELLIPSIS = "…"
 _WORD_END = re.compile(r"(?<=\S)(?=\s)")
 _SENTENCE_END = re.compile(r"[.!?。！？][\"'”’)\]]*(?=\s)|[。！？]")
-# A full stop after these, or after a single letter, ends no sentence.
+# A full stop after these, or after an initial, ends no sentence.
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:al|approx|cf|ch|dr|e\.g|eq|eqs|etc|fig|figs|i\.e|mr|mrs|no|nos|p|pp|prof|ref|refs|resp|sec|st|"
-    r"tab|vol|vs|w\.r\.t)|\b[A-Za-z])\.$",
-    re.IGNORECASE,
+    r"(?:\b(?i:al|approx|cf|ch|dr|e\.g|eq|eqs|etc|fig|figs|i\.e|mr|mrs|no|nos|pp|prof|ref|refs|resp|sec|st|"
+    r"tab|vol|vs|w\.r\.t)|\b[A-Z])\.$"
 )
 _DANGLING = " \t\n,;:–—-(["
 

