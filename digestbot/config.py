@@ -236,7 +236,9 @@ def find(explicit: str | None, environ: Mapping[str, str]) -> Path:
         if place.is_file():
             return place
     looked = ", ".join(map(str, places))
-    raise ConfigError([f"no configuration found (looked for {looked}); name one with -c FILE or make one: digestbot init"])
+    raise ConfigError(
+        [f"no configuration found (looked for {looked}); name one with -c FILE or make one: digestbot init"]
+    )
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -247,8 +249,9 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}; name another with -c FILE, "
-                           "or make one: digestbot init"]) from error
+        raise ConfigError(
+            [f"{path}: cannot be read: {error.strerror}; name another with -c FILE, or make one: digestbot init"]
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: is not valid TOML: {error}"]) from error
     return build(raw, path, environ)
@@ -384,17 +387,18 @@ def _cross_check(raw: dict[str, Any]) -> list[str]:
     """What no single section can see: names that must exist elsewhere. Works on raw values, so that these
     mistakes are reported beside the others."""
     problems = []
-    tables = {kind: raw.get(kind) if isinstance(raw.get(kind), dict) else {} for kind in ("sources", "channels", "digests")}
+    tables: dict[str, dict[str, Any]] = {}
+    for kind in ("sources", "channels", "digests"):
+        table = raw.get(kind)
+        tables[kind] = table if isinstance(table, dict) else {}
     for kind, table in tables.items():
         problems += [
-            f"{kind}.{name}: a name is letters, digits, - and _ only"
-            for name in table or {}
-            if not _NAME.fullmatch(name)
+            f"{kind}.{name}: a name is letters, digits, - and _ only" for name in table if not _NAME.fullmatch(name)
         ]
-    for name, digest in (tables["digests"] or {}).items():
+    for name, digest in tables["digests"].items():
         for kind in ("sources", "channels"):
             wanted = digest.get(kind, []) if isinstance(digest, dict) else []
-            known = tables[kind] or {}
+            known = tables[kind]
             wanted = [word for word in wanted if isinstance(word, str)] if isinstance(wanted, list) else []
             problems += [
                 f"digests.{name}.{kind}: there is no [{kind}.{word}]; "

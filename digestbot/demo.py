@@ -19,6 +19,7 @@ from digestbot.ledger import Ledger, views
 from digestbot.model import PostRow
 from digestbot.planning import slots
 from digestbot.sandbox import Answer, Sandbox, World
+from digestbot.sandbox.forms import Request
 from digestbot.service import Report, Service
 
 FEED = Path(__file__).parent / "demo-feed.xml"
@@ -46,11 +47,16 @@ def play(now: datetime, database: Path | None = None, port: int = 0) -> Iterator
             return moment[0]
 
         world = World(clock=lambda: clock().timestamp())
-        documents: dict[str, Callable[[object], Answer]] = {
+        documents: dict[str, Callable[[Request], Answer]] = {
             "/rss-full.xml": lambda _: Answer(200, FEED.read_bytes(), content_type="application/rss+xml")
         }
-        with Sandbox(port, world=world, secrets=("demo-secret", "demo-token-secret"), app_secret="demo-app",  # noqa: S106
-                     documents=documents) as sandbox:
+        with Sandbox(
+            port,
+            world=world,
+            secrets=("demo-secret", "demo-token-secret"),
+            app_secret="demo-app",  # noqa: S106
+            documents=documents,
+        ) as sandbox:
             ledger = Ledger(f"sqlite:///{file.absolute()}")
             try:
                 service = Service(_settings(sandbox.url), ledger, clock)
@@ -70,19 +76,42 @@ def play(now: datetime, database: Path | None = None, port: int = 0) -> Iterator
 
 
 def _settings(url: str) -> configuration.Config:
-    return configuration.build({
-        "timezone": "UTC",
-        "sources": {"shortscience": {
-            "kind": "feed", "url": f"{url}/rss-full.xml", "every": "1 hour", "allow_private_addresses": True,
-        }},
-        "channels": {
-            "x": {"platform": "twitter", "api_url": url, "api_key": "demo-key", "api_secret": "demo-secret",
-                  "access_token": "100-demo-token", "access_token_secret": "demo-token-secret"},
-            "page": {"platform": "facebook", "api_url": url, "page_id": "200", "access_token": "demo-page-token",
-                     "app_secret": "demo-app"},
-        },
-        "digests": {"latest": {
-            "sources": ["shortscience"], "channels": ["x", "page"], "schedule": SCHEDULE, "min_votes": 2,
-            "backlog": "all",
-        }},
-    })
+    return configuration.build(
+        {
+            "timezone": "UTC",
+            "sources": {
+                "shortscience": {
+                    "kind": "feed",
+                    "url": f"{url}/rss-full.xml",
+                    "every": "1 hour",
+                    "allow_private_addresses": True,
+                }
+            },
+            "channels": {
+                "x": {
+                    "platform": "twitter",
+                    "api_url": url,
+                    "api_key": "demo-key",
+                    "api_secret": "demo-secret",
+                    "access_token": "100-demo-token",
+                    "access_token_secret": "demo-token-secret",
+                },
+                "page": {
+                    "platform": "facebook",
+                    "api_url": url,
+                    "page_id": "200",
+                    "access_token": "demo-page-token",
+                    "app_secret": "demo-app",
+                },
+            },
+            "digests": {
+                "latest": {
+                    "sources": ["shortscience"],
+                    "channels": ["x", "page"],
+                    "schedule": SCHEDULE,
+                    "min_votes": 2,
+                    "backlog": "all",
+                }
+            },
+        }
+    )

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import urllib3
@@ -68,11 +68,9 @@ class Wire:
         with self._lock:
             self.expired = True
             if self._socket is not None:
-                try:
-                    # shutdown, not close: it wakes a thread that is blocked on the socket
+                # shutdown, not close: it wakes a thread that is blocked on the socket
+                with suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
 
     def use(self, sock: socket.socket) -> None:
         """Take note of the socket, so that it can be cut off."""

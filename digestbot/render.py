@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import zip_longest
 from pathlib import Path
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateNotFound, TemplateSyntaxError, pass_context
@@ -24,6 +25,7 @@ from digestbot.text import LIMITS, Block, Limit, ascii_link, blocks, cut, harmle
 _PACKAGED = Path(__file__).parent / "templates"
 BUILT_IN = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent / "templates"
 
+LEAST_ROOM = 12  # a `fit` text that would get less than this is left out: a word and a half tell nobody anything
 _MARK = re.compile("\ue000(\\d+)\ue001")  # where a `fit` text goes; private-use characters, which harmless() removes
 _SENTENCE_END = (".", "!", "?", ":", ";", "…", "。", "！", "？")
 
@@ -73,7 +75,7 @@ class SummaryView:
         """All of it as one paragraph of prose: headings left out, list items as clauses."""
         prose = [block for block in _plain_blocks(self._body) if block.kind != "heading"]
         text = ""
-        for block, after in zip(prose, [*prose[1:], None], strict=True):
+        for block, after in zip_longest(prose, prose[1:]):
             text += block.text
             if after and not block.text.endswith((*_SENTENCE_END, ",")):
                 if block.kind == after.kind == "item":
@@ -92,7 +94,7 @@ class Renderer:
         self._environment = ImmutableSandboxedEnvironment(
             loader=FileSystemLoader(self._folders),
             undefined=StrictUndefined,
-            autoescape=False,  # noqa: S701 - posts are plain text
+            autoescape=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -161,9 +163,10 @@ def _fill(raw: str, texts: Sequence[str], limit: Limit) -> str:
         text = texts[int(match[1])]
         room = limit.most - limit.measure(_tidy(_MARK.sub("", raw)))
         while True:
-            filled = raw.replace(match[0], cut(text, room, limit.measure) if room > 0 else "", 1)
+            short = cut(text, room, limit.measure) if room >= LEAST_ROOM else ""
+            filled = raw.replace(match[0], short, 1)
             over = limit.measure(_tidy(_MARK.sub("", filled))) - limit.most
-            if over <= 0 or room <= 0:
+            if over <= 0 or not short:
                 break
             room -= over  # two texts side by side can weigh more than each alone
         raw = filled
@@ -179,4 +182,3 @@ def _tidy(text: str) -> str:
 def _line(error: Exception, template: Template) -> int | str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == template.filename]
     return lines[-1] if lines and lines[-1] is not None else "?"
-

@@ -35,7 +35,8 @@ class Decision:
 
 def backoff(attempts: int) -> timedelta:
     """How long to wait after that many attempts: doubling, at most an hour."""
-    return min(FIRST_WAIT * 2 ** min(attempts - 1, 20), LONGEST_WAIT)
+    doublings = min(max(attempts - 1, 0), 20)
+    return min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)
 
 
 def decide(outcome: Receipt | Exception, attempts: int, refusals: int, now: datetime) -> Decision:

@@ -50,7 +50,9 @@ class Metronome:
 
     def run(self, stop: threading.Event) -> bool:
         """Beat until told to stop, and let the tick under way end. False if the metronome died or a tick hangs."""
-        job = self._scheduler.add_job(self._one, "interval", seconds=self._beat.total_seconds(), next_run_time=self._now())
+        job = self._scheduler.add_job(
+            self._one, "interval", seconds=self._beat.total_seconds(), next_run_time=self._now()
+        )
         self._scheduler.start()
         beat = self._beat.total_seconds()
         while not stop.wait(min(beat, 1.0)):
@@ -64,11 +66,12 @@ class Metronome:
             if silent > 3 * beat and not self._busy:
                 # The next beat was set by a clock that has since been put back.
                 job.modify(next_run_time=self._now())
+        self._scheduler.pause()  # else a beat may be handed to workers that are gone
         self._scheduler.shutdown(wait=True)
         return True
 
     def _alive(self) -> bool:
-        thread = self._scheduler._thread  # noqa: SLF001 - `running` stays True when the thread has died
+        thread = self._scheduler._thread
         return thread is not None and thread.is_alive()
 
     def _sign(self) -> None:

@@ -35,7 +35,7 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
         """UTC out, whatever the database's session shows."""
         if value is None:
             return None
@@ -185,9 +185,7 @@ posts = sa.Table(
         name="status",
     ),
     sa.CheckConstraint("status <> 'published' OR receipt_id IS NOT NULL", name="published_has_receipt"),
-    sa.Index(
-        "uq_posts_in_flight", "channel", unique=True, sqlite_where=IN_FLIGHT, postgresql_where=IN_FLIGHT
-    ),
+    sa.Index("uq_posts_in_flight", "channel", unique=True, sqlite_where=IN_FLIGHT, postgresql_where=IN_FLIGHT),
     sa.Index(
         "ix_posts_open",
         "channel",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -149,8 +150,13 @@ class Service:
             with self.ledger.begin() as tx:
                 failures = intake.poll_failed(tx, name, str(error))
             report.source_errors[name] = str(error)
-            log.log(logging.WARNING if failures in (1, 2, 4, 8) or failures % 100 == 0 else logging.DEBUG,
-                    "source %s: %s (%d in a row)", name, error, failures)
+            log.log(
+                logging.WARNING if failures in (1, 2, 4, 8) or failures % 100 == 0 else logging.DEBUG,
+                "source %s: %s (%d in a row)",
+                name,
+                error,
+                failures,
+            )
             return
         summaries, after = found
         with self.ledger.begin() as tx:
@@ -233,8 +239,13 @@ class Service:
         except editions.TakenElsewhereError:
             log.info("digest %s on %s: slot %s was reached by another process", digest, channel, slot.nominal)
             return False
-        log.info("digest %s on %s: slot %s %s", digest, channel, slot.nominal,
-                 f"makes post {', '.join(map(str, made))}" if chosen else "has nothing to publish")
+        log.info(
+            "digest %s on %s: slot %s %s",
+            digest,
+            channel,
+            slot.nominal,
+            f"makes post {', '.join(map(str, made))}" if chosen else "has nothing to publish",
+        )
         return bool(chosen)
 
     def next_edition(self, digest: str, channel: str) -> tuple[list[Summary], list[Message]]:
@@ -296,8 +307,14 @@ class Service:
         else:
             level = logging.WARNING if decision.status == "pending" else logging.ERROR
             again = decision.not_before or decision.channel_until
-            log.log(level, "%s: %s: %s%s", where, decision.status, decision.error,
-                    f"; again at {again:%Y-%m-%d %H:%M:%S} UTC" if again else "")
+            log.log(
+                level,
+                "%s: %s: %s%s",
+                where,
+                decision.status,
+                decision.error,
+                f"; again at {again:%Y-%m-%d %H:%M:%S} UTC" if again else "",
+            )
 
     # ---- outside the schedule
 
@@ -309,9 +326,10 @@ class Service:
             self.poll(source, report, at_once=True)
         for channel in settings.channels:
             self._extend_backlog(digest, channel)
-            for number in range(count):
+            for _ in range(count):
                 now = self.clock()
-                nominal = f"{now.astimezone(self.config.zone(digest)).replace(tzinfo=None).isoformat()} by hand {number + 1}"
+                local = now.astimezone(self.config.zone(digest)).replace(tzinfo=None)
+                nominal = f"{local.isoformat(timespec='seconds')} by hand {uuid.uuid4().hex[:8]}"
                 if not self._make(digest, channel, Slot(nominal, now), report, scheduled=False):
                     break
             self.publish(channel, report)
@@ -337,9 +355,13 @@ class Service:
                 waiting = list(views.post_rows(tx, statuses=[PostStatus.PENDING], channel=channel, digest=digest))
                 sample = None if chosen or waiting else editions.newest(tx, settings.sources)
             zone = self.config.zone(digest)
-            slot = planning.due_slot(settings.schedule, zone, since, now) or planning.next_slot(settings.schedule, zone, now)
+            slot = planning.due_slot(settings.schedule, zone, since, now) or planning.next_slot(
+                settings.schedule, zone, now
+            )
             return Preview(
-                digest, channel, slot,
+                digest,
+                channel,
+                slot,
                 [Message(row.text, row.link) for row in waiting] or messages,
                 other.message(digest, channel, sample) if sample else None,
                 counts,

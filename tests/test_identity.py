@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from conftest import make_summary
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import make_summary
 from digestbot.identity import Known, likeness, match
 
 

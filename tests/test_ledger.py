@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
+from conftest import START, make_summary
 from sqlalchemy.exc import IntegrityError
 
-from conftest import START, make_summary
 from digestbot import schema
 from digestbot.errors import LedgerError
 from digestbot.ledger import Ledger, delivery, editions, intake, views
@@ -93,16 +93,19 @@ def test_preparing_twice_changes_nothing(ledger: Ledger) -> None:
 def test_a_newer_digestbots_ledger_is_refused(ledger: Ledger) -> None:
     with ledger.begin() as tx:
         tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(LedgerError, match="revision 9999.*newer"):
+    with pytest.raises(LedgerError, match=r"revision 9999.*newer"):
         ledger.prepare()
 
 
-@pytest.mark.parametrize(("url", "mend"), [
-    ("nonsense", "not an address"),
-    ("mysql://root@localhost/x", "use sqlite or postgresql"),
-    ("sqlite:////nowhere/at/all/ledger.db", "does not exist; make it first"),
-    ("postgresql://nobody:hunter22@127.0.0.1:1/none", "127.0.0.1"),
-])
+@pytest.mark.parametrize(
+    ("url", "mend"),
+    [
+        ("nonsense", "not an address"),
+        ("mysql://root@localhost/x", "use sqlite or postgresql"),
+        ("sqlite:////nowhere/at/all/ledger.db", "does not exist; make it first"),
+        ("postgresql://nobody:hunter22@127.0.0.1:1/none", "127.0.0.1"),
+    ],
+)
 def test_an_address_that_cannot_be_used(url: str, mend: str) -> None:
     with pytest.raises(LedgerError, match=mend) as caught:
         Ledger(url).prepare()
@@ -126,9 +129,17 @@ def test_sqlite_is_set_up_for_durability(sqlite_ledger: Ledger) -> None:
     assert (journal, synchronous) == expected
 
 
-@pytest.mark.parametrize(("version", "safe"), [
-    ((3, 40, 1), False), ((3, 44, 6), True), ((3, 45, 0), False), ((3, 50, 7), True), ((3, 51, 2), False), ((3, 51, 3), True),
-])
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [
+        ((3, 40, 1), False),
+        ((3, 44, 6), True),
+        ((3, 45, 0), False),
+        ((3, 50, 7), True),
+        ((3, 51, 2), False),
+        ((3, 51, 3), True),
+    ],
+)
 def test_wal_only_where_its_bug_is_mended(version: tuple[int, int, int], safe: bool) -> None:
     assert wal_is_safe(version) is safe
 
@@ -163,8 +174,12 @@ def test_taking_in_adds_what_is_new_and_updates_what_changed(ledger: Ledger) -> 
 
 def test_a_feed_that_repeats_itself_adds_once(ledger: Ledger) -> None:
     paper = Paper("k", "t")
-    twins = [make_summary(1, paper=paper), make_summary(1, paper=paper, body="again"),
-             make_summary(2, paper=paper, handle=None, body="a"), make_summary(3, paper=paper, handle=None, body="a")]
+    twins = [
+        make_summary(1, paper=paper),
+        make_summary(1, paper=paper, body="again"),
+        make_summary(2, paper=paper, handle=None, body="a"),
+        make_summary(3, paper=paper, handle=None, body="a"),
+    ]
     with ledger.begin() as tx:
         assert intake.take_in(tx, "store", twins, START).new == 2
 
@@ -194,9 +209,18 @@ def test_only_one_process_polls_and_a_clock_put_back_does_not_silence_a_source(l
 # ---- backlog
 
 
-@pytest.mark.parametrize(("policy", "kept"), [
-    ("all", 5), ("skip", 0), (0, 0), (2, 2), (99, 5), (date(2026, 10, 3), 5), (date(2026, 10, 4), 0),
-])
+@pytest.mark.parametrize(
+    ("policy", "kept"),
+    [
+        ("all", 5),
+        ("skip", 0),
+        (0, 0),
+        (2, 2),
+        (99, 5),
+        (date(2026, 10, 3), 5),
+        (date(2026, 10, 4), 0),
+    ],
+)
 def test_what_is_there_at_first_sight(ledger: Ledger, policy: str | int | date, kept: int) -> None:
     fill(ledger, 5)
     assert extend(ledger, policy) == kept
@@ -232,7 +256,12 @@ def test_orders_and_votes(ledger: Ledger) -> None:
     fill(ledger, 0)
     with ledger.begin() as tx:
         votes = {1: 5, 2: 1, 3: 9, 4: None}
-        intake.take_in(tx, "store", [make_summary(n, votes=v, **({"dated": None} if n == 4 else {})) for n, v in votes.items()], START)
+        intake.take_in(
+            tx,
+            "store",
+            [make_summary(n, votes=v, **({"dated": None} if n == 4 else {})) for n, v in votes.items()],
+            START,
+        )
     extend(ledger)
     assert waiting(ledger) == ["1", "2", "3", "4"]
     assert waiting(ledger, Order.NEWEST) == ["3", "2", "1", "4"]
@@ -363,6 +392,6 @@ def test_listing_posts(ledger: Ledger) -> None:
         assert [row.id for row in views.post_rows(tx, statuses=[PostStatus.PUBLISHED])] == made[:1]
         assert list(views.post_rows(tx, channel="page")) == []
         assert list(views.post_rows(tx, digest="other")) == []
-        row = list(views.post_rows(tx))[0]
+        row, *_ = views.post_rows(tx)
         assert (row.digest, row.slot, row.receipt) == ("latest", "slot 0", PUBLISHED.receipt)
         assert views.status_counts(tx) == {PostStatus.PUBLISHED: 1, PostStatus.PENDING: 2}

@@ -85,7 +85,7 @@ def test_next_slot() -> None:
 
 
 @given(
-    st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),
+    st.integers(0, 15 * 366 * 24 * 60).map(lambda minutes: at("2020-01-01 00:00") + timedelta(minutes=minutes)),
     st.timedeltas(timedelta(0), timedelta(days=40)),
     st.sampled_from(["0 9,13,17 * * MON-FRI", "*/7 * * * *", "30 2 * * *", "0 0 1 * *", "15 1-3 * * SUN"]),
     st.sampled_from(["Europe/Berlin", "America/New_York", "Africa/Cairo", "Australia/Lord_Howe", "UTC"]),

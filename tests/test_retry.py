@@ -49,9 +49,15 @@ def test_a_dead_token_pauses_and_an_uncertain_one_gets_a_second_look() -> None:
     assert decide(Unauthorized("401", certain=False), 2, 1, NOW).pause == "401"
 
 
-@pytest.mark.parametrize(("wait", "minutes"), [
-    (None, 15), (timedelta(minutes=3), 3), (timedelta(days=400), 25 * 60), (timedelta(seconds=-5), 0.5),
-])
+@pytest.mark.parametrize(
+    ("wait", "minutes"),
+    [
+        (None, 15),
+        (timedelta(minutes=3), 3),
+        (timedelta(days=400), 25 * 60),
+        (timedelta(seconds=-5), 0.5),
+    ],
+)
 def test_rate_limits_hold_the_channel(wait: timedelta | None, minutes: float) -> None:
     decision = decide(RateLimited("429", wait=wait), 1, 0, NOW)
     assert decision.status is PostStatus.PENDING

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digestbot.model import Platform
 from digestbot.text import LIMITS, ascii_link, blocks, cut, find_urls, harmless, plain_title, weighted_length
 from digestbot.text.latex import to_unicode
-from digestbot.model import Platform
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,10 @@ def test_cut_keeps_its_limit_and_the_beginning(text: str, most: int) -> None:
         assert cut(short, most, measure) == short
 
 
-@given(st.lists(st.text(alphabet=st.characters(categories=["L", "N"]), min_size=1, max_size=12), min_size=2, max_size=60),
-       st.integers(40, 200))
+@given(
+    st.lists(st.text(alphabet=st.characters(categories=["L", "N"]), min_size=1, max_size=12), min_size=2, max_size=60),
+    st.integers(40, 200),
+)
 def test_cut_ends_at_words(words: list[str], most: int) -> None:
     text = " ".join(words)
     short = cut(text, most)
@@ -83,6 +85,7 @@ def test_cut_in_text_without_spaces() -> None:
     assert cut("👩‍👩‍👧" * 9, 9).removesuffix("…").replace("👩‍👩‍👧", "") == ""
     assert cut("x" * 50, 10) == "x" * 9 + "…"
     assert cut("anything", 0) == ""
+    assert cut("anything", 4) == ""
 
 
 @given(st.text())
@@ -95,7 +98,10 @@ def test_harmless_leaves_nothing_that_pings(text: str) -> None:
 
 
 def test_harmless_examples() -> None:
-    assert harmless("Ask @someone, ＠other, see #tag or $TSLA; it costs $5") == "Ask someone, other, see tag or TSLA; it costs $5"
+    assert (
+        harmless("Ask @someone, ＠other, see #tag or $TSLA; it costs $5")
+        == "Ask someone, other, see tag or TSLA; it costs $5"
+    )
     assert harmless("in\u202etxet\u200b \u2066x\u0007y") == "intxet xy"
 
 
@@ -176,4 +182,7 @@ def test_titles(title: str, plain: str) -> None:
 
 
 def test_limits_are_the_platforms() -> None:
-    assert {platform: limit.most for platform, limit in LIMITS.items()} == {Platform.TWITTER: 280, Platform.FACEBOOK: 63206}
+    assert {platform: limit.most for platform, limit in LIMITS.items()} == {
+        Platform.TWITTER: 280,
+        Platform.FACEBOOK: 63206,
+    }

@@ -33,14 +33,26 @@ def parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     for target, default in ((main_, None), (common, argparse.SUPPRESS)):
         target.add_argument("-c", "--config", metavar="FILE", default=default, help="the configuration file")
-        target.add_argument("-v", "--verbose", action="store_true", default=default or False
-                            if target is main_ else default, help="log every step")
-        target.add_argument("-q", "--quiet", action="store_true", default=default or False
-                            if target is main_ else default, help="log only what went wrong")
+        target.add_argument(
+            "-v",
+            "--verbose",
+            action="store_true",
+            default=default or False if target is main_ else default,
+            help="log every step",
+        )
+        target.add_argument(
+            "-q",
+            "--quiet",
+            action="store_true",
+            default=default or False if target is main_ else default,
+            help="log only what went wrong",
+        )
     commands = main_.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def add(name: str, help_: str, *, json: bool = True) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=help_, description=help_[0].upper() + help_[1:] + ".", parents=[common])
+        command = commands.add_parser(
+            name, help=help_, description=help_[0].upper() + help_[1:] + ".", parents=[common]
+        )
         if json:
             command.add_argument("--json", action="store_true", help="print results as JSON")
         return command
@@ -54,20 +66,34 @@ def parser() -> argparse.ArgumentParser:
     preview.add_argument("digest", metavar="DIGEST")
     preview.add_argument("--channel", metavar="CHANNEL", help="only this one of the digest's channels")
     posts = add("posts", "list what was posted and what waits, in the order it was made")
-    posts.add_argument("--status", action="append", metavar="STATUS", help="only posts that stand here (may be repeated)")
+    posts.add_argument(
+        "--status", action="append", metavar="STATUS", help="only posts that stand here (may be repeated)"
+    )
     posts.add_argument("--channel", metavar="CHANNEL", help="only posts on this channel")
     posts.add_argument("--digest", metavar="DIGEST", help="only posts of this digest")
     posts.add_argument("--limit", type=_positive, metavar="N", help="only the newest N")
     check = add("check", "check configuration, templates and ledger")
-    check.add_argument("--online", action="store_true",
-                       help="also ask the platforms whether they accept the credentials (X may charge for the call)")
+    check.add_argument(
+        "--online",
+        action="store_true",
+        help="also ask the platforms whether they accept the credentials (X may charge for the call)",
+    )
     init = add("init", "write a commented configuration to start from", json=False)
     init.add_argument("file", nargs="?", default="config.toml", metavar="FILE", help="where to (config.toml)")
     sandbox = add("sandbox", "run a local X and Facebook to rehearse with", json=False)
-    sandbox.add_argument("--port", type=_port, default=8780, metavar="N", help="on this loopback port (8780; 0 takes a free one)")
-    sandbox.add_argument("--fault", action="append", default=[], metavar="KIND[:TIMES]",
-                         help="let this go wrong at the next posts, such as drop-after:2; see docs/sandbox.md")
-    sandbox.add_argument("--lag", type=float, default=0.0, metavar="SECONDS", help="new posts show in timelines this late")
+    sandbox.add_argument(
+        "--port", type=_port, default=8780, metavar="N", help="on this loopback port (8780; 0 takes a free one)"
+    )
+    sandbox.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND[:TIMES]",
+        help="let this go wrong at the next posts, such as drop-after:2; see docs/sandbox.md",
+    )
+    sandbox.add_argument(
+        "--lag", type=float, default=0.0, metavar="SECONDS", help="new posts show in timelines this late"
+    )
     demo = add("demo", "show the main job on a bundled feed and a sandbox: no account, no configuration")
     demo.add_argument("--keep", action="store_true", help="leave the pages up for looking, until interrupted")
     demo.add_argument("--database", metavar="PATH", help="keep the ledger in this file; a second run posts nothing new")

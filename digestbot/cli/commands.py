@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,8 +81,12 @@ def run(arguments: argparse.Namespace) -> int:
             signs[0] = sign
             service.tick()
 
-        log.info("running: %d source(s), %d channel(s), %d digest(s)",
-                 len(config.sources), len(config.channels), len(config.digests))
+        log.info(
+            "running: %d source(s), %d channel(s), %d digest(s)",
+            len(config.sources),
+            len(config.channels),
+            len(config.digests),
+        )
         if not Metronome(tick, patience=patience).run(stop):
             logging.shutdown()
             os._exit(TROUBLE)  # the thread that hangs would keep an orderly exit waiting for ever
@@ -117,13 +121,15 @@ def _report(arguments: argparse.Namespace, service: Service, report: Report) -> 
         counts = views.status_counts(tx)
         paused = views.paused_channels(tx)
     if arguments.json:
-        output.as_json({
-            "posts": [output.post_json(row) for row in rows],
-            "source_errors": report.source_errors,
-            "render_errors": report.render_errors,
-            "paused_channels": paused,
-            "waiting_for_a_person": sum(counts.get(status, 0) for status in views.ATTENTION),
-        })
+        output.as_json(
+            {
+                "posts": [output.post_json(row) for row in rows],
+                "source_errors": report.source_errors,
+                "render_errors": report.render_errors,
+                "paused_channels": paused,
+                "waiting_for_a_person": sum(counts.get(status, 0) for status in views.ATTENTION),
+            }
+        )
     else:
         for row in rows:
             print(output.post_line(row))
@@ -156,20 +162,31 @@ def preview(arguments: argparse.Namespace) -> int:
             platform, zone = config.platform(channel), config.zone(digest)
             limit = LIMITS[platform]
             slot = found.slot.due.astimezone(zone) if found.slot else None
-            shown.append({
-                "digest": digest,
-                "channel": channel,
-                "slot": slot.isoformat() if slot else None,
-                "waiting": found.backlog.get("waiting", 0),
-                "skipped": found.backlog.get("skipped", 0),
-                "posts": [{"text": message.text, "link": message.link, "length": limit.measure(message.text),
-                           "limit": limit.most} for message in found.messages],
-            })
+            shown.append(
+                {
+                    "digest": digest,
+                    "channel": channel,
+                    "slot": slot.isoformat() if slot else None,
+                    "waiting": found.backlog.get("waiting", 0),
+                    "skipped": found.backlog.get("skipped", 0),
+                    "posts": [
+                        {
+                            "text": message.text,
+                            "link": message.link,
+                            "length": limit.measure(message.text),
+                            "limit": limit.most,
+                        }
+                        for message in found.messages
+                    ],
+                }
+            )
             if arguments.json:
                 continue
             when = f"{slot:%a %d %b %Y %H:%M} {zone.key}" if slot else "never again"
-            print(f"{digest} on {channel} ({platform}), slot {when}; "
-                  f"{found.backlog.get('waiting', 0)} waiting, {found.backlog.get('skipped', 0)} skipped at first sight")
+            print(
+                f"{digest} on {channel} ({platform}), slot {when}; "
+                f"{found.backlog.get('waiting', 0)} waiting, {found.backlog.get('skipped', 0)} skipped at first sight"
+            )
             for message in found.messages:
                 print("\n" + output.framed(message, platform))
             if not found.messages:
@@ -197,21 +214,18 @@ def posts(arguments: argparse.Namespace) -> int:
     if ledger.file is not None and not ledger.file.exists():
         raise ConfigError([f"there is no ledger at {ledger.file} yet; digestbot run or once makes it"])
     try:
-        with ledger.read() as tx:
-            rows = views.post_rows(
-                tx, statuses=statuses, channel=arguments.channel, digest=arguments.digest, newest=arguments.limit
-            )
+        with (
+            ledger.read() as tx,
+            closing(
+                views.post_rows(
+                    tx, statuses=statuses, channel=arguments.channel, digest=arguments.digest, newest=arguments.limit
+                )
+            ) as rows,
+        ):
             if arguments.json:
                 output.json_rows(rows)
-                return OK
-            some = False
-            for row in rows:
-                if not some:
-                    print(f"{'id':>5}  {'status':<11}  {'channel':<8}  {'digest':<10}  {'at (UTC)':<16}  {'text':<48}  receipt")
-                some = True
-                print(output.post_line(row))
-            if not some:
-                print("no posts")
+            else:
+                output.post_table(rows)
     finally:
         ledger.close()
     return OK
@@ -245,13 +259,24 @@ def check(arguments: argparse.Namespace) -> int:
     if ledger.file is not None and not ledger.file.exists():
         folder = ledger.file.parent
         writable = folder.is_dir() and os.access(folder, os.W_OK)
-        found.append(("ledger", writable, f"{ledger.file} "
-                      + ("will be made at the first run" if writable else f"cannot be made: {folder} is not a folder one may write to")))
+        found.append(
+            (
+                "ledger",
+                writable,
+                f"{ledger.file} "
+                + (
+                    "will be made at the first run"
+                    if writable
+                    else f"cannot be made: {folder} is not a folder one may write to"
+                ),
+            )
+        )
     else:
         look("ledger", opens)
     ledger.close()
     if arguments.online:
         for name, channel_settings in config.channels.items():
+
             def asks(channel_settings: Any = channel_settings) -> str:
                 account, advice = publisher_for(channel_settings).verify(seconds=60)
                 if advice:
@@ -331,16 +356,19 @@ def demo(arguments: argparse.Namespace) -> int:
         made = sum(len(report.made) for report in played.reports)
         failed = [row for row in played.rows if row.status != PostStatus.PUBLISHED]
         if arguments.json:
-            output.as_json({
-                "url": url,
-                "new_posts": made,
-                "twitter": [{"id": post.id, "text": post.text} for post in world.tweets],
-                "facebook": [{"id": post.id, "text": post.text, "link": post.link} for post in world.page_posts],
-                "posts": [output.post_json(row) for row in played.rows],
-            })
+            output.as_json(
+                {
+                    "url": url,
+                    "new_posts": made,
+                    "twitter": [{"id": post.id, "text": post.text} for post in world.tweets],
+                    "facebook": [{"id": post.id, "text": post.text, "link": post.link} for post in world.page_posts],
+                    "posts": [output.post_json(row) for row in played.rows],
+                }
+            )
         else:
             for name, path, timeline, platform in (
-                ("X", "/x", world.tweets, Platform.TWITTER), ("the Facebook Page", "/facebook", world.page_posts, Platform.FACEBOOK)
+                ("X", "/x", world.tweets, Platform.TWITTER),
+                ("the Facebook Page", "/facebook", world.page_posts, Platform.FACEBOOK),
             ):
                 print(f"\n=== What appeared on {name} ({len(timeline)} posts; {url}{path}) ===")
                 for post in timeline:
@@ -351,10 +379,15 @@ def demo(arguments: argparse.Namespace) -> int:
             print("\n=== What the ledger says ===\n")
             for row in played.rows:
                 print(output.post_line(row))
-            print(f"\n{made} new posts, {len(played.rows)} in all, {len(failed)} not published; ledger: "
-                  f"{played.database if database else 'in a temporary folder (--database PATH keeps it)'}")
-            print(f"Both timelines as followers see them: {url}/"
-                  + ("  (Ctrl-C ends)" if arguments.keep else "  (with --keep it stays up)"), flush=True)
+            print(
+                f"\n{made} new posts, {len(played.rows)} in all, {len(failed)} not published; ledger: "
+                f"{played.database if database else 'in a temporary folder (--database PATH keeps it)'}"
+            )
+            print(
+                f"Both timelines as followers see them: {url}/"
+                + ("  (Ctrl-C ends)" if arguments.keep else "  (with --keep it stays up)"),
+                flush=True,
+            )
         if arguments.keep:
             stop = threading.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -364,6 +397,13 @@ def demo(arguments: argparse.Namespace) -> int:
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "run": run, "once": once, "send": send, "preview": preview, "posts": posts, "check": check, "init": init,
-    "sandbox": sandbox, "demo": demo,
+    "run": run,
+    "once": once,
+    "send": send,
+    "preview": preview,
+    "posts": posts,
+    "check": check,
+    "init": init,
+    "sandbox": sandbox,
+    "demo": demo,
 }

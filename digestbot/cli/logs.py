@@ -11,10 +11,9 @@ from collections.abc import Iterable
 class Redacting(logging.Formatter):
     """Replaces the secrets after all else was formatted, so that none slips by in an exception's text."""
 
-    converter = time.gmtime
-
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(asctime)sZ %(levelname)-8s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+        self.converter = time.gmtime
         self._secrets = sorted(set(secrets), key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:

@@ -44,11 +44,24 @@ def json_rows(rows: Iterable[PostRow]) -> None:
     print("\n]" if separator == "," else "[]")
 
 
+def post_table(rows: Iterable[PostRow]) -> None:
+    """A line a post under a heading, row by row."""
+    some = False
+    for row in rows:
+        if not some:
+            print(f"{'id':>5}  {'status':<11}  {'channel':<8}  {'digest':<10}  {'at (UTC)':<16}  {'text':<48}  receipt")
+        some = True
+        print(post_line(row))
+    if not some:
+        print("no posts")
+
+
 def post_line(row: PostRow) -> str:
     """A post in one line, and what went wrong with it in another."""
     title = textwrap.shorten(row.text.splitlines()[0], 48, placeholder="…")
     where = row.receipt.url if row.receipt else ""
-    line = f"{row.id:>5}  {row.status:<11}  {row.channel:<8}  {row.digest:<10}  {row.at:%Y-%m-%d %H:%M}  {title:<48}  {where}"
+    when = f"{row.at:%Y-%m-%d %H:%M}"
+    line = f"{row.id:>5}  {row.status:<11}  {row.channel:<8}  {row.digest:<10}  {when:<16}  {title:<48}  {where}"
     return line.rstrip() + (f"\n       {row.error}" if row.error and not row.receipt else "")
 
 

@@ -65,9 +65,7 @@ class Ledger:
                     connect_args={"options": "-c synchronous_commit=on -c lock_timeout=30s", "connect_timeout": 10},
                 )
             except (NoSuchModuleError, ModuleNotFoundError) as error:
-                raise LedgerError(
-                    "database: PostgreSQL needs a driver: pip install 'digestbot[postgresql]'"
-                ) from error
+                raise LedgerError("database: PostgreSQL needs a driver: pip install 'digestbot[postgresql]'") from error
         else:
             raise LedgerError(f"database: {backend} cannot hold the ledger; use sqlite or postgresql")
 

@@ -73,14 +73,14 @@ def _summary(row: sa.Row[tuple[object, ...]]) -> Summary:
     )
 
 
-def reach_slot(tx: sa.Connection, digest: str, channel: str, slot: Slot, now: datetime, *, scheduled: bool = True) -> int:
+def reach_slot(
+    tx: sa.Connection, digest: str, channel: str, slot: Slot, now: datetime, *, scheduled: bool = True
+) -> int:
     """Record the slot as reached; gives its id. Raises TakenElsewhereError where it was reached before."""
     insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert
     statement = (
         insert(slots)
-        .values(
-            digest=digest, channel=channel, nominal=slot.nominal, due=slot.due, scheduled=scheduled, reached_at=now
-        )
+        .values(digest=digest, channel=channel, nominal=slot.nominal, due=slot.due, scheduled=scheduled, reached_at=now)
         .on_conflict_do_nothing(index_elements=["digest", "channel", "nominal"])
         .returning(slots.c.id)
     )

@@ -75,9 +75,7 @@ def poll_succeeded(tx: sa.Connection, source: str, state: SourceState, now: date
 
 def poll_failed(tx: sa.Connection, source: str, error: str) -> int:
     """Remember that and why the source could not be read; gives how often in a row."""
-    tx.execute(
-        sources.update().where(sources.c.name == source).values(failures=sources.c.failures + 1, error=error)
-    )
+    tx.execute(sources.update().where(sources.c.name == source).values(failures=sources.c.failures + 1, error=error))
     return int(tx.scalar(sa.select(sources.c.failures).where(sources.c.name == source)) or 0)
 
 
@@ -85,8 +83,15 @@ def fingerprint(summary: Summary) -> bytes:
     """A hash of everything that may change about a summary."""
     paper = summary.paper
     parts = (
-        paper.title, paper.arxiv_id, paper.doi, summary.writer, summary.handle, summary.body, summary.link,
-        summary.votes, summary.dated,
+        paper.title,
+        paper.arxiv_id,
+        paper.doi,
+        summary.writer,
+        summary.handle,
+        summary.body,
+        summary.link,
+        summary.votes,
+        summary.dated,
     )
     return hashlib.blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
@@ -107,7 +112,9 @@ def take_in(tx: sa.Connection, source: str, incoming: Sequence[Summary], now: da
 
 
 def _take_in_batch(tx: sa.Connection, source: str, by_paper: dict[str, list[Summary]], now: datetime) -> Intake:
-    paper_ids = {row.key: row.id for row in tx.execute(sa.select(papers.c.id, papers.c.key).where(papers.c.key.in_(by_paper)))}
+    paper_ids = {
+        row.key: row.id for row in tx.execute(sa.select(papers.c.id, papers.c.key).where(papers.c.key.in_(by_paper)))
+    }
     rows = tx.execute(
         sa.select(summaries.c.id, summaries.c.paper_id, summaries.c.handle, summaries.c.body, summaries.c.fingerprint)
         .where(summaries.c.paper_id.in_(paper_ids.values()), summaries.c.source == source)
@@ -171,7 +178,7 @@ def _without_repeats(group: list[Summary]) -> list[Summary]:
     """One paper's summaries without those that the feed gives twice."""
     if len(group) == 1:
         return group
-    seen = {}
+    seen: dict[tuple[str, str], Summary] = {}
     for summary in group:
         seen.setdefault(("by", summary.handle) if summary.handle is not None else ("anon", summary.body), summary)
     return list(seen.values())
@@ -209,9 +216,7 @@ def extend_backlog(
     newest = tx.scalar(sa.select(sa.func.max(summaries.c.id)).where(summaries.c.source == source)) or 0
     if cursor is None:
         tx.execute(
-            cursors.insert().values(
-                digest=digest, channel=channel, source=source, summary_id=newest, first_seen_at=now
-            )
+            cursors.insert().values(digest=digest, channel=channel, source=source, summary_id=newest, first_seen_at=now)
         )
         keep = _kept_at_first_sight(source, policy, zone)
     elif newest > cursor:
@@ -220,18 +225,27 @@ def extend_backlog(
     else:
         return 0
     picked = sa.select(
-        sa.literal(digest), sa.literal(channel), summaries.c.id,
+        sa.literal(digest),
+        sa.literal(channel),
+        summaries.c.id,
         sa.case((keep, "waiting"), else_="skipped"),
         sa.case((keep, sa.null()), else_="was there when the digest was first seen"),
     ).where(summaries.c.source == source, summaries.c.id > (cursor or 0), summaries.c.id <= newest)
     tx.execute(backlog.insert().from_select(["digest", "channel", "summary_id", "status", "reason"], picked))
     return int(
         tx.scalar(
-            sa.select(sa.func.count()).select_from(backlog).join(summaries).where(
-                backlog.c.digest == digest, backlog.c.channel == channel, backlog.c.status == "waiting",
-                summaries.c.source == source, summaries.c.id > (cursor or 0),
+            sa.select(sa.func.count())
+            .select_from(backlog)
+            .join(summaries)
+            .where(
+                backlog.c.digest == digest,
+                backlog.c.channel == channel,
+                backlog.c.status == "waiting",
+                summaries.c.source == source,
+                summaries.c.id > (cursor or 0),
             )
-        ) or 0
+        )
+        or 0
     )
 
 

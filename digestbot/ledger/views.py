@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -21,7 +21,7 @@ def post_rows(
     digest: str | None = None,
     newest: int | None = None,
     ids: Sequence[int] = (),
-) -> Iterator[PostRow]:
+) -> Generator[PostRow]:
     """Posts in the order they were made, a page at a time; ``newest`` keeps only so many of the latest."""
     query = (
         sa.select(posts, editions.c.digest, slots.c.nominal)
@@ -67,17 +67,17 @@ def status_counts(tx: sa.Connection) -> dict[PostStatus, int]:
 def backlog_counts(tx: sa.Connection, digest: str, channel: str) -> dict[str, int]:
     """How many summaries wait, were taken into an edition, or were skipped."""
     rows = tx.execute(
-        sa.select(backlog.c.status, sa.func.count())
+        sa.select(backlog.c.status, sa.func.count().label("number"))
         .where(backlog.c.digest == digest, backlog.c.channel == channel)
         .group_by(backlog.c.status)
     )
-    return {status: count for status, count in rows}
+    return {row.status: row.number for row in rows}
 
 
 def source_errors(tx: sa.Connection) -> dict[str, str]:
     """The sources whose last poll failed, and why."""
     rows = tx.execute(sa.select(sources.c.name, sources.c.error).where(sources.c.error.is_not(None)))
-    return {name: error for name, error in rows}
+    return {row.name: row.error for row in rows}
 
 
 def last_poll(tx: sa.Connection, source: str) -> datetime | None:
@@ -89,4 +89,4 @@ def last_poll(tx: sa.Connection, source: str) -> datetime | None:
 def paused_channels(tx: sa.Connection) -> dict[str, str]:
     """The channels that wait for an operator, and why."""
     rows = tx.execute(sa.select(channels.c.name, channels.c.pause_reason).where(channels.c.paused_at.is_not(None)))
-    return {name: reason for name, reason in rows}
+    return {row.name: row.pause_reason for row in rows}

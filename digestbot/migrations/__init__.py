@@ -1,0 +1,1 @@
+"""How a ledger of an older digestbot is brought up to date."""

@@ -28,7 +28,7 @@ BLOCKED_WAIT = timedelta(hours=12)  # after error 368, "temporarily blocked"
 NEEDED = ("pages_manage_posts", "pages_read_engagement")
 
 
-class GraphError(facebook.GraphAPIError):  # type: ignore[misc]
+class GraphError(facebook.GraphAPIError):
     """An answer that is no success, with what the stock exception leaves out."""
 
     def __init__(self, status: int, headers: Mapping[str, str], error: dict[str, Any] | None) -> None:
@@ -36,7 +36,7 @@ class GraphError(facebook.GraphAPIError):  # type: ignore[misc]
         self.status, self.headers, self.error = status, headers, error
 
 
-class Graph(facebook.GraphAPI):  # type: ignore[misc]
+class Graph(facebook.GraphAPI):
     """GraphAPI whose every call goes through a request() that can be trusted."""
 
     def __init__(self, channel: FacebookChannel) -> None:
@@ -85,8 +85,11 @@ class Graph(facebook.GraphAPI):  # type: ignore[misc]
     def _notice_version(self, served: str | None) -> None:
         if served and served != self._version_seen:
             self._version_seen = served
-            log.warning("Facebook serves %s though %s was asked for: set api_version to one that still exists",
-                        words(served, 20), self.version)
+            log.warning(
+                "Facebook serves %s though %s was asked for: set api_version to one that still exists",
+                words(served, 20),
+                self.version,
+            )
 
 
 def _encoded(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -115,7 +118,8 @@ class FacebookPublisher:
     def publish(self, message: Message, *, seconds: float, may_send: Callable[[], bool]) -> Receipt:
         """POST /{page}/feed."""
         answer = self._call(
-            seconds, may_send,
+            seconds,
+            may_send,
             lambda: self._graph.put_object(self._page, "feed", message=message.text, link=message.link or ""),
         )
         id_ = answer.get("id")
@@ -127,7 +131,8 @@ class FacebookPublisher:
         """GET /{page}, and what debug_token says of the token."""
         page = self._call(seconds, lambda: True, lambda: self._graph.get_object(self._page, fields="id,name"))
         token = self._call(
-            seconds, lambda: True,
+            seconds,
+            lambda: True,
             lambda: self._graph.get_object("debug_token", input_token=self._graph.access_token),
         ).get("data", {})
         advice = []

@@ -45,13 +45,18 @@ class Session(requests.Session):
         if url.startswith(self._built_in):
             url = self._api_url + url.removeprefix(self._built_in)
         options |= {"allow_redirects": False, "timeout": (CONNECT_SECONDS, READ_SECONDS)}
-        return super().request(method, url, **options)
+        try:
+            return super().request(method, url, **options)
+        finally:
+            self.close()  # the adapters' connections; they open new ones when asked again
 
 
 def failure(wire: Wire, error: Exception) -> PublishError:
     """A request that got no answer: surely not sent, or nobody knows."""
     if wire.sent:
-        reason = "no whole answer in time" if wire.expired or isinstance(error, requests.Timeout) else "the answer was lost"
+        reason = (
+            "no whole answer in time" if wire.expired or isinstance(error, requests.Timeout) else "the answer was lost"
+        )
         return OutcomeUnknown(f"{reason} ({type(error).__name__})")
     cause: BaseException = error
     while (inner := getattr(cause, "reason", None) or cause.__cause__ or cause.__context__) is not None:

@@ -110,6 +110,9 @@ def classify(status: int, headers: Mapping[str, str], body: dict[str, Any] | Non
 def _resets(headers: Mapping[str, str]) -> list[str]:
     """The reset times of the limits that are used up; the short window's where none says so."""
     limits = ("x-user-limit-24hour", "x-app-limit-24hour", "x-rate-limit")
-    spent = [headers[f"{name}-reset"] for name in limits
-             if headers.get(f"{name}-remaining") == "0" and f"{name}-reset" in headers]
+    spent = [
+        headers[f"{name}-reset"]
+        for name in limits
+        if headers.get(f"{name}-remaining") == "0" and f"{name}-reset" in headers
+    ]
     return spent or [headers[name] for name in ("x-rate-limit-reset",) if name in headers]

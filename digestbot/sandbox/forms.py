@@ -23,7 +23,9 @@ class Request:
     json: dict[str, object] | None = None
 
 
-def read_body(content_type: str, body: bytes) -> tuple[dict[str, str], dict[str, tuple[str, bytes]], dict[str, object] | None]:
+def read_body(
+    content_type: str, body: bytes
+) -> tuple[dict[str, str], dict[str, tuple[str, bytes]], dict[str, object] | None]:
     """The body's form fields, files, and JSON object."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json":

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from digestbot.model import Platform
 from digestbot.sandbox.forms import Request
 from digestbot.sandbox.world import Answer, Faults, Picture, Post, World
 from digestbot.text import LIMITS
-from digestbot.model import Platform
 
 PHOTO_BYTES = 10 * 10**6
 
@@ -47,25 +47,35 @@ class GraphApi:
         """The answer to one call, before any fault."""
         answer = self._answer(request)
         usage = json.dumps({"call_count": 1, "total_time": 1, "total_cputime": 1})
-        return Answer(answer.status, answer.body,
-                      answer.headers | {"facebook-api-version": version, "X-App-Usage": usage}, answer.content_type)
+        return Answer(
+            answer.status,
+            answer.body,
+            answer.headers | {"facebook-api-version": version, "X-App-Usage": usage},
+            answer.content_type,
+        )
 
     def _answer(self, request: Request) -> Answer:
         parameters = request.query | request.form
-        token = request.headers.get("authorization", "").removeprefix("Bearer ").strip() or parameters.get("access_token", "")
+        token = request.headers.get("authorization", "").removeprefix("Bearer ").strip() or parameters.get(
+            "access_token", ""
+        )
         path = "/" + request.path.split("/", 2)[2] if request.path.count("/") > 1 else "/"
         if not token and path != "/oauth/access_token":
             return graph_error(400, 104, "An access token is required to request this resource.")
         if self.app_secret is not None and path != "/oauth/access_token":
             proof = hmac.new(self.app_secret.encode(), token.encode(), hashlib.sha256).hexdigest()
             if parameters.get("appsecret_proof") != proof:
-                return graph_error(400, 100, "Invalid appsecret_proof provided in the API argument", "GraphMethodException")
+                return graph_error(
+                    400, 100, "Invalid appsecret_proof provided in the API argument", "GraphMethodException"
+                )
         for method, pattern, handler in self._routes:
             match = re.fullmatch(pattern, path)
             if match and method == request.method:
                 with self.world.lock:
                     return handler(request, parameters, *match.groups())
-        return graph_error(400, 100, f"Unsupported {request.method.lower()} request.", "GraphMethodException", error_subcode=33)
+        return graph_error(
+            400, 100, f"Unsupported {request.method.lower()} request.", "GraphMethodException", error_subcode=33
+        )
 
     def feed(self, _request: Request, parameters: dict[str, str], page: str) -> Answer:
         """POST /{page}/feed."""
@@ -80,8 +90,15 @@ class GraphApi:
             return graph_error(400, 197, "(#197) The post is empty. Please enter a message to share.")
         if len(message) > LIMITS[Platform.FACEBOOK].most:
             return graph_error(400, 100, "(#100) Param message must be no more than 63206 characters long")
-        post = Post(f"{page}_{self.world.new_id()}", page, message, self.world.clock(), link=link, media=photos,
-                    published=parameters.get("published", "true") != "false")
+        post = Post(
+            f"{page}_{self.world.new_id()}",
+            page,
+            message,
+            self.world.clock(),
+            link=link,
+            media=photos,
+            published=parameters.get("published", "true") != "false",
+        )
         self.world.page_posts.append(post)
         return Answer(200, {"id": post.id})
 
@@ -96,7 +113,9 @@ class GraphApi:
         self.world.pictures[picture.id] = picture
         if parameters.get("published", "true") == "false":
             return Answer(200, {"id": picture.id})
-        post = Post(f"{page}_{self.world.new_id()}", page, parameters.get("caption", ""), self.world.clock(), media=[picture.id])
+        post = Post(
+            f"{page}_{self.world.new_id()}", page, parameters.get("caption", ""), self.world.clock(), media=[picture.id]
+        )
         self.world.page_posts.append(post)
         return Answer(200, {"id": picture.id, "post_id": post.id})
 
@@ -105,8 +124,11 @@ class GraphApi:
         most = parameters.get("limit", "25")
         if not most.isdecimal() or not 1 <= int(most) <= 100:
             return graph_error(400, 100, "(#100) Param limit must be at most 100")
-        found = [post for post in self.world.visible(self.world.page_posts, self.faults.lag)
-                 if post.account == page and post.published]
+        found = [
+            post
+            for post in self.world.visible(self.world.page_posts, self.faults.lag)
+            if post.account == page and post.published
+        ]
         if parameters.get("since", "").isdecimal():
             found = [post for post in found if post.at >= int(parameters["since"])]
         start = int(parameters.get("after", "0"))
@@ -129,7 +151,9 @@ class GraphApi:
             shown["message"] = post.text
         if post.link:
             shim = f"https://l.facebook.com/l.php?u={quote(post.link, safe='')}&h=AT0sandbox&s=1"
-            shown["attachments"] = {"data": [{"type": "share", "title": post.link, "target": {"url": shim}, "url": shim}]}
+            shown["attachments"] = {
+                "data": [{"type": "share", "title": post.link, "target": {"url": shim}, "url": shim}]
+            }
         return {key: value for key, value in shown.items() if key in fields | {"id"}}
 
     def show(self, _request: Request, parameters: dict[str, str], id_: str) -> Answer:
@@ -168,8 +192,12 @@ class GraphApi:
     @staticmethod
     def _gone(id_: str) -> Answer:
         return graph_error(
-            400, 100, f"Unsupported get request. Object with ID '{id_}' does not exist, cannot be loaded due to missing "
-            "permissions, or does not support this operation.", "GraphMethodException", error_subcode=33,
+            400,
+            100,
+            f"Unsupported get request. Object with ID '{id_}' does not exist, cannot be loaded due to missing "
+            "permissions, or does not support this operation.",
+            "GraphMethodException",
+            error_subcode=33,
         )
 
     def page(self, _request: Request, _parameters: dict[str, str], id_: str) -> Answer:
@@ -187,6 +215,13 @@ class GraphApi:
     def debug_token(self, _request: Request, _parameters: dict[str, str]) -> Answer:
         """GET /debug_token."""
         scopes = ["pages_show_list", "pages_read_engagement", "pages_manage_posts"]
-        data = {"app_id": "300", "type": "PAGE", "is_valid": True, "expires_at": 0, "data_access_expires_at": 0,
-                "profile_id": "200", "scopes": scopes}
+        data = {
+            "app_id": "300",
+            "type": "PAGE",
+            "is_valid": True,
+            "expires_at": 0,
+            "data_access_expires_at": 0,
+            "profile_id": "200",
+            "scopes": scopes,
+        }
         return Answer(200, {"data": data})

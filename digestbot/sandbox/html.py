@@ -14,8 +14,10 @@ from digestbot.sandbox.forms import Request
 from digestbot.sandbox.world import Answer, Post, World
 from digestbot.text import find_urls
 
-_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'",
-            "X-Content-Type-Options": "nosniff"}
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 class Pages:
@@ -24,7 +26,7 @@ class Pages:
     def __init__(self, world: World) -> None:
         self.world = world
         self._environment = Environment(loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True)
-        self._environment.filters |= {"linked": _linked, "host": lambda url: urlsplit(url).netloc.removeprefix("www.")}
+        self._environment.filters |= {"linked": _linked, "host": _host}
         self._environment.filters["when"] = lambda at: datetime.fromtimestamp(at, UTC).strftime("%-d %b %Y, %H:%M UTC")
 
     def answer(self, request: Request) -> Answer:
@@ -55,6 +57,10 @@ class Pages:
             tweets=tweets, posts=posts, pictures=self.world.pictures, only=request.path
         )
         return Answer(200, page.encode(), _HEADERS, "text/html; charset=utf-8")
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.removeprefix("www.")
 
 
 def _linked(post: Post) -> Markup:

@@ -125,8 +125,10 @@ class Sandbox:
             case "html-after":
                 return Answer(200, _EDGE_PAGE, content_type="text/html")
             case "cut-after":
-                raise _DropError(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n"
-                                 + json.dumps(done.body).encode()[:12])
+                raise _DropError(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n"
+                    + json.dumps(done.body).encode()[:12]
+                )
         raise _DropError
 
     def _too_many(self, platform: str, fault: Fault) -> Answer:
@@ -147,10 +149,15 @@ class Sandbox:
         """POST /sandbox/faults {"kind", "platform"?, "times"?, "seconds"?}, or {"lag": s}, or {"rates", "seed"}."""
         if request.method == "GET" and request.path == "/sandbox/timelines":
             with self.world.lock:
-                return Answer(200, {
-                    "twitter": [{"id": post.id, "text": post.text} for post in self.world.tweets],
-                    "facebook": [{"id": post.id, "text": post.text, "link": post.link} for post in self.world.page_posts],
-                })
+                return Answer(
+                    200,
+                    {
+                        "twitter": [{"id": post.id, "text": post.text} for post in self.world.tweets],
+                        "facebook": [
+                            {"id": post.id, "text": post.text, "link": post.link} for post in self.world.page_posts
+                        ],
+                    },
+                )
         if request.method != "POST" or request.path != "/sandbox/faults" or request.json is None:
             return Answer(404, {"error": "POST /sandbox/faults with JSON, or GET /sandbox/timelines"})
         wanted: dict[str, Any] = request.json
@@ -158,9 +165,16 @@ class Sandbox:
             if "lag" in wanted:
                 self.faults.lag = float(wanted["lag"])
             if "rates" in wanted:
-                self.faults.at_random({str(k): float(v) for k, v in wanted["rates"].items()}, int(wanted.get("seed", 0)))
+                self.faults.at_random(
+                    {str(k): float(v) for k, v in wanted["rates"].items()}, int(wanted.get("seed", 0))
+                )
             if "kind" in wanted:
-                self.faults.add(str(wanted["kind"]), wanted.get("platform"), int(wanted.get("times", 1)), int(wanted.get("seconds", 60)))
+                self.faults.add(
+                    str(wanted["kind"]),
+                    wanted.get("platform"),
+                    int(wanted.get("times", 1)),
+                    int(wanted.get("seconds", 60)),
+                )
         except (ValueError, TypeError, AttributeError) as error:
             return Answer(400, {"error": str(error)})
         return Answer(200, {"ok": True})
@@ -201,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._send(answer)
 
-    do_GET = do_POST = do_DELETE = _handle
+    do_GET = do_POST = do_DELETE = _handle  # noqa: N815 - http.server finds them by these names
 
     def _send(self, answer: Answer) -> None:
         body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body, ensure_ascii=False).encode()
@@ -212,10 +226,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if answer.status != 304:
             self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         if answer.status != 304:
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ARG002 - the base class's names
         """Every call at DEBUG; addresses may hold tokens, so without them."""
         log.debug("%s %s", self.command, self.path.partition("?")[0])

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
+from digestbot.model import Platform
 from digestbot.sandbox.forms import Request
 from digestbot.sandbox.world import Answer, Faults, Picture, Post, World
 from digestbot.text import LIMITS, find_urls
-from digestbot.model import Platform
 
 DUPLICATE_HOURS = 24
 IMAGE_BYTES = 5 * 2**20
@@ -30,7 +30,9 @@ def problem(status: int, detail: str, title: str = "", type_: str = "about:blank
 def invalid(message: str, **parameters: list[str]) -> Answer:
     """A 400 of the kind that says which parameter is at fault."""
     return problem(
-        400, "One or more parameters to your request was invalid.", type_="https://api.x.com/2/problems/invalid-request",
+        400,
+        "One or more parameters to your request was invalid.",
+        type_="https://api.x.com/2/problems/invalid-request",
         errors=[{"message": message, "parameters": parameters}],
     )
 
@@ -107,8 +109,11 @@ class XApi:
         text = unicodedata.normalize("NFC", text)
         limit = LIMITS[Platform.TWITTER]
         if limit.measure(text) > limit.most:
-            return invalid("Your Tweet text is too long. For more information on how Twitter determines text length "
-                           "see https://github.com/twitter/twitter-text.", text=[text])
+            return invalid(
+                "Your Tweet text is too long. For more information on how Twitter determines text length "
+                "see https://github.com/twitter/twitter-text.",
+                text=[text],
+            )
         if len(re.findall(r"(?<!\w)\$[A-Za-z]{1,6}(?!\w)", text)) > 1:
             return problem(403, "A post may hold one cashtag at most.")
         if not isinstance(ids, list) or len(ids) > 4 or any(str(id_) not in self.world.pictures for id_ in ids):
@@ -118,8 +123,13 @@ class XApi:
         if reply_to and not any(tweet.id == reply_to for tweet in self.world.tweets):
             return invalid("The post that is replied to does not exist.", **{"reply.in_reply_to_tweet_id": [reply_to]})
         now = self.world.clock()
-        if any(tweet.account == user and tweet.text == text and tweet.reply_to == reply_to
-               and now - tweet.at < DUPLICATE_HOURS * 3600 for tweet in self.world.tweets):
+        if any(
+            tweet.account == user
+            and tweet.text == text
+            and tweet.reply_to == reply_to
+            and now - tweet.at < DUPLICATE_HOURS * 3600
+            for tweet in self.world.tweets
+        ):
             return problem(403, "You are not allowed to create a Tweet with duplicate content.")
         tweet = Post(self.world.new_id(), user, text, now, reply_to=reply_to, media=[str(id_) for id_ in ids])
         self.world.tweets.append(tweet)
@@ -152,12 +162,14 @@ class XApi:
         query = request.query
         most = query.get("max_results", "10")
         if not most.isdecimal() or not 5 <= int(most) <= 100:
-            return invalid(f"The `max_results` query parameter value [{most}] is not between 5 and 100", max_results=[most])
+            return invalid(
+                f"The `max_results` query parameter value [{most}] is not between 5 and 100", max_results=[most]
+            )
         found = [tweet for tweet in self.world.visible(self.world.tweets, self.faults.lag) if tweet.account == id_]
         if "since_id" in query:
             found = [tweet for tweet in found if int(tweet.id) > int(query["since_id"])]
         if "start_time" in query:
-            start = datetime.fromisoformat(query["start_time"].replace("Z", "+00:00")).timestamp()
+            start = datetime.fromisoformat(query["start_time"]).timestamp()
             found = [tweet for tweet in found if tweet.at >= start]
         if "replies" in query.get("exclude", "").split(","):
             found = [tweet for tweet in found if tweet.reply_to is None]
@@ -180,7 +192,10 @@ class XApi:
         if "media" in request.files:
             kind, content = request.files["media"]
         elif request.json and isinstance(request.json.get("media"), str):
-            kind, content = str(request.json.get("media_type", "image/png")), base64.b64decode(str(request.json["media"]))
+            kind, content = (
+                str(request.json.get("media_type", "image/png")),
+                base64.b64decode(str(request.json["media"])),
+            )
         else:
             return invalid("media is required", media=[])
         if len(content) > IMAGE_BYTES:
@@ -189,7 +204,12 @@ class XApi:
 
     def _keep(self, picture: Picture) -> Answer:
         self.world.pictures[picture.id] = picture
-        data = {"id": picture.id, "media_key": f"3_{picture.id}", "size": len(picture.content), "expires_after_secs": 86400}
+        data = {
+            "id": picture.id,
+            "media_key": f"3_{picture.id}",
+            "size": len(picture.content),
+            "expires_after_secs": 86400,
+        }
         return Answer(200, {"data": data})
 
     def initialize(self, request: Request, _user: str) -> Answer:
@@ -222,7 +242,9 @@ class XApi:
         if picture is None:
             return problem(404, "Not Found")
         state = "succeeded" if picture.done else "pending"
-        return Answer(200, {"data": {"id": picture.id, "media_key": f"3_{picture.id}", "processing_info": {"state": state}}})
+        return Answer(
+            200, {"data": {"id": picture.id, "media_key": f"3_{picture.id}", "processing_info": {"state": state}}}
+        )
 
     def metadata(self, request: Request, _user: str) -> Answer:
         """POST /2/media/metadata: alt text."""
@@ -248,7 +270,10 @@ class _Secrets:
 
 def _not_found(parameter: str, value: str) -> dict[str, str]:
     return {
-        "value": value, "parameter": parameter, "title": "Not Found Error", "resource_type": "tweet",
+        "value": value,
+        "parameter": parameter,
+        "title": "Not Found Error",
+        "resource_type": "tweet",
         "detail": f"Could not find tweet with {parameter}: [{value}].",
         "type": "https://api.x.com/2/problems/resource-not-found",
     }

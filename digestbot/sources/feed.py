@@ -87,10 +87,9 @@ def _summary(entry: Any) -> Summary | None:
     store_key = entry.get("shortscience_bibtexkey")
     key = store_key or entry.get("id") or link
     anonymous = author == ANONYMOUS or not author
+    handle = key
     if store_key:
         handle = None if anonymous and anchor in ("", "anon") else anchor or author
-    else:
-        handle = key
     return Summary(
         paper=Paper(
             key=key,
@@ -103,7 +102,7 @@ def _summary(entry: Any) -> Summary | None:
         body=_body(entry),
         link=link,
         votes=_number(entry.get("shortscience_votes")),
-        dated=_time(entry.get("published_parsed") or entry.get("updated_parsed")),
+        dated=_time(entry["published_parsed"] if "published_parsed" in entry else entry.get("updated_parsed")),
     )
 
 

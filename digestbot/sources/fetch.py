@@ -64,7 +64,13 @@ class Fetcher:
             seconds = remaining(deadline)
             timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds)
             response = self._pool.request(
-                "GET", url, headers=headers, redirect=False, preload_content=False, decode_content=False, timeout=timeout
+                "GET",
+                url,
+                headers=headers,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+                timeout=timeout,
             )
             try:
                 if response.status == 304:
@@ -82,7 +88,9 @@ class Fetcher:
                     response.close()
                     continue
                 if response.status != 200:
-                    raise SourceError(f"{shown(url)}: the server answers {response.status} {response.reason or ''}".rstrip())
+                    raise SourceError(
+                        f"{shown(url)}: the server answers {response.status} {response.reason or ''}".rstrip()
+                    )
                 body = self._read(url, response, deadline)
                 names = ("Content-Type", "ETag", "Last-Modified")
                 return Fetched(body, *(response.headers.get(name) for name in names))

@@ -14,6 +14,11 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?i:al|approx|cf|ch|dr|e\.g|eq|eqs|etc|fig|figs|i\.e|mr|mrs|no|nos|pp|prof|ref|refs|resp|sec|st|"
     r"tab|vol|vs|w\.r\.t)|\b[A-Z])\.$"
 )
+_WORD = re.compile(r"\s*\S+")
+_SPACELESS = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U0001f000-\U0003ffff]"
+)
+MONSTER = 40  # characters without a space: no word of a language
 _DANGLING = " \t\n,;:–—-(["
 
 
@@ -21,8 +26,8 @@ def cut(text: str, most: int, measure: Callable[[str], int] = len) -> str:
     """The beginning of the text that measures at most ``most``.
 
     Ends after a sentence where that keeps at least half the room, else after a word with an ellipsis that is
-    counted. A single word longer than the room is cut between two characters, never inside one. Gives ""
-    where not even the ellipsis fits. A text that fits comes back as it is.
+    counted. A word is cut only where its script sets no spaces or where it is a monster, and then between two
+    characters, never inside one. Gives "" where nothing fits. A text that fits comes back as it is.
     """
     if measure(text) <= most:
         return text
@@ -37,10 +42,13 @@ def cut(text: str, most: int, measure: Callable[[str], int] = len) -> str:
         if measure(kept) * 2 >= most:
             return kept
         break
-    if best == 0 or measure(text[:best]) * 3 < most:
-        inside = [at for at in range(1, min(len(text), most + 1)) if _between_characters(text, at)]
-        best = max(best, _last_fitting(text, inside, most, measure))
-    return text[:best].rstrip(_DANGLING) + ELLIPSIS
+    if measure(text[:best]) * 3 < most:
+        word = _WORD.match(text, best)
+        if word and (len(word[0]) > MONSTER or _SPACELESS.search(word[0])):
+            inside = [at for at in range(best + 1, min(word.end(), best + most)) if _between_characters(text, at)]
+            best = max(best, _last_fitting(text, inside, most, measure))
+    kept = text[:best].rstrip(_DANGLING)
+    return kept + ELLIPSIS if kept else ""
 
 
 def _last_fitting(text: str, ends: list[int], most: int, measure: Callable[[str], int]) -> int:

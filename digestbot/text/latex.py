@@ -9,14 +9,19 @@ from typing import Any
 
 _SUBSCRIPT = dict(zip("0123456789+-=()aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ", strict=True))
 _SUPERSCRIPT = dict(
-    zip("0123456789+-=()abcdefghijklmnoprstuvwxyzABDEGHIJKLMNOPRTUVWβγδ⊤∗*",
-        "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵀᵁⱽᵂᵝᵞᵟᵀ**", strict=True)
+    zip(
+        "0123456789+-=()abcdefghijklmnoprstuvwxyzABDEGHIJKLMNOPRTUVWβγδ⊤∗*",
+        "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵀᵁⱽᵂᵝᵞᵟᵀ**",
+        strict=True,
+    )
 )
 _OPEN, _CLOSE = "\ue000", "\ue001"  # stand for the braces of _{…} and ^{…}, which pylatexenc drops
 _BRACED = re.compile(r"([_^])\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
 _SCRIPT = re.compile(f"([_^]){_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}|([_^])(\\S)")
-_NAMED = re.compile(r"\\(arg|cos|cosh|cot|deg|det|dim|exp|gcd|inf|ker|lg|lim|ln|log|max|min|Pr|sin|sinh|sup|tan|tanh)"
-                    r"(?![A-Za-z])\s*(?=[A-Za-z\\])(?!\\left|\\big|\\Big)")
+_NAMED = re.compile(
+    r"\\(arg|cos|cosh|cot|deg|det|dim|exp|gcd|inf|ker|lg|lim|ln|log|max|min|Pr|sin|sinh|sup|tan|tanh)"
+    r"(?![A-Za-z])\s*(?=[A-Za-z\\])(?!\\left|\\big|\\Big)"
+)
 _LEFT_OVER = re.compile(rf"[\\{{}}$%{_OPEN}{_CLOSE}]")
 _RELATION = re.compile(r"\s*([=≤≥≠≈∼∈→←⇒×+∣])\s*")
 _CLOSED_UP = re.compile(r"\s+([,.;:)\]])|([(\[])\s+")

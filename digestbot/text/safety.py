@@ -20,7 +20,9 @@ def harmless(text: str) -> str:
     text = unicodedata.normalize("NFC", text)
     if not text.isascii():
         text = "".join(
-            char for char in text if char in "\u200c\u200d" or unicodedata.category(char) not in ("Cf", "Co", "Cs", "Cn")
+            char
+            for char in text
+            if char in "\u200c\u200d" or unicodedata.category(char) not in ("Cf", "Co", "Cs", "Cn")
         )
     text = _SPACE.sub(" ", text)
     text = "".join(char for char in text if char == "\n" or unicodedata.category(char) != "Cc")

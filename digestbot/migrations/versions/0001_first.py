@@ -106,9 +106,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("edition_id", _ID, nullable=True),
         sa.Column("position", sa.Integer(), nullable=True),
-        sa.CheckConstraint(
-            "(status = 'taken') = (edition_id IS NOT NULL)", name=op.f("ck_backlog_taken_has_edition")
-        ),
+        sa.CheckConstraint("(status = 'taken') = (edition_id IS NOT NULL)", name=op.f("ck_backlog_taken_has_edition")),
         sa.CheckConstraint("status IN ('waiting', 'taken', 'skipped')", name=op.f("ck_backlog_status")),
         sa.ForeignKeyConstraint(["edition_id"], ["editions.id"], name=op.f("fk_backlog_edition_id")),
         sa.ForeignKeyConstraint(["summary_id"], ["summaries.id"], name=op.f("fk_backlog_summary_id")),

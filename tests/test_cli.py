@@ -1,0 +1,390 @@
+"""The commands as a shell sees them: output, exit codes, signals, and no secret anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import PAGE_SECRETS, SECRETS, Feed
+
+from digestbot import __version__
+from digestbot.cli import commands, parser
+from digestbot.sandbox import Answer, Sandbox
+
+COMMANDS = ["run", "once", "send", "preview", "posts", "check", "init", "sandbox", "demo"]
+JSON_COMMANDS = ["once", "send", "preview", "posts", "check", "demo"]
+
+
+def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DIGESTBOT_")}
+    environment |= {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1"} | options.pop("env", {})
+    return subprocess.Popen(
+        [sys.executable, "-m", "digestbot", *arguments],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        env=environment,
+        **options,
+    )
+
+
+def digestbot(*arguments: str, **options: Any) -> tuple[int, str, str]:
+    process = start(*arguments, **options)
+    out, err = process.communicate(timeout=60)
+    for secret in [*SECRETS.values(), *PAGE_SECRETS.values()]:
+        assert secret not in out + err
+    return process.returncode, out, err
+
+
+@pytest.fixture
+def world(feed: Feed) -> Iterator[Sandbox]:
+    """A sandbox on the real clock, for processes that read it."""
+    with Sandbox(
+        secrets=(SECRETS["api_secret"], SECRETS["access_token_secret"]),
+        app_secret=PAGE_SECRETS["app_secret"],
+        documents={"/rss-full.xml": feed},
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def config(world: Sandbox, tmp_path: Path) -> str:
+    file = tmp_path / "config.toml"
+    write(file, world.url)
+    return str(file)
+
+
+def write(file: Path, url: str, backlog: str = "all", schedule: str = "* * * * *") -> None:
+    file.write_text(f"""
+database = "sqlite:///ledger.db"
+timezone = "UTC"
+[sources.store]
+kind = "feed"
+url = "{url}/rss-full.xml"
+allow_private_addresses = true
+[channels.x]
+platform = "twitter"
+api_url = "{url}"
+api_key = "{SECRETS["api_key"]}"
+api_secret = "{SECRETS["api_secret"]}"
+access_token = "{SECRETS["access_token"]}"
+access_token_secret = "{SECRETS["access_token_secret"]}"
+[channels.page]
+platform = "facebook"
+api_url = "{url}"
+page_id = "200"
+access_token = "{PAGE_SECRETS["access_token"]}"
+app_secret = "{PAGE_SECRETS["app_secret"]}"
+[digests.latest]
+sources = ["store"]
+channels = ["x", "page"]
+schedule = "{schedule}"
+backlog = "{backlog}"
+""")
+
+
+def test_version() -> None:
+    assert digestbot("--version") == (0, f"digestbot {__version__}\n", "")
+
+
+def test_every_command_has_help() -> None:
+    assert list(commands.COMMANDS) == COMMANDS
+    code, out, _ = digestbot("--help")
+    assert code == 0
+    for command in COMMANDS:
+        assert f"\n    {command} " in out
+        with pytest.raises(SystemExit) as caught:
+            parser().parse_args([command, "--help"])
+        assert caught.value.code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["send"],
+        ["send", "latest", "--count", "0"],
+        ["sandbox", "--port", "99999"],
+        ["posts", "--nonsense"],
+    ],
+)
+def test_wrong_usage(arguments: list[str]) -> None:
+    code, out, err = digestbot(*arguments)
+    assert (code, out) == (2, "")
+    assert "usage: digestbot" in err
+
+
+def test_once_send_posts_and_preview(config: str, feed: Feed, world: Sandbox) -> None:
+    for number in range(3):
+        feed.add(number)
+    code, out, _ = digestbot("-c", config, "preview", "latest", "--json")
+    assert code == 0
+    shown = json.loads(out)
+    assert [(row["channel"], row["waiting"]) for row in shown] == [("x", 3), ("page", 3)]
+    assert shown[0]["posts"][0]["length"] <= shown[0]["posts"][0]["limit"] == 280
+    assert not (Path(config).parent / "ledger.db").exists()
+
+    code, out, _ = digestbot("-c", config, "once", "--json")
+    assert (code, json.loads(out)["posts"]) == (0, [])  # first sight: the next minute's slot is not due yet
+
+    code, out, _ = digestbot("-c", config, "send", "latest", "--count", "2", "--json")
+    assert code == 0
+    assert len(json.loads(out)["posts"]) == 4
+    assert len(world.world.tweets) == len(world.world.page_posts) == 2
+    assert world.world.tweets[0].text == shown[0]["posts"][0]["text"]
+
+    code, out, _ = digestbot("-c", config, "posts", "--json")
+    listed = json.loads(out)
+    assert code == 0
+    assert {"id", "status", "channel", "digest", "at", "text", "receipt", "error"} <= set(listed[0])
+    assert [row["status"] for row in listed] == ["published"] * 4
+    assert listed[0]["receipt"]["url"].startswith(world.url)
+
+    code, out, _ = digestbot("posts", "-c", config, "--channel", "x", "--limit", "1", "--status", "published")
+    assert code == 0
+    assert len(out.splitlines()) == 2
+    assert "Paper Number 1" in out
+    code, out, _ = digestbot("-c", config, "preview", "latest", "--channel", "x")
+    assert "Paper Number 2" in out
+    assert "of 280 characters" in out
+    assert "latest on x (twitter), slot " in out
+
+
+def test_what_waits_for_a_person_shows_in_the_exit_code(config: str, feed: Feed, world: Sandbox) -> None:
+    feed.add(0)
+    world.faults.add("drop-after", "twitter")
+    world.faults.add("unauthorized", "facebook")
+    code, out, err = digestbot("-c", config, "send", "latest")
+    assert code == 3
+    assert "unknown" in out
+    assert "channel page is paused: Facebook: the token is dead" in err
+    code, out, _ = digestbot("-c", config, "once", "--json")
+    assert code == 3
+    assert json.loads(out)["waiting_for_a_person"] == 1
+    assert "page" in json.loads(out)["paused_channels"]
+    assert len(world.world.tweets) == 1
+
+
+def test_a_source_in_trouble_shows_in_the_exit_code(config: str, feed: Feed) -> None:
+    feed.override = Answer(500, b"")
+    code, _, err = digestbot("-c", config, "once")
+    assert code == 1
+    assert "answers 500" in err
+
+
+def test_nothing_to_send(config: str) -> None:
+    code, out, _ = digestbot("-c", config, "send", "latest")
+    assert code == 0
+    assert "nothing waits" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["send", "nope"], "there is no digest 'nope'; known: latest"),
+        (["preview", "latest", "--channel", "nope"], "digest latest has no channel 'nope'"),
+        (["posts", "--status", "nope"], "--status: one of pending"),
+        (["posts"], "there is no ledger at"),
+    ],
+)
+def test_what_cannot_be_done_says_why(config: str, arguments: list[str], words: str) -> None:
+    code, out, err = digestbot("-c", config, *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+
+
+def test_no_configuration_and_a_bad_one(tmp_path: Path) -> None:
+    code, _, err = digestbot("once", cwd=tmp_path, env={"XDG_CONFIG_HOME": str(tmp_path)})
+    assert code == 2
+    assert "digestbot init" in err
+    (tmp_path / "config.toml").write_text('tmezone = "x"\n[delivery]\nlease = 5\n')
+    code, _, err = digestbot("once", cwd=tmp_path)
+    assert code == 2
+    assert err.splitlines() == [
+        "config.toml: tmezone: unknown key; did you mean timezone?",
+        'config.toml: delivery.lease: write a time span such as "15 minutes", "2 hours" or "1 day"',
+    ] or set(err.splitlines()) == {
+        "config.toml: tmezone: unknown key; did you mean timezone?",
+        'config.toml: delivery.lease: write a time span such as "15 minutes", "2 hours" or "1 day"',
+    }
+
+
+def test_init_then_check(tmp_path: Path) -> None:
+    code, out, _ = digestbot("init", cwd=tmp_path)
+    assert code == 0
+    assert "digestbot -c config.toml check" in out
+    assert (tmp_path / "config.toml").stat().st_mode & 0o777 == 0o600
+    code, out, _ = digestbot("check", cwd=tmp_path)
+    assert code == 0
+    assert "ok   ledger:" in out
+    code, _, err = digestbot("init", cwd=tmp_path)
+    assert code == 2
+    assert "exists already" in err
+    code, _, err = digestbot("init", str(tmp_path / "no" / "folder.toml"))
+    assert code == 2
+    assert "cannot be written" in err
+
+
+def test_check_finds_what_is_wrong(config: str, tmp_path: Path, world: Sandbox) -> None:
+    code, out, _ = digestbot("-c", config, "check", "--online", "--json")
+    assert code == 0
+    found = {row["what"]: row for row in json.loads(out)}
+    assert found["channel x"]["detail"] == "@sandbox_100 (id 100)"
+    assert found["channel page"]["detail"] == "Sandbox Page (id 200)"
+    assert found["template of latest for x"]["ok"]
+    text = Path(config).read_text()
+    Path(config).write_text(
+        text.replace("ledger.db", "no/such/ledger.db").replace(SECRETS["api_secret"], "another")
+        + 'template = "missing"\n'
+    )
+    code, out, _ = digestbot("-c", config, "check", "--online")
+    assert code == 1
+    assert "BAD  ledger: " in out
+    assert "BAD  channel x: X: keys refused" in out
+    assert "BAD  template of latest for x: template missing.twitter.txt.j2: not found" in out
+    (tmp_path / "ledger.db").write_bytes(b"junk" * 1000)
+    Path(config).write_text(text)
+    code, out, _ = digestbot("-c", config, "check")
+    assert code == 1
+    assert "not a database" in out
+
+
+def wait_for(condition: Any, process: subprocess.Popen[str] | None = None, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "did not happen in time"
+        assert process is None or process.poll() is None, "the process ended"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_run_publishes_and_ends_cleanly_on_a_signal(config: str, feed: Feed, world: Sandbox, number: int) -> None:
+    feed.add(0)
+    digestbot("-c", config, "once")  # first sight
+    # put first sight an hour back, so that a slot of the every-minute schedule is due at once
+    import sqlite3
+
+    with sqlite3.connect(Path(config).parent / "ledger.db") as ledger:
+        ledger.execute("UPDATE cursors SET first_seen_at = datetime(first_seen_at, '-1 hour') || '.000000'")
+    ledger.close()
+    process = start("-c", config, "run")
+    wait_for(lambda: world.world.tweets and world.world.page_posts, process)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "running: 1 source(s), 2 channel(s), 1 digest(s)" in err
+    assert "published as" in err
+    assert "stopped" in err
+    assert "Traceback" not in err
+
+
+def test_killing_run_and_starting_again_posts_nothing_twice(config: str, feed: Feed, world: Sandbox) -> None:
+    for number in range(3):
+        feed.add(number)
+    digestbot("-c", config, "send", "latest")
+    for _ in range(2):
+        process = start("-c", config, "run")
+        wait_for(lambda: len(feed.requests) > 0, process)
+        process.kill()
+        process.communicate(timeout=30)
+    code, _, _ = digestbot("-c", config, "once")
+    assert code == 0
+    assert len({tweet.text for tweet in world.world.tweets}) == len(world.world.tweets)
+    assert len({post.text for post in world.world.page_posts}) == len(world.world.page_posts)
+
+
+def test_the_sandbox_command(tmp_path: Path) -> None:
+    process = start("sandbox", "--port", "0", "--fault", "429:2", "--lag", "1.5")
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        url = line.split()[2]
+        with urllib.request.urlopen(url + "/", timeout=5) as response:
+            assert b"digestbot sandbox" in response.read()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+    code, _, err = digestbot("sandbox", "--port", "0", "--fault", "nonsense")
+    assert code == 2
+    assert "no such fault: nonsense" in err
+
+
+def test_the_sandbox_on_a_port_that_is_taken(world: Sandbox) -> None:
+    code, _, err = digestbot("sandbox", "--port", world.url.rpartition(":")[2])
+    assert code == 1
+    assert "cannot be had" in err
+
+
+def test_the_demo_and_a_second_run_over_its_ledger(tmp_path: Path) -> None:
+    database = str(tmp_path / "demo.db")
+    code, out, err = digestbot("demo", "--json", "--database", database)
+    assert (code, err) == (0, "")
+    first = json.loads(out)
+    assert len(first["twitter"]) == len(first["facebook"]) == 12
+    assert first["new_posts"] == 24
+    texts = "\n".join(post["text"] for post in first["twitter"] + first["facebook"])
+    assert not any(sign in texts for sign in ("**", "](", "$", "\\", "```", "# ", "&amp;", "| "))
+    assert "Anonymous summary" in texts
+    assert "李明" in texts
+    code, out, _ = digestbot("demo", "--database", database)
+    assert code == 0
+    assert "0 new posts, 24 in all, 0 not published" in out
+    assert "nothing new" in out
+
+
+def test_the_demo_stays_up_when_asked_to() -> None:
+    process = start("demo", "--keep")
+    try:
+        assert process.stdout is not None
+        url = ""
+        for line in process.stdout:
+            if "Both timelines" in line:
+                url = line.split("see them: ")[1].split()[0]
+                break
+        with urllib.request.urlopen(url, timeout=5) as response:
+            page = response.read().decode()
+        assert page.count("<article>") == 24
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_a_reader_that_goes_away_is_no_error(config: str, feed: Feed) -> None:
+    feed.add(0)
+    digestbot("-c", config, "send", "latest")
+    process = start("-c", config, "posts", "--json")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+    process.stderr.close()
+    process.wait(30)
+
+
+def test_secrets_are_taken_out_of_every_log_line() -> None:
+    import logging
+
+    from digestbot.cli.logs import Redacting
+
+    formatter = Redacting(["hunter22", "hunter22-long"])
+    try:
+        raise ValueError("token hunter22-long")
+    except ValueError:
+        record = logging.LogRecord("n", logging.ERROR, "", 0, "see %s", ("hunter22",), sys.exc_info())
+    text = formatter.format(record)
+    assert "hunter22" not in text
+    assert "see ***" in text
+    assert "token ***" in text

@@ -1,0 +1,129 @@
+"""Templates: limits kept, links whole, mistakes reported with their line, nothing dangerous reachable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import make_summary
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digestbot.errors import RenderError
+from digestbot.model import Message, Paper, Platform, Summary
+from digestbot.render import Renderer
+from digestbot.text import LIMITS, find_urls, weighted_length
+
+BUILT_IN = Renderer()
+LINK = "http://www.shortscience.org/paper?bibtexKey=conf/nips/RenHGS15#ada"
+
+
+def post(summary: Summary, platform: Platform = Platform.TWITTER, renderer: Renderer = BUILT_IN) -> Message:
+    return renderer.message("summary", platform, "latest", "x", summary)
+
+
+def own(tmp_path: Path, text: str, platform: str = "twitter") -> Renderer:
+    (tmp_path / f"summary.{platform}.txt.j2").write_text(text, encoding="utf-8")
+    return Renderer(tmp_path)
+
+
+def test_a_post_on_x() -> None:
+    message = post(
+        make_summary(1, body="# Idea\n\nIt *works*, see [code]().\n\n* fast\n* small\n\nAnd `cheap`.", link=LINK)
+    )
+    assert (
+        message.text == f"Paper Number 1\nSummary by Reader 1\n\nIt works, see code. fast; small. And cheap.\n\n{LINK}"
+    )
+    assert message.link is None
+
+
+def test_a_post_on_facebook() -> None:
+    message = post(make_summary(1, body="# Idea\n\nIt *works*.\n\n* fast\n* small", link=LINK), Platform.FACEBOOK)
+    assert message.text == f"Paper Number 1\nSummary by Reader 1\n\nIdea\n\nIt works.\n\n• fast\n• small\n\n{LINK}"
+    assert message.link == LINK
+
+
+def test_anonymous_stays_anonymous() -> None:
+    for platform in Platform:
+        text = post(make_summary(1, writer=None, handle=None, link=LINK.replace("#ada", "#anon")), platform).text
+        assert "Anonymous summary" in text
+        assert "Reader" not in text
+
+
+def test_a_summary_without_text_still_makes_a_post() -> None:
+    assert post(make_summary(1, body="", link=LINK)).text == f"Paper Number 1\nSummary by Reader 1\n\n{LINK}"
+
+
+def test_a_writers_name_pings_nobody() -> None:
+    assert "Summary by elon\n" in post(make_summary(1, writer="@elon", body="")).text
+    assert "Anonymous summary" in post(make_summary(1, writer="\u200b", body="")).text
+
+
+@given(
+    title=st.text(max_size=600),
+    writer=st.none() | st.text(max_size=200),
+    body=st.text(max_size=2000),
+    handle=st.text(max_size=30),
+)
+def test_any_summary_makes_a_post_within_the_limit_with_its_link_whole(
+    title: str, writer: str | None, body: str, handle: str
+) -> None:
+    from digestbot.text import ascii_link
+
+    link = f"http://www.shortscience.org/paper?bibtexKey=k/{handle.encode().hex()}#anon"
+    summary = make_summary(1, paper=Paper("k", title), writer=writer, body=body, link=link)
+    for platform in Platform:
+        message = post(summary, platform)
+        limit = LIMITS[platform]
+        assert limit.measure(message.text) <= limit.most
+        assert message.text.endswith("\n" + ascii_link(link)) or message.text == ascii_link(link)
+        assert find_urls(message.text)[-1] == ascii_link(link)
+
+
+def test_an_operators_template_wins_by_name(tmp_path: Path) -> None:
+    renderer = own(
+        tmp_path,
+        "{{ paper.title | upper }} {{ digest.name }} {{ channel.name }} {{ channel.limit }} {{ summary.votes }}",
+    )
+    assert post(make_summary(1), renderer=renderer).text == "PAPER NUMBER 1 latest x 280 3"
+    assert "Paper Number 1" in post(make_summary(1), Platform.FACEBOOK, renderer).text  # the built-in one
+
+
+def test_fit_fills_what_is_left_and_no_more(tmp_path: Path) -> None:
+    renderer = own(tmp_path, "{{ summary.lead | fit }}\n{{ summary.lead | fit }}\n{{ summary.link }}")
+    message = post(make_summary(1, body="wörd " * 200, link=LINK), renderer=renderer)
+    assert 270 <= weighted_length(message.text) <= 280
+    assert message.text.endswith(f"…\n\n{LINK}")
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("line one\n{{ summary.nothing }}", "line 2: .*nothing"),
+        ("{{ nothing }}", "line 1: 'nothing' is undefined"),
+        ("{% if x %}", "line 1: .*endif"),
+        ("a\n\n{{ paper.title | nofilter }}", "line 3: .*nofilter"),
+        ("{{ 1 / 0 }}", "line 1: division"),
+        ("{% for i in range(99999999) %}x{% endfor %}", "line 1: .*range"),
+        ("{{ ''.__class__.__mro__ }}", "unsafe|line 1"),
+        ("{{ summary.text | fit }}{{ 'x' * 300 }}", "over the limit of 280"),
+        ("{# nothing #}", "makes an empty post"),
+        ("{% include 'missing.j2' %}", "missing.j2"),
+    ],
+)
+def test_templates_that_fail(tmp_path: Path, template: str, words: str) -> None:
+    with pytest.raises(RenderError, match=words) as caught:
+        post(make_summary(1), renderer=own(tmp_path, template))
+    assert "summary.twitter.txt.j2" in str(caught.value) or "missing.j2" in str(caught.value)
+
+
+def test_a_template_that_is_missing_or_no_text(tmp_path: Path) -> None:
+    with pytest.raises(RenderError, match=rf"other\.twitter\.txt\.j2: not found in {tmp_path} or "):
+        Renderer(tmp_path).message("other", Platform.TWITTER, "d", "c", make_summary(1))
+    (tmp_path / "summary.twitter.txt.j2").write_bytes(b"\xff\xfe")
+    with pytest.raises(RenderError, match="not UTF-8"):
+        post(make_summary(1), renderer=Renderer(tmp_path))
+
+
+def test_a_summarys_text_is_never_a_template() -> None:
+    assert "{{ 7 * 7 }}" in post(make_summary(1, body="{{ 7 * 7 }} {% raise %}")).text

@@ -1,0 +1,230 @@
+"""X: the real tweepy against the sandbox, and every answer put into its class."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from conftest import SECRETS
+
+from digestbot.config import TwitterChannel
+from digestbot.errors import OutcomeUnknown, PublishError, RateLimited, Rejected, Unauthorized, Unavailable
+from digestbot.model import Message, Receipt
+from digestbot.publishers.twitter import TwitterPublisher, classify
+from digestbot.sandbox import Sandbox
+
+
+def publisher(url: str, **secrets: str) -> TwitterPublisher:
+    return TwitterPublisher(TwitterChannel.model_validate({"platform": "twitter", "api_url": url} | SECRETS | secrets))
+
+
+def send(to: TwitterPublisher, text: str = "hello", *, seconds: float = 5, alive: bool = True) -> Receipt:
+    return to.publish(Message(text), seconds=seconds, may_send=lambda: alive)
+
+
+def test_a_post_appears_with_its_receipt(sandbox: Sandbox) -> None:
+    receipt = send(publisher(sandbox.url), "naïve $W$ & 1 < 2 — https://example.org/x?a=1&b=2#c")
+    (tweet,) = sandbox.world.tweets
+    assert tweet.text == "naïve $W$ & 1 < 2 — https://example.org/x?a=1&b=2#c"
+    assert tweet.account == "100"
+    assert receipt == Receipt(tweet.id, f"{sandbox.url}/i/web/status/{tweet.id}")
+
+
+def test_the_signature_is_made_for_the_address_that_is_called(sandbox: Sandbox) -> None:
+    # the sandbox checks it, so a wrong secret must be refused and the right one was accepted above
+    with pytest.raises(Unauthorized, match="keys refused") as caught:
+        send(publisher(sandbox.url, api_secret="wrong-secret"))
+    assert not caught.value.certain
+
+
+def test_real_receipts_point_at_x() -> None:
+    assert publisher("https://api.x.com")._web == "https://x.com"
+
+
+def test_verify(sandbox: Sandbox) -> None:
+    assert publisher(sandbox.url).verify(seconds=5) == ("@sandbox_100 (id 100)", [])
+
+
+def test_too_long_is_refused(sandbox: Sandbox) -> None:
+    with pytest.raises(Rejected, match="too long"):
+        send(publisher(sandbox.url), "x" * 281)
+    assert sandbox.world.tweets == []
+
+
+def test_a_duplicate_is_unknown_not_failed(sandbox: Sandbox) -> None:
+    client = publisher(sandbox.url)
+    send(client, "same")
+    with pytest.raises(OutcomeUnknown, match="same text already"):
+        send(client, "same")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "posted"),
+    [
+        ("drop-before", OutcomeUnknown, 0),
+        ("drop-after", OutcomeUnknown, 1),
+        ("503-before", OutcomeUnknown, 0),
+        ("503-after", OutcomeUnknown, 1),
+        ("html", OutcomeUnknown, 0),
+        ("html-after", OutcomeUnknown, 1),
+        ("cut-after", OutcomeUnknown, 1),
+        ("429", RateLimited, 0),
+        ("429-bare", RateLimited, 0),
+        ("unauthorized", Unauthorized, 0),
+    ],
+)
+def test_faults(sandbox: Sandbox, fault: str, error: type[PublishError], posted: int) -> None:
+    sandbox.faults.add(fault, "twitter", seconds=90)
+    client = publisher(sandbox.url)
+    with pytest.raises(error) as caught:
+        send(client)
+    assert type(caught.value) is error
+    assert len(sandbox.world.tweets) == posted
+    assert sandbox.world.calls == ["POST /2/tweets"]  # sent once: no library retried
+    if isinstance(caught.value, RateLimited):
+        assert caught.value.wait == (timedelta(seconds=90) if fault == "429" else None)
+    for secret in SECRETS.values():
+        assert secret not in str(caught.value)
+
+
+def test_surely_not_sent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    with pytest.raises(Unavailable, match="Connection refused"):
+        send(publisher(f"http://127.0.0.1:{port}"))
+    with pytest.raises(Unavailable):
+        send(publisher("https://does-not-exist.invalid"))
+
+
+def test_a_failed_handshake_sent_nothing(sandbox: Sandbox) -> None:
+    with pytest.raises(Unavailable):
+        send(publisher(sandbox.url.replace("http://", "https://")))
+
+
+def test_nothing_is_written_after_the_deadline(sandbox: Sandbox) -> None:
+    with pytest.raises(Unavailable):
+        send(publisher(sandbox.url), alive=False)
+    assert sandbox.world.calls == []
+
+
+def raw_server(answer: bytes) -> tuple[str, threading.Thread, socket.socket]:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(5)
+            received = b""
+            while b"hello" not in received:
+                received += connection.recv(65536)
+            if answer:
+                connection.sendall(answer)
+            else:
+                connection.recv(1)  # say nothing until the client gives up
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}", thread, listener
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"", "in time"),
+        (b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nhi", "cannot be read"),
+        (b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}", "without the post's id"),
+        (
+            b'HTTP/1.1 201 Created\r\nContent-Length: 35\r\n\r\n{"data":{"id":7,"text":"x"},"a":[1]}'[:-1],
+            "without the post's id|lost|cannot be read",
+        ),
+        (b"HTTP/1.1 201 Created\r\nContent-Length: 4\r\n\r\nnull", "without the post's id"),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", "302"),
+        (b"garbage\r\n\r\n", "lost"),
+    ],
+)
+def test_answers_that_say_nothing_sure(answer: bytes, words: str) -> None:
+    url, thread, listener = raw_server(answer)
+    with listener, pytest.raises(OutcomeUnknown, match=words):
+        send(publisher(url), seconds=5 if answer else 0.3)
+    thread.join(5)
+
+
+def test_unknown_keys_in_an_answer_do_no_harm() -> None:
+    body = b'{"data":{"id":"77","text":"x","new":1},"errors":null,"more":{}}'
+    url, thread, listener = raw_server(b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    with listener:
+        assert send(publisher(url)).id == "77"
+    thread.join(5)
+
+
+def problem(detail: str = "", type_: str = "about:blank", **more: Any) -> dict[str, Any]:
+    return {"detail": detail, "type": type_, "title": "T"} | more
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "words"),
+    [
+        (400, problem("bad", errors=[{"message": "Your media IDs are invalid."}]), Rejected, "media IDs"),
+        (400, None, OutcomeUnknown, "400"),
+        (401, problem("Unauthorized"), Unauthorized, "keys refused"),
+        (401, {"errors": [{"code": 135, "message": "Timestamp out of bounds."}]}, Unauthorized, "clock is wrong"),
+        (402, problem("no", "https://api.twitter.com/2/problems/credits"), Unauthorized, "no credit"),
+        (402, {}, Unauthorized, "no credit"),
+        (403, problem("x", "https://api.x.com/2/problems/credits-depleted"), Unauthorized, "no credit"),
+        (403, problem("x", reason="SpendCapReached"), Unauthorized, "no credit"),
+        (403, problem("You are not allowed to create a Tweet with duplicate content."), OutcomeUnknown, "same text"),
+        (403, problem("Your account is suspended"), Unauthorized, "suspended"),
+        (403, None, OutcomeUnknown, "403"),
+        (404, problem("nothing here"), Unauthorized, "api_url"),
+        (408, problem("late"), OutcomeUnknown, "408"),
+        (429, None, RateLimited, "too many"),
+        (500, problem("x"), OutcomeUnknown, "500"),
+        (503, None, OutcomeUnknown, "503"),
+        (302, None, OutcomeUnknown, "302"),
+        (400, {"errors": "odd", "detail": ["odd"]}, Rejected, "odd"),
+    ],
+)
+def test_classes(status: int, body: dict[str, Any] | None, error: type[PublishError], words: str) -> None:
+    found = classify(status, {}, body)
+    assert type(found) is error
+    assert words in str(found)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Date": "Mon, 02 Nov 2026 08:00:00 GMT", "x-rate-limit-reset": "1793606500"}, 100),
+        (
+            {
+                "Date": "Mon, 02 Nov 2026 08:00:00 GMT",
+                "x-rate-limit-reset": "1793606500",
+                "x-user-limit-24hour-remaining": "0",
+                "x-user-limit-24hour-reset": "1793610000",
+            },
+            3600,
+        ),
+        ({"Date": "Mon, 02 Nov 2026 08:00:00 GMT", "x-rate-limit-reset": "5"}, 1),
+        ({"Retry-After": "30"}, 30),
+        ({"x-rate-limit-reset": "1793606500"}, None),  # without their clock the time means nothing
+        ({"Date": "nonsense", "x-rate-limit-reset": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_how_long_a_rate_limit_lasts(headers: dict[str, str], seconds: float | None) -> None:
+    found = classify(429, headers, {})
+    assert isinstance(found, RateLimited)
+    assert found.wait == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_no_secret_reaches_the_log(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    send(publisher(sandbox.url))
+    sandbox.faults.add("drop-before")
+    with pytest.raises(OutcomeUnknown):
+        send(publisher(sandbox.url), "again")
+    for secret in SECRETS.values():
+        assert secret not in caplog.text
