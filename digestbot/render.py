@@ -32,7 +32,11 @@ _SENTENCE_END = (".", "!", "?", ":", ";", "…", "。", "！", "？")
 
 @lru_cache(maxsize=1024)  # one summary is rendered for several channels
 def _plain_blocks(body: str) -> tuple[Block, ...]:
-    return tuple(Block(block.kind, harmless(block.text)) for block in blocks(body))
+    found = blocks(body)
+    if not found:
+        return ()
+    texts = harmless("\n".join(block.text for block in found)).split("\n")  # no block's text holds a line break
+    return tuple(Block(block.kind, text) for block, text in zip(found, texts, strict=True) if text)
 
 
 @dataclass(frozen=True)
@@ -119,10 +123,9 @@ class Renderer:
             )
         except Exception as error:  # a template may raise whatever it likes
             raise RenderError(f"template {name}, line {_line(error, compiled)}: {error}") from error
-        text = _fill(raw, texts, limit)
+        text, length = _fill(raw, texts, limit)
         if not text:
             raise RenderError(f"template {name}: makes an empty post of {paper.key}")
-        length = limit.measure(text)
         if length > limit.most:
             raise RenderError(
                 f"template {name}: makes {length} characters of {paper.key}, over the limit of {limit.most}; "
@@ -157,25 +160,28 @@ def _fit(context: Context, text: object) -> str:
     return f"\ue000{len(texts) - 1}\ue001"
 
 
-def _fill(raw: str, texts: Sequence[str], limit: Limit) -> str:
-    """Put the `fit` texts in their places, the first given all the room there is."""
+def _fill(raw: str, texts: Sequence[str], limit: Limit) -> tuple[str, int]:
+    """Put the `fit` texts in their places, the first given all the room there is; gives the length too."""
+    text = _tidy(_MARK.sub("", raw))
+    length = limit.measure(text)
     for match in _MARK.finditer(raw):
-        text = texts[int(match[1])]
-        room = limit.most - limit.measure(_tidy(_MARK.sub("", raw)))
-        while True:
-            short = cut(text, room, limit.measure) if room >= LEAST_ROOM else ""
-            filled = raw.replace(match[0], short, 1)
-            over = limit.measure(_tidy(_MARK.sub("", filled))) - limit.most
-            if over <= 0 or not short:
+        room = limit.most - length
+        while room >= LEAST_ROOM:
+            filled = raw.replace(match[0], cut(texts[int(match[1])], room, limit.measure), 1)
+            whole = _tidy(_MARK.sub("", filled))
+            over = limit.measure(whole) - limit.most
+            if over <= 0:
+                raw, text, length = filled, whole, limit.most + over
                 break
             room -= over  # two texts side by side can weigh more than each alone
-        raw = filled
-    return _tidy(raw)
+        else:
+            raw = raw.replace(match[0], "", 1)
+    return text, length
 
 
 def _tidy(text: str) -> str:
     """No blanks at line ends, no more than one empty line in a row, none around."""
-    text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
+    text = "\n".join(line.rstrip() for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 

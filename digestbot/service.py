@@ -159,9 +159,11 @@ class Service:
             )
             return
         summaries, after = found
-        with self.ledger.begin() as tx:
-            taken = intake.take_in(tx, name, summaries, now) if summaries is not None else None
-            intake.poll_succeeded(tx, name, after, self.clock())
+        taken = None
+        if summaries is not None or after != state:  # else there is nothing to write down
+            with self.ledger.begin() as tx:
+                taken = intake.take_in(tx, name, summaries, now) if summaries is not None else None
+                intake.poll_succeeded(tx, name, after, self.clock())
         report.polled[name] = taken
         if taken and (taken.new or taken.changed):
             log.info("source %s: %d new, %d changed", name, taken.new, taken.changed)
@@ -181,6 +183,7 @@ class Service:
         if state.url != source.url:
             state = intake.SourceState(url=source.url)
         fetched = self._fetchers[name].fetch(source.url, state.etag, state.last_modified)
+        state = replace(state, failed=False)
         if fetched is None:
             return None, state
         hash_ = hashlib.blake2b(fetched.body, digest_size=16).digest()

@@ -102,6 +102,7 @@ def test_harmless_examples() -> None:
         harmless("Ask @someone, ＠other, see #tag or $TSLA; it costs $5")
         == "Ask someone, other, see tag or TSLA; it costs $5"
     )
+    assert harmless("a\tb\r\nc\x85d\u2028e  f ") == "a b\nc d e f"
     assert harmless("in\u202etxet\u200b \u2066x\u0007y") == "intxet xy"
 
 

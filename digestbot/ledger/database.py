@@ -28,6 +28,15 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
     return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
 
 
+# Alembic's own table, with the name and the shape that Alembic gives it.
+_VERSION = sa.Table(
+    "alembic_version",
+    schema.metadata,
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+
+
 class Ledger:
     """The ledger's transactions. `begin` writes, `read` does not; both end with the block."""
 
@@ -113,8 +122,11 @@ class Ledger:
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             found = self.revision(connection)
-            if found != schema.REVISION:
-                self._migrate(connection, found)
+            if found is None:  # what the migrations would make, without importing Alembic for it
+                schema.metadata.create_all(connection)
+                connection.execute(_VERSION.insert().values(version_num=schema.REVISION))
+            elif found != schema.REVISION:
+                self.migrate(connection, found)
 
     @staticmethod
     def revision(connection: sa.Connection) -> str | None:
@@ -125,8 +137,9 @@ class Ledger:
         return revision
 
     @staticmethod
-    def _migrate(connection: sa.Connection, found: str | None) -> None:
-        # Imported here: Alembic is needed once in a ledger's life, not at every start.
+    def migrate(connection: sa.Connection, found: str | None) -> None:
+        """Run the migrations after ``found``. Raises LedgerError where they do not know it."""
+        # Imported here: Alembic is needed a few times in a ledger's life, not at every start.
         from alembic import command
         from alembic.config import Config
         from alembic.util import CommandError

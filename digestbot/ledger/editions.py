@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from digestbot.model import Message, Order, Paper, PostStatus, Slot, Summary
 from digestbot.schema import backlog, editions, papers, posts, slots, summaries
@@ -77,16 +77,15 @@ def reach_slot(
     tx: sa.Connection, digest: str, channel: str, slot: Slot, now: datetime, *, scheduled: bool = True
 ) -> int:
     """Record the slot as reached; gives its id. Raises TakenElsewhereError where it was reached before."""
-    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert
-    statement = (
-        insert(slots)
-        .values(digest=digest, channel=channel, nominal=slot.nominal, due=slot.due, scheduled=scheduled, reached_at=now)
-        .on_conflict_do_nothing(index_elements=["digest", "channel", "nominal"])
-        .returning(slots.c.id)
-    )
-    id_ = tx.execute(statement).scalar_one_or_none()
-    if id_ is None:
+    values = {"digest": digest, "channel": channel, "nominal": slot.nominal}
+    reached = sa.select(slots.c.id).where(*(slots.c[name] == value for name, value in values.items()))
+    if tx.execute(reached).first() is not None:
         raise TakenElsewhereError
+    statement = slots.insert().values(**values, due=slot.due, scheduled=scheduled, reached_at=now)
+    try:
+        id_ = tx.execute(statement.returning(slots.c.id)).scalar_one()
+    except IntegrityError as error:  # between the look and the insert, on PostgreSQL
+        raise TakenElsewhereError from error
     return int(id_)
 
 

@@ -20,13 +20,14 @@ BATCH = 500  # papers to a round trip: memory and SQL stay bounded however long 
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """What is remembered of a source between polls, for conditional requests."""
+    """What is remembered of a source between polls, for conditional requests. ``failed``: the last one did."""
 
     url: str | None = None
     etag: str | None = None
     last_modified: str | None = None
     body_hash: bytes | None = None
     suspect_hash: bytes | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, 
     if not due and not at_once:
         return None
     tx.execute(sources.update().where(sources.c.name == source).values(next_poll_at=now + every))
-    return SourceState(row.url, row.etag, row.last_modified, row.body_hash, row.suspect_hash)
+    return SourceState(row.url, row.etag, row.last_modified, row.body_hash, row.suspect_hash, row.failures > 0)
 
 
 def poll_succeeded(tx: sa.Connection, source: str, state: SourceState, now: datetime) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import calendar
+import gc
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -41,12 +44,13 @@ def parse(body: bytes, content_type: str | None = None, suspect_hash: bytes | No
         raise SourceError("the feed is empty")
     # feedparser gets bytes, never a name: it would open files and addresses. What is sanitised or resolved as
     # HTML would damage Markdown ("x<y").
-    document: Any = feedparser.parse(
-        _mended(body),
-        response_headers={"content-type": content_type} if content_type else {},
-        sanitize_html=False,
-        resolve_relative_uris=False,
-    )
+    with _without_collections():
+        document: Any = feedparser.parse(
+            _mended(body),
+            response_headers={"content-type": content_type} if content_type else {},
+            sanitize_html=False,
+            resolve_relative_uris=False,
+        )
     if not document.version:
         start = " ".join(body[:60].decode("utf-8", "replace").split())
         raise SourceError(f"this is no feed (it begins {start!r})")
@@ -61,6 +65,18 @@ def parse(body: bytes, content_type: str | None = None, suspect_hash: bytes | No
                 entries.append(last)
     found = [summary for summary in map(_summary, entries) if summary is not None]
     return Parsed(found, new_suspect, complaint)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """No cyclic garbage collection: it would walk the growing document again and again and find nothing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _mended(body: bytes) -> bytes:

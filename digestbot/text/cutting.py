@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Callable
 
 ELLIPSIS = "…"
-_WORD_END = re.compile(r"(?<=\S)(?=\s)")
 _SENTENCE_END = re.compile(r"[.!?。！？][\"'”’)\]]*(?=\s)|[。！？]")
 # A full stop after these, or after an initial, ends no sentence.
 _ABBREVIATION = re.compile(
@@ -31,13 +30,16 @@ def cut(text: str, most: int, measure: Callable[[str], int] = len) -> str:
     """
     if measure(text) <= most:
         return text
-    if most < measure(ELLIPSIS):
+    most_before = most - measure(ELLIPSIS)
+    if most_before < 0:
         return ""
-    ends = [match.start() for match in _WORD_END.finditer(text, 0, most * 12 + 400)]
-    best = _last_fitting(text, ends, most, measure)
+    room = _room(text, most_before, measure)
+    best = _word_end(text, room)
+    while best and not _fits(text, best, most_before, measure):  # half an address can weigh less than the whole
+        best = _word_end(text, best - 1)
     for match in reversed(list(_SENTENCE_END.finditer(text, 0, best + 1))):
         kept = text[: match.end()]
-        if match.end() > best or _ABBREVIATION.search(kept):
+        if match.end() > best or _ABBREVIATION.search(kept[-12:]):
             continue
         if measure(kept) * 2 >= most:
             return kept
@@ -45,22 +47,36 @@ def cut(text: str, most: int, measure: Callable[[str], int] = len) -> str:
     if measure(text[:best]) * 3 < most:
         word = _WORD.match(text, best)
         if word and (len(word[0]) > MONSTER or _SPACELESS.search(word[0])):
-            inside = [at for at in range(best + 1, min(word.end(), best + most)) if _between_characters(text, at)]
-            best = max(best, _last_fitting(text, inside, most, measure))
+            inside = range(min(word.end() - 1, room), best, -1)
+            best = next(
+                (at for at in inside if _between_characters(text, at) and _fits(text, at, most_before, measure)), best
+            )
     kept = text[:best].rstrip(_DANGLING)
     return kept + ELLIPSIS if kept else ""
 
 
-def _last_fitting(text: str, ends: list[int], most: int, measure: Callable[[str], int]) -> int:
-    """The last of the places up to which the text fits together with an ellipsis; 0 if none."""
-    low, high = 0, len(ends)
+def _fits(text: str, at: int, most: int, measure: Callable[[str], int]) -> bool:
+    """Whether the text up to there fits, without what would dangle before an ellipsis."""
+    return measure(text[:at].rstrip(_DANGLING)) <= most
+
+
+def _room(text: str, most: int, measure: Callable[[str], int]) -> int:
+    """About the longest beginning that fits: no character weighs less than one, but an address may."""
+    low, high = 0, min(len(text), most * 2 + 400)
     while low < high:
-        middle = (low + high) // 2
-        if measure(text[: ends[middle]].rstrip(_DANGLING) + ELLIPSIS) <= most:
-            low = middle + 1
+        middle = (low + high + 1) // 2
+        if _fits(text, middle, most, measure):
+            low = middle
         else:
-            high = middle
-    return ends[low - 1] if low else 0
+            high = middle - 1
+    return low
+
+
+def _word_end(text: str, at: int) -> int:
+    """The last end of a word at or before there; 0 if none."""
+    while at > 0 and (text[at - 1].isspace() or not text[at : at + 1].isspace()):
+        at -= 1
+    return at
 
 
 def _between_characters(text: str, at: int) -> bool:

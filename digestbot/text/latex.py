@@ -25,7 +25,6 @@ _NAMED = re.compile(
 _LEFT_OVER = re.compile(rf"[\\{{}}$%{_OPEN}{_CLOSE}]")
 _RELATION = re.compile(r"\s*([=≤≥≠≈∼∈→←⇒×+∣])\s*")
 _CLOSED_UP = re.compile(r"\s+([,.;:)\]])|([(\[])\s+")
-_SPACES = re.compile(r"\s+")
 _ATOM = re.compile(rf"[√∂]?[^\W_]*[\u0300-\u036f]*(?:[_^](?:{_OPEN}[^{_CLOSE}]*{_CLOSE}|[^\s{_OPEN}]))*|\([^()]*\)")
 
 
@@ -79,7 +78,7 @@ def to_unicode(formula: str) -> str:
     text = _SCRIPT.sub(_script, text)
     text = _RELATION.sub(r" \1 ", _LEFT_OVER.sub("", text))
     text = _CLOSED_UP.sub(lambda match: match[1] or match[2], text)
-    return _SPACES.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 def _script(match: re.Match[str]) -> str:

@@ -18,6 +18,7 @@ from digestbot.model import Platform
 
 URL_WEIGHT = 23
 _HEAVY = re.compile("[^\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]")
+_DOT_INSIDE = re.compile(r"\.[a-zA-Z]")  # every address has one, hardly any prose
 _LABEL = r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?"
 _URL = re.compile(
     r"(?<![a-z0-9@$#＠＃_./-])"
@@ -31,7 +32,7 @@ _URL = re.compile(
 
 
 def _matches(text: str) -> list[re.Match[str]]:
-    return list(_URL.finditer(text)) if "." in text else []
+    return list(_URL.finditer(text)) if _DOT_INSIDE.search(text) else []
 
 
 def find_urls(text: str) -> list[str]:
@@ -45,6 +46,8 @@ def _weight(text: str) -> int:
 
 def weighted_length(text: str) -> int:
     """The length that X compares with 280."""
+    if text.isascii() and not _DOT_INSIDE.search(text):
+        return len(text)
     text = unicodedata.normalize("NFC", text)
     total = _weight(text)
     for match in _matches(text):

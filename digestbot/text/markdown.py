@@ -1,22 +1,16 @@
-"""A summary's Markdown as plain text, through markdown-it-py's parser."""
+"""A summary's Markdown as plain text, through pyromark (pulldown-cmark), which also finds the mathematics."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
+from typing import Any
 
 from digestbot.text.latex import to_unicode
 
-if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
-    from markdown_it.token import Token
-
-_SPACES = re.compile(r"\s+")
 _MATH = re.compile(r"(?<![\\\d])\$(?=\S)([^$\n]+?)(?<=[^\s\\])\$(?!\d)")
+_LEFT_OUT = ("Table", "CodeBlock", "HtmlBlock", "Image", "MetadataBlock", "FootnoteDefinition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,61 +21,61 @@ class Block:
     text: str
 
 
-@cache
-def _parser() -> MarkdownIt:
-    from markdown_it import MarkdownIt
-    from mdit_py_plugins.dollarmath import dollarmath_plugin
-
-    parser = MarkdownIt("commonmark", {"html": True}).enable("table").enable("strikethrough")
-    return parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)
-
-
 def blocks(body: str) -> list[Block]:
     """The readable parts of a Markdown text, in order.
 
     What plain text cannot carry (tables, code blocks, images, raw HTML) is left out whole.
     """
+    import pyromark
+
+    options = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_MATH
     found: list[Block] = []
-    kinds: list[str] = []
-    table = 0
-    for token in _parser().parse(body):
-        match token.type:
-            case "table_open" | "table_close":
-                table += token.nesting
-            case "heading_open" | "list_item_open":
-                kinds.append("heading" if token.type == "heading_open" else "item")
-            case "heading_close" | "list_item_close":
-                kinds.pop()
-            case "inline" if not table:
-                text = _inline(token.children or [])
-                if text:
-                    found.append(Block(kinds[-1] if kinds else "paragraph", text))
-            case "math_block" | "math_block_label":
-                found.append(Block("formula", to_unicode(token.content)))
-    return [block for block in found if re.search(r"\w", block.text)]
+    pieces: list[str] = []
+    item = left_out = 0
+    formula = True  # whether nothing but a displayed formula stands in the block so far
+
+    def finish(kind: str) -> None:
+        nonlocal formula
+        text = " ".join("".join(pieces).split())
+        if re.search(r"\w", text):
+            found.append(Block("formula" if formula and kind == "paragraph" else kind, text))
+        pieces.clear()
+        formula = True
+
+    for event in pyromark.events(body, options=options):
+        if isinstance(event, str):  # SoftBreak, HardBreak, Rule
+            pieces.append(" ")
+            continue
+        ((what, value),) = event.items()
+        tag = _tag(value) if what in ("Start", "End") else ""
+        if tag in _LEFT_OUT:
+            left_out += 1 if what == "Start" else -1
+        elif left_out:
+            continue
+        elif what in ("Text", "Code"):
+            pieces.append(html.unescape(str(value)))
+            formula = formula and not pieces[-1].strip()
+        elif what in ("InlineMath", "DisplayMath"):
+            pieces.append(to_unicode(value))
+            formula = formula and what == "DisplayMath"
+        elif tag in ("Paragraph", "Heading", "Item", "List") and (what == "End" or tag in ("Item", "List")):
+            finish("heading" if tag == "Heading" else "item" if item else "paragraph")
+            if tag == "Item":
+                item += 1 if what == "Start" else -1
+    return found
 
 
-def _inline(tokens: Sequence[Token]) -> str:
-    return _SPACES.sub(" ", "".join(_pieces(tokens))).strip()
-
-
-def _pieces(tokens: Iterable[Token]) -> Iterable[str]:
-    for token in tokens:
-        match token.type:
-            case "text" | "code_inline":
-                yield html.unescape(token.content)
-            case "math_inline" | "math_inline_double":
-                yield to_unicode(token.content)
-            case "softbreak" | "hardbreak":
-                yield " "
+def _tag(value: Any) -> str:
+    return value if isinstance(value, str) else next(iter(value))
 
 
 def plain_title(title: str) -> str:
     """A paper's title for readers: entities undone (the store escapes them twice), LaTeX as Unicode, no full
     stop at the end."""
     title = html.unescape(html.unescape(title))
-    title = _MATH.sub(lambda match: to_unicode(match[1]), title)
+    if "$" in title:
+        title = _MATH.sub(lambda match: to_unicode(match[1]), title)
     if re.search(r"\\[A-Za-z]+|[{}]", title):
         title = to_unicode(title)
-    title = _SPACES.sub(" ", title).strip()
+    title = " ".join(title.split())
     return title[:-1] if title.endswith(".") and not title.endswith("..") else title

@@ -8,7 +8,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 # A sigil before a word mentions, tags or cashes somebody; without it the word stays.
 _SIGIL = re.compile(r"[@＠#＃](?=\w)|[$＄](?=[A-Za-z])")
-_SPACE = re.compile(r"[^\S\n]+")
+_SIGILS = "@＠#＃$＄"
+_KEPT = "\n\u200c\u200d"
 
 
 def harmless(text: str) -> str:
@@ -18,15 +19,15 @@ def harmless(text: str) -> str:
     breaks becomes single spaces.
     """
     text = unicodedata.normalize("NFC", text)
-    if not text.isascii():
+    if not text.replace("\n", "").isprintable():  # false for whatever is to go, and for joiners
         text = "".join(
-            char
+            " " if char.isspace() and char != "\n" else char
             for char in text
-            if char in "\u200c\u200d" or unicodedata.category(char) not in ("Cf", "Co", "Cs", "Cn")
+            if char in _KEPT or char.isspace() or unicodedata.category(char)[0] != "C"
         )
-    text = _SPACE.sub(" ", text)
-    text = "".join(char for char in text if char == "\n" or unicodedata.category(char) != "Cc")
-    return _SIGIL.sub("", text)
+    if any(sigil in text for sigil in _SIGILS):
+        text = _SIGIL.sub("", text)
+    return "\n".join(" ".join(line.split()) for line in text.split("\n"))
 
 
 def ascii_link(link: str) -> str:

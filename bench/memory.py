@@ -1,0 +1,80 @@
+"""Peak memory of a process that ticks once and lists its newest posts, over a short and over a long history.
+Goal: the same."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bench.common import child
+
+SHORT, LONG = 100, 50_000
+
+
+def main(runs: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for items in (SHORT, LONG):
+            child("-m", "bench.memory", "fill", f"{folder}/{items}.db", str(items))
+        peaks = {
+            items: min(child("-m", "bench.memory", "tick", f"{folder}/{items}.db", str(items))[1] for _ in range(runs))
+            for items in (SHORT, LONG)
+        }
+        size = Path(f"{folder}/{LONG}.db").stat().st_size / 1e6
+    growth = peaks[LONG] / peaks[SHORT]
+    print(
+        f"memory   {peaks[SHORT] / 1e3:.0f} MB over {SHORT} posts, {peaks[LONG] / 1e3:.0f} MB over {LONG:,} "
+        f"({size:.0f} MB of ledger): {growth:.2f} times (goal 1)"
+    )
+
+
+def run(what: str, database: str, items: str) -> None:
+    """The child: fills a ledger with a published history, or ticks over it."""
+    from digestbot import config
+    from digestbot.ledger import Ledger, delivery, editions, intake, views
+    from digestbot.model import Message, Order, Paper, PostStatus, Receipt, Slot, Summary
+    from digestbot.retry import Decision
+    from digestbot.service import Service
+
+    ledger = Ledger(f"sqlite:///{database}")
+    now = datetime(2026, 11, 2, 8, tzinfo=UTC)
+    settings = config.build(
+        {
+            "channels": {"page": {"platform": "facebook", "page_id": "1", "access_token": "bench"}},
+            "sources": {"store": {"kind": "feed", "url": "http://127.0.0.1:1/"}},
+            "digests": {"all": {"sources": ["store"], "channels": ["page"], "schedule": "0 9 * * *"}},
+        }
+    )
+    service = Service(settings, ledger, lambda: now + timedelta(minutes=1))
+    service.prepare()
+    if what == "tick":
+        service.tick()
+        with ledger.read() as tx:
+            assert len(list(views.post_rows(tx, newest=20))) == 20
+            for _ in views.post_rows(tx):
+                pass
+        return
+    for start in range(0, int(items), 1000):
+        size = min(1000, int(items) - start)
+        batch = [
+            Summary(Paper(f"k{n}", f"Title {n}"), "Reader", f"r{n}", "x" * 500, f"https://example.org/{n}")
+            for n in range(start, start + size)
+        ]
+        with ledger.begin() as tx:
+            intake.claim_poll(tx, "store", timedelta(days=1), now, at_once=True)
+            intake.take_in(tx, "store", batch, now)
+            intake.poll_succeeded(tx, "store", intake.SourceState(), now)
+            intake.extend_backlog(tx, "all", "page", "store", "all", settings.timezone, now)
+            chosen = editions.waiting(tx, "all", "page", Order.OLDEST, None, size)
+            for number, summary in enumerate(chosen, start):
+                slot = editions.reach_slot(tx, "all", "page", Slot(f"s{number}", now), now)
+                editions.make_edition(tx, slot, "all", "page", [summary], [Message("x" * 300)], now)
+                held = delivery.claim(tx, "page", timedelta(minutes=1), now)
+                assert held is not None
+                done = Decision(PostStatus.PUBLISHED, receipt=Receipt(str(number), "https://example.org"))
+                delivery.conclude(tx, held, done, now)
+
+
+if __name__ == "__main__":
+    run(*sys.argv[1:])
