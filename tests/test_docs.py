@@ -1,0 +1,89 @@
+"""The docs know every command, option, key, fault and value that there is."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from digestbot import config
+from digestbot.cli import commands, parser
+from digestbot.model import PostStatus
+from digestbot.render import PaperView, SummaryView
+from digestbot.sandbox import FAULTS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+DOCS = {path.stem: path.read_text() for path in (ROOT / "docs").glob("*.md")}
+SECTIONS = {
+    "sources": config.FeedSource,
+    "channels": config.TwitterChannel,
+    "page": config.FacebookChannel,
+    "digests": config.Digest,
+    "delivery": config.Delivery,
+}
+
+
+def test_every_command_and_option_is_documented() -> None:
+    (subparsers,) = (action for action in parser()._actions if action.dest == "command")
+    assert subparsers.choices is not None
+    for name, command in dict(subparsers.choices).items():  # type: ignore[call-overload]
+        assert f"`digestbot {name}" in DOCS["operations"]
+        for action in command._actions:
+            for option in action.option_strings[-1:]:
+                assert option in DOCS["operations"] or option == "--help", f"{name} {option}"
+    assert set(commands.COMMANDS) == set(subparsers.choices)
+
+
+@pytest.mark.parametrize("section", SECTIONS.values())
+def test_every_key_is_documented_and_in_the_example(section: type[config.FeedSource]) -> None:
+    example = (ROOT / "config.example.toml").read_text()
+    for key in section.model_fields:
+        assert f"`{key}`" in DOCS["configuration"], key
+        assert re.search(rf"^(# )?{key} = ", example, re.MULTILINE), key
+
+
+def test_the_top_level_keys_are_documented_and_in_the_example() -> None:
+    example = (ROOT / "config.example.toml").read_text()
+    for key in ("database", "timezone", "templates"):
+        assert f"`{key}`" in DOCS["configuration"]
+        assert re.search(rf"^(# )?{key} = ", example, re.MULTILINE)
+    assert set(tomllib.loads(example)) <= set(config.Config.model_fields)
+
+
+def test_the_example_shows_the_defaults() -> None:
+    loaded = config.load(ROOT / "config.example.toml", {})
+    for name, section in (("delivery", config.Delivery),):
+        assert getattr(loaded, name) == section()
+    source = loaded.sources["shortscience"]
+    assert source == config.FeedSource.model_validate({"kind": "feed", "url": source.url})
+
+
+def test_every_fault_is_documented() -> None:
+    for fault in FAULTS:
+        assert f"`{fault}`" in DOCS["sandbox"]
+
+
+def test_every_value_of_a_template_is_documented() -> None:
+    names = [f"paper.{name}" for name in PaperView.__dataclass_fields__]
+    names += [f"summary.{name}" for name in ("writer", "link", "votes", "dated")]
+    names += [f"summary.{name}" for name in vars(SummaryView) if not name.startswith("_")]
+    for name in names:
+        assert f"`{name}`" in DOCS["templates"], name
+
+
+def test_every_status_is_in_the_glossary() -> None:
+    for status in PostStatus:
+        assert f"`{status}`" in DOCS["glossary"]
+
+
+def test_links_between_the_docs_lead_somewhere() -> None:
+    for folder, text in [(ROOT, README), *((ROOT / "docs", text) for text in DOCS.values())]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (folder / target).exists(), target
+
+
+def test_the_version_is_in_the_changelog_or_unreleased() -> None:
+    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()
