@@ -3,6 +3,7 @@ process, against a process that only imports feedparser and parses the same byte
 
 from __future__ import annotations
 
+import gc
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -55,6 +56,7 @@ def take_in(url: str, database: str) -> None:
             },
         }
     )
+    gc.freeze()  # as the command line does
     ledger = Ledger(f"sqlite:///{database}")
     service = Service(settings, ledger, lambda: datetime.now(UTC))
     service.prepare()

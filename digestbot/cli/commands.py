@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -46,6 +47,7 @@ def _ledger(config: Config) -> Ledger:
 def _service(config: Config, **options: Any) -> Iterator[Service]:
     from digestbot.service import Service
 
+    gc.freeze()  # what was imported stays for good: no collection needs to walk through it
     ledger = _ledger(config)
     try:
         service = Service(config, ledger, _now, **options)
