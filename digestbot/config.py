@@ -29,17 +29,21 @@ from digestbot.model import Order, Platform
 
 ENV_PREFIX = "DIGESTBOT_"
 ENV_CONFIG = "DIGESTBOT_CONFIG"  # names the file itself, so it is no key of it
+PLACEHOLDER = "…"  # what config.example.toml has in the place of a secret
 SECRETS = ("database", "api_key", "api_secret", "access_token", "access_token_secret", "app_secret")
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?\s*", re.IGNORECASE)
 _SIZE = re.compile(r"\s*(\d+)\s*(kB|MB|GB)\s*", re.IGNORECASE)
+_INJECTED = re.compile(r"PORT(_|$)|SERVICE_")  # Kubernetes sets such for a service named digestbot
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def _duration(value: object) -> timedelta:
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None or not float(match[1]):
+    if match is not None and not float(match[1]):
+        raise ValueError("must be longer than nothing")
+    if match is None:
         raise ValueError('write a time span such as "15 minutes", "2 hours" or "1 day"')
     try:
         return timedelta(seconds=float(match[1]) * _UNITS[match[2].lower()])
@@ -95,7 +99,18 @@ def _web_address(value: object) -> str:
     parts = urlsplit(str(value))
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("write an address that starts with http:// or https://")
+    if parts.username or parts.password:
+        raise ValueError("a name or password in an address is not sent; leave it out")
     return str(value)
+
+
+def _secret(value: object) -> object:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if text == PLACEHOLDER:
+        raise ValueError("is still the example's; fill it in")
+    if not isinstance(text, str) or not text.strip() or not text.isascii() or not text.isprintable():
+        raise ValueError("must be text of plain printable characters, and not empty")
+    return value
 
 
 def _api_address(value: object) -> str:
@@ -108,6 +123,7 @@ def _api_address(value: object) -> str:
     return address
 
 
+Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_size)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
@@ -133,10 +149,10 @@ class TwitterChannel(_Section):
 
     platform: Literal["twitter"]
     api_url: Annotated[str, BeforeValidator(_api_address)] = "https://api.x.com"
-    api_key: SecretStr
-    api_secret: SecretStr
-    access_token: SecretStr
-    access_token_secret: SecretStr
+    api_key: Secret
+    api_secret: Secret
+    access_token: Secret
+    access_token_secret: Secret
 
 
 class FacebookChannel(_Section):
@@ -146,8 +162,8 @@ class FacebookChannel(_Section):
     api_url: Annotated[str, BeforeValidator(_api_address)] = "https://graph.facebook.com"
     api_version: Annotated[str, Field(pattern=r"^v\d+\.\d+$")] = "v26.0"
     page_id: Annotated[str, Field(pattern=r"^\d+$")]
-    access_token: SecretStr
-    app_secret: SecretStr | None = None
+    access_token: Secret
+    app_secret: Secret | None = None
 
 
 Channel = Annotated[TwitterChannel | FacebookChannel, Field(discriminator="platform")]
@@ -296,6 +312,12 @@ def _override(raw: dict[str, Any], environ: Mapping[str, str]) -> list[str]:
             problems.append(f"environment variable {variable}: {'.'.join(parents).lower()} is not a section; unset it")
             continue
         name = _same_name(leaf, table)
+        if not parents and name not in Config.model_fields and not name.endswith("_file"):
+            if not _INJECTED.match(leaf):
+                near = difflib.get_close_matches(name, Config.model_fields, 1)
+                mend = f"did you mean {ENV_PREFIX}{near[0].upper()}?" if near else "unset it"
+                problems.append(f"environment variable {variable}: there is no key {name}; {mend}")
+            continue
         table[name] = _from_environment(name, value)
         if name in SECRETS:
             table.pop(f"{name}_file", None)
@@ -365,6 +387,8 @@ def _explain(detail: Any, raw: dict[str, Any]) -> str:
             key, mend = f"{key}.platform", 'is missing; write "twitter" or "facebook"'
         case "union_tag_invalid":
             key, mend = f"{key}.platform", 'must be "twitter" or "facebook"'
+        case "tuple_type" | "too_short":
+            mend = 'write a list with at least one name, such as ["shortscience"]'
         case "string_pattern_mismatch":
             mend = f"does not look right: it must match {detail['ctx']['pattern']}"
         case _:

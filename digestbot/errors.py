@@ -41,7 +41,10 @@ class SourceError(DigestbotError):
 
 
 class RenderError(DigestbotError):
-    """A template is missing, broken, or rendered something that cannot be posted."""
+    """A template is missing, broken, or rendered something that cannot be posted; ``summary`` is the id of the
+    one that it was to render."""
+
+    summary: int | None = None
 
 
 class LedgerError(DigestbotError):

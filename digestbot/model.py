@@ -69,11 +69,12 @@ class Message:
     """What one post says, frozen when the post is made: sent byte for byte, now or at a later attempt.
 
     ``link`` is an address that the platform attaches beside the text (Facebook); on X the address stands in
-    the text.
+    the text. ``reply``: it goes under the part of the edition before it.
     """
 
     text: str
     link: str | None = None
+    reply: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,17 @@ class Receipt:
 
     id: str
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A post as a reading of the channel's own timeline shows it, shortened links in ``text`` expanded."""
+
+    id: str
+    url: str
+    text: str
+    links: tuple[str, ...]
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +109,8 @@ class Claim:
     """The right to send one post once: ``epoch`` fences it off from every other claim to the same post.
 
     After ``deadline`` the claim is void: the post's outcome counts as unknown, whoever holds the claim.
-    ``attempts`` counts this one.
+    ``attempts`` counts this one. ``reply_to`` is the receipt's id of the part before, for a part of a thread.
+    ``look_first``: the ledger was restored from a backup, so the post may be on the platform already.
     """
 
     post: int
@@ -107,6 +120,9 @@ class Claim:
     deadline: datetime
     message: Message
     reply_to: str | None = None
+    look_first: bool = False
+    after: str | None = None
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,9 @@ from urllib3.exceptions import NameResolutionError
 from urllib3.poolmanager import PoolManager
 
 CONNECT_SECONDS = 10.0
+MOST_ADDRESSES = 4  # of one name that are tried
+# IPv6 that holds an IPv4 address in ways that nobody has a good reason to publish
+_EMBEDDING = tuple(ipaddress.ip_network(net) for net in ("::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48", "2001::/32"))
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -108,7 +111,8 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             ip = inner
-    return ip.is_global and not ip.is_multicast
+    embeds = isinstance(ip, ipaddress.IPv6Address) and (ip.is_site_local or any(ip in net for net in _EMBEDDING))
+    return ip.is_global and not ip.is_multicast and not embeds
 
 
 class _Watched:
@@ -126,7 +130,9 @@ class _Watched:
         except socket.gaierror as error:
             raise NameResolutionError(host, self, error) from error  # type: ignore[arg-type]
         failure: Exception | None = None
-        for address in addresses:
+        for address in addresses[:MOST_ADDRESSES]:
+            if self.wire.expired:
+                raise TimeoutError("no time left")
             # Connect to the address that was checked: asking the name server again might give another.
             self._dns_host = address
             try:
@@ -139,7 +145,11 @@ class _Watched:
             if hasattr(socket, "TCP_USER_TIMEOUT"):
                 # The kernel goes on sending after a SIGKILL: bound for how long.
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
-            self.wire.use(sock)
+            try:
+                self.wire.use(sock)
+            except TimeoutError:
+                sock.close()
+                raise
             return sock
         assert failure is not None  # noqa: S101 - getaddrinfo gives at least one address or raises
         raise failure

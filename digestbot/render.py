@@ -109,10 +109,10 @@ class Renderer:
         name = f"{template}.{platform}.txt.j2"
         compiled = self._compiled(name)
         limit = LIMITS[platform]
-        view = SummaryView(summary)
         paper = summary.paper
         texts: list[str] = []
         try:
+            view = SummaryView(summary)
             raw = compiled.render(
                 summary=view,
                 paper=PaperView(harmless(plain_title(paper.title)), paper.key, paper.arxiv_id, paper.doi),

@@ -107,6 +107,7 @@ cursors = sa.Table(
     sa.Column("source", sa.Text, primary_key=True),
     sa.Column("summary_id", _Id, nullable=False),
     sa.Column("first_seen_at", UtcTime, nullable=False),
+    sa.Column("sight_again", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 slots = sa.Table(
@@ -170,9 +171,11 @@ posts = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("link", sa.Text),
+    sa.Column("reply", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),
     sa.Column("not_before", UtcTime),
     sa.Column("deadline", UtcTime),
+    sa.Column("next_look_at", UtcTime),
     sa.Column("receipt_id", sa.Text),
     sa.Column("receipt_url", sa.Text),
     sa.Column("error", sa.Text),
@@ -209,6 +212,20 @@ attempts = sa.Table(
     sa.UniqueConstraint("post_id", "epoch"),
 )
 
+# What each reading of a channel's timeline said of a post whose outcome was unknown.
+looks = sa.Table(
+    "looks",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("post_id", _Id, sa.ForeignKey(posts.c.id), nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("complete", sa.Boolean, nullable=False),
+    sa.Column("read", sa.Integer, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Index(None, "post_id"),
+)
+
 # What is known of a channel beyond its configuration.
 channels = sa.Table(
     "channels",
@@ -218,4 +235,5 @@ channels = sa.Table(
     sa.Column("pause_reason", sa.Text),
     sa.Column("wait_until", UtcTime),
     sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("look_first_until", UtcTime),
 )

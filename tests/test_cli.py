@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PAGE_SECRETS, SECRETS, Feed
+from conftest import PAGE_SECRETS, SECRETS, Feed, filled_in
 
 from digestbot import __version__
-from digestbot.cli import commands, parser
+from digestbot.cli import COMMANDS as KNOWN
+from digestbot.cli import parser
 from digestbot.sandbox import Answer, Sandbox
 
-COMMANDS = ["run", "once", "send", "preview", "posts", "check", "init", "sandbox", "demo"]
+COMMANDS = ["run", "once", "send", "preview", "posts", "pause", "resume", "db", "check", "init", "sandbox", "demo"]
 JSON_COMMANDS = ["once", "send", "preview", "posts", "check", "demo"]
 
 
@@ -98,7 +99,7 @@ def test_version() -> None:
 
 
 def test_every_command_has_help() -> None:
-    assert list(commands.COMMANDS) == COMMANDS
+    assert sorted(KNOWN) == sorted(COMMANDS)
     code, out, _ = digestbot("--help")
     assert code == 0
     for command in COMMANDS:
@@ -169,9 +170,10 @@ def test_what_waits_for_a_person_shows_in_the_exit_code(config: str, feed: Feed,
     assert code == 3
     assert "unknown" in out
     assert "channel page is paused: Facebook: the token is dead" in err
-    code, out, _ = digestbot("-c", config, "once", "--json")
+    code, out, err = digestbot("-c", config, "once", "--json")
     assert code == 3
     assert json.loads(out)["waiting_for_a_person"] == 1
+    assert "1 post(s) wait for a person" in err
     assert "page" in json.loads(out)["paused_channels"]
     assert len(world.world.tweets) == 1
 
@@ -225,7 +227,11 @@ def test_init_then_check(tmp_path: Path) -> None:
     assert code == 0
     assert "digestbot -c config.toml check" in out
     assert (tmp_path / "config.toml").stat().st_mode & 0o777 == 0o600
-    code, out, _ = digestbot("check", cwd=tmp_path)
+    code, _, err = digestbot("check", cwd=tmp_path)
+    assert code == 2
+    assert err.count("is still the example's; fill it in") == 5
+    filled = str(filled_in(tmp_path))
+    code, out, _ = digestbot("-c", filled, "check")
     assert code == 0
     assert "ok   ledger:" in out
     code, _, err = digestbot("init", cwd=tmp_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PAGE_SECRETS, SECRETS, raw_config
+from conftest import PAGE_SECRETS, SECRETS, filled_in, raw_config
 
 from digestbot import config
 from digestbot.errors import ConfigError
@@ -22,8 +22,22 @@ def problems(raw: dict[str, Any], environ: dict[str, str] | None = None) -> list
     return list(caught.value.problems)
 
 
-def test_the_example_loads() -> None:
-    loaded = config.load(EXAMPLE, {})
+def test_the_example_wants_to_be_filled_in() -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.load(EXAMPLE, {})
+    assert len(caught.value.problems) == 5
+    assert all("is still the example's; fill it in" in problem for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize("secret", ["", " ", "naïve", "two\nlines", 5])
+def test_secrets_that_cannot_be_sent(secret: object) -> None:
+    raw = raw_config("http://127.0.0.1:1")
+    raw["channels"]["page"]["access_token"] = secret
+    assert problems(raw) == ["channels.page.access_token: must be text of plain printable characters, and not empty"]
+
+
+def test_the_example_loads(tmp_path: Path) -> None:
+    loaded = config.load(filled_in(tmp_path), {})
     digest = loaded.digests["latest"]
     assert (digest.size, digest.order, digest.min_votes, digest.backlog) == (1, Order.OLDEST, 2, "skip")
     assert loaded.timezone.key == "Europe/Berlin"
@@ -148,7 +162,10 @@ def test_the_environment_overrides() -> None:
 def test_a_variable_that_fits_nowhere_is_reported() -> None:
     found = problems(raw_config("http://127.0.0.1:1"), {"DIGESTBOT_TIMEZONE__X": "1", "DIGESTBOT_TYPO": "1"})
     assert any("DIGESTBOT_TIMEZONE__X" in problem for problem in found)
-    assert any(problem.startswith("typo: unknown key") for problem in found)
+    assert "environment variable DIGESTBOT_TYPO: there is no key typo; unset it" in found
+    config.build(
+        raw_config("http://127.0.0.1:1"), None, {"DIGESTBOT_PORT": "tcp://10.0.0.1:80", "DIGESTBOT_SERVICE_HOST": "x"}
+    )
 
 
 def test_names_with_hyphens_can_be_overridden() -> None:

@@ -7,9 +7,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from conftest import filled_in
 
 from digestbot import config
-from digestbot.cli import commands, parser
+from digestbot.cli import COMMANDS, parser
 from digestbot.model import PostStatus
 from digestbot.render import PaperView, SummaryView
 from digestbot.sandbox import FAULTS
@@ -34,7 +35,12 @@ def test_every_command_and_option_is_documented() -> None:
         for action in command._actions:
             for option in action.option_strings[-1:]:
                 assert option in DOCS["operations"] or option == "--help", f"{name} {option}"
-    assert set(commands.COMMANDS) == set(subparsers.choices)
+            if isinstance(action.choices, dict):
+                for inner, subcommand in action.choices.items():
+                    assert re.search(rf"`digestbot {name} (\w+\|)*{inner}\b", DOCS["operations"]), f"{name} {inner}"
+                    for option in [o for a in subcommand._actions for o in a.option_strings[-1:]]:
+                        assert option in DOCS["operations"] or option == "--help", f"{name} {inner} {option}"
+    assert set(COMMANDS) == set(subparsers.choices)
 
 
 @pytest.mark.parametrize("section", SECTIONS.values())
@@ -53,8 +59,8 @@ def test_the_top_level_keys_are_documented_and_in_the_example() -> None:
     assert set(tomllib.loads(example)) <= set(config.Config.model_fields)
 
 
-def test_the_example_shows_the_defaults() -> None:
-    loaded = config.load(ROOT / "config.example.toml", {})
+def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
+    loaded = config.load(filled_in(tmp_path), {})
     for name, section in (("delivery", config.Delivery),):
         assert getattr(loaded, name) == section()
     source = loaded.sources["shortscience"]

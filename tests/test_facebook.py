@@ -30,7 +30,7 @@ def publisher(url: str, **more: str) -> FacebookPublisher:
 
 
 def send(to: FacebookPublisher, text: str = "hello", link: str | None = None, *, alive: bool = True) -> Receipt:
-    return to.publish(Message(text, link), seconds=5, may_send=lambda: alive)
+    return to.publish(Message(text, link), reply_to=None, seconds=5, may_send=lambda: alive)
 
 
 def test_a_post_appears_with_its_receipt(sandbox: Sandbox) -> None:
@@ -153,10 +153,13 @@ def test_an_expired_version_is_noticed_once(sandbox: Sandbox, caplog: pytest.Log
         (400, {"code": 197}, Rejected, "refused"),
         (400, {"code": 1609005}, Rejected, "refused"),
         (400, {"code": 506}, OutcomeUnknown, "same post already"),
-        (500, {"code": 1}, OutcomeUnknown, "code 1"),
-        (500, {"code": 2, "is_transient": True}, OutcomeUnknown, "code 2"),
+        (400, {"code": 1}, OutcomeUnknown, "code 1"),
+        (500, {"code": 2, "is_transient": True}, OutcomeUnknown, "500"),
         (400, {"code": 987654}, OutcomeUnknown, "code 987654"),
         (400, {"code": "190"}, OutcomeUnknown, "code -1"),
+        (503, {"code": 4}, OutcomeUnknown, "503"),
+        (500, {"code": 100}, OutcomeUnknown, "500"),
+        (429, {"code": 80002}, RateLimited, "too many"),
         (502, None, OutcomeUnknown, "502"),
         (200, None, OutcomeUnknown, "200"),
         (429, None, RateLimited, "too many"),

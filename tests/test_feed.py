@@ -43,7 +43,9 @@ ATOM = b"""<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title
 
 
 def test_atom_from_elsewhere() -> None:
-    (summary,) = parse(ATOM).summaries
+    parsed = parse(ATOM)
+    (summary,) = parsed.summaries
+    assert [reason.split(":")[0] for reason in parsed.dropped] == ["'Nowhere to link to'", "'Bad'"]
     assert (summary.paper.key, summary.handle, summary.writer) == ("urn:1", "urn:1", "A")
     assert summary.body == "text <b>here</b>"
     assert summary.votes is None
@@ -63,6 +65,21 @@ def test_atom_from_elsewhere() -> None:
 def test_what_is_no_feed(body: bytes, words: str) -> None:
     with pytest.raises(SourceError, match=words):
         parse(body)
+
+
+def test_entries_that_no_database_takes_cost_only_themselves() -> None:
+    items = [
+        feed_item(1, link="http://[x"),
+        feed_item(2, votes="9" * 30),
+        feed_item(3, body="a"),
+        feed_item(4, title="ok"),
+    ]
+    body = feed_xml(items).replace(b">a<", b">a&#xD800;b<")
+    parsed = parse(body)
+    assert [summary.handle for summary in parsed.summaries][-1] == "reader4"
+    assert [summary.votes for summary in parsed.summaries if summary.handle == "reader2"] in ([None], [])
+    for summary in parsed.summaries:
+        summary.body.encode()
 
 
 def test_a_feed_without_entries_is_one() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -88,9 +87,8 @@ def test_not_modified() -> None:
         assert fetcher().fetch(url, '"1"') is None
 
 
-@pytest.mark.parametrize(("compress", "encoding"), [(gzip.compress, "gzip"), (zlib.compress, "deflate")])
-def test_compressed_bodies(compress: Callable[[bytes], bytes], encoding: str) -> None:
-    with server(http(compress(b"hello" * 9), Content_Encoding=encoding)) as (url, _):
+def test_compressed_bodies() -> None:
+    with server(http(gzip.compress(b"hello" * 9), Content_Encoding="gzip")) as (url, _):
         fetched = fetcher().fetch(url)
     assert fetched is not None
     assert fetched.body == b"hello" * 9

@@ -353,8 +353,8 @@ def test_a_lease_that_ran_out_is_unknown_and_its_holder_comes_too_late(ledger: L
     held = claim(ledger)
     assert held is not None
     with ledger.begin() as tx:
-        assert delivery.expire(tx, START + LEASE - timedelta(seconds=1)) == []
-        assert delivery.expire(tx, START + LEASE) == [post]
+        assert delivery.expire(tx, LEASE, START + LEASE - timedelta(seconds=1)) == []
+        assert delivery.expire(tx, LEASE, START + LEASE) == [post]
     assert status(ledger, post) == "unknown"
     assert not conclude(ledger, held, PUBLISHED)
     assert status(ledger, post) == "unknown"
@@ -383,7 +383,7 @@ def test_a_paused_or_waiting_channel_claims_nothing(ledger: Ledger) -> None:
     conclude(ledger, held, Decision(PostStatus.PENDING, channel_until=until, refused=True))
     assert claim(ledger) is None
     with ledger.begin() as tx:
-        assert delivery.channel_state(tx, "x").refusals == 1
+        assert delivery.channel_state(tx, "x", START).refusals == 1
     held = claim(ledger, until)
     assert held is not None
     conclude(ledger, held, Decision(PostStatus.PENDING, pause="dead token", refused=True))

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from conftest import filled_in
 
 ROOT = Path(__file__).parent.parent
 
@@ -71,5 +72,5 @@ def test_the_installed_wheel_does_the_main_job(installed: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "24 new posts" in result.stdout
     assert run(installed, "init").returncode == 0
-    result = run(installed, "-c", "config.toml", "check")
+    result = run(installed, "-c", str(filled_in(installed.parent)), "check")
     assert result.returncode == 0, result.stdout

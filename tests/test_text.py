@@ -92,7 +92,7 @@ def test_cut_in_text_without_spaces() -> None:
 def test_harmless_leaves_nothing_that_pings(text: str) -> None:
     calm = harmless(text)
     assert harmless(calm) == calm
-    assert not re.search(r"[@＠#＃]\w|[$＄][A-Za-z]", calm)
+    assert not re.search(r"(?<![A-Za-z0-9_])(?:[@＠]\w|[#＃]\d*[^\W\d]|[$＄][A-Za-z])", calm)
     assert not any(unicodedata.category(char) in ("Cc", "Co", "Cs") and char != "\n" for char in calm)
     assert not any(unicodedata.category(char) == "Cf" and char not in "\u200c\u200d" for char in calm)
 
@@ -101,6 +101,11 @@ def test_harmless_examples() -> None:
     assert (
         harmless("Ask @someone, ＠other, see #tag or $TSLA; it costs $5")
         == "Ask someone, other, see tag or TSLA; it costs $5"
+    )
+    assert harmless("@@foo ##tag $$AAPL @#both ＠@x") == "foo tag AAPL both x"
+    assert (
+        harmless("me@example.org, issue #12, US$30 and C$5, 中@someone")
+        == "me@example.org, issue #12, US$30 and C$5, 中someone"
     )
     assert harmless("a\tb\r\nc\x85d\u2028e  f ") == "a b\nc d e f"
     assert harmless("in\u202etxet\u200b \u2066x\u0007y") == "intxet xy"
@@ -139,6 +144,29 @@ def test_blocks() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("<p>A paragraph in HTML.</p>\n\nAnother.", "A paragraph in HTML. | Another."),
+        ("<div>\nAll of it\n</div>", "All of it"),
+        ("one<br>line two, H<sub>2</sub>O", "one line two, H2O"),
+        ("x<y and y>z", "x<y and y>z"),
+        ("<script>alert(1)</script>\n\nafter", "after"),
+        ("The **main idea", "The main idea"),
+        ("study the **generalization*", "study the generalization"),
+        ("See [the project page](http://example.com/pro", "See the project page"),
+        ('A text with <a href="http://foo', "A text with"),
+        ("We \\emph{really} mean \\textbf{it}", "We really mean it"),
+        ("[code]() and ![a plot]()", ""),
+        ("From $10 to $20, or 5$ at most", "From $10 to $20, or 5$ at most"),
+        ("It costs $5M to $6M", "It costs $5M to $6M"),
+        ("prices: $5 million, x $y$ z", "prices: $5 million, x y z"),
+    ],
+)
+def test_bodies_as_readers_send_them(body: str, text: str) -> None:
+    assert " | ".join(block.text for block in blocks(body)) == text
+
+
 @given(st.text())
 def test_blocks_take_anything(text: str) -> None:
     for block in blocks(text):
@@ -156,6 +184,9 @@ def test_blocks_take_anything(text: str) -> None:
         (r"10^{-4}", "10⁻⁴"),
         (r"\|x\|_2", "‖x‖₂"),
         (r"\badmacro{x} \frac{", "x"),
+        (r"50\%", "50%"),
+        (r"\sqrt[3]{x}", "³√x"),
+        (r"\argmax_x f(x)", "arg maxₓ f(x)"),
     ],
 )
 def test_formulas(formula: str, text: str) -> None:

@@ -23,7 +23,7 @@ def publisher(url: str, **secrets: str) -> TwitterPublisher:
 
 
 def send(to: TwitterPublisher, text: str = "hello", *, seconds: float = 5, alive: bool = True) -> Receipt:
-    return to.publish(Message(text), seconds=seconds, may_send=lambda: alive)
+    return to.publish(Message(text), reply_to=None, seconds=seconds, may_send=lambda: alive)
 
 
 def test_a_post_appears_with_its_receipt(sandbox: Sandbox) -> None:

@@ -6,12 +6,19 @@ Nothing heavy is imported before a command is known to need it.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
+from importlib import import_module
 
 from digestbot import __version__
 
 OK, TROUBLE, USAGE, ATTENTION = 0, 1, 2, 3
+
+# command -> the module beside this one and the function in it
+COMMANDS = {name: ("commands", name) for name in ("run", "once", "send", "preview", "check")}
+COMMANDS |= {name: ("care", name) for name in ("posts", "pause", "resume", "db")}
+COMMANDS |= {name: ("local", name) for name in ("init", "sandbox", "demo")}
 
 _EPILOG = """\
 exit codes: 0 done; 1 something went wrong; 2 wrong usage or configuration;
@@ -72,6 +79,28 @@ def parser() -> argparse.ArgumentParser:
     posts.add_argument("--channel", metavar="CHANNEL", help="only posts on this channel")
     posts.add_argument("--digest", metavar="DIGEST", help="only posts of this digest")
     posts.add_argument("--limit", type=_positive, metavar="N", help="only the newest N")
+    actions = posts.add_subparsers(dest="action", metavar="ACTION", title="actions on one post")
+    show = actions.add_parser("show", help="everything about one post: text, attempts, what was seen", parents=[common])
+    show.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print it as JSON")
+    resolve = actions.add_parser("resolve", help="decide about a post that waits for a person", parents=[common])
+    decision = resolve.add_mutually_exclusive_group(required=True)
+    decision.add_argument("--published", metavar="URL", help="it is on the platform, there (address or id)")
+    decision.add_argument("--retry", action="store_true", help="it is not: send it again")
+    decision.add_argument("--skip", action="store_true", help="it is not, and is not wanted")
+    retry = actions.add_parser("retry", help="send a failed or quarantined post again", parents=[common])
+    for action in (show, resolve, retry):
+        action.add_argument("id", type=int, metavar="ID")
+    pause = add("pause", "stop a channel until it is resumed; its posts wait", json=False)
+    pause.add_argument("channel", metavar="CHANNEL")
+    pause.add_argument("--reason", default="paused by hand", metavar="TEXT", help="shown wherever the pause is")
+    add("resume", "let a paused or waiting channel go on", json=False).add_argument("channel", metavar="CHANNEL")
+    db = add("db", "care for the ledger", json=False)
+    care = db.add_subparsers(dest="action", metavar="ACTION", required=True)
+    backup = care.add_parser("backup", help="copy the ledger while it is in use (SQLite)", parents=[common])
+    backup.add_argument("file", metavar="FILE", help="a file that is not there yet")
+    care.add_parser("check", help="look for damage", parents=[common])
+    care.add_parser("upgrade", help="bring the ledger of an older digestbot up to date", parents=[common])
+    care.add_parser("restored", help="this ledger is an older copy put back: look before each post", parents=[common])
     check = add("check", "check configuration, templates and ledger")
     check.add_argument(
         "--online",
@@ -118,10 +147,12 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     from digestbot.errors import ConfigError, DigestbotError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character is no reason to fail
     try:
-        from digestbot.cli import commands
-
-        return commands.COMMANDS[arguments.command](arguments)
+        module, function = COMMANDS[arguments.command]
+        return int(getattr(import_module(f"digestbot.cli.{module}"), function)(arguments))
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
@@ -129,9 +160,12 @@ def main(argv: list[str] | None = None) -> int:
     except DigestbotError as error:
         print(f"digestbot: {error}", file=sys.stderr)
         return TROUBLE
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            # the reader of our output went away; keep the interpreter from complaining about it at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        else:
+            print(f"digestbot: {error.strerror or error}", file=sys.stderr)
+        return TROUBLE
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # the reader of our output went away; keep the interpreter from complaining about it at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return TROUBLE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from digestbot.model import Message, Platform, PostRow
@@ -13,7 +14,11 @@ from digestbot.text import LIMITS
 
 def as_json(value: object) -> None:
     """One JSON document."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: object) -> str:
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
 
 
 def post_json(row: PostRow) -> dict[str, Any]:
@@ -62,7 +67,8 @@ def post_line(row: PostRow) -> str:
     where = row.receipt.url if row.receipt else ""
     when = f"{row.at:%Y-%m-%d %H:%M}"
     line = f"{row.id:>5}  {row.status:<11}  {row.channel:<8}  {row.digest:<10}  {when:<16}  {title:<48}  {where}"
-    return line.rstrip() + (f"\n       {row.error}" if row.error and not row.receipt else "")
+    again = f"; again at {row.not_before:%Y-%m-%d %H:%M:%S}" if row.not_before else ""
+    return line.rstrip() + (f"\n       {row.error}{again}" if row.error and not row.receipt else "")
 
 
 def framed(message: Message, platform: Platform) -> str:
@@ -71,3 +77,25 @@ def framed(message: Message, platform: Platform) -> str:
     body = textwrap.indent(message.text, "  │ ", lambda _: True)
     attached = f"\n  attached link: {message.link}" if message.link else ""
     return f"{body}\n  {limit.measure(message.text)} of {limit.most} characters{attached}"
+
+
+def post_history(row: PostRow, attempts: list[dict[str, Any]], looks: list[dict[str, Any]], platform: Platform) -> None:
+    """A post with all that was tried and seen."""
+    print(
+        f"post {row.id}: {row.status} (digest {row.digest} on {row.channel}, slot {row.slot}, part {row.position + 1})"
+    )
+    if row.receipt:
+        print(f"  {row.receipt.url}")
+    if row.error:
+        print(f"  {row.error}")
+    print("\n" + framed(Message(row.text, row.link), platform))
+    for attempt in attempts:
+        ended = f"{attempt['finished_at']:%H:%M:%S}" if attempt["finished_at"] else "never"
+        outcome = attempt["outcome"] or "no outcome was recorded"
+        reason = f" ({attempt['error']})" if attempt["error"] else ""
+        start = f"{attempt['started_at']:%Y-%m-%d %H:%M:%S} UTC"
+        print(f"\nattempt {attempt['epoch']} at {start}, ended {ended}: {outcome}{reason}")
+        for look in looks:
+            if look["epoch"] == attempt["epoch"]:
+                whole = "read" if look["complete"] else "could not read"
+                print(f"  looked at {look['at']:%Y-%m-%d %H:%M:%S}, {whole} {look['read']} post(s): {look['note']}")

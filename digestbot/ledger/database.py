@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from digestbot import schema
 from digestbot.errors import LedgerError
 
 BUSY_SECONDS = 30
+LOOK_FIRST = timedelta(days=30)  # how long a restored ledger looks before it posts
 _MIGRATION_LOCK = 0x6469_6765_7374  # "digest": PostgreSQL's advisory lock while migrating
 
 
@@ -154,6 +156,37 @@ class Ledger:
                 f"the ledger is at revision {found}, which this digestbot does not know: it was written by a newer "
                 "one; install that, or restore a backup"
             ) from error
+
+    def check(self) -> list[str]:
+        """What is damaged; nothing for a sound ledger. SQLite looks at every page, PostgreSQL does so by itself."""
+        with self.read() as connection:
+            if connection.dialect.name == "sqlite":
+                found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(20)")]
+                if found != ["ok"]:
+                    return found
+            revision = self.revision(connection)
+        return [] if revision == schema.REVISION else [f"stands at revision {revision}, not at {schema.REVISION}"]
+
+    def backup(self, file: Path, now: datetime) -> None:
+        """Copy a SQLite ledger, also while it is in use. The copy knows that it is one: used as the ledger, it
+        looks for each post on the platform before sending it. Raises LedgerError."""
+        if self.file is None:
+            raise LedgerError("only a SQLite ledger is copied; use pg_dump, and digestbot db restored afterwards")
+        if file.exists():
+            raise LedgerError(f"{file} exists already; it was left as it is")
+        try:
+            with closing(sqlite3.connect(self.file)) as source, closing(sqlite3.connect(file)) as target:
+                source.backup(target)
+        except sqlite3.Error as error:
+            raise LedgerError(f"{file}: {error}") from error
+        copy = Ledger(f"sqlite:///{file.absolute()}")
+        copy.mark_restored(now)
+        copy.close()
+
+    def mark_restored(self, now: datetime) -> None:
+        """From now on, for a while, look for each post on the platform before sending it."""
+        with self.begin() as connection:
+            connection.execute(schema.channels.update().values(look_first_until=now + LOOK_FIRST))
 
     def close(self) -> None:
         """Let go of every connection."""

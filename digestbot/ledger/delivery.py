@@ -11,18 +11,22 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from digestbot.model import Claim, Message, PostStatus
-from digestbot.retry import Decision
-from digestbot.schema import IN_FLIGHT, attempts, channels, posts
+from digestbot.errors import LedgerError
+from digestbot.model import Claim, Message, PostStatus, Receipt
+from digestbot.reconcile import Case, Verdict, first_look
+from digestbot.retry import LONGEST_RATE_LIMIT, LONGEST_WAIT, Decision
+from digestbot.schema import IN_FLIGHT, attempts, channels, looks, posts
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelState:
-    """What stands in a channel's way. ``refusals`` counts its refusals in a row."""
+    """What stands in a channel's way. ``refusals`` counts its refusals in a row; ``look_first``: the ledger was
+    restored, so what it would send may be on the platform already."""
 
     pause_reason: str | None
     wait_until: datetime | None
     refusals: int
+    look_first: bool
 
 
 def add_channels(tx: sa.Connection, names: Iterable[str]) -> None:
@@ -33,10 +37,11 @@ def add_channels(tx: sa.Connection, names: Iterable[str]) -> None:
             tx.execute(channels.insert().values(name=name))
 
 
-def channel_state(tx: sa.Connection, channel: str) -> ChannelState:
+def channel_state(tx: sa.Connection, channel: str, now: datetime) -> ChannelState:
     """The channel's state, its row locked until the transaction ends: one claim at a time."""
     row = tx.execute(sa.select(channels).where(channels.c.name == channel).with_for_update()).one()
-    return ChannelState(row.pause_reason if row.paused_at else None, row.wait_until, row.refusals)
+    look_first = row.look_first_until is not None and now < row.look_first_until
+    return ChannelState(row.pause_reason if row.paused_at else None, row.wait_until, row.refusals, look_first)
 
 
 def claim(tx: sa.Connection, channel: str, lease: timedelta, now: datetime) -> Claim | None:
@@ -45,20 +50,25 @@ def claim(tx: sa.Connection, channel: str, lease: timedelta, now: datetime) -> C
     Posts go out in the order they were made: one that waits for a retry holds back the others. Nothing is
     claimed while the channel is paused or asked to wait, or while another post's outcome is open.
     """
-    state = channel_state(tx, channel)
-    if state.pause_reason is not None or (state.wait_until and state.wait_until > now):
+    state = channel_state(tx, channel, now)
+    if state.pause_reason is not None or (state.wait_until and now < state.wait_until <= now + LONGEST_RATE_LIMIT):
         return None
     if tx.execute(sa.select(posts.c.id).where(posts.c.channel == channel, IN_FLIGHT).limit(1)).first():
         return None
-    row = tx.execute(
-        sa.select(posts)
-        .where(posts.c.channel == channel, posts.c.status == PostStatus.PENDING)
-        .order_by(posts.c.id)
-        .limit(1)
-        .with_for_update()
-    ).first()
-    if row is None or (row.not_before and row.not_before > now):
-        return None
+    before = posts.alias("before")  # the part that a reply goes under
+    under = sa.and_(before.c.edition_id == posts.c.edition_id, before.c.position == posts.c.position - 1)
+    query = (
+        sa.select(posts, before.c.receipt_id.label("reply_to"))
+        .outerjoin(before, sa.and_(under, before.c.status == PostStatus.PUBLISHED))
+        .where(
+            posts.c.channel == channel,
+            posts.c.status == PostStatus.PENDING,
+            sa.or_(~posts.c.reply, before.c.receipt_id.is_not(None)),
+        )
+    )
+    row = tx.execute(query.order_by(posts.c.id).limit(1).with_for_update(of=posts)).first()
+    if row is None or (row.not_before and now < row.not_before <= now + LONGEST_WAIT):
+        return None  # a retry further away than any was set by a clock that has since stepped back
     epoch, deadline = row.epoch + 1, now + lease
     tx.execute(
         posts.update()
@@ -66,7 +76,27 @@ def claim(tx: sa.Connection, channel: str, lease: timedelta, now: datetime) -> C
         .values(status=PostStatus.PUBLISHING, epoch=epoch, deadline=deadline, not_before=None)
     )
     tx.execute(attempts.insert().values(post_id=row.id, epoch=epoch, started_at=now, deadline=deadline))
-    return Claim(row.id, channel, epoch, epoch, deadline, Message(row.text, row.link))
+    return Claim(
+        post=row.id,
+        channel=channel,
+        epoch=epoch,
+        attempts=epoch,
+        started_at=now,
+        deadline=deadline,
+        message=Message(row.text, row.link, row.reply),
+        reply_to=row.reply_to if row.reply else None,
+        look_first=state.look_first,
+        after=last_receipt(tx, channel, now),
+    )
+
+
+def last_receipt(tx: sa.Connection, channel: str, before: datetime) -> str | None:
+    """The receipt of the post that was published last on the channel before an instant."""
+    query = sa.select(posts.c.receipt_id).where(
+        posts.c.channel == channel, posts.c.receipt_id.is_not(None), ~posts.c.reply, posts.c.concluded_at < before
+    )
+    receipt: str | None = tx.scalar(query.order_by(posts.c.concluded_at.desc(), posts.c.id.desc()).limit(1))
+    return receipt
 
 
 def conclude(tx: sa.Connection, claim: Claim, decision: Decision, now: datetime) -> bool:
@@ -84,6 +114,7 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, now: datetime)
             receipt_url=receipt.url if receipt else None,
             error=decision.error,
             not_before=decision.not_before,
+            next_look_at=first_look(now) if decision.status == PostStatus.UNKNOWN else None,
             concluded_at=None if decision.status == PostStatus.PENDING else now,
         )
     ).rowcount
@@ -98,16 +129,165 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, now: datetime)
         change["refusals"] = channels.c.refusals + 1 if decision.refused else 0
         if decision.pause:
             change |= {"paused_at": now, "pause_reason": decision.pause}
+        if decision.status == PostStatus.FAILED:
+            skip_rest(tx, claim.post, now)
         tx.execute(channels.update().where(channels.c.name == claim.channel).values(**change))
     return bool(done)
 
 
-def expire(tx: sa.Connection, now: datetime) -> list[int]:
-    """A lease that ran out means that nobody knows: publishing -> unknown. Gives the posts' ids."""
+def skip_rest(tx: sa.Connection, post: int, now: datetime) -> None:
+    """The parts of a thread after one that will not be published have nothing to go under."""
+    part = tx.execute(sa.select(posts.c.edition_id, posts.c.position).where(posts.c.id == post)).one()
+    tx.execute(
+        posts.update()
+        .where(
+            posts.c.edition_id == part.edition_id,
+            posts.c.position > part.position,
+            posts.c.reply,
+            posts.c.status == PostStatus.PENDING,
+        )
+        .values(status=PostStatus.SKIPPED, error="the part before it was not published", concluded_at=now)
+    )
+
+
+def expire(tx: sa.Connection, lease: timedelta, now: datetime) -> list[int]:
+    """A lease that ran out means that nobody knows: publishing -> unknown. Gives the posts' ids.
+
+    So does one that ends later than any granted now could: the clock has stepped back since.
+    """
+    over = sa.or_(posts.c.deadline <= now, posts.c.deadline > now + lease)
     rows = tx.execute(
         posts.update()
-        .where(posts.c.status == PostStatus.PUBLISHING, posts.c.deadline <= now)
-        .values(status=PostStatus.UNKNOWN, error="the lease ran out before an outcome was recorded", concluded_at=now)
+        .where(posts.c.status == PostStatus.PUBLISHING, over)
+        .values(
+            status=PostStatus.UNKNOWN,
+            error="the lease ran out before an outcome was recorded",
+            next_look_at=first_look(now),
+            concluded_at=now,
+        )
         .returning(posts.c.id)
     )
     return list(rows.scalars())
+
+
+# ---- reconciling
+
+
+def claim_look(tx: sa.Connection, channel: str, lease: timedelta, quiet: timedelta, now: datetime) -> Case | None:
+    """The channel's unknown post, if it is due to be looked for; the next look is set at once, so that of several
+    processes one looks."""
+    channel_state(tx, channel, now)  # locks
+    row = tx.execute(
+        sa.select(posts).where(posts.c.channel == channel, posts.c.status == PostStatus.UNKNOWN).with_for_update()
+    ).first()
+    if row is None or (row.next_look_at and now < row.next_look_at <= now + lease + quiet):
+        return None
+    since = min(row.concluded_at, now)  # later than now: the clock has stepped back
+    looked = {"next_look_at": now + timedelta(minutes=1), "concluded_at": since}
+    tx.execute(posts.update().where(posts.c.id == row.id).values(**looked))
+    attempt = tx.execute(sa.select(attempts).where(attempts.c.post_id == row.id, attempts.c.epoch == row.epoch)).one()
+    before = sa.select(posts.c.receipt_id).where(
+        posts.c.edition_id == row.edition_id, posts.c.position == row.position - 1
+    )
+    return Case(
+        post=row.id,
+        channel=channel,
+        epoch=row.epoch,
+        message=Message(row.text, row.link, row.reply),
+        started_at=attempt.started_at,
+        deadline=min(attempt.deadline, since + lease),
+        unknown_since=since,
+        absences=_absences(tx, row.id, row.epoch),
+        after=last_receipt(tx, channel, attempt.started_at),
+        reply_to=tx.scalar(before) if row.reply else None,
+    )
+
+
+def _absences(tx: sa.Connection, post: int, epoch: int) -> int:
+    query = sa.select(looks.c.complete).where(looks.c.post_id == post, looks.c.epoch == epoch)
+    count = 0
+    for complete in tx.scalars(query.order_by(looks.c.id.desc()).limit(8)):
+        if not complete:
+            break
+        count += 1
+    return count
+
+
+def claimed(tx: sa.Connection, channel: str, ids: Iterable[str]) -> set[str]:
+    """Those of these receipts' ids that posts of ours have already."""
+    query = sa.select(posts.c.receipt_id).where(posts.c.channel == channel, posts.c.receipt_id.in_(list(ids)))
+    return set(tx.scalars(query))
+
+
+def settle(tx: sa.Connection, case: Case, verdict: Verdict, read: int, now: datetime) -> bool:
+    """Write down a look and what it settled; False where somebody else settled the post meanwhile."""
+    tx.execute(
+        looks.insert().values(
+            post_id=case.post, epoch=case.epoch, at=now, complete=verdict.complete, read=read, note=verdict.note
+        )
+    )
+    values: dict[str, object] = {"status": verdict.status, "next_look_at": verdict.next_look}
+    if verdict.seen is not None:
+        values |= {"receipt_id": verdict.seen.id, "receipt_url": verdict.seen.url, "error": None, "concluded_at": now}
+    elif verdict.status != PostStatus.UNKNOWN:
+        values |= {"error": verdict.note, "concluded_at": None if verdict.status == PostStatus.PENDING else now}
+    done = tx.execute(
+        posts.update()
+        .where(posts.c.id == case.post, posts.c.epoch == case.epoch, posts.c.status == PostStatus.UNKNOWN)
+        .values(**values)
+    ).rowcount
+    return bool(done)
+
+
+# ---- what a person decides
+
+
+def resolve(tx: sa.Connection, post: int, decision: PostStatus, receipt: Receipt | None, now: datetime) -> PostStatus:
+    """Settle by hand a post that waits for a person; gives where it stood.
+
+    ``decision`` is published (with a receipt), pending (to be sent again) or skipped. Raises LedgerError for a
+    post that does not exist, or does not wait for anybody.
+    """
+    row = tx.execute(sa.select(posts).where(posts.c.id == post).with_for_update()).first()
+    if row is None:
+        raise LedgerError(f"there is no post {post}")
+    before = PostStatus(row.status)
+    open_ = {PostStatus.UNKNOWN, PostStatus.QUARANTINED, PostStatus.FAILED}
+    if decision is PostStatus.SKIPPED:
+        open_ |= {PostStatus.PENDING}
+    if decision is PostStatus.PENDING:
+        open_ |= {PostStatus.SKIPPED}
+    if before not in open_:
+        raise LedgerError(f"post {post} is {before}: nothing to decide")
+    if receipt is not None and claimed(tx, row.channel, [receipt.id]):
+        raise LedgerError(f"{receipt.id} is the receipt of another post already")
+    tx.execute(
+        posts.update()
+        .where(posts.c.id == post)
+        .values(
+            status=decision,
+            receipt_id=receipt.id if receipt else None,
+            receipt_url=receipt.url if receipt else None,
+            error=None if receipt else f"by hand: {decision}, was {before}",
+            not_before=None,
+            next_look_at=None,
+            concluded_at=None if decision is PostStatus.PENDING else now,
+        )
+    )
+    if decision is PostStatus.SKIPPED:
+        skip_rest(tx, post, now)
+    return before
+
+
+def pause(tx: sa.Connection, channel: str, reason: str, now: datetime) -> None:
+    """Stop the channel until it is resumed."""
+    tx.execute(channels.update().where(channels.c.name == channel).values(paused_at=now, pause_reason=reason))
+
+
+def resume(tx: sa.Connection, channel: str) -> None:
+    """Let the channel go on at once."""
+    tx.execute(
+        channels.update()
+        .where(channels.c.name == channel)
+        .values(paused_at=None, pause_reason=None, wait_until=None, refusals=0)
+    )

@@ -73,6 +73,20 @@ def _summary(row: sa.Row[tuple[object, ...]]) -> Summary:
     )
 
 
+def skip(tx: sa.Connection, digest: str, channel: str, summary: int, reason: str) -> None:
+    """This summary will not go onto the channel, for this reason."""
+    tx.execute(
+        backlog.update()
+        .where(
+            backlog.c.digest == digest,
+            backlog.c.channel == channel,
+            backlog.c.summary_id == summary,
+            backlog.c.status == "waiting",
+        )
+        .values(status="skipped", reason=reason)
+    )
+
+
 def reach_slot(
     tx: sa.Connection, digest: str, channel: str, slot: Slot, now: datetime, *, scheduled: bool = True
 ) -> int:
@@ -130,6 +144,7 @@ def make_edition(
                     status=PostStatus.PENDING,
                     text=message.text,
                     link=message.link,
+                    reply=message.reply,
                     made_at=now,
                 )
                 .returning(posts.c.id)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from digestbot.identity import Known, match
 from digestbot.model import Summary
+from digestbot.retry import backoff
 from digestbot.schema import backlog, cursors, papers, sources, summaries
 
 BATCH = 500  # papers to a round trip: memory and SQL stay bounded however long the feed
@@ -56,8 +57,9 @@ def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, 
     return SourceState(row.url, row.etag, row.last_modified, row.body_hash, row.suspect_hash, row.failures > 0)
 
 
-def poll_succeeded(tx: sa.Connection, source: str, state: SourceState, now: datetime) -> None:
-    """Remember what to ask with next time."""
+def poll_succeeded(tx: sa.Connection, source: str, state: SourceState, now: datetime, *, sighted: bool = True) -> None:
+    """Remember what to ask with next time. ``sighted``: what the source holds has been seen whole."""
+    values: dict[str, object] = {"polled_at": now} if sighted else {}
     tx.execute(
         sources.update()
         .where(sources.c.name == source)
@@ -67,17 +69,27 @@ def poll_succeeded(tx: sa.Connection, source: str, state: SourceState, now: date
             last_modified=state.last_modified,
             body_hash=state.body_hash,
             suspect_hash=state.suspect_hash,
-            polled_at=now,
             failures=0,
             error=None,
+            **values,
         )
     )
 
 
-def poll_failed(tx: sa.Connection, source: str, error: str) -> int:
-    """Remember that and why the source could not be read; gives how often in a row."""
-    tx.execute(sources.update().where(sources.c.name == source).values(failures=sources.c.failures + 1, error=error))
-    return int(tx.scalar(sa.select(sources.c.failures).where(sources.c.name == source)) or 0)
+def poll_failed(tx: sa.Connection, source: str, error: str, every: timedelta, now: datetime) -> int:
+    """Remember that and why the source could not be read, and ask again soon; gives how often in a row."""
+    failures = int(tx.scalar(sa.select(sources.c.failures).where(sources.c.name == source)) or 0) + 1
+    tx.execute(
+        sources.update()
+        .where(sources.c.name == source)
+        .values(failures=failures, error=error, next_poll_at=now + min(every, backoff(failures)))
+    )
+    return failures
+
+
+def sight_again(tx: sa.Connection, source: str) -> None:
+    """The source has moved to another address: what is new there now is treated as at first sight."""
+    tx.execute(cursors.update().where(cursors.c.source == source).values(sight_again=True))
 
 
 def fingerprint(summary: Summary) -> bytes:
@@ -213,7 +225,8 @@ def extend_backlog(
     if polled is None:
         return 0  # never read yet: what it holds then is what is there at first sight
     mine = (cursors.c.digest == digest, cursors.c.channel == channel, cursors.c.source == source)
-    cursor = tx.scalar(sa.select(cursors.c.summary_id).where(*mine))
+    row = tx.execute(sa.select(cursors.c.summary_id, cursors.c.sight_again).where(*mine)).first()
+    cursor = row.summary_id if row else None
     newest = tx.scalar(sa.select(sa.func.max(summaries.c.id)).where(summaries.c.source == source)) or 0
     if cursor is None:
         tx.execute(
@@ -221,8 +234,9 @@ def extend_backlog(
         )
         keep = _kept_at_first_sight(source, policy, zone)
     elif newest > cursor:
-        tx.execute(cursors.update().where(*mine).values(summary_id=newest))
-        keep = sa.true()
+        tx.execute(cursors.update().where(*mine).values(summary_id=newest, sight_again=False))
+        again = row is not None and row.sight_again
+        keep = _kept_at_first_sight(source, policy, zone) if again else sa.true()
     else:
         return 0
     picked = sa.select(

@@ -8,9 +8,9 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from digestbot.model import PostRow, PostStatus, Receipt
-from digestbot.schema import backlog, channels, editions, posts, slots, sources
+from digestbot.schema import attempts, backlog, channels, editions, looks, posts, slots, sources
 
-ATTENTION = (PostStatus.UNKNOWN, PostStatus.QUARANTINED, PostStatus.FAILED)
+ATTENTION = (PostStatus.UNKNOWN, PostStatus.QUARANTINED)
 
 
 def post_rows(
@@ -90,3 +90,16 @@ def paused_channels(tx: sa.Connection) -> dict[str, str]:
     """The channels that wait for an operator, and why."""
     rows = tx.execute(sa.select(channels.c.name, channels.c.pause_reason).where(channels.c.paused_at.is_not(None)))
     return {row.name: row.pause_reason for row in rows}
+
+
+def history(tx: sa.Connection, post: int) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """The post's attempts, and what each look at the timeline saw."""
+
+    def rows(table: sa.Table, *columns: str) -> list[dict[str, object]]:
+        query = sa.select(*(table.c[name] for name in columns)).where(table.c.post_id == post).order_by(table.c.id)
+        return [dict(row._mapping) for row in tx.execute(query)]
+
+    return (
+        rows(attempts, "epoch", "started_at", "deadline", "finished_at", "outcome", "error"),
+        rows(looks, "epoch", "at", "complete", "read", "note"),
+    )

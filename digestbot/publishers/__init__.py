@@ -6,21 +6,34 @@ row in `publisher_for`, a limit in `text.LIMITS` and a pair of templates (CONTRI
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from digestbot.config import FacebookChannel, TwitterChannel
-from digestbot.model import Message, Receipt
+from digestbot.model import Message, Receipt, Seen
 
 
 class Publisher(Protocol):
     """One channel's way to its platform."""
 
-    def publish(self, message: Message, *, seconds: float, may_send: Callable[[], bool]) -> Receipt:
+    def publish(
+        self, message: Message, *, reply_to: str | None, seconds: float, may_send: Callable[[], bool]
+    ) -> Receipt:
         """Send once, within that many seconds in all; ``may_send`` is asked just before the first byte.
 
-        Gives the platform's receipt, or raises a PublishError that says what is known.
+        ``reply_to`` is the id of the part of a thread that this one goes under. Gives the platform's receipt, or
+        raises a PublishError that says what is known.
         """
+
+    def timeline(self, *, after: str | None, reply_to: str | None, seconds: float) -> Iterator[Seen]:
+        """The channel's own posts, newest first, read page by page as they are asked for.
+
+        Nothing at or before the post ``after`` is of interest. ``reply_to``: the replies under that post, where
+        the platform keeps them apart. Raises a PublishError where a page cannot be read.
+        """
+
+    def receipt(self, reference: str) -> Receipt:
+        """The receipt that an id or an address names, as a person copied it. Raises ValueError."""
 
     def verify(self, *, seconds: float) -> tuple[str, list[str]]:
         """Ask the platform who we are: the account's name, and what an operator should know about it."""

@@ -10,21 +10,22 @@ import hashlib
 import hmac
 import json
 import logging
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import facebook
-import requests
 
 from digestbot.config import FacebookChannel
 from digestbot.errors import OutcomeUnknown, PublishError, RateLimited, Rejected, Unauthorized
-from digestbot.model import Message, Receipt
+from digestbot.model import Message, Receipt, Seen
 from digestbot.publishers.http import Session, failure, wait_from, words
 
 log = logging.getLogger(__name__)
 
 BLOCKED_WAIT = timedelta(hours=12)  # after error 368, "temporarily blocked"
+PAGE = 25  # posts to a page of the timeline
 NEEDED = ("pages_manage_posts", "pages_read_engagement")
 
 
@@ -115,17 +116,64 @@ class FacebookPublisher:
         real = channel.api_url == "https://graph.facebook.com"
         self._web = "https://www.facebook.com" if real else channel.api_url
 
-    def publish(self, message: Message, *, seconds: float, may_send: Callable[[], bool]) -> Receipt:
-        """POST /{page}/feed."""
-        answer = self._call(
-            seconds,
-            may_send,
-            lambda: self._graph.put_object(self._page, "feed", message=message.text, link=message.link or ""),
-        )
+    def publish(
+        self, message: Message, *, reply_to: str | None, seconds: float, may_send: Callable[[], bool]
+    ) -> Receipt:
+        """POST /{page}/feed, or /{post}/comments for a later part of a thread."""
+        parent, edge = (reply_to, "comments") if reply_to else (self._page, "feed")
+        fields = {"message": message.text} | ({"link": message.link or ""} if not reply_to else {})
+        answer = self._call(seconds, may_send, lambda: self._graph.put_object(parent, edge, **fields))
         id_ = answer.get("id")
         if not isinstance(id_, str) or not id_:
             raise OutcomeUnknown("Facebook answered without the post's id")
         return Receipt(id_, f"{self._web}/{id_}")
+
+    def receipt(self, reference: str) -> Receipt:
+        """From PAGE_POST, from POST alone, or from an address that holds either."""
+        match = re.search(r"(?:^|[/=])(\d+_\d+)(?:[/?&#]|$)", reference.strip())
+        alone = re.search(r"(?:^|/posts/(?:\S*/)?|story_fbid=)(\d+)(?:[/?&#]|$)", reference.strip())
+        if match is None and alone is None:
+            raise ValueError("write the post's id (PAGE_POST) or an address that holds its number")
+        id_ = match[1] if match else f"{self._page}_{alone[1] if alone else ''}"
+        return Receipt(id_, f"{self._web}/{id_}")
+
+    def timeline(self, *, after: str | None, reply_to: str | None, seconds: float) -> Iterator[Seen]:
+        """GET /{page}/published_posts, which unlike /feed is neither ranked nor holds visitors' posts; for a
+        reply /{post}/comments, newest first."""
+        parent, edge = (reply_to, "comments") if reply_to else (self._page, "published_posts")
+        fields = "id,message,created_time,permalink_url,attachments"
+        options: dict[str, Any] = {"fields": fields, "limit": PAGE}
+        if reply_to:
+            options |= {"fields": "id,message,created_time", "order": "reverse_chronological"}
+        while True:
+            asked = dict(options)
+            answer = self._call(
+                seconds,
+                lambda: True,
+                lambda asked=asked: self._graph.get_connections(parent, edge, **asked),  # type: ignore[misc]
+            )
+            try:
+                found = [self._seen(post) for post in answer["data"]]
+                paging = answer.get("paging") or {}
+                options["after"] = paging["cursors"]["after"] if paging.get("next") else ""
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise OutcomeUnknown("the Page's timeline cannot be read") from error
+            yield from found
+            if not options["after"] or any(post.id == after for post in found):
+                return
+
+    def _seen(self, post: dict[str, Any]) -> Seen:
+        links = []
+        for attachment in (post.get("attachments") or {}).get("data") or []:
+            targets = [
+                (attachment.get("target") or {}).get("url"),
+                attachment.get("url"),
+                attachment.get("unshimmed_url"),
+            ]
+            links += [str(url) for url in targets if url]
+        id_ = str(post["id"])
+        url = f"{self._web}/{id_}"
+        return Seen(id_, url, str(post.get("message", "")), tuple(links), datetime.fromisoformat(post["created_time"]))
 
     def verify(self, *, seconds: float) -> tuple[str, list[str]]:
         """GET /{page}, and what debug_token says of the token."""
@@ -154,7 +202,7 @@ class FacebookPublisher:
                 return call()
             except GraphError as error:
                 raise classify(error.status, error.headers, error.error) from error
-            except (requests.RequestException, OSError) as error:
+            except Exception as error:
                 raise failure(wire, error) from error
 
 
@@ -164,6 +212,8 @@ def classify(status: int, headers: Mapping[str, str], error: dict[str, Any] | No
         if status == 429:
             return RateLimited("Facebook: too many calls", wait=wait_from(headers, []))
         return OutcomeUnknown(f"Facebook answered {status} without saying what became of the post")
+    if status >= 500:
+        return OutcomeUnknown(f"Facebook answered {status} ({words(error.get('message'))})")
     code, subcode = _number(error.get("code")), _number(error.get("error_subcode"))
     said = words(error.get("error_user_msg") or error.get("message") or f"code {code}")
     if code in (190, 102):
@@ -181,6 +231,8 @@ def classify(status: int, headers: Mapping[str, str], error: dict[str, Any] | No
         return Unauthorized(f"Facebook: no such Page for this token ({said}); check page_id, then resume the channel")
     if code in (100, 197, 324, 1500, 1609005):
         return Rejected(f"Facebook refused the post: {said}")
+    if status == 429:
+        return RateLimited(f"Facebook: too many calls ({said})", wait=wait_from(headers, []))
     return OutcomeUnknown(f"Facebook answered {status}, code {code} ({said})")
 
 

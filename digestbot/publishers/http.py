@@ -32,6 +32,7 @@ class Session(requests.Session):
 
     def __init__(self, api_url: str, built_in: str) -> None:
         super().__init__()
+        self.answer: requests.Response | None = None  # the last one
         self.wire = Wire(allow_private=True)  # the operator names this address, not a stranger
         self._api_url, self._built_in = api_url, built_in
         self.trust_env = False  # a .netrc would replace the Authorization header
@@ -45,8 +46,10 @@ class Session(requests.Session):
         if url.startswith(self._built_in):
             url = self._api_url + url.removeprefix(self._built_in)
         options |= {"allow_redirects": False, "timeout": (CONNECT_SECONDS, READ_SECONDS)}
+        self.answer = None
         try:
-            return super().request(method, url, **options)
+            self.answer = super().request(method, url, **options)
+            return self.answer
         finally:
             self.close()  # the adapters' connections; they open new ones when asked again
 
@@ -54,10 +57,8 @@ class Session(requests.Session):
 def failure(wire: Wire, error: Exception) -> PublishError:
     """A request that got no answer: surely not sent, or nobody knows."""
     if wire.sent:
-        reason = (
-            "no whole answer in time" if wire.expired or isinstance(error, requests.Timeout) else "the answer was lost"
-        )
-        return OutcomeUnknown(f"{reason} ({type(error).__name__})")
+        late = wire.expired or isinstance(error, requests.Timeout)
+        return OutcomeUnknown("no whole answer came in time" if late else "the answer was lost")
     cause: BaseException = error
     while (inner := getattr(cause, "reason", None) or cause.__cause__ or cause.__context__) is not None:
         if not isinstance(inner, BaseException):

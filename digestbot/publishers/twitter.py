@@ -7,7 +7,9 @@ in, no time limit, leaves 402 without an exception of its own, and lets requests
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import requests
@@ -15,12 +17,15 @@ import tweepy
 
 from digestbot.config import TwitterChannel
 from digestbot.errors import OutcomeUnknown, PublishError, RateLimited, Rejected, Unauthorized
-from digestbot.model import Message, Receipt
+from digestbot.model import Message, Receipt, Seen
 from digestbot.publishers.http import Session, failure, wait_from, words
 
 # tweepy's debug log prints tokens, oauthlib's prints what it signs with.
 for _name in ("tweepy", "oauthlib", "requests_oauthlib"):
     logging.getLogger(_name).setLevel(logging.INFO)
+
+
+PAGE = 20  # posts to a page of the timeline: seldom are more of interest, and each is billed
 
 
 class TwitterPublisher:
@@ -36,16 +41,72 @@ class TwitterPublisher:
             wait_on_rate_limit=False,
         )
         self._session = self._client.session = Session(channel.api_url, "https://api.twitter.com")
+        prefix = channel.access_token.get_secret_value().partition("-")[0]
+        self._user = prefix if prefix.isdecimal() else ""  # a user token begins with the user's id
         real = channel.api_url in ("https://api.x.com", "https://api.twitter.com")
         self._web = "https://x.com" if real else channel.api_url
 
-    def publish(self, message: Message, *, seconds: float, may_send: Callable[[], bool]) -> Receipt:
+    def publish(
+        self, message: Message, *, reply_to: str | None, seconds: float, may_send: Callable[[], bool]
+    ) -> Receipt:
         """POST /2/tweets."""
-        answer = self._call(seconds, may_send, lambda: self._client.create_tweet(text=message.text, user_auth=True))
+        answer = self._call(
+            seconds,
+            may_send,
+            lambda: self._client.create_tweet(text=message.text, in_reply_to_tweet_id=reply_to, user_auth=True),
+        )
         id_ = _field(answer, "id")
         if not id_.isdecimal():
             raise OutcomeUnknown("X answered without the post's id")
-        return Receipt(id_, f"{self._web}/i/web/status/{id_}")
+        return self.receipt(id_)
+
+    def receipt(self, reference: str) -> Receipt:
+        """From an id, or from an address that ends in /status/ID."""
+        match = re.fullmatch(r"(?:https?://\S+/status/)?(\d{1,25})(?:[/?#]\S*)?", reference.strip())
+        if match is None:
+            raise ValueError("write the post's number, or its address (…/status/NUMBER)")
+        return Receipt(match[1], f"{self._web}/i/web/status/{match[1]}")
+
+    def timeline(self, *, after: str | None, reply_to: str | None, seconds: float) -> Iterator[Seen]:  # noqa: ARG002
+        """GET /2/users/:id/tweets; replies are part of it. Each post read is billed: ``after`` is passed on."""
+        user = self._user or self._find_user(seconds)
+        token = None
+        while True:
+            page = token
+            answer = self._call(
+                seconds,
+                lambda: True,
+                lambda page=page: self._client.get_users_tweets(  # type: ignore[misc]
+                    user,
+                    max_results=PAGE,
+                    since_id=after,
+                    pagination_token=page,
+                    tweet_fields=["created_at", "entities"],
+                    user_auth=True,
+                ),
+            )
+            try:
+                yield from [self._seen(tweet) for tweet in answer.get("data") or []]
+                token = (answer.get("meta") or {}).get("next_token")
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise OutcomeUnknown("X's timeline cannot be read") from error
+            if not token:
+                return
+
+    def _seen(self, tweet: dict[str, Any]) -> Seen:
+        text, links = str(tweet["text"]), []
+        for url in (tweet.get("entities") or {}).get("urls") or []:
+            expanded = str(url.get("unwound_url") or url["expanded_url"])
+            text = text.replace(str(url["url"]), str(url["expanded_url"]))
+            links += [expanded, str(url["expanded_url"])]
+        at = datetime.fromisoformat(tweet["created_at"])
+        receipt = self.receipt(str(tweet["id"]))
+        return Seen(receipt.id, receipt.url, text, tuple(links), at)
+
+    def _find_user(self, seconds: float) -> str:
+        answer = self._call(seconds, lambda: True, lambda: self._client.get_me(user_auth=True))
+        self._user = _field(answer, "id")
+        return self._user
 
     def verify(self, *, seconds: float) -> tuple[str, list[str]]:
         """GET /2/users/me."""
@@ -61,7 +122,10 @@ class TwitterPublisher:
                 raise classify(error.response.status_code, error.response.headers, _json(error.response)) from error
             except requests.exceptions.JSONDecodeError as error:
                 raise OutcomeUnknown("X accepted, but its answer cannot be read") from error
-            except (requests.RequestException, OSError) as error:
+            except Exception as error:
+                answer = self._session.answer
+                if answer is not None and not answer.ok:  # tweepy's exceptions stumble over "errors": null
+                    raise classify(answer.status_code, answer.headers, _json(answer)) from error
                 raise failure(wire, error) from error
 
 
@@ -96,7 +160,7 @@ def classify(status: int, headers: Mapping[str, str], body: dict[str, Any] | Non
         return OutcomeUnknown("X says it holds the same text already")
     if status == 402 or "SpendCap" in problem or "credits" in problem:
         return Unauthorized(f"X: no credit left ({detail}); buy credit or raise the cap, then resume the channel")
-    if status == 401:
+    if status == 401 or first.get("code") in (32, 89, 215):
         if first.get("code") == 135:
             return Unauthorized(f"X: this machine's clock is wrong (X says it is {headers.get('Date', '?')}); set it")
         return Unauthorized(f"X: keys refused ({detail}); check them, then resume the channel", certain=False)

@@ -40,6 +40,7 @@ class GraphApi:
             ("POST", r"/(\d+_\d+)", self.edit),
             ("DELETE", r"/(\d+_\d+)", self.delete),
             ("POST", r"/(\d+_\d+)/comments", self.comment),
+            ("GET", r"/(\d+_\d+)/comments", self.comments),
             ("GET", r"/(\d+|me)", self.page),
         ]
 
@@ -121,16 +122,16 @@ class GraphApi:
 
     def published_posts(self, request: Request, parameters: dict[str, str], page: str) -> Answer:
         """GET /{page}/published_posts: newest first, in pages."""
+        visible = self.world.visible(self.world.page_posts, self.faults.lag)
+        found = [post for post in visible if post.account == page and post.published and post.reply_to is None]
+        if parameters.get("since", "").isdecimal():
+            found = [post for post in found if post.at >= int(parameters["since"])]
+        return self._paged(request, parameters, found)
+
+    def _paged(self, request: Request, parameters: dict[str, str], found: list[Post]) -> Answer:
         most = parameters.get("limit", "25")
         if not most.isdecimal() or not 1 <= int(most) <= 100:
             return graph_error(400, 100, "(#100) Param limit must be at most 100")
-        found = [
-            post
-            for post in self.world.visible(self.world.page_posts, self.faults.lag)
-            if post.account == page and post.published
-        ]
-        if parameters.get("since", "").isdecimal():
-            found = [post for post in found if post.at >= int(parameters["since"])]
         start = int(parameters.get("after", "0"))
         after = start + int(most)
         fields = set(parameters.get("fields", "id,message,created_time").split(","))
@@ -187,7 +188,22 @@ class GraphApi:
             return graph_error(400, 100, "(#100) Comment message cannot be empty")
         if not any(post.id == id_ for post in self.world.page_posts):
             return self._gone(id_)
-        return Answer(200, {"id": f"{id_.partition('_')[2]}_{self.world.new_id()}"})
+        comment = Post(
+            f"{id_.partition('_')[2]}_{self.world.new_id()}",
+            id_.partition("_")[0],
+            parameters["message"],
+            self.world.clock(),
+            reply_to=id_,
+        )
+        self.world.page_posts.append(comment)
+        return Answer(200, {"id": comment.id})
+
+    def comments(self, request: Request, parameters: dict[str, str], id_: str) -> Answer:
+        """GET /{post}/comments: oldest first unless asked otherwise, in pages."""
+        found = [post for post in self.world.visible(self.world.page_posts, self.faults.lag) if post.reply_to == id_]
+        if parameters.get("order") != "reverse_chronological":
+            found.reverse()
+        return self._paged(request, parameters, found)
 
     @staticmethod
     def _gone(id_: str) -> Answer:

@@ -77,6 +77,7 @@ class Faults:
         self._rates: dict[str, float] = {}
         self._random = random.Random(0)  # noqa: S311 - repeatable faults, not secrets
         self.lag = 0.0
+        self._spared = 0
 
     def add(self, kind: str, platform: str | None = None, times: int = 1, seconds: int = 60) -> None:
         """Let this go wrong at the next ``times`` writing calls (to one platform, or to any)."""
@@ -84,6 +85,10 @@ class Faults:
             raise ValueError(f"no such fault: {kind}; there are {', '.join(FAULTS)}")
         with self._lock:
             self._waiting.extend(Fault(kind, platform, 1, seconds) for _ in range(times))
+
+    def after(self, calls: int) -> None:
+        """Let so many writing calls pass before the faults that wait take their turn."""
+        self._spared = calls
 
     def at_random(self, rates: dict[str, float], seed: int) -> None:
         """Let each writing call meet each of these faults with this probability."""
@@ -96,6 +101,9 @@ class Faults:
     def next(self, platform: str) -> Fault | None:
         """The fault that the call under way meets."""
         with self._lock:
+            if self._spared:
+                self._spared -= 1
+                return None
             for fault in self._waiting:
                 if fault.platform in (None, platform):
                     self._waiting.remove(fault)
@@ -118,7 +126,7 @@ class World:
         self.page_posts: list[Post] = []
         self.pictures: dict[str, Picture] = {}
         self.calls: list[str] = []  # method and path of every API call, in order
-        self._next = 1_000_000_000_000_000_000
+        self._next = int(clock() * 1000) << 22  # a sandbox started later gives larger ids than one before
 
     def new_id(self) -> str:
         """An id larger than every one before, as X's are."""

@@ -17,8 +17,10 @@ from digestbot.errors import SourceError
 from digestbot.model import Paper, Summary
 
 _ILLEGAL = bytes(range(9)) + b"\x0b\x0c" + bytes(range(14, 32))  # what XML 1.0 forbids
+_REFERENCE = re.compile(rb"&#([xX][0-9a-fA-F]{1,12}|[0-9]{1,12});")
 _DECLARED = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 _DOI = re.compile(r"10\.\d{4,9}/\S+")
+_ENDS = (b"</rss>", b"</feed>", b"</rdf:RDF>", b"</RDF>")
 ANONYMOUS = "Anonymous"
 
 
@@ -33,6 +35,7 @@ class Parsed:
     summaries: list[Summary]
     suspect_hash: bytes | None = None
     complaint: str | None = None
+    dropped: tuple[str, ...] = ()
 
 
 def parse(body: bytes, content_type: str | None = None, suspect_hash: bytes | None = None) -> Parsed:
@@ -56,15 +59,20 @@ def parse(body: bytes, content_type: str | None = None, suspect_hash: bytes | No
         raise SourceError(f"this is no feed (it begins {start!r})")
     entries = list(document.entries)
     complaint = new_suspect = None
-    if document.bozo and b"</rss>" not in body[-200:] and b"</feed>" not in body[-200:]:
+    if document.bozo and not any(end in body[-200:] for end in _ENDS):
         complaint = "the feed breaks off before its end"
         if entries:
             last = entries.pop()
             new_suspect = hashlib.blake2b(repr(sorted(last.items())).encode(), digest_size=16).digest()
             if new_suspect == suspect_hash:
                 entries.append(last)
-    found = [summary for summary in map(_summary, entries) if summary is not None]
-    return Parsed(found, new_suspect, complaint)
+    found, dropped = [], []
+    for entry in entries:
+        try:
+            found.append(_summary(entry))
+        except ValueError as error:
+            dropped.append(f"{str(entry.get('title') or entry.get('id') or 'no title')[:80]!r}: {error}")
+    return Parsed(found, new_suspect, complaint, tuple(dropped))
 
 
 @contextmanager
@@ -85,6 +93,8 @@ def _mended(body: bytes) -> bytes:
     declared = _DECLARED.search(body[:200])
     if declared is None or declared[1].lower().replace(b"_", b"-") in (b"utf-8", b"utf8"):
         body = body.translate(None, _ILLEGAL)
+        if b"&#" in body:
+            body = _REFERENCE.sub(lambda match: match[0] if _is_character(match[1]) else b"", body)
         try:
             body.decode("utf-8")
         except UnicodeDecodeError:
@@ -93,24 +103,30 @@ def _mended(body: bytes) -> bytes:
     return body
 
 
-def _summary(entry: Any) -> Summary | None:
-    """One entry; None for one that names nothing to link to."""
-    link = entry.get("link") or entry.get("id") or ""
-    if urlsplit(link).scheme not in ("http", "https"):
-        return None
+def _is_character(reference: bytes) -> bool:
+    """Whether a numeric reference names a character that XML 1.0 allows; feedparser fails over others."""
+    number = int(reference[1:], 16) if reference[:1] in b"xX" else int(reference)
+    return number in (9, 10, 13) or 0x20 <= number < 0xD800 or 0xE000 <= number <= 0x10FFFF
+
+
+def _summary(entry: Any) -> Summary:
+    """One entry. Raises ValueError for one that cannot be posted: it names nothing to link to."""
+    link = _text(entry.get("link") or entry.get("id"))
+    if urlsplit(link).scheme not in ("http", "https") or not urlsplit(link).hostname:
+        raise ValueError(f"its link is no web address ({link[:80]!r})")
     anchor = unquote(urlsplit(link).fragment)
-    author = " ".join((entry.get("author") or "").split())
-    store_key = entry.get("shortscience_bibtexkey")
-    key = store_key or entry.get("id") or link
+    author = " ".join(_text(entry.get("author")).split())
+    store_key = _text(entry.get("shortscience_bibtexkey"))
+    key = store_key or _text(entry.get("id")) or link
     anonymous = author == ANONYMOUS or not author
-    handle = key
+    handle: str | None = key
     if store_key:
         handle = None if anonymous and anchor in ("", "anon") else anchor or author
     return Summary(
         paper=Paper(
             key=key,
-            title=entry.get("title") or "",
-            arxiv_id=entry.get("shortscience_arxivid") or None,
+            title=_text(entry.get("title")),
+            arxiv_id=_text(entry.get("shortscience_arxivid")) or None,
             doi=key if _DOI.fullmatch(key) else None,
         ),
         writer=None if anonymous else author,
@@ -124,15 +140,17 @@ def _summary(entry: Any) -> Summary | None:
 
 def _body(entry: Any) -> str:
     content = entry.get("content") or []
-    text = entry.get("summary") or (content[0].get("value") if content else "") or ""
-    return str(text)
+    return _text(entry.get("summary") or (content[0].get("value") if content else ""))
+
+
+def _text(value: object) -> str:
+    """Text that every database takes: no half surrogate pairs, no NUL."""
+    return str(value or "").encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
 
 
 def _number(text: object) -> int | None:
-    try:
-        return int(str(text))
-    except ValueError:
-        return None
+    digits = str(text).strip()
+    return int(digits) if re.fullmatch(r"-?\d{1,9}", digits, re.ASCII) else None
 
 
 def _time(parsed: Any) -> datetime | None:

@@ -46,7 +46,7 @@ class Fetcher:
         headers = {
             "User-Agent": f"digestbot/{__version__}",
             "Accept": "application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.1",
-            "Accept-Encoding": "gzip, deflate",
+            "Accept-Encoding": "gzip",
         }
         if etag:
             headers["If-None-Match"] = etag
@@ -56,7 +56,7 @@ class Fetcher:
         try:
             with self._wire.exchange(self._seconds):
                 return self._follow(url, headers, deadline)
-        except (HTTPError, OSError, zlib.error) as error:
+        except (HTTPError, OSError, ValueError, zlib.error) as error:
             raise SourceError(self._explain(url, error)) from error
 
     def _follow(self, url: str, headers: dict[str, str], deadline: float) -> Fetched | None:
@@ -101,8 +101,8 @@ class Fetcher:
 
     def _read(self, url: str, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-        if encoding in ("gzip", "x-gzip", "deflate"):
-            inflate = zlib.decompressobj(wbits=47 if encoding != "deflate" else 15)
+        if encoding in ("gzip", "x-gzip"):
+            inflate = zlib.decompressobj(wbits=31)
         elif encoding in ("identity", ""):
             inflate = None
         else:

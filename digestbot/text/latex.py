@@ -22,7 +22,7 @@ _NAMED = re.compile(
     r"\\(arg|cos|cosh|cot|deg|det|dim|exp|gcd|inf|ker|lg|lim|ln|log|max|min|Pr|sin|sinh|sup|tan|tanh)"
     r"(?![A-Za-z])\s*(?=[A-Za-z\\])(?!\\left|\\big|\\Big)"
 )
-_LEFT_OVER = re.compile(rf"[\\{{}}$%{_OPEN}{_CLOSE}]")
+_LEFT_OVER = re.compile(rf"[\\{{}}${_OPEN}{_CLOSE}]")
 _RELATION = re.compile(r"\s*([=≤≥≠≈∼∈→←⇒×+∣])\s*")
 _CLOSED_UP = re.compile(r"\s+([,.;:)\]])|([(\[])\s+")
 _ATOM = re.compile(rf"[√∂]?[^\W_]*[\u0300-\u036f]*(?:[_^](?:{_OPEN}[^{_CLOSE}]*{_CLOSE}|[^\s{_OPEN}]))*|\([^()]*\)")
@@ -43,7 +43,8 @@ def _fraction(node: Any, l2tobj: Any) -> str:
 
 
 def _root(node: Any, l2tobj: Any) -> str:
-    return "√" + "".join(_grouped(part) for part in _arguments(node, l2tobj)[-1:])
+    *degree, inner = _arguments(node, l2tobj) or [""]
+    return "".join(f"^{_OPEN}{part}{_CLOSE}" for part in degree) + "√" + _grouped(inner)
 
 
 @cache
@@ -57,7 +58,8 @@ def _converter() -> Any:
     context.add_context_category(
         "digestbot",
         macros=[macro(name, simplify_repl=_fraction) for name in ("frac", "dfrac", "tfrac")]
-        + [macro("sqrt", simplify_repl=_root), macro("|", "‖"), macro("lVert", "‖"), macro("rVert", "‖")],
+        + [macro("sqrt", simplify_repl=_root), macro("|", "‖"), macro("lVert", "‖"), macro("rVert", "‖")]
+        + [macro(name, f" {name[:3]} {name[3:]}") for name in ("argmax", "argmin")],
         prepend=True,
     )
     return latex2text.LatexNodes2Text(latex_context=context, math_mode="text", keep_comments=False)

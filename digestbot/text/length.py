@@ -3,7 +3,8 @@
 X: twitter-text's configuration v3 (280 weighted characters; code points of the listed ranges weigh 1, all
 others 2; an address weighs 23 whatever its length; text is normalised to NFC first). Two things are counted
 on the safe side, never under X's own figure: an emoji sequence by its code points, and a name that only looks
-like an address without a protocol (`setup.py`) by the larger of 23 and its own weight.
+like an address (without a protocol: `setup.py`, or under a top-level domain that may not exist) by the larger of
+23 and its own weight.
 Facebook: 63,206 characters, a figure of third parties.
 """
 
@@ -20,15 +21,17 @@ URL_WEIGHT = 23
 _HEAVY = re.compile("[^\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]")
 _DOT_INSIDE = re.compile(r"\.[a-zA-Z]")  # every address has one, hardly any prose
 _LABEL = r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?"
+_ANY_LABEL = r"[a-z0-9\u00a1-\U0010ffff](?:[a-z0-9_\u00a1-\U0010ffff-]{0,62})"
 _URL = re.compile(
-    r"(?<![a-z0-9@$#＠＃_./-])"
-    r"(?P<protocol>https?://)?"
-    rf"(?:{_LABEL}\.){{1,8}}(?P<tld>[a-z]{{2,24}})(?![a-z0-9_@-])"
+    rf"(?:(?<![a-z0-9@$#＠＃])(?P<protocol>https?://)(?:{_ANY_LABEL}\.){{1,8}}|(?<![a-z0-9@$#＠＃_./-])(?:{_LABEL}\.){{1,8}})"
+    r"(?P<tld>[a-z]{2,24})(?![a-z0-9_@-])"
     r"(?::\d{1,5})?"
     r"(?P<path>/(?:[a-z0-9!*';:=+,.$/%#\[\]\-_~@|&()]*[a-z0-9=_#/+-])?)?"
     r"(?P<query>\?[a-z0-9!?*'();:&=+$/%#\[\]\-_.,~|@]*[a-z0-9\-_&=#/])?",
     re.IGNORECASE | re.ASCII,
 )
+# Of these it is sure that X knows them; an address under another weighs what is more.
+_SURE = frozenset(["com", "org", "net", "edu", "gov", "int", "io", "ai", "info", "name", "dev", "app"])
 
 
 def _matches(text: str) -> list[re.Match[str]]:
@@ -52,7 +55,9 @@ def weighted_length(text: str) -> int:
     total = _weight(text)
     for match in _matches(text):
         own = _weight(match[0])
-        total += URL_WEIGHT - own if match["protocol"] else max(URL_WEIGHT - own, 0)
+        tld = match["tld"].lower()
+        sure = match["protocol"] and (len(tld) == 2 or tld in _SURE)
+        total += URL_WEIGHT - own if sure else max(URL_WEIGHT - own, 0)
     return total
 
 

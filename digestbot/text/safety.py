@@ -6,8 +6,11 @@ import re
 import unicodedata
 from urllib.parse import quote, urlsplit, urlunsplit
 
-# A sigil before a word mentions, tags or cashes somebody; without it the word stays.
-_SIGIL = re.compile(r"[@＠#＃](?=\w)|[$＄](?=[A-Za-z])")
+# A sigil before a word mentions, tags or cashes somebody; without it the word stays. Not so inside a word (an
+# e-mail address), before a number (#12), or where money is meant ($5, US$30).
+_SIGIL = re.compile(
+    r"(?<![A-Za-z0-9_])(?:[@＠#＃$＄]*[@＠](?=\w)|[@＠#＃$＄]*[#＃](?=\d*[^\W\d])|[@＠#＃$＄]*[$＄](?=[A-Za-z]))"
+)
 _SIGILS = "@＠#＃$＄"
 _KEPT = "\n\u200c\u200d"
 

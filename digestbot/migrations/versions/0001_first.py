@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("pause_reason", sa.Text(), nullable=True),
         sa.Column("wait_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("refusals", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("look_first_until", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_channels")),
     )
     op.create_table(
@@ -29,6 +30,7 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("summary_id", _ID, nullable=False),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sight_again", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("digest", "channel", "source", name=op.f("pk_cursors")),
     )
     op.create_table(
@@ -130,9 +132,11 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("link", sa.Text(), nullable=True),
+        sa.Column("reply", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("epoch", sa.Integer(), server_default="0", nullable=False),
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deadline", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_look_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("receipt_id", sa.Text(), nullable=True),
         sa.Column("receipt_url", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
@@ -180,3 +184,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
         sa.UniqueConstraint("post_id", "epoch", name=op.f("uq_attempts_post_id_epoch")),
     )
+    op.create_table(
+        "looks",
+        sa.Column("id", _ID, nullable=False),
+        sa.Column("post_id", _ID, nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("complete", sa.Boolean(), nullable=False),
+        sa.Column("read", sa.Integer(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["post_id"], ["posts.id"], name=op.f("fk_looks_post_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_looks")),
+    )
+    op.create_index(op.f("ix_looks_post_id"), "looks", ["post_id"], unique=False)

@@ -1,0 +1,144 @@
+"""Commands for the person who answers for what appears: posts, pause, resume, db."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from digestbot.cli import OK, TROUBLE
+from digestbot.cli.common import load_config, now_, open_ledger
+from digestbot.errors import ConfigError, LedgerError
+from digestbot.model import PostStatus, Receipt
+
+if TYPE_CHECKING:
+    from digestbot.config import Config
+    from digestbot.ledger import Ledger
+
+
+@contextmanager
+def _existing(arguments: argparse.Namespace) -> Iterator[tuple[Config, Ledger]]:
+    """The configuration and its ledger, which must be there already."""
+    config = load_config(arguments)
+    ledger = open_ledger(config)
+    if ledger.file is not None and not ledger.file.exists():
+        raise ConfigError([f"there is no ledger at {ledger.file} yet; digestbot run or once makes it"])
+    try:
+        yield config, ledger
+    finally:
+        ledger.close()
+
+
+def posts(arguments: argparse.Namespace) -> int:
+    """What the ledger remembers, and what a person decides about it."""
+    return {None: _list, "show": _show, "resolve": _resolve, "retry": _resolve}[arguments.action](arguments)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from digestbot.cli import output
+    from digestbot.ledger import views
+
+    try:
+        statuses = [PostStatus(status) for status in arguments.status or ()]
+    except ValueError:
+        raise ConfigError([f"--status: one of {', '.join(PostStatus)}"]) from None
+    with (
+        _existing(arguments) as (_, ledger),
+        ledger.read() as tx,
+        closing(
+            views.post_rows(
+                tx, statuses=statuses, channel=arguments.channel, digest=arguments.digest, newest=arguments.limit
+            )
+        ) as rows,
+    ):
+        if arguments.json:
+            output.json_rows(rows)
+        else:
+            output.post_table(rows)
+    return OK
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from digestbot.cli import output
+    from digestbot.ledger import views
+
+    with _existing(arguments) as (config, ledger), ledger.read() as tx:
+        rows = list(views.post_rows(tx, ids=[arguments.id]))
+        if not rows:
+            raise LedgerError(f"there is no post {arguments.id}")
+        attempts, looks = views.history(tx, arguments.id)
+        if arguments.json:
+            output.as_json(output.post_json(rows[0]) | {"history": attempts, "looks": looks})
+        else:
+            output.post_history(rows[0], attempts, looks, config.platform(rows[0].channel))
+    return OK
+
+
+def _resolve(arguments: argparse.Namespace) -> int:
+    from digestbot.ledger import delivery, views
+    from digestbot.publishers import publisher_for
+
+    with _existing(arguments) as (config, ledger), ledger.begin() as tx:
+        rows = list(views.post_rows(tx, ids=[arguments.id]))
+        if not rows:
+            raise LedgerError(f"there is no post {arguments.id}")
+        receipt: Receipt | None = None
+        decision = PostStatus.PENDING
+        if arguments.action == "resolve" and arguments.published:
+            decision = PostStatus.PUBLISHED
+            try:
+                receipt = publisher_for(config.channels[rows[0].channel]).receipt(arguments.published)
+            except ValueError as error:
+                raise ConfigError([f"--published: {error}"]) from error
+        elif arguments.action == "resolve" and arguments.skip:
+            decision = PostStatus.SKIPPED
+        before = delivery.resolve(tx, arguments.id, decision, receipt, now_())
+    print(f"post {arguments.id}: {before} -> {decision}" + (f" as {receipt.url}" if receipt else ""))
+    return OK
+
+
+def pause(arguments: argparse.Namespace) -> int:
+    """Stop a channel."""
+    from digestbot.ledger import delivery
+
+    with _existing(arguments) as (config, ledger), ledger.begin() as tx:
+        delivery.pause(tx, _channel(config, arguments.channel), arguments.reason, now_())
+    print(f"channel {arguments.channel} is paused; digestbot resume {arguments.channel} lets it go on")
+    return OK
+
+
+def resume(arguments: argparse.Namespace) -> int:
+    """Let a channel go on."""
+    from digestbot.ledger import delivery
+
+    with _existing(arguments) as (config, ledger), ledger.begin() as tx:
+        delivery.resume(tx, _channel(config, arguments.channel))
+    print(f"channel {arguments.channel} goes on")
+    return OK
+
+
+def _channel(config: Config, name: str) -> str:
+    if name not in config.channels:
+        raise ConfigError([f"there is no channel {name!r}; known: {', '.join(config.channels)}"])
+    return name
+
+
+def db(arguments: argparse.Namespace) -> int:
+    """Care for the ledger."""
+    with _existing(arguments) as (_, ledger):
+        if arguments.action == "backup":
+            ledger.backup(Path(arguments.file), now_())
+            print(f"wrote {arguments.file}: when it is used as the ledger, it looks at the platforms before it posts")
+        elif arguments.action == "restored":
+            ledger.mark_restored(now_())
+            print("from now on each post is looked for on its platform before it is sent, for 30 days")
+        elif arguments.action == "upgrade":
+            ledger.prepare()
+            print("the ledger is up to date")
+        else:
+            problems = ledger.check()
+            print("\n".join(problems) or "the ledger is sound")
+            return TROUBLE if problems else OK
+    return OK
