@@ -59,8 +59,7 @@ class Sandbox:
         self._pages = Pages(self.world)
         self.documents = documents or {}
         handler = type("_BoundHandler", (_Handler,), {"sandbox": self})
-        self._server = ThreadingHTTPServer((host, port), handler)
-        self._server.daemon_threads = True
+        self._server = _Server((host, port), handler)
         self.url = f"http://{host}:{self._server.server_address[1]}"
         self._thread: threading.Thread | None = None
 
@@ -178,6 +177,15 @@ class Sandbox:
         except (ValueError, TypeError, AttributeError) as error:
             return Answer(400, {"error": str(error)})
         return Answer(200, {"ok": True})
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's names
+        """A client that goes away in the middle is what this server is for."""
+        log.debug("a connection broke", exc_info=True)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -123,7 +123,7 @@ class XApi:
         if reply_to and not any(tweet.id == reply_to for tweet in self.world.tweets):
             return invalid("The post that is replied to does not exist.", **{"reply.in_reply_to_tweet_id": [reply_to]})
         now = self.world.clock()
-        if any(
+        if self.faults.refuse_duplicates and any(
             tweet.account == user
             and tweet.text == text
             and tweet.reply_to == reply_to

@@ -1,0 +1,134 @@
+"""`python -m bench.faults [controls] [soak] [syscalls]`: the campaign whose figures docs/reliability.md quotes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from bench.common import ROOT
+from bench.faults.harness import HEADING, Outcome, count, fill, settled, soak, workers
+from digestbot.sandbox import Sandbox
+
+CALLS = "write,pwrite64,writev,fsync,fdatasync,ftruncate,unlink,connect,sendto,sendmsg,recvfrom,shutdown"
+
+
+@contextmanager
+def databases(kind: str) -> Iterator[str]:
+    """An empty database's address."""
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory() as folder:
+            yield f"sqlite:///{folder}/ledger.db"
+        return
+    server = sa.make_url(os.environ["DIGESTBOT_TEST_POSTGRESQL"]).set(drivername="postgresql+psycopg")
+    name = f"bench_{uuid.uuid4().hex}"
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    yield server.set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+def kinds() -> list[str]:
+    return ["sqlite", "postgresql"] if "DIGESTBOT_TEST_POSTGRESQL" in os.environ else ["sqlite"]
+
+
+def controls(seeds: int, kills: int) -> bool:
+    """The naive orders must be caught by this harness, or it proves nothing."""
+    print(f"\ncontrols\n{'strategy':<24} {HEADING}")
+    caught = True
+    for strategy, fault in (("mark-after", "duplicates"), ("mark-before", "lost")):
+        total = 0
+        for seed in range(min(seeds, 3)):
+            with databases("sqlite") as database:
+                outcome = soak(database, seed, strategy=strategy, kills=kills)
+            total += getattr(outcome, fault)
+            print(f"{strategy + f', seed {seed}':<24} {outcome.row()}", flush=True)
+        caught = caught and total > 0
+    print("both are caught" if caught else "NOT CAUGHT: the harness is worth nothing")
+    return caught
+
+
+def soaks(seeds: int, kills: int) -> bool:
+    print(f"\nsoak\n{'database, seed':<24} {HEADING}")
+    outcomes = []
+    for seed in range(seeds):
+        kind = kinds()[seed % len(kinds())]
+        with databases(kind) as database:
+            outcomes.append(soak(database, seed, kills=kills))
+        print(f"{kind + f', seed {seed}':<24} {outcomes[-1].row()}", flush=True)
+    total = Outcome(0, 0, 0, 0, 0, sound=all(outcome.sound for outcome in outcomes))
+    for name in ("summaries", "shown", "duplicates", "lost", "quarantined", "kills", "stops"):
+        setattr(total, name, sum(getattr(outcome, name) for outcome in outcomes))
+    print(f"{'all':<24} {total.row()}")
+    return total.sound and total.duplicates == total.lost == 0
+
+
+def syscalls(most: int, injections: list[str]) -> bool:
+    """End, or fail, one process at its Nth system call that writes or talks, for every N; then let another one
+    bring the work to its end."""
+    print(f"\nsystem calls\n{'database, injected':<34} {'runs':>5} {HEADING}")
+    fine = True
+    for kind in kinds():
+        for injected in injections:
+            total, runs = Outcome(0, 0, 0, 0, 0), 0
+            for number in range(1, most + 1):
+                with databases(kind) as database, Sandbox() as sandbox:
+                    sandbox.faults.refuse_duplicates = False
+                    fill(database, sandbox.url, 1, parts=2)
+                    worker = [sys.executable, "-m", "bench.faults.worker", sandbox.url, database, "digestbot", "once"]
+                    inject = ["-e", f"trace={CALLS}", "-e", f"inject={CALLS}:{injected}:when={number}"]
+                    command = ["strace", "-f", "-qq", "-o", "/dev/null", *inject, *worker]
+                    code = subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode
+                    reached = code != 0 or injected.startswith("error")
+                    with workers(sandbox.url, database, "digestbot") as crowd:
+                        crowd.spawn()
+                        for _ in range(600):
+                            if settled(database):
+                                break
+                            subprocess.run(["sleep", "0.1"], check=True)
+                    outcome = count(database, sandbox)
+                runs += 1
+                for name in ("summaries", "shown", "duplicates", "lost", "quarantined"):
+                    setattr(total, name, getattr(total, name) + getattr(outcome, name))
+                total.sound = total.sound and outcome.sound
+                if outcome.duplicates or outcome.lost or not outcome.sound:
+                    print(f"  {kind}, {injected} at call {number}: {outcome.row()}", flush=True)
+                if not reached:
+                    break  # the process got through: there is no Nth call
+            total.kills = runs
+            print(f"{kind + ', ' + injected:<34} {runs:>5} {total.row()}", flush=True)
+            fine = fine and total.sound and total.duplicates == total.lost == 0
+    return fine
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.faults", description=__doc__)
+    parser.add_argument("what", nargs="*", help="controls, soak, syscalls; all without one")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--kills", type=int, default=25, help="to each seed (25)")
+    parser.add_argument("--calls", type=int, default=400, help="system calls to try at most (400)")
+    arguments = parser.parse_args()
+    what = arguments.what or ["controls", "soak", "syscalls"]
+    fine = True
+    if "controls" in what:
+        fine = controls(arguments.seeds, arguments.kills) and fine
+    if "soak" in what:
+        fine = soaks(arguments.seeds, arguments.kills) and fine
+    if "syscalls" in what:
+        fine = syscalls(arguments.calls, ["signal=KILL"]) and fine
+        fine = syscalls(min(arguments.calls, 40), ["error=ENOSPC", "error=EIO"]) and fine
+    raise SystemExit(0 if fine else 1)
+
+
+if __name__ == "__main__":
+    main()
