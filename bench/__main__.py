@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from bench import intake, memory, polls, startup
+from bench import intake, memory, polls, publishing, startup
 
-ALL = {"startup": startup.main, "intake": intake.main, "polls": polls.main, "memory": memory.main}
+ALL = {
+    "startup": startup.main,
+    "intake": intake.main,
+    "polls": polls.main,
+    "publish": publishing.main,
+    "memory": memory.main,
+}
 
 
 def main() -> None:

@@ -74,7 +74,7 @@ def run(what: str, database: str, items: str) -> None:
                 held = delivery.claim(tx, "page", timedelta(minutes=1), now)
                 assert held is not None
                 done = Decision(PostStatus.PUBLISHED, receipt=Receipt(str(number), "https://example.org"))
-                delivery.conclude(tx, held, done, now)
+                delivery.conclude(tx, held, done, delivery.channel_state(tx, "page", now), now)
 
 
 if __name__ == "__main__":

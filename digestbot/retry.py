@@ -32,6 +32,11 @@ class Decision:
     pause: str | None = None
     refused: bool = False
 
+    @property
+    def settles(self) -> bool:
+        """Whether the post is done with and its channel free for the next one."""
+        return self.status in (PostStatus.PUBLISHED, PostStatus.FAILED)
+
 
 def backoff(attempts: int) -> timedelta:
     """How long to wait after that many attempts: doubling, at most an hour."""

@@ -14,6 +14,7 @@ Every constraint is named, so that migrations can speak of it. Times are UTC.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -40,6 +41,10 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _only(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
 
 metadata = sa.MetaData(
@@ -96,6 +101,7 @@ summaries = sa.Table(
     sa.Column("taken_in_at", UtcTime, nullable=False),
     sa.Column("changed_at", UtcTime),
     sa.Index(None, "paper_id", "source"),
+    sa.Index(None, "source", "id"),
 )
 
 # How far a digest's backlog on a channel has read a source.
@@ -135,6 +141,8 @@ editions = sa.Table(
     sa.UniqueConstraint("slot_id"),
 )
 
+WAITING = sa.text("backlog.status = 'waiting'")
+
 # One row a summary, digest and channel: waiting, taken into an edition, or skipped with its reason.
 backlog = sa.Table(
     "backlog",
@@ -154,12 +162,16 @@ backlog = sa.Table(
         "digest",
         "channel",
         "summary_id",
-        sqlite_where=sa.text("status = 'waiting'"),
-        postgresql_where=sa.text("status = 'waiting'"),
+        **_only("status = 'waiting'"),
     ),
 )
 
-IN_FLIGHT = sa.text("status IN ('publishing', 'unknown')")
+
+# Conditions of partial indexes. SQLite uses such an index only where a query says the very same, so queries use
+# these too; what they cost then follows what is open, not all that was ever posted.
+PENDING = sa.text("posts.status = 'pending'")
+IN_FLIGHT = sa.text("posts.status IN ('publishing', 'unknown')")
+ATTENTION = sa.text("posts.status IN ('unknown', 'quarantined')")
 
 posts = sa.Table(
     "posts",
@@ -188,14 +200,24 @@ posts = sa.Table(
         name="status",
     ),
     sa.CheckConstraint("status <> 'published' OR receipt_id IS NOT NULL", name="published_has_receipt"),
-    sa.Index("uq_posts_in_flight", "channel", unique=True, sqlite_where=IN_FLIGHT, postgresql_where=IN_FLIGHT),
     sa.Index(
-        "ix_posts_open",
+        "uq_posts_in_flight",
+        "channel",
+        unique=True,
+        **_only("status IN ('publishing', 'unknown')"),
+    ),
+    sa.Index(
+        "ix_posts_pending",
         "channel",
         "id",
-        sqlite_where=sa.text("status IN ('pending', 'publishing', 'unknown', 'quarantined')"),
-        postgresql_where=sa.text("status IN ('pending', 'publishing', 'unknown', 'quarantined')"),
+        **_only("status = 'pending'"),
     ),
+    sa.Index(
+        "ix_posts_attention",
+        "status",
+        **_only("status IN ('unknown', 'quarantined')"),
+    ),
+    sa.Index(None, "channel", "concluded_at"),
 )
 
 attempts = sa.Table(

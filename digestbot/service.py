@@ -317,14 +317,13 @@ class Service:
         """Settle what is unknown on the channel, if it is due to be looked for, then send what is pending, one
         post at a time, until nothing may be sent."""
         self.reconcile(channel, report)
-        while not self.stopping():
-            now = self.clock()
-            with self.ledger.begin() as tx:
-                claim = delivery.claim(tx, channel, self.config.delivery.lease, now)
-            if claim is None:
-                return
+        if self.stopping():
+            return
+        with self.ledger.begin() as tx:
+            claim = delivery.claim(tx, channel, self.config.delivery.lease, self.clock())
+        while claim is not None:
             outcome = self._attempt(claim)
-            self._conclude(claim, outcome, report)
+            claim = self._conclude(claim, outcome, report)
             self.progress()
 
     def publisher(self, channel: str) -> Publisher:
@@ -407,16 +406,20 @@ class Service:
             seen.append(post)
         return seen
 
-    def _conclude(self, claim: Claim, outcome: Receipt | Exception, report: Report) -> None:
+    def _conclude(self, claim: Claim, outcome: Receipt | Exception, report: Report) -> Claim | None:
+        """Write down what came of a claim and, in the same transaction, take the channel's next one, if any."""
         if isinstance(outcome, Receipt):  # first of all: should the ledger fail now, the log still knows
             log.info("post %d on %s: published as %s", claim.post, claim.channel, outcome.url)
         for tries_left in range(CONCLUDE_TRIES - 1, -1, -1):
             now = self.clock()
             try:
                 with self.ledger.begin() as tx:
-                    refusals = delivery.channel_state(tx, claim.channel, now).refusals
-                    decision = self._redacted(decide(outcome, claim.attempts, refusals, now))
-                    done = delivery.conclude(tx, claim, decision, now)
+                    state = delivery.channel_state(tx, claim.channel, now)
+                    decision = self._redacted(decide(outcome, claim.attempts, state.refusals, now))
+                    done = delivery.conclude(tx, claim, decision, state, now)
+                    following = None
+                    if done and decision.settles and not self.stopping():
+                        following = delivery.claim(tx, claim.channel, self.config.delivery.lease, now, state)
                 break
             except LedgerError:
                 if not tries_left or now >= claim.deadline:
@@ -424,23 +427,18 @@ class Service:
         where = f"post {claim.post} on {claim.channel}"
         if not done:
             log.error("%s: concluded too late; it stays as the ledger has it", where)
-            return
+            return None
         report.concluded.append((claim.post, decision))
         if decision.receipt:
-            return
+            return following
         if decision.pause:
             log.error("%s: not published, and the channel pauses: %s", where, decision.pause)
         else:
             level = logging.WARNING if decision.status == "pending" else logging.ERROR
             again = decision.not_before or decision.channel_until
-            log.log(
-                level,
-                "%s: %s: %s%s",
-                where,
-                decision.status,
-                decision.error,
-                f"; again at {again:%Y-%m-%d %H:%M:%S} UTC" if again else "",
-            )
+            when = f"; again at {again:%Y-%m-%d %H:%M:%S} UTC" if again else ""
+            log.log(level, "%s: %s: %s%s", where, decision.status, decision.error, when)
+        return following
 
     def _redacted(self, decision: Decision) -> Decision:
         """Without secrets: a platform may quote a token in its complaint, and this is stored and shown."""

@@ -60,7 +60,7 @@ def claim(ledger: Ledger, now: object = START, channel: str = "x") -> Claim | No
 
 def conclude(ledger: Ledger, held: Claim, decision: Decision) -> bool:
     with ledger.begin() as tx:
-        return delivery.conclude(tx, held, decision, START)
+        return delivery.conclude(tx, held, decision, delivery.channel_state(tx, held.channel, START), START)
 
 
 def status(ledger: Ledger, post: int) -> str:

@@ -73,10 +73,9 @@ def _report(arguments: argparse.Namespace, service: Service, report: Report) -> 
     touched = {*report.made, *(post for post, _ in report.concluded), *(post for post, _ in report.settled)}
     with service.ledger.read() as tx:
         rows = list(views.post_rows(tx, ids=sorted(touched))) if touched else []
-        counts = views.status_counts(tx)
+        waiting = views.waiting_for_a_person(tx)
         paused = views.paused_channels(tx)
     failed = any(row.status is PostStatus.FAILED for row in rows)
-    waiting = sum(counts.get(status, 0) for status in views.ATTENTION)
     if arguments.json:
         output.as_json(
             {

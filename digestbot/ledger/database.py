@@ -159,12 +159,15 @@ class Ledger:
 
     def check(self) -> list[str]:
         """What is damaged; nothing for a sound ledger. SQLite looks at every page, PostgreSQL does so by itself."""
-        with self.read() as connection:
-            if connection.dialect.name == "sqlite":
-                found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(20)")]
-                if found != ["ok"]:
-                    return found
-            revision = self.revision(connection)
+        try:
+            with self.read() as connection:
+                if connection.dialect.name == "sqlite":
+                    found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(20)")]
+                    if found != ["ok"]:
+                        return found
+                revision = self.revision(connection)
+        except LedgerError as error:
+            return [str(error)]
         return [] if revision == schema.REVISION else [f"stands at revision {revision}, not at {schema.REVISION}"]
 
     def backup(self, file: Path, now: datetime) -> None:

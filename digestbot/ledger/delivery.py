@@ -15,7 +15,7 @@ from digestbot.errors import LedgerError
 from digestbot.model import Claim, Message, PostStatus, Receipt
 from digestbot.reconcile import Case, Verdict, first_look
 from digestbot.retry import LONGEST_RATE_LIMIT, LONGEST_WAIT, Decision
-from digestbot.schema import IN_FLIGHT, attempts, channels, looks, posts
+from digestbot.schema import IN_FLIGHT, PENDING, attempts, channels, looks, posts
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,45 +37,83 @@ def add_channels(tx: sa.Connection, names: Iterable[str]) -> None:
             tx.execute(channels.insert().values(name=name))
 
 
+# Statements of the path that every post takes, built once: building them costs more than running them.
+_STATE = sa.select(channels).where(channels.c.name == sa.bindparam("channel")).with_for_update()
+_ANY_IN_FLIGHT = sa.select(posts.c.id).where(posts.c.channel == sa.bindparam("channel"), IN_FLIGHT).limit(1)
+_before = posts.alias("before")  # the part that a reply goes under
+_NEXT = (
+    sa.select(posts, _before.c.receipt_id.label("reply_to"))
+    .outerjoin(
+        _before,
+        sa.and_(
+            _before.c.edition_id == posts.c.edition_id,
+            _before.c.position == posts.c.position - 1,
+            _before.c.status == PostStatus.PUBLISHED,
+        ),
+    )
+    .where(
+        posts.c.channel == sa.bindparam("channel"), PENDING, sa.or_(~posts.c.reply, _before.c.receipt_id.is_not(None))
+    )
+    .order_by(posts.c.id)
+    .limit(1)
+    .with_for_update(of=posts)
+)
+_TAKE = (
+    posts.update()
+    .where(posts.c.id == sa.bindparam("post"))
+    .values(
+        status=PostStatus.PUBLISHING, epoch=sa.bindparam("epoch_"), deadline=sa.bindparam("deadline_"), not_before=None
+    )
+)
+_CONCLUDE = (
+    posts.update()
+    .where(
+        posts.c.id == sa.bindparam("post"),
+        posts.c.epoch == sa.bindparam("of_epoch"),
+        posts.c.status == PostStatus.PUBLISHING,
+    )
+    .values(
+        {
+            name: sa.bindparam(f"new_{name}")
+            for name in ("status", "receipt_id", "receipt_url", "error", "not_before", "next_look_at", "concluded_at")
+        }
+    )
+)
+_END_ATTEMPT = (
+    attempts.update()
+    .where(attempts.c.post_id == sa.bindparam("post"), attempts.c.epoch == sa.bindparam("of_epoch"))
+    .values({name: sa.bindparam(f"new_{name}") for name in ("finished_at", "outcome", "error")})
+)
+
+
 def channel_state(tx: sa.Connection, channel: str, now: datetime) -> ChannelState:
     """The channel's state, its row locked until the transaction ends: one claim at a time."""
-    row = tx.execute(sa.select(channels).where(channels.c.name == channel).with_for_update()).one()
+    row = tx.execute(_STATE, {"channel": channel}).one()
     look_first = row.look_first_until is not None and now < row.look_first_until
     return ChannelState(row.pause_reason if row.paused_at else None, row.wait_until, row.refusals, look_first)
 
 
-def claim(tx: sa.Connection, channel: str, lease: timedelta, now: datetime) -> Claim | None:
+def claim(
+    tx: sa.Connection, channel: str, lease: timedelta, now: datetime, state: ChannelState | None = None
+) -> Claim | None:
     """The channel's next post, now `publishing` with a new epoch and an attempt; None where nothing may be sent.
 
     Posts go out in the order they were made: one that waits for a retry holds back the others. Nothing is
-    claimed while the channel is paused or asked to wait, or while another post's outcome is open.
+    claimed while the channel is paused or asked to wait, or while another post's outcome is open. ``state`` is
+    the channel's where this transaction has read it already, and concluded the post that was in flight.
     """
-    state = channel_state(tx, channel, now)
+    if state is None:
+        state = channel_state(tx, channel, now)
+        if tx.execute(_ANY_IN_FLIGHT, {"channel": channel}).first():
+            return None
     if state.pause_reason is not None or (state.wait_until and now < state.wait_until <= now + LONGEST_RATE_LIMIT):
         return None
-    if tx.execute(sa.select(posts.c.id).where(posts.c.channel == channel, IN_FLIGHT).limit(1)).first():
-        return None
-    before = posts.alias("before")  # the part that a reply goes under
-    under = sa.and_(before.c.edition_id == posts.c.edition_id, before.c.position == posts.c.position - 1)
-    query = (
-        sa.select(posts, before.c.receipt_id.label("reply_to"))
-        .outerjoin(before, sa.and_(under, before.c.status == PostStatus.PUBLISHED))
-        .where(
-            posts.c.channel == channel,
-            posts.c.status == PostStatus.PENDING,
-            sa.or_(~posts.c.reply, before.c.receipt_id.is_not(None)),
-        )
-    )
-    row = tx.execute(query.order_by(posts.c.id).limit(1).with_for_update(of=posts)).first()
+    row = tx.execute(_NEXT, {"channel": channel}).first()
     if row is None or (row.not_before and now < row.not_before <= now + LONGEST_WAIT):
         return None  # a retry further away than any was set by a clock that has since stepped back
     epoch, deadline = row.epoch + 1, now + lease
-    tx.execute(
-        posts.update()
-        .where(posts.c.id == row.id)
-        .values(status=PostStatus.PUBLISHING, epoch=epoch, deadline=deadline, not_before=None)
-    )
-    tx.execute(attempts.insert().values(post_id=row.id, epoch=epoch, started_at=now, deadline=deadline))
+    tx.execute(_TAKE, {"post": row.id, "epoch_": epoch, "deadline_": deadline})
+    tx.execute(attempts.insert(), {"post_id": row.id, "epoch": epoch, "started_at": now, "deadline": deadline})
     return Claim(
         post=row.id,
         channel=channel,
@@ -86,7 +124,7 @@ def claim(tx: sa.Connection, channel: str, lease: timedelta, now: datetime) -> C
         message=Message(row.text, row.link, row.reply),
         reply_to=row.reply_to if row.reply else None,
         look_first=state.look_first,
-        after=last_receipt(tx, channel, now),
+        after=last_receipt(tx, channel, now) if state.look_first else None,
     )
 
 
@@ -99,40 +137,42 @@ def last_receipt(tx: sa.Connection, channel: str, before: datetime) -> str | Non
     return receipt
 
 
-def conclude(tx: sa.Connection, claim: Claim, decision: Decision, now: datetime) -> bool:
+def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: ChannelState, now: datetime) -> bool:
     """Write down what came of a claim; False where the claim was void by then and the post stays as it is.
 
     The attempt keeps its outcome either way.
     """
     receipt = decision.receipt
+    whose = {"post": claim.post, "of_epoch": claim.epoch}
     done = tx.execute(
-        posts.update()
-        .where(posts.c.id == claim.post, posts.c.epoch == claim.epoch, posts.c.status == PostStatus.PUBLISHING)
-        .values(
-            status=decision.status,
-            receipt_id=receipt.id if receipt else None,
-            receipt_url=receipt.url if receipt else None,
-            error=decision.error,
-            not_before=decision.not_before,
-            next_look_at=first_look(now) if decision.status == PostStatus.UNKNOWN else None,
-            concluded_at=None if decision.status == PostStatus.PENDING else now,
-        )
+        _CONCLUDE,
+        whose
+        | {
+            "new_status": decision.status,
+            "new_receipt_id": receipt.id if receipt else None,
+            "new_receipt_url": receipt.url if receipt else None,
+            "new_error": decision.error,
+            "new_not_before": decision.not_before,
+            "new_next_look_at": first_look(now) if decision.status == PostStatus.UNKNOWN else None,
+            "new_concluded_at": None if decision.status == PostStatus.PENDING else now,
+        },
     ).rowcount
     seen = f"published as {receipt.id}" if receipt else decision.error
-    tx.execute(
-        attempts.update()
-        .where(attempts.c.post_id == claim.post, attempts.c.epoch == claim.epoch)
-        .values(finished_at=now, outcome=decision.status, error=seen if not done or not receipt else None)
-    )
-    if done:
-        change: dict[str, object] = {"wait_until": decision.channel_until}
-        change["refusals"] = channels.c.refusals + 1 if decision.refused else 0
+    ended = {"new_finished_at": now, "new_outcome": decision.status}
+    tx.execute(_END_ATTEMPT, whose | ended | {"new_error": None if done and receipt else seen})
+    if not done:
+        return False
+    if decision.status == PostStatus.FAILED:
+        skip_rest(tx, claim.post, now)
+    if decision.refused or decision.channel_until or state.refusals or state.wait_until:
+        change: dict[str, object] = {
+            "wait_until": decision.channel_until,
+            "refusals": state.refusals + 1 if decision.refused else 0,
+        }
         if decision.pause:
             change |= {"paused_at": now, "pause_reason": decision.pause}
-        if decision.status == PostStatus.FAILED:
-            skip_rest(tx, claim.post, now)
         tx.execute(channels.update().where(channels.c.name == claim.channel).values(**change))
-    return bool(done)
+    return True
 
 
 def skip_rest(tx: sa.Connection, post: int, now: datetime) -> None:
@@ -158,7 +198,7 @@ def expire(tx: sa.Connection, lease: timedelta, now: datetime) -> list[int]:
     over = sa.or_(posts.c.deadline <= now, posts.c.deadline > now + lease)
     rows = tx.execute(
         posts.update()
-        .where(posts.c.status == PostStatus.PUBLISHING, over)
+        .where(IN_FLIGHT, posts.c.status == PostStatus.PUBLISHING, over)
         .values(
             status=PostStatus.UNKNOWN,
             error="the lease ran out before an outcome was recorded",
@@ -178,7 +218,9 @@ def claim_look(tx: sa.Connection, channel: str, lease: timedelta, quiet: timedel
     processes one looks."""
     channel_state(tx, channel, now)  # locks
     row = tx.execute(
-        sa.select(posts).where(posts.c.channel == channel, posts.c.status == PostStatus.UNKNOWN).with_for_update()
+        sa.select(posts)
+        .where(posts.c.channel == channel, IN_FLIGHT, posts.c.status == PostStatus.UNKNOWN)
+        .with_for_update()
     ).first()
     if row is None or (row.next_look_at and now < row.next_look_at <= now + lease + quiet):
         return None

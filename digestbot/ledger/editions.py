@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from digestbot.model import Message, Order, Paper, PostStatus, Slot, Summary
-from digestbot.schema import backlog, editions, papers, posts, slots, summaries
+from digestbot.schema import WAITING, backlog, editions, papers, posts, slots, summaries
 
 
 class TakenElsewhereError(Exception):
@@ -33,7 +33,7 @@ def waiting(
     """The next summaries of the backlog that the digest would publish, in its order."""
     query = sa.select(summaries, papers.c.key, papers.c.title, papers.c.arxiv_id, papers.c.doi).join(papers)
     query = query.join(backlog, backlog.c.summary_id == summaries.c.id).where(
-        backlog.c.digest == digest, backlog.c.channel == channel, backlog.c.status == "waiting"
+        backlog.c.digest == digest, backlog.c.channel == channel, WAITING
     )
     if min_votes is not None:
         query = query.where(sa.func.coalesce(summaries.c.votes, 0) >= min_votes)

@@ -8,9 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from digestbot.model import PostRow, PostStatus, Receipt
-from digestbot.schema import attempts, backlog, channels, editions, looks, posts, slots, sources
-
-ATTENTION = (PostStatus.UNKNOWN, PostStatus.QUARANTINED)
+from digestbot.schema import ATTENTION, attempts, backlog, channels, editions, looks, posts, slots, sources
 
 
 def post_rows(
@@ -62,6 +60,11 @@ def status_counts(tx: sa.Connection) -> dict[PostStatus, int]:
     """How many posts stand where."""
     rows = tx.execute(sa.select(posts.c.status, sa.func.count()).group_by(posts.c.status))
     return {PostStatus(status): count for status, count in rows}
+
+
+def waiting_for_a_person(tx: sa.Connection) -> int:
+    """How many posts are unknown or quarantined."""
+    return int(tx.scalar(sa.select(sa.func.count()).select_from(posts).where(ATTENTION)) or 0)
 
 
 def backlog_counts(tx: sa.Connection, digest: str, channel: str) -> dict[str, int]:

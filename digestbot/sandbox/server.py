@@ -185,7 +185,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's names
         """A client that goes away in the middle is what this server is for."""
-        log.debug("a connection broke", exc_info=True)
+        log.debug("a connection broke")
 
 
 class _Handler(BaseHTTPRequestHandler):

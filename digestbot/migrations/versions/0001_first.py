@@ -1,5 +1,7 @@
 """The first ledger."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,6 +11,10 @@ branch_labels = None
 depends_on = None
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _only(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
 
 def upgrade() -> None:
@@ -99,6 +105,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_summaries")),
     )
     op.create_index(op.f("ix_summaries_paper_id_source"), "summaries", ["paper_id", "source"], unique=False)
+    op.create_index(op.f("ix_summaries_source_id"), "summaries", ["source", "id"], unique=False)
     op.create_table(
         "backlog",
         sa.Column("digest", sa.Text(), nullable=False),
@@ -120,8 +127,7 @@ def upgrade() -> None:
         "backlog",
         ["digest", "channel", "summary_id"],
         unique=False,
-        sqlite_where=sa.text("status = 'waiting'"),
-        postgresql_where=sa.text("status = 'waiting'"),
+        **_only("status = 'waiting'"),
     )
     op.create_table(
         "posts",
@@ -155,20 +161,26 @@ def upgrade() -> None:
         sa.UniqueConstraint("edition_id", "position", name=op.f("uq_posts_edition_id_position")),
     )
     op.create_index(
-        "ix_posts_open",
+        "ix_posts_attention",
+        "posts",
+        ["status"],
+        unique=False,
+        **_only("status IN ('unknown', 'quarantined')"),
+    )
+    op.create_index(op.f("ix_posts_channel_concluded_at"), "posts", ["channel", "concluded_at"], unique=False)
+    op.create_index(
+        "ix_posts_pending",
         "posts",
         ["channel", "id"],
         unique=False,
-        sqlite_where=sa.text("status IN ('pending', 'publishing', 'unknown', 'quarantined')"),
-        postgresql_where=sa.text("status IN ('pending', 'publishing', 'unknown', 'quarantined')"),
+        **_only("status = 'pending'"),
     )
     op.create_index(
         "uq_posts_in_flight",
         "posts",
         ["channel"],
         unique=True,
-        sqlite_where=sa.text("status IN ('publishing', 'unknown')"),
-        postgresql_where=sa.text("status IN ('publishing', 'unknown')"),
+        **_only("status IN ('publishing', 'unknown')"),
     )
     op.create_table(
         "attempts",

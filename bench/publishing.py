@@ -1,0 +1,80 @@
+"""Publishing to the sandbox with no faults, against a bare loop of the same client's calls with one durable commit
+each. Wall time, on SQLite. Goal: at most 1.5 times."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+
+from bench.common import paired
+from digestbot import config as configuration
+from digestbot.ledger import Ledger, delivery, editions, intake
+from digestbot.model import Message, Order, Paper, Slot, Summary
+from digestbot.publishers import publisher_for
+from digestbot.sandbox import Sandbox
+from digestbot.service import Report, Service
+
+POSTS = 1000
+
+
+def main(runs: int) -> None:
+    posts = POSTS if runs > 1 else 50
+    with tempfile.TemporaryDirectory() as folder, Sandbox() as sandbox:
+        config = configuration.build(
+            {
+                "sources": {"store": {"kind": "feed", "url": sandbox.url, "allow_private_addresses": True}},
+                "channels": {
+                    "page": {"platform": "facebook", "api_url": sandbox.url, "page_id": "200", "access_token": "bench"}
+                },
+                "digests": {"all": {"sources": ["store"], "channels": ["page"], "schedule": "0 0 1 1 *"}},
+            }
+        )
+        numbers = itertools.count()
+
+        def ours() -> float:
+            ledger = Ledger(f"sqlite:///{folder}/{next(numbers)}.db")
+            service = Service(config, ledger, lambda: datetime.now(UTC))
+            service.prepare()
+            _fill(ledger, posts)
+            report = Report()
+            start = time.perf_counter()
+            service.publish("page", report)
+            spent = time.perf_counter() - start
+            assert len(report.concluded) == posts
+            ledger.close()
+            return spent
+
+        def floor() -> float:
+            publisher = publisher_for(config.channels["page"])
+            book = sqlite3.connect(f"{folder}/{next(numbers)}.db", isolation_level=None)
+            book.execute("PRAGMA synchronous = EXTRA")
+            book.execute("CREATE TABLE posts (id INTEGER PRIMARY KEY, receipt TEXT)")
+            start = time.perf_counter()
+            for number in range(posts):
+                receipt = publisher.publish(
+                    Message(f"text {number} of the floor"), reply_to=None, seconds=60, may_send=lambda: True
+                )
+                book.execute("INSERT INTO posts VALUES (?, ?)", (number, receipt.id))
+            spent = time.perf_counter() - start
+            book.close()
+            return spent
+
+        a, b, ratio = paired(ours, floor, max(1, runs // 2))
+    print(f"publish  {posts} posts {a:.2f} s, calls and commits alone {b:.2f} s: {ratio:.2f} times (goal 1.5)")
+
+
+def _fill(ledger: Ledger, count: int) -> None:
+    now = datetime.now(UTC)
+    found = [Summary(Paper(f"k{n}", f"Title {n}"), "R", f"r{n}", "b", f"https://example.org/{n}") for n in range(count)]
+    with ledger.begin() as tx:
+        intake.claim_poll(tx, "store", timedelta(days=1), now, at_once=True)
+        intake.take_in(tx, "store", found, now)
+        intake.poll_succeeded(tx, "store", intake.SourceState(), now)
+        delivery.add_channels(tx, ["page"])
+        intake.extend_backlog(tx, "all", "page", "store", "all", configuration.Config().timezone, now)
+        for number, summary in enumerate(editions.waiting(tx, "all", "page", Order.OLDEST, None, count)):
+            slot = editions.reach_slot(tx, "all", "page", Slot(f"s{number}", now), now)
+            editions.make_edition(tx, slot, "all", "page", [summary], [Message(f"text {number}")], now)
