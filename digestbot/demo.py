@@ -15,6 +15,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from digestbot import config as configuration
+from digestbot.errors import LedgerError
 from digestbot.ledger import Ledger, views
 from digestbot.model import PostRow
 from digestbot.planning import slots
@@ -60,6 +61,7 @@ def play(now: datetime, database: Path | None = None, port: int = 0) -> Iterator
             ledger = Ledger(f"sqlite:///{file.absolute()}")
             try:
                 service = Service(_settings(sandbox.url), ledger, clock)
+                _refuse_a_real_one(ledger)
                 service.prepare()
                 played = Played(sandbox, file)
                 played.reports.append(service.tick())  # first sight: reads the feed, fills the backlog
@@ -75,6 +77,16 @@ def play(now: datetime, database: Path | None = None, port: int = 0) -> Iterator
                 ledger.close()
 
 
+def _refuse_a_real_one(ledger: Ledger) -> None:
+    """The demo's posts must not get into a ledger that somebody works with."""
+    if ledger.file is None or not ledger.file.exists():
+        return
+    with ledger.read() as tx:
+        known = set(views.channel_names(tx)) if Ledger.revision(tx) else set()
+    if known - {"demo-x", "demo-page"}:
+        raise LedgerError(f"{ledger.file} is not a ledger of the demo's; name another file")
+
+
 def _settings(url: str) -> configuration.Config:
     return configuration.build(
         {
@@ -88,7 +100,7 @@ def _settings(url: str) -> configuration.Config:
                 }
             },
             "channels": {
-                "x": {
+                "demo-x": {
                     "platform": "twitter",
                     "api_url": url,
                     "api_key": "demo-key",
@@ -96,7 +108,7 @@ def _settings(url: str) -> configuration.Config:
                     "access_token": "100-demo-token",
                     "access_token_secret": "demo-token-secret",
                 },
-                "page": {
+                "demo-page": {
                     "platform": "facebook",
                     "api_url": url,
                     "page_id": "200",
@@ -107,7 +119,7 @@ def _settings(url: str) -> configuration.Config:
             "digests": {
                 "latest": {
                     "sources": ["shortscience"],
-                    "channels": ["x", "page"],
+                    "channels": ["demo-x", "demo-page"],
                     "schedule": SCHEDULE,
                     "min_votes": 2,
                     "backlog": "all",

@@ -178,6 +178,105 @@ def test_what_waits_for_a_person_shows_in_the_exit_code(config: str, feed: Feed,
     assert len(world.world.tweets) == 1
 
 
+def test_what_a_person_does_about_it(config: str, feed: Feed, world: Sandbox) -> None:
+    feed.add(0)
+    world.faults.add("drop-before", "twitter")
+    world.faults.add("unauthorized", "facebook")
+    assert digestbot("-c", config, "send", "latest")[0] == 3
+    code, out, _ = digestbot("-c", config, "posts", "show", "1")
+    assert code == 0
+    assert "post 1: unknown (digest latest on x" in out
+    assert "attempt 1 at" in out
+    code, out, _ = digestbot("-c", config, "posts", "show", "1", "--json")
+    assert [row["outcome"] for row in json.loads(out)["history"]] == ["unknown"]
+    code, _, err = digestbot("-c", config, "posts", "resolve", "1", "--published", "nonsense")
+    assert code == 2
+    assert "write the post's number" in err
+    code, out, _ = digestbot(
+        "-c", config, "posts", "resolve", "1", "--published", "https://x.com/someone/status/123?s=20"
+    )
+    assert (code, out) == (0, f"post 1: unknown -> published as {world.url}/i/web/status/123\n")
+    code, _, err = digestbot("-c", config, "posts", "retry", "1")
+    assert code == 1
+    assert "post 1 is published: nothing to decide" in err
+    assert digestbot("-c", config, "posts", "show", "99")[0] == 1
+
+    code, out, _ = digestbot("-c", config, "resume", "page")
+    assert (code, out) == (0, "channel page goes on\n")
+    assert digestbot("-c", config, "once")[0] == 0
+    assert len(world.world.page_posts) == 1
+    feed.add(1)
+    assert digestbot("-c", config, "pause", "page", "--reason", "holidays")[0] == 0
+    code, _, err = digestbot("-c", config, "send", "latest")
+    assert code == 3
+    assert "channel page is paused: holidays; digestbot resume page lets it go on" in err
+    code, out, _ = digestbot("-c", config, "posts", "--status", "pending")
+    waiting = out.splitlines()[1].split()[0]
+    assert digestbot("-c", config, "posts", "resolve", waiting, "--skip")[0] == 0
+    assert digestbot("-c", config, "posts", "retry", waiting)[0] == 0
+    assert digestbot("-c", config, "pause", "nope")[0] == 2
+    assert len(world.world.page_posts) == 1
+
+
+def test_care_for_the_ledger(config: str, feed: Feed, tmp_path: Path) -> None:
+    assert digestbot("-c", config, "db", "check")[0] == 2  # none yet
+    digestbot("-c", config, "once")
+    assert digestbot("-c", config, "db", "check")[:2] == (0, "the ledger is sound\n")
+    assert digestbot("-c", config, "db", "upgrade")[0] == 0
+    assert digestbot("-c", config, "db", "restored")[0] == 0
+    copy = str(tmp_path / "copy.db")
+    assert digestbot("-c", config, "db", "backup", copy)[0] == 0
+    code, _, err = digestbot("-c", config, "db", "backup", copy)
+    assert code == 1
+    assert "exists already" in err
+    ledger = Path(config).parent / "ledger.db"
+    content = bytearray(ledger.read_bytes())
+    content[8192:12288] = b"\xff" * 4096
+    ledger.write_bytes(content)
+    code, out, _ = digestbot("-c", config, "db", "check")
+    assert code == 1
+    assert out
+    code, _, err = digestbot("-c", config, "once")
+    assert code == 1
+    assert "nothing is posted" in err or "malformed" in err
+
+
+def test_a_ledger_that_cannot_be_written_or_forgets(config: str) -> None:
+    file = Path(config)
+    file.write_text(file.read_text().replace("sqlite:///ledger.db", "sqlite://"))
+    code, _, err = digestbot("-c", config, "once")
+    assert code == 2
+    assert "a ledger in memory forgets" in err
+    file.write_text(file.read_text().replace("sqlite://", "mysql://root@localhost/x"))
+    code, _, err = digestbot("-c", config, "once")
+    assert code == 2
+    assert "use sqlite or postgresql" in err
+
+
+def test_a_terminal_that_lacks_a_character(config: str, feed: Feed) -> None:
+    feed.add(0, title="Über 神经网络")
+    ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "POSIX"}
+    code, out, err = digestbot("-c", config, "send", "latest", env=ascii_only)
+    assert code == 0
+    assert "?ber ????" in out
+    assert "Traceback" not in err
+
+
+def test_the_demo_keeps_off_a_real_ledger(config: str) -> None:
+    digestbot("-c", config, "once")
+    ledger = str(Path(config).parent / "ledger.db")
+    code, _, err = digestbot("demo", "--database", ledger)
+    assert code == 1
+    assert "is not a ledger of the demo's" in err
+
+
+def test_the_demo_on_a_port_that_is_taken(world: Sandbox) -> None:
+    code, _, err = digestbot("demo", "--port", world.url.rpartition(":")[2])
+    assert code == 1
+    assert "cannot be had" in err
+    assert "Traceback" not in err
+
+
 def test_a_source_in_trouble_shows_in_the_exit_code(config: str, feed: Feed) -> None:
     feed.override = Answer(500, b"")
     code, _, err = digestbot("-c", config, "once")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from digestbot.cli import OK, TROUBLE, logs
 from digestbot.cli.common import now_, until_signalled
-from digestbot.errors import ConfigError, DigestbotError
+from digestbot.errors import ConfigError
 from digestbot.model import PostStatus
 
 
@@ -35,10 +35,7 @@ def sandbox(arguments: argparse.Namespace) -> int:
     from digestbot.sandbox import Sandbox
 
     logs.set_up(verbose=arguments.verbose, quiet=arguments.quiet)
-    try:
-        server = Sandbox(arguments.port)
-    except OSError as error:
-        raise DigestbotError(f"port {arguments.port} cannot be had: {error.strerror}") from error
+    server = Sandbox(arguments.port)
     server.faults.lag = arguments.lag
     for wanted in arguments.fault:
         kind, _, times = wanted.partition(":")

@@ -106,3 +106,8 @@ def history(tx: sa.Connection, post: int) -> tuple[list[dict[str, object]], list
         rows(attempts, "epoch", "started_at", "deadline", "finished_at", "outcome", "error"),
         rows(looks, "epoch", "at", "complete", "read", "note"),
     )
+
+
+def channel_names(tx: sa.Connection) -> list[str]:
+    """The channels that were ever configured."""
+    return list(tx.scalars(sa.select(channels.c.name)))

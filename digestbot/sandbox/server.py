@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from digestbot.errors import DigestbotError
 from digestbot.sandbox.forms import Request, read_body
 from digestbot.sandbox.graph_api import GraphApi, graph_error
 from digestbot.sandbox.html import Pages
@@ -59,7 +60,10 @@ class Sandbox:
         self._pages = Pages(self.world)
         self.documents = documents or {}
         handler = type("_BoundHandler", (_Handler,), {"sandbox": self})
-        self._server = _Server((host, port), handler)
+        try:
+            self._server = _Server((host, port), handler)
+        except OSError as error:
+            raise DigestbotError(f"port {port} cannot be had: {error.strerror}") from error
         self.url = f"http://{host}:{self._server.server_address[1]}"
         self._thread: threading.Thread | None = None
 
