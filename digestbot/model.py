@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -109,20 +109,18 @@ class Claim:
     """The right to send one post once: ``epoch`` fences it off from every other claim to the same post.
 
     After ``deadline`` the claim is void: the post's outcome counts as unknown, whoever holds the claim.
-    ``attempts`` counts this one. ``reply_to`` is the receipt's id of the part before, for a part of a thread.
+    The epoch counts the attempts. ``reply_to`` is the receipt's id of the part before, for a part of a thread.
     ``look_first``: the ledger was restored from a backup, so the post may be on the platform already.
     """
 
     post: int
     channel: str
     epoch: int
-    attempts: int
     deadline: datetime
     message: Message
     reply_to: str | None = None
     look_first: bool = False
     after: str | None = None
-    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +140,3 @@ class PostRow:
     error: str | None
     attempts: int
     not_before: datetime | None
-    summaries: tuple[int, ...] = field(default=())

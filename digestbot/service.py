@@ -415,7 +415,7 @@ class Service:
             try:
                 with self.ledger.begin() as tx:
                     state = delivery.channel_state(tx, claim.channel, now)
-                    decision = self._redacted(decide(outcome, claim.attempts, state.refusals, now))
+                    decision = self._redacted(decide(outcome, claim.epoch, state.refusals, now))
                     done = delivery.conclude(tx, claim, decision, state, now)
                     following = None
                     if done and decision.settles and not self.stopping():

@@ -282,6 +282,9 @@ def test_a_source_in_trouble_shows_in_the_exit_code(config: str, feed: Feed) -> 
     code, _, err = digestbot("-c", config, "once")
     assert code == 1
     assert "answers 500" in err
+    code, out, _ = digestbot("-c", config, "check")
+    assert code == 1
+    assert "BAD  source store: " in out
 
 
 def test_nothing_to_send(config: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.faults.harness import count, fill, settled, soak, workers
+from bench.faults.harness import fill, finish, soak
 from digestbot.ledger import Ledger
 from digestbot.sandbox import Sandbox
 
@@ -50,13 +50,7 @@ def test_a_system_call_that_kills_or_fails(tmp_path: Path, injected: str) -> Non
                  sys.executable, "-m", "bench.faults.worker", sandbox.url, database, "digestbot", "once"],
                 cwd=ROOT, capture_output=True, check=False, timeout=60,
             )  # fmt: skip
-            with workers(sandbox.url, database, "digestbot") as crowd:
-                crowd.spawn()
-                for _ in range(300):
-                    if settled(database):
-                        break
-                    subprocess.run(["sleep", "0.1"], check=True)
-            outcome = count(database, sandbox)
+            outcome = finish(database, sandbox)
         assert (outcome.shown, outcome.duplicates, outcome.lost, outcome.sound) == (2, 0, 0, True), (injected, number)
 
 
@@ -82,11 +76,5 @@ def test_a_disk_that_is_full_sends_nothing(tmp_path: Path) -> None:
                 one_round(service)
         ledger.close()
         # whatever was claimed before the disk was full is settled once there is room again
-        with workers(sandbox.url, database, "digestbot") as crowd:
-            crowd.spawn()
-            for _ in range(600):
-                if settled(database):
-                    break
-                subprocess.run(["sleep", "0.1"], check=True)
-        outcome = count(database, sandbox)
+        outcome = finish(database, sandbox)
     assert (outcome.shown, outcome.duplicates, outcome.lost) == (60, 0, 0)

@@ -15,6 +15,7 @@ from digestbot.errors import LedgerError
 from digestbot.ledger import intake, views
 from digestbot.model import PostRow, PostStatus
 from digestbot.sandbox import Answer, Sandbox
+from digestbot.schema import sources
 from digestbot.service import Service
 
 Make = Callable[..., Service]
@@ -381,7 +382,7 @@ def test_preview_shows_what_would_be_sent_and_touches_nothing(
     assert before.backlog == {"waiting": 2}
     assert rows(service) == []
     with service.ledger.read() as tx:
-        assert views.last_poll(tx, "store") is None
+        assert tx.execute(sources.select()).first() is None
     service.tick()
     clock.forward(hours=1)
     service.tick()

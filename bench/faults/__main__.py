@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from bench.common import ROOT
-from bench.faults.harness import HEADING, Outcome, count, fill, settled, soak, workers
+from bench.faults.harness import HEADING, Outcome, fill, finish, soak
 from digestbot.sandbox import Sandbox
 
 CALLS = "write,pwrite64,writev,fsync,fdatasync,ftruncate,unlink,connect,sendto,sendmsg,recvfrom,shutdown"
@@ -90,13 +90,7 @@ def syscalls(most: int, injections: list[str]) -> bool:
                     command = ["strace", "-f", "-qq", "-o", "/dev/null", *inject, *worker]
                     code = subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode
                     reached = code != 0 or injected.startswith("error")
-                    with workers(sandbox.url, database, "digestbot") as crowd:
-                        crowd.spawn()
-                        for _ in range(600):
-                            if settled(database):
-                                break
-                            subprocess.run(["sleep", "0.1"], check=True)
-                    outcome = count(database, sandbox)
+                    outcome = finish(database, sandbox)
                 runs += 1
                 for name in ("summaries", "shown", "duplicates", "lost", "quarantined"):
                     setattr(total, name, getattr(total, name) + getattr(outcome, name))

@@ -145,6 +145,16 @@ def workers(url: str, database: str, strategy: str) -> Iterator[Workers]:
         made.close()
 
 
+def finish(database: str, sandbox: Sandbox) -> Outcome:
+    """Let one worker bring to its end what was left, for a minute at most, and count."""
+    with workers(sandbox.url, database, "digestbot") as crowd:
+        crowd.spawn()
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not settled(database):
+            time.sleep(0.1)
+    return count(database, sandbox)
+
+
 def soak(database: str, seed: int, *, strategy: str = "digestbot", posts: int = 10, kills: int = 25) -> Outcome:
     """Two to four processes at once, killed and stopped at random, against a platform that lies."""
     draw = random.Random(seed)

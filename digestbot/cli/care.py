@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digestbot.cli import OK, TROUBLE
 from digestbot.cli.common import load_config, now_, open_ledger
-from digestbot.errors import ConfigError, LedgerError
-from digestbot.model import PostStatus, Receipt
+from digestbot.errors import ConfigError
+from digestbot.model import PostRow, PostStatus, Receipt
 
 if TYPE_CHECKING:
     from digestbot.config import Config
     from digestbot.ledger import Ledger
+
+PAGE = 500  # posts to a transaction
 
 
 @contextmanager
@@ -38,21 +40,13 @@ def posts(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     from digestbot.cli import output
-    from digestbot.ledger import views
 
     try:
         statuses = [PostStatus(status) for status in arguments.status or ()]
     except ValueError:
         raise ConfigError([f"--status: one of {', '.join(PostStatus)}"]) from None
-    with (
-        _existing(arguments) as (_, ledger),
-        ledger.read() as tx,
-        closing(
-            views.post_rows(
-                tx, statuses=statuses, channel=arguments.channel, digest=arguments.digest, newest=arguments.limit
-            )
-        ) as rows,
-    ):
+    with _existing(arguments) as (_, ledger):
+        rows = _pages(ledger, statuses, arguments)
         if arguments.json:
             output.json_rows(rows)
         else:
@@ -60,19 +54,35 @@ def _list(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _pages(ledger: Ledger, statuses: list[PostStatus], arguments: argparse.Namespace) -> Iterator[PostRow]:
+    """The posts asked for, each page in a transaction of its own: a pager that stays open must not keep a lock."""
+    from digestbot.ledger import views
+
+    after = None
+    while True:
+        with ledger.read() as tx:
+            if after is None:
+                after = views.before_newest(tx, arguments.limit, statuses, arguments.channel, arguments.digest)
+            page = views.post_rows(
+                tx, statuses=statuses, channel=arguments.channel, digest=arguments.digest, after=after, most=PAGE
+            )
+        yield from page
+        if len(page) < PAGE:
+            return
+        after = page[-1].id
+
+
 def _show(arguments: argparse.Namespace) -> int:
     from digestbot.cli import output
     from digestbot.ledger import views
 
     with _existing(arguments) as (config, ledger), ledger.read() as tx:
-        rows = list(views.post_rows(tx, ids=[arguments.id]))
-        if not rows:
-            raise LedgerError(f"there is no post {arguments.id}")
+        row = views.post_row(tx, arguments.id)
         attempts, looks = views.history(tx, arguments.id)
         if arguments.json:
-            output.as_json(output.post_json(rows[0]) | {"history": attempts, "looks": looks})
+            output.as_json(output.post_json(row) | {"history": attempts, "looks": looks})
         else:
-            output.post_history(rows[0], attempts, looks, config.platform(rows[0].channel))
+            output.post_history(row, attempts, looks, config.platform(row.channel))
     return OK
 
 
@@ -81,15 +91,13 @@ def _resolve(arguments: argparse.Namespace) -> int:
     from digestbot.publishers import publisher_for
 
     with _existing(arguments) as (config, ledger), ledger.begin() as tx:
-        rows = list(views.post_rows(tx, ids=[arguments.id]))
-        if not rows:
-            raise LedgerError(f"there is no post {arguments.id}")
+        row = views.post_row(tx, arguments.id)
         receipt: Receipt | None = None
         decision = PostStatus.PENDING
         if arguments.action == "resolve" and arguments.published:
             decision = PostStatus.PUBLISHED
             try:
-                receipt = publisher_for(config.channels[rows[0].channel]).receipt(arguments.published)
+                receipt = publisher_for(config.channels[row.channel]).receipt(arguments.published)
             except ValueError as error:
                 raise ConfigError([f"--published: {error}"]) from error
         elif arguments.action == "resolve" and arguments.skip:

@@ -166,6 +166,7 @@ def preview(arguments: argparse.Namespace) -> int:
 def check(arguments: argparse.Namespace) -> int:
     """Configuration, templates, ledger, and with --online the credentials."""
     from digestbot.cli import output
+    from digestbot.ledger import Ledger, views
     from digestbot.publishers import publisher_for
     from digestbot.service import Service
 
@@ -205,6 +206,10 @@ def check(arguments: argparse.Namespace) -> int:
         )
     else:
         look("ledger", opens)
+        if found[-1][1]:
+            with ledger.read() as tx:
+                troubles = views.source_errors(tx) if Ledger.revision(tx) else {}
+            found += [(f"source {name}", False, error) for name, error in troubles.items()]
     ledger.close()
     if arguments.online:
         for name, channel_settings in config.channels.items():

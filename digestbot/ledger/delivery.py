@@ -118,8 +118,6 @@ def claim(
         post=row.id,
         channel=channel,
         epoch=epoch,
-        attempts=epoch,
-        started_at=now,
         deadline=deadline,
         message=Message(row.text, row.link, row.reply),
         reply_to=row.reply_to if row.reply else None,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
+from digestbot.errors import LedgerError
 from digestbot.model import PostRow, PostStatus, Receipt
 from digestbot.schema import ATTENTION, attempts, backlog, channels, editions, looks, posts, slots, sources
 
@@ -17,12 +18,42 @@ def post_rows(
     statuses: Sequence[PostStatus] = (),
     channel: str | None = None,
     digest: str | None = None,
-    newest: int | None = None,
     ids: Sequence[int] = (),
-) -> Generator[PostRow]:
-    """Posts in the order they were made, a page at a time; ``newest`` keeps only so many of the latest."""
+    after: int = 0,
+    most: int | None = None,
+) -> list[PostRow]:
+    """Posts in the order they were made: those after an id, at most so many."""
+    columns = (posts, editions.c.digest, slots.c.nominal)
+    query = _filtered(columns, statuses, channel, digest).where(posts.c.id > after)
+    if ids:
+        query = query.where(posts.c.id.in_(ids))
+    return [_post(row) for row in tx.execute(query.order_by(posts.c.id).limit(most))]
+
+
+def post_row(tx: sa.Connection, id_: int) -> PostRow:
+    """One post. Raises LedgerError where there is none of that id."""
+    found = post_rows(tx, ids=[id_])
+    if not found:
+        raise LedgerError(f"there is no post {id_}")
+    return found[0]
+
+
+def before_newest(
+    tx: sa.Connection, newest: int | None, statuses: Sequence[PostStatus], channel: str | None, digest: str | None
+) -> int:
+    """The id after which the newest so many begin; 0 for all."""
+    if newest is None:
+        return 0
+    query = _filtered((posts.c.id,), statuses, channel, digest)
+    ids = query.order_by(posts.c.id.desc()).limit(newest).subquery()
+    return int(tx.scalar(sa.select(sa.func.min(ids.c.id))) or 1) - 1
+
+
+def _filtered(
+    columns: Sequence[Any], statuses: Sequence[PostStatus], channel: str | None, digest: str | None
+) -> sa.Select[Any]:
     query = (
-        sa.select(posts, editions.c.digest, slots.c.nominal)
+        sa.select(*columns)
         .join(editions, editions.c.id == posts.c.edition_id)
         .join(slots, slots.c.id == editions.c.slot_id)
     )
@@ -32,28 +63,25 @@ def post_rows(
         query = query.where(posts.c.channel == channel)
     if digest:
         query = query.where(editions.c.digest == digest)
-    if ids:
-        query = query.where(posts.c.id.in_(ids))
-    if newest is not None:
-        latest = query.with_only_columns(posts.c.id).order_by(posts.c.id.desc()).limit(newest)
-        query = query.where(posts.c.id.in_(latest))
-    with tx.execute(query.order_by(posts.c.id).execution_options(yield_per=500)) as result:
-        for row in result:
-            yield PostRow(
-                id=row.id,
-                status=PostStatus(row.status),
-                channel=row.channel,
-                digest=row.digest,
-                slot=row.nominal,
-                position=row.position,
-                at=row.concluded_at or row.made_at,
-                text=row.text,
-                link=row.link,
-                receipt=Receipt(row.receipt_id, row.receipt_url) if row.receipt_id else None,
-                error=row.error,
-                attempts=row.epoch,
-                not_before=row.not_before,
-            )
+    return query
+
+
+def _post(row: Any) -> PostRow:
+    return PostRow(
+        id=row.id,
+        status=PostStatus(row.status),
+        channel=row.channel,
+        digest=row.digest,
+        slot=row.nominal,
+        position=row.position,
+        at=row.concluded_at or row.made_at,
+        text=row.text,
+        link=row.link,
+        receipt=Receipt(row.receipt_id, row.receipt_url) if row.receipt_id else None,
+        error=row.error,
+        attempts=row.epoch,
+        not_before=row.not_before,
+    )
 
 
 def status_counts(tx: sa.Connection) -> dict[PostStatus, int]:
@@ -81,12 +109,6 @@ def source_errors(tx: sa.Connection) -> dict[str, str]:
     """The sources whose last poll failed, and why."""
     rows = tx.execute(sa.select(sources.c.name, sources.c.error).where(sources.c.error.is_not(None)))
     return {row.name: row.error for row in rows}
-
-
-def last_poll(tx: sa.Connection, source: str) -> datetime | None:
-    """When the source was last read."""
-    polled: datetime | None = tx.scalar(sa.select(sources.c.polled_at).where(sources.c.name == source))
-    return polled
 
 
 def paused_channels(tx: sa.Connection) -> dict[str, str]:
