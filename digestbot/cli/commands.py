@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from digestbot.cli import ATTENTION, OK, TROUBLE
 from digestbot.cli.common import known_digest, load_config, now_, open_ledger, open_service, until_signalled
@@ -15,6 +16,8 @@ from digestbot.errors import ConfigError, DigestbotError
 from digestbot.model import PostStatus
 
 if TYPE_CHECKING:
+    from digestbot.ledger import Ledger
+    from digestbot.publishers import Publisher
     from digestbot.service import Report, Service
 
 
@@ -166,67 +169,63 @@ def preview(arguments: argparse.Namespace) -> int:
 def check(arguments: argparse.Namespace) -> int:
     """Configuration, templates, ledger, and with --online the credentials."""
     from digestbot.cli import output
-    from digestbot.ledger import Ledger, views
     from digestbot.publishers import publisher_for
     from digestbot.service import Service
 
     config = load_config(arguments)
-    found: list[tuple[str, bool, str]] = [("configuration", True, str(config.path))]
-
-    def look(what: str, test: Callable[[], str]) -> None:
-        try:
-            found.append((what, True, test()))
-        except DigestbotError as error:
-            found.append((what, False, str(error)))
-
+    found = [("configuration", True, str(config.path))]
     ledger = open_ledger(config)
     service = Service(config, ledger, now_)
     for digest, channel in config.pairs():
-        look(f"template of {digest} for {channel}", lambda d=digest, c=channel: _renders(service, d, c))  # type: ignore[misc]
-
-    def opens() -> str:
-        with ledger.rehearsal() as rehearsed:
-            rehearsed.prepare()
-        return "can be written"
-
-    if ledger.file is not None and not ledger.file.exists():
-        folder = ledger.file.parent
-        writable = folder.is_dir() and os.access(folder, os.W_OK)
-        found.append(
-            (
-                "ledger",
-                writable,
-                f"{ledger.file} "
-                + (
-                    "will be made at the first run"
-                    if writable
-                    else f"cannot be made: {folder} is not a folder one may write to"
-                ),
-            )
-        )
-    else:
-        look("ledger", opens)
-        if found[-1][1]:
-            with ledger.read() as tx:
-                troubles = views.source_errors(tx) if Ledger.revision(tx) else {}
-            found += [(f"source {name}", False, error) for name, error in troubles.items()]
+        found.append(_looked(f"template of {digest} for {channel}", partial(_renders, service, digest, channel)))
+    found += _check_ledger(ledger)
     ledger.close()
     if arguments.online:
         for name, channel_settings in config.channels.items():
-
-            def asks(channel_settings: Any = channel_settings) -> str:
-                account, advice = publisher_for(channel_settings).verify(seconds=60)
-                if advice:
-                    raise DigestbotError("; ".join([account, *advice]))
-                return account
-
-            look(f"channel {name}", asks)
+            found.append(_looked(f"channel {name}", partial(_asks, publisher_for(channel_settings))))
     if arguments.json:
         output.as_json([{"what": what, "ok": ok, "detail": detail} for what, ok, detail in found])
     else:
         for what, ok, detail in found:
             print(f"{'ok  ' if ok else 'BAD '} {what}: {detail}")
     return OK if all(ok for _, ok, _ in found) else TROUBLE
+
+
+def _looked(what: str, test: Callable[[], str]) -> tuple[str, bool, str]:
+    """What was looked at, whether it is well, and what there is to say about it."""
+    try:
+        return what, True, test()
+    except DigestbotError as error:
+        return what, False, str(error)
+
+
+def _check_ledger(ledger: Ledger) -> list[tuple[str, bool, str]]:
+    from digestbot.ledger import views
+
+    if ledger.file is not None and not ledger.file.exists():
+        folder = ledger.file.parent
+        if folder.is_dir() and os.access(folder, os.W_OK):
+            return [("ledger", True, f"{ledger.file} will be made at the first run")]
+        return [("ledger", False, f"{ledger.file} cannot be made: {folder} is not a folder one may write to")]
+
+    def opens() -> str:
+        with ledger.rehearsal() as rehearsed:
+            rehearsed.prepare()
+        return "can be written"
+
+    found = [_looked("ledger", opens)]
+    if found[0][1]:
+        with ledger.read() as tx:
+            troubles = views.source_errors(tx) if ledger.revision(tx) else {}
+        found += [(f"source {name}", False, error) for name, error in troubles.items()]
+    return found
+
+
+def _asks(publisher: Publisher) -> str:
+    account, advice = publisher.verify(seconds=60)
+    if advice:
+        raise DigestbotError("; ".join([account, *advice]))
+    return account
 
 
 def _renders(service: Service, digest: str, channel: str) -> str:
