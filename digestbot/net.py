@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from urllib3.exceptions import NameResolutionError
 from urllib3.poolmanager import PoolManager
 
 CONNECT_SECONDS = 10.0
+USER_TIMEOUT_MS = 30_000  # how long the kernel may try to get written bytes acknowledged
 MOST_ADDRESSES = 4  # of one name that are tried
 # IPv6 that holds an IPv4 address in ways that nobody has a good reason to publish
 _EMBEDDING = tuple(ipaddress.ip_network(net) for net in ("::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48", "2001::/32"))
@@ -143,8 +145,10 @@ class _Watched:
             finally:
                 self._dns_host = host
             if hasattr(socket, "TCP_USER_TIMEOUT"):
-                # The kernel goes on sending after a SIGKILL: bound for how long.
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+            # The kernel would go on sending what was written after we gave up, or were killed: with this, closing
+            # throws it away. By then the answer has been read, or nobody waits for it.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             try:
                 self.wire.use(sock)
             except TimeoutError:

@@ -1,20 +1,23 @@
-"""`python -m bench.faults [controls] [soak] [syscalls]`: the campaign whose figures docs/reliability.md quotes."""
+"""`python -m bench.faults [controls] [soak] [syscalls] [disk] [link]`: the campaign; docs/reliability.md quotes it."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import random
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import sqlalchemy as sa
 
 from bench.common import ROOT
-from bench.faults.harness import HEADING, Outcome, fill, finish, soak
+from bench.faults.harness import HEADING, Outcome, count, fill, finish, settled, soak, workers
 from digestbot.sandbox import Sandbox
 
 CALLS = "write,pwrite64,writev,fsync,fdatasync,ftruncate,unlink,connect,sendto,sendmsg,recvfrom,shutdown"
@@ -105,14 +108,84 @@ def syscalls(most: int, injections: list[str]) -> bool:
     return fine
 
 
+def disk() -> bool:
+    """The ledger on a small tmpfs that fills up while posts are claimed and concluded, then gets room again."""
+    print(f"\nfull disk\n{'':<24} {HEADING}")
+    with tempfile.TemporaryDirectory() as folder:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], check=False).returncode:
+            print("not tried: a tmpfs cannot be mounted here")
+            return True
+        try:
+            database = f"sqlite:///{folder}/ledger.db"
+            with Sandbox() as sandbox:
+                sandbox.faults.refuse_duplicates = False
+                fill(database, sandbox.url, 40)
+                ledger = Path(folder, "ledger.db").stat().st_size
+                subprocess.run(["mount", "-o", f"remount,size={ledger // 1024 + 24}k", folder], check=True)
+                with workers(sandbox.url, database, "digestbot") as crowd:
+                    crowd.spawn()
+                    time.sleep(8)
+                    crowd.kill(crowd.pids[0])
+                before = count(database, sandbox)
+                subprocess.run(["mount", "-o", "remount,size=64m", folder], check=True)
+                outcome = finish(database, sandbox)
+            print(f"{'while full':<24} {before.row()}\n{'with room again':<24} {outcome.row()}", flush=True)
+        finally:
+            subprocess.run(["umount", folder], check=True)
+    return outcome.sound and outcome.duplicates == outcome.lost == 0 and before.shown < before.summaries
+
+
+def link(seconds: float = 25) -> bool:
+    """A worker in a network namespace of its own, behind a link that goes down in the middle of requests."""
+    print(f"\nlink\n{'':<24} {HEADING}")
+    name, near, far = "digestbot", "dgbt0", "dgbt1"
+    if subprocess.run(["ip", "netns", "add", name], check=False).returncode:
+        print("not tried: network namespaces cannot be made here")
+        return True
+    draw = random.Random(1)
+    try:
+        for command in (
+            f"ip link add {near} type veth peer name {far} netns {name}",
+            f"ip addr add 10.77.0.1/24 dev {near}",
+            f"ip link set {near} up",
+            f"ip -n {name} addr add 10.77.0.2/24 dev {far}",
+            f"ip -n {name} link set {far} up",
+            f"ip -n {name} link set lo up",
+        ):
+            subprocess.run(command.split(), check=True)
+        with databases("sqlite") as database, Sandbox(host="10.77.0.1") as sandbox:
+            sandbox.faults.refuse_duplicates = False
+            fill(database, sandbox.url, 60)
+            worker = [sys.executable, "-m", "bench.faults.worker", sandbox.url, database, "digestbot"]
+            process = subprocess.Popen(["ip", "netns", "exec", name, *worker], cwd=ROOT, stderr=subprocess.DEVNULL)
+            downs, end = 0, time.monotonic() + seconds
+            while time.monotonic() < end and not settled(database):
+                subprocess.run(["ip", "link", "set", near, "down"], check=True)
+                downs += 1
+                time.sleep(draw.uniform(0.02, 0.9))
+                subprocess.run(["ip", "link", "set", near, "up"], check=True)
+                time.sleep(draw.uniform(0.05, 0.6))
+            for _ in range(600):
+                if settled(database):
+                    break
+                time.sleep(0.1)
+            process.terminate()
+            process.wait(10)
+            outcome = count(database, sandbox)
+        print(f"{f'{downs} times down':<24} {outcome.row()}", flush=True)
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True)
+    return outcome.sound and outcome.duplicates == outcome.lost == 0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.faults", description=__doc__)
-    parser.add_argument("what", nargs="*", help="controls, soak, syscalls; all without one")
+    parser.add_argument("what", nargs="*", help="controls, soak, syscalls, disk, link; all without one")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--kills", type=int, default=25, help="to each seed (25)")
     parser.add_argument("--calls", type=int, default=400, help="system calls to try at most (400)")
     arguments = parser.parse_args()
-    what = arguments.what or ["controls", "soak", "syscalls"]
+    what = arguments.what or ["controls", "soak", "syscalls", "disk", "link"]
     fine = True
     if "controls" in what:
         fine = controls(arguments.seeds, arguments.kills) and fine
@@ -121,6 +194,10 @@ def main() -> None:
     if "syscalls" in what:
         fine = syscalls(arguments.calls, ["signal=KILL"]) and fine
         fine = syscalls(min(arguments.calls, 40), ["error=ENOSPC", "error=EIO"]) and fine
+    if "disk" in what:
+        fine = disk() and fine
+    if "link" in what:
+        fine = link() and fine
     raise SystemExit(0 if fine else 1)
 
 
