@@ -17,7 +17,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bench.common import ROOT
-from bench.faults.harness import HEADING, Outcome, count, fill, finish, settled, soak, workers
+from bench.faults.harness import HEADING, RATES, Outcome, count, fill, finish, settled, soak, workers
 from digestbot.sandbox import Sandbox
 
 CALLS = "write,pwrite64,writev,fsync,fdatasync,ftruncate,unlink,connect,sendto,sendmsg,recvfrom,shutdown"
@@ -76,18 +76,19 @@ def soaks(seeds: int, kills: int) -> bool:
     return total.sound and total.duplicates == total.lost == 0
 
 
-def syscalls(most: int, injections: list[str]) -> bool:
+def syscalls(most: int, injections: list[str], first: int = 1, step: int = 1) -> bool:
     """End, or fail, one process at its Nth system call that writes or talks, for every N; then let another one
-    bring the work to its end."""
+    bring the work to its end. The platform's faults are on, seeded with N."""
     print(f"\nsystem calls\n{'database, injected':<34} {'runs':>5} {HEADING}")
     fine = True
     for kind in kinds():
         for injected in injections:
             total, runs = Outcome(0, 0, 0, 0, 0), 0
-            for number in range(1, most + 1):
+            for number in range(first, most + 1, step):
                 with databases(kind) as database, Sandbox() as sandbox:
                     sandbox.faults.refuse_duplicates = False
                     fill(database, sandbox.url, 1, parts=2)
+                    sandbox.faults.at_random(RATES, number)
                     worker = [sys.executable, "-m", "bench.faults.worker", sandbox.url, database, "digestbot", "once"]
                     inject = ["-e", f"trace={CALLS}", "-e", f"inject={CALLS}:{injected}:when={number}"]
                     command = ["strace", "-f", "-qq", "-o", "/dev/null", *inject, *worker]
@@ -184,6 +185,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--kills", type=int, default=25, help="to each seed (25)")
     parser.add_argument("--calls", type=int, default=400, help="system calls to try at most (400)")
+    parser.add_argument("--first", type=int, default=1, help="begin at this system call, to share the work out (1)")
+    parser.add_argument("--step", type=int, default=1, help="and try only every Nth (1)")
     arguments = parser.parse_args()
     what = arguments.what or ["controls", "soak", "syscalls", "disk", "link"]
     fine = True
@@ -192,7 +195,7 @@ def main() -> None:
     if "soak" in what:
         fine = soaks(arguments.seeds, arguments.kills) and fine
     if "syscalls" in what:
-        fine = syscalls(arguments.calls, ["signal=KILL"]) and fine
+        fine = syscalls(arguments.calls, ["signal=KILL"], arguments.first, arguments.step) and fine
         fine = syscalls(min(arguments.calls, 40), ["error=ENOSPC", "error=EIO"]) and fine
     if "disk" in what:
         fine = disk() and fine
