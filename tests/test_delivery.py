@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -345,3 +346,32 @@ def test_a_damaged_ledger_is_noticed(tmp_path: Path) -> None:
 def test_only_sqlite_is_backed_up_by_copying(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="pg_dump"):
         Ledger("postgresql://nobody@127.0.0.1:1/none").backup(tmp_path / "x", datetime.now().astimezone())
+
+
+def test_a_ledger_that_is_locked_or_read_only_sends_nothing(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    import sqlalchemy as sa
+
+    service = one_due(make_service, feed, clock, "x")
+    if service.ledger.file is None:
+        pytest.skip("SQLite's ways of refusing")
+    service.plan("latest", "x", Report())
+
+    @sa.event.listens_for(service.ledger.engine, "checkout")
+    def impatient(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute("PRAGMA busy_timeout = 50")
+        connection.execute(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
+
+    read_only = False
+    other = sqlite3.connect(service.ledger.file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert any("locked" in trouble for trouble in service.tick().troubles)
+    other.execute("ROLLBACK")
+    other.close()
+    read_only = True
+    assert any("readonly" in trouble for trouble in service.tick().troubles)
+    assert sandbox.world.calls == []
+    read_only = False
+    service.tick()
+    assert len(timeline(sandbox, "x")) == 1
