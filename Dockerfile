@@ -19,7 +19,7 @@ RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nolog
     && install -d -o digestbot -g digestbot /config /ledger
 COPY --from=build /opt/digestbot /opt/digestbot
 ENV PATH=/opt/digestbot/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DIGESTBOT_CONFIG=/config/config.toml
-USER digestbot
+USER 10001
 VOLUME ["/ledger"]
 STOPSIGNAL SIGTERM
 # `run` ends by itself when its scheduler dies or hangs; this tells whether configuration, templates and ledger are sound.
