@@ -47,13 +47,16 @@ def parse(body: bytes, content_type: str | None = None, suspect_hash: bytes | No
         raise SourceError("the feed is empty")
     # feedparser gets bytes, never a name: it would open files and addresses. What is sanitised or resolved as
     # HTML would damage Markdown ("x<y").
-    with _without_collections():
-        document: Any = feedparser.parse(
-            _mended(body),
-            response_headers={"content-type": content_type} if content_type else {},
-            sanitize_html=False,
-            resolve_relative_uris=False,
-        )
+    try:
+        with _without_collections():
+            document: Any = feedparser.parse(
+                _mended(body),
+                response_headers={"content-type": content_type} if content_type else {},
+                sanitize_html=False,
+                resolve_relative_uris=False,
+            )
+    except Exception as error:  # damage meets feedparser where nobody foresaw it
+        raise SourceError(f"the feed cannot be parsed ({type(error).__name__})") from error
     if not document.version:
         start = " ".join(body[:60].decode("utf-8", "replace").split())
         raise SourceError(f"this is no feed (it begins {start!r})")

@@ -64,11 +64,11 @@ class _Gatherer:
         return None
 
     def finish(self, kind: str) -> None:
-        text = " ".join("".join(self.pieces).split())
+        text = _mended(" ".join("".join(self.pieces).split()))
         # a paragraph of links whose addresses are gone ("[code]() and [data]()") says nothing
         empty = self.links and self.words <= _JOINING
         if re.search(r"\w", text) and not empty:
-            self.found.append(Block("formula" if self.formula and kind == "paragraph" else kind, _mended(text)))
+            self.found.append(Block("formula" if self.formula and kind == "paragraph" else kind, text))
         self._start()
 
 
