@@ -20,7 +20,13 @@ from digestbot.model import Paper, Summary
 from digestbot.sandbox import Answer, Sandbox, World
 from digestbot.service import Service
 
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile(
+    "suite",
+    derandomize="CI" in os.environ,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
 settings.load_profile("suite")
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)  # a Monday
