@@ -9,8 +9,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from digestbot.model import Summary
 
 ROOT = Path(__file__).parent.parent
 FORMULAS = [
@@ -75,6 +82,17 @@ def served(body: bytes, etag: str | None = None) -> Iterator[str]:
 
     with Sandbox(documents={"/rss-full.xml": answer}) as sandbox:
         yield f"{sandbox.url}/rss-full.xml"
+
+
+def up_next(tx: sa.Connection, digest: str, channel: str, most: int, now: datetime) -> list[Summary]:
+    """What a digest without a gate would take next, oldest first."""
+    from digestbot.gate import Gate
+    from digestbot.ledger import backlogs
+    from digestbot.model import Order
+
+    while backlogs.judge(tx, digest, channel, Gate().verdict):
+        pass
+    return backlogs.next_up(tx, digest, channel, Order.OLDEST, Gate(), most, now)
 
 
 def child(*arguments: str) -> tuple[float, int]:

@@ -9,7 +9,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.common import child, feed, paired, served
+from bench.common import child, feed, paired, served, up_next
 
 ITEMS = 1000
 FLOOR = (
@@ -34,8 +34,7 @@ def main(runs: int) -> None:
 def take_in(url: str, database: str) -> None:
     """The child: what the service does with a feed that is all new."""
     from digestbot import config
-    from digestbot.ledger import Ledger, editions
-    from digestbot.model import Order
+    from digestbot.ledger import Ledger
     from digestbot.service import Service
 
     secrets = dict.fromkeys(("api_key", "api_secret", "access_token", "access_token_secret"), "1-bench")
@@ -63,8 +62,8 @@ def take_in(url: str, database: str) -> None:
     report = service.tick()
     assert report.polled["store"] is not None, report
     assert report.polled["store"].new == ITEMS, report
-    with ledger.read() as tx:
-        waiting = editions.waiting(tx, "all", "x", Order.OLDEST, None, ITEMS)
+    with ledger.begin() as tx:
+        waiting = up_next(tx, "all", "x", ITEMS, datetime.now(UTC))
     messages = [service.message("all", channel, summary) for summary in waiting for channel in ("x", "page")]
     assert len(messages) == 2 * ITEMS
 

@@ -8,7 +8,7 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bench.common import child
+from bench.common import child, up_next
 
 SHORT = 100
 
@@ -33,8 +33,9 @@ def main(runs: int) -> None:
 def run(what: str, database: str, items: str) -> None:
     """The child: fills a ledger with a published history, or ticks over it."""
     from digestbot import config
-    from digestbot.ledger import Ledger, delivery, editions, intake, views
-    from digestbot.model import Message, Order, Paper, PostStatus, Receipt, Slot, Summary
+    from digestbot.gate import Gate
+    from digestbot.ledger import Ledger, backlogs, delivery, editions, intake, views
+    from digestbot.model import Message, Paper, PostStatus, Receipt, Slot, Summary
     from digestbot.retry import Decision
     from digestbot.service import Service
 
@@ -66,8 +67,8 @@ def run(what: str, database: str, items: str) -> None:
             intake.claim_poll(tx, "store", timedelta(days=1), now, at_once=True)
             intake.take_in(tx, "store", batch, now)
             intake.poll_succeeded(tx, "store", intake.SourceState(), now)
-            intake.extend_backlog(tx, "all", "page", "store", "all", settings.timezone, now)
-            chosen = editions.waiting(tx, "all", "page", Order.OLDEST, None, size)
+            backlogs.extend(tx, "all", "page", "store", "all", settings.timezone, Gate(), now)
+            chosen = up_next(tx, "all", "page", size, now)
             for number, summary in enumerate(chosen, start):
                 slot = editions.reach_slot(tx, "all", "page", Slot(f"s{number}", now), now)
                 editions.make_edition(tx, slot, "all", "page", [summary], [Message("x" * 300)], now)

@@ -33,7 +33,7 @@ def measure(url: str, runs: int) -> None:
         ledger = Ledger(f"sqlite:///{folder}/ledger.db")
         service = Service(settings, ledger, lambda: now[0])
         service.prepare()
-        service.poll("store", Report())
+        service.poller.poll("store", Report())
         pool = urllib3.PoolManager()
 
         def ours() -> float:
@@ -41,7 +41,7 @@ def measure(url: str, runs: int) -> None:
             for _ in range(POLLS):
                 now[0] += timedelta(minutes=15)
                 report = Report()
-                service.poll("store", report)
+                service.poller.poll("store", report)
                 assert report.polled == {"store": None}
             return (time.process_time() - start) / POLLS
 

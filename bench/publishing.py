@@ -9,10 +9,11 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 
-from bench.common import paired
+from bench.common import paired, up_next
 from digestbot import config as configuration
-from digestbot.ledger import Ledger, delivery, editions, intake
-from digestbot.model import Message, Order, Paper, Slot, Summary
+from digestbot.gate import Gate
+from digestbot.ledger import Ledger, backlogs, delivery, editions, intake
+from digestbot.model import Message, Paper, Slot, Summary
 from digestbot.publishers import publisher_for
 from digestbot.sandbox import Sandbox
 from digestbot.service import Report, Service
@@ -41,7 +42,7 @@ def main(runs: int) -> None:
             _fill(ledger, posts)
             report = Report()
             start = time.perf_counter()
-            service.publish("page", report)
+            service.courier.publish("page", report)
             spent = time.perf_counter() - start
             assert len(report.concluded) == posts
             ledger.close()
@@ -74,7 +75,7 @@ def _fill(ledger: Ledger, count: int) -> None:
         intake.take_in(tx, "store", found, now)
         intake.poll_succeeded(tx, "store", intake.SourceState(), now)
         delivery.add_channels(tx, ["page"])
-        intake.extend_backlog(tx, "all", "page", "store", "all", configuration.Config().timezone, now)
-        for number, summary in enumerate(editions.waiting(tx, "all", "page", Order.OLDEST, None, count)):
+        backlogs.extend(tx, "all", "page", "store", "all", configuration.Config().timezone, Gate(), now)
+        for number, summary in enumerate(up_next(tx, "all", "page", count, now)):
             slot = editions.reach_slot(tx, "all", "page", Slot(f"s{number}", now), now)
             editions.make_edition(tx, slot, "all", "page", [summary], [Message(f"text {number}")], now)

@@ -24,6 +24,24 @@ class PostStatus(StrEnum):
     QUARANTINED = "quarantined"
     FAILED = "failed"
     SKIPPED = "skipped"
+    DONE = "done"
+    DELETED = "deleted"
+
+
+class Action(StrEnum):
+    """What a row of posts does: most publish; the others change a post that was published."""
+
+    PUBLISH = "publish"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+class Reaction(StrEnum):
+    """What a digest does with its posts when their summary changes in the store."""
+
+    IGNORE = "ignore"
+    UPDATE = "update"
+    DELETE = "delete"
 
 
 class Order(StrEnum):
@@ -36,12 +54,22 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A research paper. ``key`` is the store's own (a DBLP key or a DOI), or the item's identity elsewhere."""
+    """A research paper.
+
+    ``key`` is one of the store's own (a DBLP key or a DOI), or the item's identity elsewhere. ``authors`` are names
+    as they are read aloud, in the paper's order. ``sections`` are the store's parts that the paper is filed in.
+    What a source does not tell is None or empty.
+    """
 
     key: str
     title: str
     arxiv_id: str | None = None
     doi: str | None = None
+    authors: tuple[str, ...] = ()
+    venue: str | None = None
+    year: int | None = None
+    category: str | None = None
+    sections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +79,10 @@ class Summary:
     ``writer`` is the name to show, None for an anonymous one; ``handle`` tells this writer's summary of the
     paper from another's and is None for an anonymous one too. ``body`` is Markdown with LaTeX.
     ``dated`` is what the source says: for ShortScience the time of the last edit, so it decides nothing
-    but an order. ``id`` is the ledger's, None before the ledger knows it.
+    but an order. ``orcid`` is a named writer's. ``store_id`` tells this summary of the paper from the others for
+    good, where the store has something that does and names nobody. ``version`` is equal as long as nothing about
+    the summary changed at its source; None where the source has no cheap way to tell. ``id`` is the ledger's,
+    None before the ledger knows it.
     """
 
     paper: Paper
@@ -61,6 +92,9 @@ class Summary:
     link: str
     votes: int | None = None
     dated: datetime | None = None
+    orcid: str | None = None
+    store_id: str | None = None
+    version: bytes | None = None
     id: int | None = None
 
 
@@ -110,7 +144,8 @@ class Claim:
 
     After ``deadline`` the claim is void: the post's outcome counts as unknown, whoever holds the claim.
     The epoch counts the attempts. ``reply_to`` is the receipt's id of the part before, for a part of a thread.
-    ``look_first``: the ledger was restored from a backup, so the post may be on the platform already.
+    ``look_first``: the ledger was restored from a backup, so the post may be on the platform already. ``target``
+    is the receipt's id of the post that an update or a deletion is about.
     """
 
     post: int
@@ -121,6 +156,8 @@ class Claim:
     reply_to: str | None = None
     look_first: bool = False
     after: str | None = None
+    action: Action = Action.PUBLISH
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +177,17 @@ class PostRow:
     error: str | None
     attempts: int
     not_before: datetime | None
+    action: Action
+    target: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What waits for the operator's word; ``posts`` are those that it holds back from being changed."""
+
+    id: int
+    kind: str
+    subject: str
+    note: str
+    raised_at: datetime
+    posts: tuple[int, ...] = ()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from digestbot.model import Message, PostStatus, Seen
+from digestbot.model import Action, Message, PostStatus, Seen
 from digestbot.text import find_urls
 
 EARLY_LOOKS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 300))
@@ -28,6 +28,7 @@ class Case:
 
     ``absences`` counts the complete readings in a row that did not show it. ``after`` is the newest receipt on
     the channel from before the attempt: nothing older can be this post. ``reply_to`` is where a reply would be.
+    ``target`` is the receipt's id of the post that an update or a deletion is about.
     """
 
     post: int
@@ -40,6 +41,8 @@ class Case:
     absences: int
     after: str | None
     reply_to: str | None
+    action: Action = Action.PUBLISH
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,27 @@ def judge(
     if case.epoch >= MOST_ATTEMPTS:
         return Verdict(PostStatus.QUARANTINED, f"unknown after {case.epoch} attempts, and not on the timeline")
     return Verdict(PostStatus.PENDING, "not on the timeline twice: it was not published")
+
+
+def judge_change(case: Case, seen: Seen | None, quiet: timedelta, now: datetime, trouble: str | None = None) -> Verdict:
+    """An update or a deletion whose outcome is unknown: ``seen`` is its target as it stands on the platform now,
+    None where it is gone; with ``trouble`` it could not be read."""
+    settled = case.deadline + quiet
+    if trouble is not None:
+        if now >= settled + quiet * (PATIENCE - 1):
+            return Verdict(PostStatus.QUARANTINED, f"the post could not be read: {trouble}", complete=False)
+        return Verdict(PostStatus.UNKNOWN, trouble, next_look=_next_look(case, quiet, now), complete=False)
+    if seen is None:
+        if case.action is Action.DELETE:
+            return Verdict(PostStatus.DONE, "the post is gone")
+        return Verdict(PostStatus.FAILED, "the post is no longer there")
+    if case.action is Action.UPDATE and comparable(seen.text) == comparable(case.message.text):
+        return Verdict(PostStatus.DONE, "the post says so now")
+    if now < settled or case.absences + 1 < 2:
+        return Verdict(PostStatus.UNKNOWN, "not done yet", next_look=_next_look(case, quiet, now))
+    if case.epoch >= MOST_ATTEMPTS:
+        return Verdict(PostStatus.QUARANTINED, f"unknown after {case.epoch} attempts, and not done")
+    return Verdict(PostStatus.PENDING, "not done, seen twice: it is tried again")
 
 
 def first_look(unknown_since: datetime) -> datetime:

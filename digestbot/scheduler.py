@@ -66,7 +66,7 @@ class Metronome:
             if silent > 3 * beat and not self._busy:
                 # The next beat was set by a clock that has since been put back.
                 job.modify(next_run_time=self._now())
-        self._scheduler.pause()  # else a beat may be handed to workers that are gone
+        job.remove()  # waits for a beat that is being handed out; after it none goes to workers that are gone
         self._scheduler.shutdown(wait=True)
         return True
 

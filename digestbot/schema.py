@@ -1,8 +1,11 @@
 """The ledger's tables. What the constraints promise:
 
+- a key of the store names one paper         PRIMARY KEY of paper_keys (key)
 - a slot is reached once                    UNIQUE (digest, channel, nominal)
 - a summary goes into one edition at most   PRIMARY KEY of backlog (digest, channel, summary)
-- a part of an edition is made once         UNIQUE (edition, position)
+- a part of an edition is made once         partial UNIQUE (edition, position) over what publishes
+- a post is deleted once                    partial UNIQUE (target) over deletions
+- an alarm is raised once                   partial UNIQUE (kind, subject) over open ones
 - a channel sends one post at a time, and   partial UNIQUE (channel) over publishing and unknown posts
   none while an outcome is unknown
 - a receipt belongs to one post             UNIQUE (channel, receipt)
@@ -18,7 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-REVISION = "0001"  # the newest migration: what an up-to-date ledger says of itself
+REVISION = "0002"  # the newest migration: what an up-to-date ledger says of itself
 
 
 class UtcTime(sa.types.TypeDecorator[datetime]):
@@ -68,6 +71,9 @@ sources = sa.Table(
     sa.Column("last_modified", sa.Text),
     sa.Column("body_hash", sa.LargeBinary),
     sa.Column("suspect_hash", sa.LargeBinary),
+    sa.Column("fetched_at", UtcTime),
+    sa.Column("read_to", sa.Text),
+    sa.Column("checked_to", _Id),
     sa.Column("polled_at", UtcTime),
     sa.Column("next_poll_at", UtcTime),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
@@ -78,11 +84,27 @@ papers = sa.Table(
     "papers",
     metadata,
     sa.Column("id", _Id, primary_key=True),
-    sa.Column("key", sa.Text, nullable=False),
     sa.Column("title", sa.Text, nullable=False),
+    sa.Column("title_key", sa.Text),
     sa.Column("arxiv_id", sa.Text),
     sa.Column("doi", sa.Text),
-    sa.UniqueConstraint("key"),
+    sa.Column("authors", sa.JSON),
+    sa.Column("venue", sa.Text),
+    sa.Column("year", sa.Integer),
+    sa.Column("category", sa.Text),
+    sa.Column("sections", sa.JSON),
+    sa.Index(None, "title_key"),
+    sa.Index(None, "arxiv_id"),
+    sa.Index(None, "doi"),
+)
+
+# The keys under which stores file a paper: one paper may have several.
+paper_keys = sa.Table(
+    "paper_keys",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("paper_id", _Id, sa.ForeignKey(papers.c.id), nullable=False),
+    sa.Index(None, "paper_id"),
 )
 
 summaries = sa.Table(
@@ -91,17 +113,24 @@ summaries = sa.Table(
     sa.Column("id", _Id, primary_key=True),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("paper_id", _Id, sa.ForeignKey(papers.c.id), nullable=False),
+    sa.Column("key", sa.Text, nullable=False, server_default=""),
+    sa.Column("store_id", sa.Text),
     sa.Column("handle", sa.Text),
     sa.Column("writer", sa.Text),
+    sa.Column("orcid", sa.Text),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("link", sa.Text, nullable=False),
     sa.Column("votes", sa.Integer),
     sa.Column("dated", UtcTime),
     sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("version", sa.LargeBinary),
     sa.Column("taken_in_at", UtcTime, nullable=False),
     sa.Column("changed_at", UtcTime),
+    sa.Column("withdrawn_at", UtcTime),
     sa.Index(None, "paper_id", "source"),
     sa.Index(None, "source", "id"),
+    sa.Index(None, "source", "key"),
+    sa.Index(None, "source", "version"),
 )
 
 # How far a digest's backlog on a channel has read a source.
@@ -114,6 +143,7 @@ cursors = sa.Table(
     sa.Column("summary_id", _Id, nullable=False),
     sa.Column("first_seen_at", UtcTime, nullable=False),
     sa.Column("sight_again", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("gate", sa.LargeBinary),
 )
 
 slots = sa.Table(
@@ -142,8 +172,10 @@ editions = sa.Table(
 )
 
 WAITING = sa.text("backlog.status = 'waiting'")
+UNJUDGED = sa.text("backlog.status = 'waiting' AND backlog.held IS NULL")
 
-# One row a summary, digest and channel: waiting, taken into an edition, or skipped with its reason.
+# One row a summary, digest and channel: waiting, taken into an edition, or skipped with its reason. ``held`` is
+# what the digest's gate says of a waiting one's content: NULL not looked at yet, '' it may go, else what it waits for.
 backlog = sa.Table(
     "backlog",
     metadata,
@@ -152,6 +184,7 @@ backlog = sa.Table(
     sa.Column("summary_id", _Id, sa.ForeignKey(summaries.c.id), primary_key=True, autoincrement=False),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("reason", sa.Text),
+    sa.Column("held", sa.Text),
     sa.Column("edition_id", _Id, sa.ForeignKey(editions.c.id)),
     sa.Column("position", sa.Integer),
     sa.CheckConstraint("status IN ('waiting', 'taken', 'skipped')", name="status"),
@@ -164,6 +197,14 @@ backlog = sa.Table(
         "summary_id",
         **_only("status = 'waiting'"),
     ),
+    sa.Index(
+        "ix_backlog_unjudged",
+        "digest",
+        "channel",
+        "summary_id",
+        **_only("status = 'waiting' AND held IS NULL"),
+    ),
+    sa.Index(None, "summary_id"),
 )
 
 
@@ -173,10 +214,14 @@ PENDING = sa.text("posts.status = 'pending'")
 IN_FLIGHT = sa.text("posts.status IN ('publishing', 'unknown')")
 ATTENTION = sa.text("posts.status IN ('unknown', 'quarantined')")
 
+# What a row does: it publishes a message, or updates or deletes the post that is its target. The pending index has
+# them in this order of urgency, which happens to be the alphabet's: delete, publish, update.
 posts = sa.Table(
     "posts",
     metadata,
     sa.Column("id", _Id, primary_key=True),
+    sa.Column("action", sa.Text, nullable=False, server_default="publish"),
+    sa.Column("target_id", _Id, sa.ForeignKey("posts.id")),
     sa.Column("edition_id", _Id, sa.ForeignKey(editions.c.id), nullable=False),
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("channel", sa.Text, nullable=False),
@@ -193,13 +238,26 @@ posts = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("made_at", UtcTime, nullable=False),
     sa.Column("concluded_at", UtcTime),
-    sa.UniqueConstraint("edition_id", "position"),
     sa.UniqueConstraint("channel", "receipt_id"),
     sa.CheckConstraint(
-        "status IN ('pending', 'publishing', 'published', 'unknown', 'quarantined', 'failed', 'skipped')",
+        "status IN ('pending', 'publishing', 'published', 'unknown', 'quarantined', 'failed', 'skipped', 'done', "
+        "'deleted')",
         name="status",
     ),
-    sa.CheckConstraint("status <> 'published' OR receipt_id IS NOT NULL", name="published_has_receipt"),
+    sa.CheckConstraint(
+        "status NOT IN ('published', 'deleted') OR receipt_id IS NOT NULL", name="published_has_receipt"
+    ),
+    sa.CheckConstraint("action IN ('delete', 'publish', 'update')", name="action"),
+    sa.CheckConstraint("(action = 'publish') = (target_id IS NULL)", name="action_has_target"),
+    sa.Index(
+        "uq_posts_part",
+        "edition_id",
+        "position",
+        unique=True,
+        **_only("action = 'publish'"),
+    ),
+    sa.Index("uq_posts_deletion", "target_id", unique=True, **_only("action = 'delete'")),
+    sa.Index(None, "target_id"),
     sa.Index(
         "uq_posts_in_flight",
         "channel",
@@ -209,6 +267,7 @@ posts = sa.Table(
     sa.Index(
         "ix_posts_pending",
         "channel",
+        "action",
         "id",
         **_only("status = 'pending'"),
     ),
@@ -258,4 +317,41 @@ channels = sa.Table(
     sa.Column("wait_until", UtcTime),
     sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
     sa.Column("look_first_until", UtcTime),
+)
+
+OPEN_ALARM = sa.text("alarms.decided_at IS NULL")
+
+# What an operator has to look at, or to allow. ``subject`` is the source or the like that it is about.
+alarms = sa.Table(
+    "alarms",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("raised_at", UtcTime, nullable=False),
+    sa.Column("decided_at", UtcTime),
+    sa.Column("decision", sa.Text),
+    sa.Index(
+        "uq_alarms_open",
+        "kind",
+        "subject",
+        unique=True,
+        **_only("decided_at IS NULL"),
+    ),
+)
+
+# Posts whose summary changed in the store, until it is settled what becomes of them. With an alarm, they wait for
+# the operator's word.
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("post_id", _Id, sa.ForeignKey(posts.c.id), primary_key=True, autoincrement=False),
+    sa.Column("summary_id", _Id, sa.ForeignKey(summaries.c.id), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("noted_at", UtcTime, nullable=False),
+    sa.Column("alarm_id", _Id, sa.ForeignKey(alarms.c.id)),
+    sa.CheckConstraint("kind IN ('edited', 'unnamed', 'withdrawn')", name="kind"),
+    sa.Index(None, "summary_id"),
+    sa.Index(None, "alarm_id"),
 )

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 
 from digestbot import config as configuration
-from digestbot.ledger import Ledger
-from digestbot.model import Paper, Summary
+from digestbot.gate import Gate
+from digestbot.ledger import Ledger, backlogs
+from digestbot.model import Order, Paper, Summary
 from digestbot.sandbox import Answer, Sandbox, World
 from digestbot.service import Service
 
@@ -240,6 +241,14 @@ def make_service(sandbox: Sandbox, clock: Clock, database_url: str) -> Iterator[
     yield make
     for book in opened:
         book.close()
+
+
+def up_next(tx: sa.Connection, digest: str, channel: str, most: int, now: datetime, **gate: Any) -> list[Summary]:
+    """What a digest with this gate would take next, oldest first."""
+    wanted = Gate(**gate)
+    while backlogs.judge(tx, digest, channel, wanted.verdict):
+        pass
+    return backlogs.next_up(tx, digest, channel, Order.OLDEST, wanted, most, now)
 
 
 def make_summary(number: int, **fields: Any) -> Summary:

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import Clock, Feed, make_summary
+from conftest import Clock, Feed, make_summary, up_next
 
 from digestbot.errors import LedgerError
-from digestbot.ledger import Ledger, delivery, editions, intake, views
+from digestbot.gate import Gate
+from digestbot.ledger import Ledger, backlogs, delivery, editions, intake, views
 from digestbot.model import Message, PostRow, PostStatus, Receipt, Slot
 from digestbot.sandbox import FAULTS, Sandbox
 from digestbot.service import Report, Service
@@ -185,7 +186,7 @@ def test_what_a_person_decides(make_service: Make, feed: Feed, sandbox: Sandbox,
     service.tick()
     service.config.delivery  # noqa: B018
     with service.ledger.begin() as tx:
-        chosen = editions.waiting(tx, "latest", "x", service.config.digests["latest"].order, None, 4)
+        chosen = up_next(tx, "latest", "x", 4, clock())
         slot = editions.reach_slot(tx, "latest", "x", Slot("s", clock()), clock())
         made = editions.make_edition(tx, slot, "latest", "x", chosen, [Message(f"t{n}") for n in range(4)], clock())
         for post in made:
@@ -220,8 +221,8 @@ def make_thread(service: Service, clock: Clock, channel: str, parts: int = 3) ->
         intake.claim_poll(tx, "store", timedelta(days=9), clock(), at_once=True)
         intake.take_in(tx, "store", [make_summary(1)], clock())
         intake.poll_succeeded(tx, "store", intake.SourceState(), clock())
-        intake.extend_backlog(tx, "latest", channel, "store", "all", service.config.timezone, clock())
-        chosen = editions.waiting(tx, "latest", channel, service.config.digests["latest"].order, None, 1)
+        backlogs.extend(tx, "latest", channel, "store", "all", service.config.timezone, Gate(), clock())
+        chosen = up_next(tx, "latest", channel, 1, clock())
         slot = editions.reach_slot(tx, "latest", channel, Slot("s", clock()), clock())
         messages = [Message(f"part {n + 1}", reply=n > 0) for n in range(parts)]
         return editions.make_edition(tx, slot, "latest", channel, chosen, messages, clock())
@@ -239,7 +240,7 @@ def test_a_thread_appears_whole_in_order_and_once(
     if fault:
         sandbox.faults.add(fault, PLATFORMS[channel])
     for _ in range(60):
-        service.publish(channel, Report())
+        service.courier.publish(channel, Report())
         if all(row.status is PostStatus.PUBLISHED for row in rows(service)):
             break
         clock.forward(minutes=1)
@@ -257,7 +258,7 @@ def test_a_part_after_one_that_is_refused_is_skipped(make_service: Make, sandbox
     made = make_thread(service, clock, "x")
     with service.ledger.begin() as tx:
         tx.exec_driver_sql(f"UPDATE posts SET text = '{'x' * 300}' WHERE id = {made[1]}")
-    service.publish("x", Report())
+    service.courier.publish("x", Report())
     assert [row.status for row in rows(service)] == [PostStatus.PUBLISHED, PostStatus.FAILED, PostStatus.SKIPPED]
     assert "part before" in str(rows(service)[2].error)
 
@@ -311,17 +312,17 @@ def test_a_restored_ledger_whose_timeline_cannot_be_read_waits(
 ) -> None:
     service = one_due(make_service, feed, clock, "x")
     service.ledger.mark_restored(clock())
-    real = service.publisher("x").timeline
+    real = service.courier.publisher("x").timeline
     from digestbot.errors import OutcomeUnknown
 
     def fails(**_: object) -> object:
         raise OutcomeUnknown("503")
 
-    service.publisher("x").timeline = fails  # type: ignore[method-assign, assignment]
+    service.courier.publisher("x").timeline = fails  # type: ignore[method-assign, assignment]
     service.tick()
     assert rows(service)[0].status is PostStatus.PENDING
     assert sandbox.world.tweets == []
-    service.publisher("x").timeline = real  # type: ignore[method-assign]
+    service.courier.publisher("x").timeline = real  # type: ignore[method-assign]
     clock.forward(minutes=1)
     service.tick()
     assert len(sandbox.world.tweets) == 1
@@ -332,7 +333,7 @@ def test_a_damaged_ledger_is_noticed(tmp_path: Path) -> None:
     opened.prepare()
     with opened.begin() as tx:
         for number in range(400):
-            tx.exec_driver_sql("INSERT INTO papers (key, title) VALUES (?, ?)", (f"k{number}", "x" * 500))
+            tx.exec_driver_sql("INSERT INTO papers (title) VALUES (?)", (f"{number}" + "x" * 500,))
     assert opened.check() == []
     opened.close()
     content = bytearray((tmp_path / "ledger.db").read_bytes())

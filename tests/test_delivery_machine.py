@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from conftest import START, Clock, make_summary, raw_config
+from conftest import START, Clock, make_summary, raw_config, up_next
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from digestbot import config as configuration
 from digestbot.errors import OutcomeUnknown, RateLimited, Rejected, Unavailable
-from digestbot.ledger import Ledger, delivery, editions, intake, views
-from digestbot.model import Message, Order, PostStatus, Receipt, Seen, Slot
+from digestbot.gate import Gate
+from digestbot.ledger import Ledger, backlogs, delivery, editions, intake, views
+from digestbot.model import Message, PostStatus, Receipt, Seen, Slot
 from digestbot.service import Report, Service
 
 QUIET = timedelta(minutes=15)
@@ -93,8 +94,8 @@ class Delivery(RuleBasedStateMachine):
             summaries = [make_summary(self.made + n) for n in range(count)]
             intake.take_in(tx, "store", summaries, START)
             intake.poll_succeeded(tx, "store", intake.SourceState(), START)
-            intake.extend_backlog(tx, "latest", "x", "store", "all", self.settings.timezone, START)
-            for summary in editions.waiting(tx, "latest", "x", Order.OLDEST, None, 99):
+            backlogs.extend(tx, "latest", "x", "store", "all", self.settings.timezone, Gate(), START)
+            for summary in up_next(tx, "latest", "x", 99, START):
                 slot = editions.reach_slot(tx, "latest", "x", Slot(f"slot {self.made}", START), START)
                 editions.make_edition(tx, slot, "latest", "x", [summary], [Message(f"text {self.made}")], START)
                 self.made += 1
@@ -119,7 +120,7 @@ class Delivery(RuleBasedStateMachine):
         with self.ledger.begin() as tx:
             delivery.expire(tx, self.settings.delivery.lease, self.clock())
         try:
-            self.service.publish("x", Report())
+            self.service.courier.publish("x", Report())
         except Killed:
             self.service = self.start()
 

@@ -8,14 +8,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
-from conftest import START, make_summary
+from conftest import START, make_summary, up_next
 from sqlalchemy.exc import IntegrityError
 
 from digestbot import schema
 from digestbot.errors import LedgerError
-from digestbot.ledger import Ledger, delivery, editions, intake, views
+from digestbot.gate import Gate
+from digestbot.ledger import Ledger, backlogs, delivery, editions, intake, views
 from digestbot.ledger.database import wal_is_safe
-from digestbot.model import Claim, Message, Order, Paper, PostStatus, Receipt, Slot
+from digestbot.model import Claim, Message, Order, Paper, PostStatus, Receipt, Slot, Summary
 from digestbot.retry import Decision
 
 LEASE = timedelta(minutes=2)
@@ -33,12 +34,18 @@ def fill(ledger: Ledger, count: int, source: str = "store") -> None:
 
 def extend(ledger: Ledger, policy: str | int | date = "all", channel: str = "x") -> int:
     with ledger.begin() as tx:
-        return intake.extend_backlog(tx, "latest", channel, "store", policy, UTC_ZONE, START)
+        return backlogs.extend(tx, "latest", channel, "store", policy, UTC_ZONE, Gate(), START)
+
+
+def ordered(tx: sa.Connection, order: Order, min_votes: int | None) -> list[Summary]:
+    gate = Gate(min_votes=min_votes)
+    backlogs.judge(tx, "latest", "x", gate.verdict)
+    return backlogs.next_up(tx, "latest", "x", order, gate, 100, START)
 
 
 def waiting(ledger: Ledger, order: Order = Order.OLDEST, min_votes: int | None = None) -> list[str]:
     with ledger.read() as tx:
-        return [s.paper.key[-1] for s in editions.waiting(tx, "latest", "x", order, min_votes, 100)]
+        return [s.paper.key[-1] for s in ordered(tx, order, min_votes)]
 
 
 def make_posts(ledger: Ledger, count: int, channel: str = "x") -> list[int]:
@@ -47,7 +54,7 @@ def make_posts(ledger: Ledger, count: int, channel: str = "x") -> list[int]:
     made = []
     for number in range(count):
         with ledger.begin() as tx:
-            chosen = editions.waiting(tx, "latest", channel, Order.OLDEST, None, 1)
+            chosen = up_next(tx, "latest", channel, 1, START)
             slot = editions.reach_slot(tx, "latest", channel, Slot(f"slot {number}", START), START)
             made += editions.make_edition(tx, slot, "latest", channel, chosen, [Message(f"text {number}")], START)
     return made
@@ -302,7 +309,7 @@ def test_a_summary_goes_into_one_edition(ledger: Ledger) -> None:
     fill(ledger, 1)
     extend(ledger)
     with ledger.begin() as tx:
-        chosen = editions.waiting(tx, "latest", "x", Order.OLDEST, None, 1)
+        chosen = up_next(tx, "latest", "x", 1, START)
         slot = editions.reach_slot(tx, "latest", "x", Slot("a", START), START)
         editions.make_edition(tx, slot, "latest", "x", chosen, [Message("t")], START)
     with pytest.raises(editions.TakenElsewhereError), ledger.begin() as tx:

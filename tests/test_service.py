@@ -296,11 +296,11 @@ def test_what_goes_wrong_in_one_part_stops_no_other(
     def fails(*_: object) -> None:
         raise LedgerError("the disk is full")
 
-    original = service.poll
-    service.poll = fails  # type: ignore[method-assign, assignment]
+    original = service.poller.poll
+    service.poller.poll = fails  # type: ignore[method-assign, assignment]
     service.tick()
     assert titles(sandbox) == ["0"]
-    service.poll = original  # type: ignore[method-assign]
+    service.poller.poll = original  # type: ignore[method-assign]
 
 
 def test_a_publisher_that_raises_what_nobody_foresaw_leaves_an_unknown(
@@ -314,7 +314,7 @@ def test_a_publisher_that_raises_what_nobody_foresaw_leaves_an_unknown(
     service = make_service(channels=["x"])
     service.tick()
     clock.forward(hours=1)
-    service._make_publisher = lambda _: Broken()  # type: ignore[assignment, return-value]
+    service.courier._make_publisher = lambda _: Broken()  # type: ignore[assignment, return-value]
     service.tick()
     assert rows(service)[0].status is PostStatus.UNKNOWN
     assert "ZeroDivisionError" in str(rows(service)[0].error)
@@ -333,7 +333,7 @@ def test_a_process_that_died_while_publishing_leaves_an_unknown(make_service: Ma
         def publish(self, *_: object, **__: object) -> None:
             raise Killed
 
-    service._make_publisher = lambda _: Dies()  # type: ignore[assignment, return-value]
+    service.courier._make_publisher = lambda _: Dies()  # type: ignore[assignment, return-value]
     with pytest.raises(Killed):
         service.tick()
     after = make_service(channels=["x"])

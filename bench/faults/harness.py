@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bench.common import ROOT
+from bench.common import ROOT, up_next
 from bench.faults.worker import CHANNELS, settings
-from digestbot.ledger import Ledger, delivery, editions, intake, views
-from digestbot.model import Message, Order, Paper, PostStatus, Slot, Summary
+from digestbot.gate import Gate
+from digestbot.ledger import Ledger, backlogs, delivery, editions, intake, views
+from digestbot.model import Message, Paper, PostStatus, Slot, Summary
 from digestbot.sandbox import Sandbox
 
 RATES = {"drop-after": 0.12, "drop-before": 0.08, "503-after": 0.06, "503-before": 0.04, "429": 0.06, "html": 0.04,
@@ -62,8 +63,8 @@ def fill(database: str, url: str, count: int, parts: int = 1) -> None:
         intake.take_in(tx, "store", found, now)
         intake.poll_succeeded(tx, "store", intake.SourceState(), now)
         for channel in CHANNELS:
-            intake.extend_backlog(tx, "all", channel, "store", "all", config.timezone, now)
-            for number, summary in enumerate(editions.waiting(tx, "all", channel, Order.OLDEST, None, count)):
+            backlogs.extend(tx, "all", channel, "store", "all", config.timezone, Gate(), now)
+            for number, summary in enumerate(up_next(tx, "all", channel, count, now)):
                 slot = editions.reach_slot(tx, "all", channel, Slot(f"s{number}", now), now)
                 size = parts if number % 3 == 0 else 1
                 messages = [

@@ -104,7 +104,7 @@ class Ledger:
     @contextmanager
     def rehearsal(self) -> Iterator[Ledger]:
         """A ledger in which everything works as in this one, and nothing of it remains afterwards."""
-        with self.begin() as connection:
+        with self._migrating() as connection:
             other = Ledger.__new__(Ledger)
             other.engine, other.file, other._outer = self.engine, self.file, connection
             nested = connection.begin_nested()
@@ -120,7 +120,7 @@ class Ledger:
         """
         if self.file is not None and not self.file.parent.is_dir():
             raise LedgerError(f"{self.file}: the folder {self.file.parent} does not exist; make it first")
-        with self.begin() as connection:
+        with self._migrating() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             found = self.revision(connection)
@@ -129,6 +129,22 @@ class Ledger:
                 connection.execute(_VERSION.insert().values(version_num=schema.REVISION))
             elif found != schema.REVISION:
                 self.migrate(connection, found)
+
+    @contextmanager
+    def _migrating(self) -> Iterator[sa.Connection]:
+        """A write transaction in which SQLite's tables can be made anew: what refers to them is checked at its end."""
+        with self._translated():
+            if self._outer is not None:
+                yield self._outer
+                return
+            with self.engine.connect().execution_options(migrating=True) as connection, connection.begin():
+                yield connection
+                if connection.dialect.name == "sqlite":
+                    astray = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+                    if astray is not None:
+                        raise LedgerError(
+                            f"ledger {self.file}: a row of {astray[0]} refers to nothing; restore a backup"
+                        )
 
     @staticmethod
     def revision(connection: sa.Connection) -> str | None:
@@ -220,5 +236,10 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    reading = connection.get_execution_options().get("reading", False)
+    options = connection.get_execution_options()
+    reading, migrating = options.get("reading", False), options.get("migrating", False)
+    if connection.info.get("migrating", False) != migrating:
+        # Outside a transaction only. With it on, a table that others refer to could not be made anew.
+        connection.exec_driver_sql(f"PRAGMA foreign_keys = {'OFF' if migrating else 'ON'}")
+        connection.info["migrating"] = migrating
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from digestbot.errors import LedgerError
-from digestbot.model import Claim, Message, PostStatus, Receipt
+from digestbot.model import Action, Claim, Message, PostStatus, Receipt
 from digestbot.reconcile import Case, Verdict, first_look
 from digestbot.retry import LONGEST_RATE_LIMIT, LONGEST_WAIT, Decision
-from digestbot.schema import IN_FLIGHT, PENDING, attempts, channels, looks, posts
+from digestbot.schema import IN_FLIGHT, PENDING, attempts, changes, channels, looks, posts
+
+REMOVED = "(the text was removed with its summary)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +43,28 @@ def add_channels(tx: sa.Connection, names: Iterable[str]) -> None:
 _STATE = sa.select(channels).where(channels.c.name == sa.bindparam("channel")).with_for_update()
 _ANY_IN_FLIGHT = sa.select(posts.c.id).where(posts.c.channel == sa.bindparam("channel"), IN_FLIGHT).limit(1)
 _before = posts.alias("before")  # the part that a reply goes under
+_target = posts.alias("target")  # the post that an update or a deletion is about
+# Nothing goes out whose summary was withdrawn, or lost its writer's name, since it was made.
+_RECALLED = sa.exists().where(changes.c.post_id == posts.c.id, changes.c.kind != "edited")
 _NEXT = (
-    sa.select(posts, _before.c.receipt_id.label("reply_to"))
+    sa.select(posts, _before.c.receipt_id.label("reply_to"), _target.c.receipt_id.label("target"))
     .outerjoin(
         _before,
         sa.and_(
             _before.c.edition_id == posts.c.edition_id,
             _before.c.position == posts.c.position - 1,
+            _before.c.action == Action.PUBLISH,
             _before.c.status == PostStatus.PUBLISHED,
         ),
     )
+    .outerjoin(_target, _target.c.id == posts.c.target_id)
     .where(
-        posts.c.channel == sa.bindparam("channel"), PENDING, sa.or_(~posts.c.reply, _before.c.receipt_id.is_not(None))
+        posts.c.channel == sa.bindparam("channel"),
+        PENDING,
+        sa.or_(~posts.c.reply, _before.c.receipt_id.is_not(None)),
+        ~_RECALLED,
     )
-    .order_by(posts.c.id)
+    .order_by(posts.c.action, posts.c.id)  # deletions first: the index has them in this order
     .limit(1)
     .with_for_update(of=posts)
 )
@@ -123,13 +133,19 @@ def claim(
         reply_to=row.reply_to if row.reply else None,
         look_first=state.look_first,
         after=last_receipt(tx, channel, now) if state.look_first else None,
+        action=Action(row.action),
+        target=row.target,
     )
 
 
 def last_receipt(tx: sa.Connection, channel: str, before: datetime) -> str | None:
     """The receipt of the post that was published last on the channel before an instant."""
     query = sa.select(posts.c.receipt_id).where(
-        posts.c.channel == channel, posts.c.receipt_id.is_not(None), ~posts.c.reply, posts.c.concluded_at < before
+        posts.c.channel == channel,
+        posts.c.receipt_id.is_not(None),
+        posts.c.status == PostStatus.PUBLISHED,  # the timeline would not show a deleted one
+        ~posts.c.reply,
+        posts.c.concluded_at < before,
     )
     receipt: str | None = tx.scalar(query.order_by(posts.c.concluded_at.desc(), posts.c.id.desc()).limit(1))
     return receipt
@@ -140,13 +156,14 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
 
     The attempt keeps its outcome either way.
     """
-    receipt = decision.receipt
+    receipt = decision.receipt if claim.action is Action.PUBLISH else None
+    status = PostStatus.DONE if decision.receipt and not receipt else decision.status
     whose = {"post": claim.post, "of_epoch": claim.epoch}
     done = tx.execute(
         _CONCLUDE,
         whose
         | {
-            "new_status": decision.status,
+            "new_status": status,
             "new_receipt_id": receipt.id if receipt else None,
             "new_receipt_url": receipt.url if receipt else None,
             "new_error": decision.error,
@@ -156,10 +173,12 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
         },
     ).rowcount
     seen = f"published as {receipt.id}" if receipt else decision.error
-    ended = {"new_finished_at": now, "new_outcome": decision.status}
+    ended = {"new_finished_at": now, "new_outcome": status}
     tx.execute(_END_ATTEMPT, whose | ended | {"new_error": None if done and receipt else seen})
     if not done:
         return False
+    if status == PostStatus.DONE:
+        apply(tx, claim.post)
     if decision.status == PostStatus.FAILED:
         skip_rest(tx, claim.post, now)
     if decision.refused or decision.channel_until or state.refusals or state.wait_until:
@@ -173,6 +192,23 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
     return True
 
 
+def apply(tx: sa.Connection, operation: int) -> None:
+    """An update or a deletion was done: what it was about is no longer as it was."""
+    row = tx.execute(sa.select(posts.c.action, posts.c.target_id, posts.c.text).where(posts.c.id == operation)).one()
+    if row.action == Action.DELETE:
+        # The summary's text goes with it: who withdrew it wants it nowhere.
+        tx.execute(
+            posts.update()
+            .where(posts.c.id == row.target_id)
+            .values(status=PostStatus.DELETED, error=f"deleted: {row.text}", text=REMOVED, link=None)
+        )
+        tx.execute(
+            posts.update()
+            .where(posts.c.target_id == row.target_id, posts.c.action == Action.UPDATE)
+            .values(text=REMOVED)
+        )
+
+
 def skip_rest(tx: sa.Connection, post: int, now: datetime) -> None:
     """The parts of a thread after one that will not be published have nothing to go under."""
     part = tx.execute(sa.select(posts.c.edition_id, posts.c.position).where(posts.c.id == post)).one()
@@ -181,6 +217,7 @@ def skip_rest(tx: sa.Connection, post: int, now: datetime) -> None:
         .where(
             posts.c.edition_id == part.edition_id,
             posts.c.position > part.position,
+            posts.c.action == Action.PUBLISH,
             posts.c.reply,
             posts.c.status == PostStatus.PENDING,
         )
@@ -227,8 +264,11 @@ def claim_look(tx: sa.Connection, channel: str, lease: timedelta, quiet: timedel
     tx.execute(posts.update().where(posts.c.id == row.id).values(**looked))
     attempt = tx.execute(sa.select(attempts).where(attempts.c.post_id == row.id, attempts.c.epoch == row.epoch)).one()
     before = sa.select(posts.c.receipt_id).where(
-        posts.c.edition_id == row.edition_id, posts.c.position == row.position - 1
+        posts.c.edition_id == row.edition_id,
+        posts.c.position == row.position - 1,
+        posts.c.action == Action.PUBLISH,
     )
+    target = sa.select(posts.c.receipt_id).where(posts.c.id == row.target_id)
     return Case(
         post=row.id,
         channel=channel,
@@ -240,6 +280,8 @@ def claim_look(tx: sa.Connection, channel: str, lease: timedelta, quiet: timedel
         absences=_absences(tx, row.id, row.epoch),
         after=last_receipt(tx, channel, attempt.started_at),
         reply_to=tx.scalar(before) if row.reply else None,
+        action=Action(row.action),
+        target=tx.scalar(target) if row.target_id else None,
     )
 
 
@@ -276,6 +318,8 @@ def settle(tx: sa.Connection, case: Case, verdict: Verdict, read: int, now: date
         .where(posts.c.id == case.post, posts.c.epoch == case.epoch, posts.c.status == PostStatus.UNKNOWN)
         .values(**values)
     ).rowcount
+    if done and verdict.status == PostStatus.DONE:
+        apply(tx, case.post)
     return bool(done)
 
 
@@ -299,6 +343,8 @@ def resolve(tx: sa.Connection, post: int, decision: PostStatus, receipt: Receipt
         open_ |= {PostStatus.SKIPPED}
     if before not in open_:
         raise LedgerError(f"post {post} is {before}: nothing to decide")
+    if row.action != Action.PUBLISH and decision is PostStatus.PUBLISHED:
+        decision, receipt = PostStatus.DONE, None
     if receipt is not None and claimed(tx, row.channel, [receipt.id]):
         raise LedgerError(f"{receipt.id} is the receipt of another post already")
     tx.execute(
@@ -316,6 +362,8 @@ def resolve(tx: sa.Connection, post: int, decision: PostStatus, receipt: Receipt
     )
     if decision is PostStatus.SKIPPED:
         skip_rest(tx, post, now)
+    if decision is PostStatus.DONE:
+        apply(tx, post)
     return before
 
 

@@ -8,8 +8,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from digestbot.model import Message, Order, Paper, PostStatus, Slot, Summary
-from digestbot.schema import WAITING, backlog, editions, papers, posts, slots, summaries
+from digestbot.model import Message, PostStatus, Slot, Summary
+from digestbot.schema import backlog, editions, posts, slots
 
 
 class TakenElsewhereError(Exception):
@@ -25,66 +25,6 @@ def last_slot(tx: sa.Connection, digest: str, channel: str) -> datetime | None:
         .limit(1)
     )
     return due
-
-
-def waiting(
-    tx: sa.Connection, digest: str, channel: str, order: Order, min_votes: int | None, most: int
-) -> list[Summary]:
-    """The next summaries of the backlog that the digest would publish, in its order."""
-    query = sa.select(summaries, papers.c.key, papers.c.title, papers.c.arxiv_id, papers.c.doi).join(papers)
-    query = query.join(backlog, backlog.c.summary_id == summaries.c.id).where(
-        backlog.c.digest == digest, backlog.c.channel == channel, WAITING
-    )
-    if min_votes is not None:
-        query = query.where(sa.func.coalesce(summaries.c.votes, 0) >= min_votes)
-    undated = summaries.c.dated.is_(None)
-    match order:
-        case Order.OLDEST:
-            query = query.order_by(undated, summaries.c.dated, summaries.c.id)
-        case Order.NEWEST:
-            query = query.order_by(undated, summaries.c.dated.desc(), summaries.c.id.desc())
-        case Order.VOTES:
-            query = query.order_by(sa.func.coalesce(summaries.c.votes, 0).desc(), summaries.c.id)
-    return [_summary(row) for row in tx.execute(query.limit(most))]
-
-
-def newest(tx: sa.Connection, sources: Sequence[str]) -> Summary | None:
-    """The newest summary of these sources, for showing what a post would look like."""
-    query = (
-        sa.select(summaries, papers.c.key, papers.c.title, papers.c.arxiv_id, papers.c.doi)
-        .join(papers)
-        .where(summaries.c.source.in_(sources))
-        .order_by(summaries.c.dated.is_(None), summaries.c.dated.desc(), summaries.c.id.desc())
-    )
-    row = tx.execute(query.limit(1)).first()
-    return None if row is None else _summary(row)
-
-
-def _summary(row: sa.Row[tuple[object, ...]]) -> Summary:
-    return Summary(
-        paper=Paper(row.key, row.title, row.arxiv_id, row.doi),
-        writer=row.writer,
-        handle=row.handle,
-        body=row.body,
-        link=row.link,
-        votes=row.votes,
-        dated=row.dated,
-        id=row.id,
-    )
-
-
-def skip(tx: sa.Connection, digest: str, channel: str, summary: int, reason: str) -> None:
-    """This summary will not go onto the channel, for this reason."""
-    tx.execute(
-        backlog.update()
-        .where(
-            backlog.c.digest == digest,
-            backlog.c.channel == channel,
-            backlog.c.summary_id == summary,
-            backlog.c.status == "waiting",
-        )
-        .values(status="skipped", reason=reason)
-    )
 
 
 def reach_slot(

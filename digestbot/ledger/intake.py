@@ -1,33 +1,46 @@
-"""Inside a transaction: what sources gave, and the backlogs that grow from it."""
+"""Inside a transaction: what is remembered of sources, and the summaries that they gave."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 
 import sqlalchemy as sa
 
-from digestbot.identity import Known, match
+from digestbot.identity import LONGEST_KEY, Known, is_cut, match, same_text, short_key, title_key
+from digestbot.ledger import changes
+from digestbot.ledger import papers as paper_ledger
 from digestbot.model import Summary
 from digestbot.retry import backoff
-from digestbot.schema import backlog, cursors, papers, sources, summaries
+from digestbot.schema import cursors, papers, sources, summaries
 
-BATCH = 500  # papers to a round trip: memory and SQL stay bounded however long the feed
+BATCH = 500  # summaries to a round trip: memory and SQL stay bounded however long the feed
 
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """What is remembered of a source between polls, for conditional requests. ``failed``: the last one did."""
+    """What is remembered of a source between polls.
+
+    ``fetched_at`` is when a document last came whole. Of a feed that slid past what was known, ``read_to`` is the
+    latest date known before, until the gap is filled. Of a database, ``read_to`` is where going through it in the
+    order of its keys has come, ``checked_to`` the known summary up to which the others were looked for in it.
+    ``sighted``: it was read whole at least once. ``failed``: the last poll did.
+    """
 
     url: str | None = None
     etag: str | None = None
     last_modified: str | None = None
     body_hash: bytes | None = None
     suspect_hash: bytes | None = None
+    fetched_at: datetime | None = None
+    read_to: str | None = None
+    checked_to: int | None = None
+    sighted: bool = False
     failed: bool = False
 
 
@@ -38,6 +51,15 @@ class Intake:
     new: int = 0
     changed: int = 0
     unchanged: int = 0
+    withdrawn: int = 0
+
+    def __add__(self, other: Intake) -> Intake:
+        return Intake(
+            self.new + other.new,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            self.withdrawn + other.withdrawn,
+        )
 
 
 def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, *, at_once: bool) -> SourceState | None:
@@ -54,7 +76,18 @@ def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, 
     if not due and not at_once:
         return None
     tx.execute(sources.update().where(sources.c.name == source).values(next_poll_at=now + every))
-    return SourceState(row.url, row.etag, row.last_modified, row.body_hash, row.suspect_hash, row.failures > 0)
+    return SourceState(
+        row.url,
+        row.etag,
+        row.last_modified,
+        row.body_hash,
+        row.suspect_hash,
+        row.fetched_at,
+        row.read_to,
+        row.checked_to,
+        row.polled_at is not None,
+        row.failures > 0,
+    )
 
 
 def poll_succeeded(tx: sa.Connection, source: str, state: SourceState, now: datetime, *, sighted: bool = True) -> None:
@@ -69,6 +102,9 @@ def poll_succeeded(tx: sa.Connection, source: str, state: SourceState, now: date
             last_modified=state.last_modified,
             body_hash=state.body_hash,
             suspect_hash=state.suspect_hash,
+            fetched_at=state.fetched_at,
+            read_to=state.read_to,
+            checked_to=state.checked_to,
             failures=0,
             error=None,
             **values,
@@ -87,9 +123,25 @@ def poll_failed(tx: sa.Connection, source: str, error: str, every: timedelta, no
     return failures
 
 
-def sight_again(tx: sa.Connection, source: str) -> None:
-    """The source has moved to another address: what is new there now is treated as at first sight."""
-    tx.execute(cursors.update().where(cursors.c.source == source).values(sight_again=True))
+def read_on(tx: sa.Connection, source: str, read_to: str) -> None:
+    """Remember how far going through a database for the first time has come."""
+    tx.execute(sources.update().where(sources.c.name == source).values(read_to=read_to))
+
+
+def sight_again(tx: sa.Connection, source: str, *, again: bool = True) -> None:
+    """What is new in the source from here on is treated as at first sight, or (again) as new."""
+    tx.execute(cursors.update().where(cursors.c.source == source).values(sight_again=again))
+
+
+def known_until(tx: sa.Connection, source: str) -> datetime | None:
+    """Of a feed that slid past what was known: the latest date that was known before."""
+    date = tx.scalar(sa.select(sources.c.read_to).where(sources.c.name == source))
+    return datetime.fromisoformat(date) if date else None
+
+
+def gap_filled(tx: sa.Connection, source: str) -> None:
+    """Nothing is missing between the feed's window and what is known."""
+    tx.execute(sources.update().where(sources.c.name == source).values(read_to=None))
 
 
 def fingerprint(summary: Summary) -> bytes:
@@ -99,8 +151,14 @@ def fingerprint(summary: Summary) -> bytes:
         paper.title,
         paper.arxiv_id,
         paper.doi,
+        paper.authors,
+        paper.venue,
+        paper.year,
+        paper.category,
+        paper.sections,
         summary.writer,
         summary.handle,
+        summary.orcid,
         summary.body,
         summary.link,
         summary.votes,
@@ -109,168 +167,215 @@ def fingerprint(summary: Summary) -> bytes:
     return hashlib.blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def take_in(tx: sa.Connection, source: str, incoming: Sequence[Summary], now: datetime) -> Intake:
-    """Add what is new, update what changed, leave the rest; what is absent says nothing and stays."""
+def known_versions(tx: sa.Connection, source: str, versions: Sequence[bytes]) -> dict[bytes, int]:
+    """Those of these versions that the ledger holds, with the id of the summary."""
+    found: dict[bytes, int] = {}
+    for start in range(0, len(versions), BATCH):
+        query = sa.select(summaries.c.version, summaries.c.id).where(
+            summaries.c.source == source,
+            summaries.c.version.in_(versions[start : start + BATCH]),
+            summaries.c.withdrawn_at.is_(None),
+        )
+        found |= {row.version: row.id for row in tx.execute(query)}
+    return found
+
+
+def count(tx: sa.Connection, source: str) -> int:
+    """How many summaries of the source are known and not withdrawn."""
+    query = sa.select(sa.func.count()).where(summaries.c.source == source, summaries.c.withdrawn_at.is_(None))
+    return int(tx.scalar(query) or 0)
+
+
+def any_known(tx: sa.Connection, source: str) -> bool:
+    """Whether the source gave anything yet."""
+    return tx.execute(sa.select(summaries.c.id).where(summaries.c.source == source).limit(1)).first() is not None
+
+
+def newest_date(tx: sa.Connection, source: str) -> datetime | None:
+    """The latest date of the source's summaries."""
+    newest: datetime | None = tx.scalar(sa.select(sa.func.max(summaries.c.dated)).where(summaries.c.source == source))
+    return newest
+
+
+def take_in(
+    tx: sa.Connection,
+    source: str,
+    incoming: Sequence[Summary],
+    now: datetime,
+    *,
+    present: Collection[int] = (),
+    shown: int = 0,
+    only_new: bool = False,
+) -> Intake:
+    """Add what is new, update what changed, leave the rest; what is absent says nothing and stays.
+
+    ``present`` are known summaries that the source has shown unchanged beside these, so none of these is one of
+    them. ``shown`` is how many it has shown in all: where that is no less than what is known of it, it showed all
+    that it holds. ``only_new``: another source stands in for it, so what is known stays as it is.
+    """
     # Serialises intakes of one source: summary ids then commit in order, which the cursors rely on.
     tx.execute(sa.select(sources.c.name).where(sources.c.name == source).with_for_update())
-    by_paper: dict[str, list[Summary]] = defaultdict(list)
+    groups: dict[str, list[Summary]] = defaultdict(list)
     for summary in incoming:
-        by_paper[summary.paper.key].append(summary)
-    keys = list(by_paper)
-    total = Intake()
+        if len(summary.paper.key) > LONGEST_KEY:
+            summary = replace(summary, paper=replace(summary.paper, key=short_key(summary.paper.key)))
+        groups[summary.paper.key].append(summary)
+    keys, total = list(groups), Intake()
     for start in range(0, len(keys), BATCH):
-        part = _take_in_batch(tx, source, {key: by_paper[key] for key in keys[start : start + BATCH]}, now)
-        total = Intake(total.new + part.new, total.changed + part.changed, total.unchanged + part.unchanged)
+        part = {key: _without_repeats(groups[key]) for key in keys[start : start + BATCH]}
+        total += _Batch(tx, source, now, present, shown, only_new).take_in(part)
     return total
 
 
-def _take_in_batch(tx: sa.Connection, source: str, by_paper: dict[str, list[Summary]], now: datetime) -> Intake:
-    paper_ids = {
-        row.key: row.id for row in tx.execute(sa.select(papers.c.id, papers.c.key).where(papers.c.key.in_(by_paper)))
-    }
-    rows = tx.execute(
-        sa.select(summaries.c.id, summaries.c.paper_id, summaries.c.handle, summaries.c.body, summaries.c.fingerprint)
-        .where(summaries.c.paper_id.in_(paper_ids.values()), summaries.c.source == source)
-        .order_by(summaries.c.id)
-    ).all()
-    known: dict[int, list[Known]] = defaultdict(list)
-    for row in rows:
-        known[row.paper_id].append(Known(row.id, row.handle, row.body))
-    prints = {row.id: row.fingerprint for row in rows}
+class _Batch:
+    """Some papers' summaries on their way into the ledger."""
 
-    fresh = [
-        {"key": key, "title": group[0].paper.title, "arxiv_id": group[0].paper.arxiv_id, "doi": group[0].paper.doi}
-        for key, group in by_paper.items()
-        if key not in paper_ids
-    ]
-    if fresh:
-        inserted = tx.execute(papers.insert().returning(papers.c.id, papers.c.key), fresh)
-        paper_ids.update({row.key: row.id for row in inserted})
+    def __init__(
+        self, tx: sa.Connection, source: str, now: datetime, present: Collection[int], shown: int, only_new: bool
+    ) -> None:
+        self.tx, self.source, self.now, self.present = tx, source, now, present
+        self.shown, self.only_new = shown, only_new
+        self.rows: dict[int, Any] = {}
+        self.new: list[tuple[Summary, dict[str, Any]]] = []
+        self.versions: list[dict[str, Any]] = []
+        self.changed: list[tuple[Any, Summary, dict[str, Any]]] = []
+        self.unchanged = 0
 
-    new, changes, unchanged = [], [], 0
-    for key, group in by_paper.items():
-        group = _without_repeats(group)
-        for summary, twin in zip(group, match(known[paper_ids[key]], group), strict=True):
-            hash_ = fingerprint(summary)
-            if twin is not None and prints[twin.id] == hash_:
-                unchanged += 1
-                continue
-            row_ = {
-                "paper_id": paper_ids[key],
-                "source": source,
-                "handle": summary.handle,
-                "writer": summary.writer,
-                "body": summary.body,
-                "link": summary.link,
-                "votes": summary.votes,
-                "dated": summary.dated,
-                "fingerprint": hash_,
-            }
-            if twin is None:
-                new.append((summary.dated, row_ | {"taken_in_at": now}))
-            else:
-                changes.append((row_ | {"changed_at": now, "b_id": twin.id}, summary))
-    if new:
-        far = datetime.max.replace(tzinfo=now.tzinfo)
-        new.sort(key=lambda pair: pair[0] or far)  # ids follow dates where there are any
-        tx.execute(summaries.insert(), [row_ for _, row_ in new])
-    if changes:
-        update = summaries.update().where(summaries.c.id == sa.bindparam("b_id"))
-        tx.execute(update, [row_ for row_, _ in changes])
-        tx.execute(
-            papers.update().where(papers.c.id == sa.bindparam("b_id")),
-            [
-                {"b_id": row_["paper_id"], "title": s.paper.title, "arxiv_id": s.paper.arxiv_id, "doi": s.paper.doi}
-                for row_, s in changes
-            ],
-        )
-    return Intake(len(new), len(changes), unchanged)
+    @cached_property
+    def whole(self) -> bool:
+        """Whether the source showed all that it holds."""
+        return self.shown > 0 and self.shown >= count(self.tx, self.source)
+
+    def take_in(self, groups: dict[str, list[Summary]]) -> Intake:
+        """Each group is one key's."""
+        ids, made = paper_ledger.resolve(self.tx, [group[-1].paper for group in groups.values()])
+        known = self._known(set(ids.values()) - made)
+        by_paper: dict[int, list[Summary]] = defaultdict(list)
+        for key, group in groups.items():
+            by_paper[ids[key]] += group
+        for paper_id, members in by_paper.items():
+            mine = known.get(paper_id, [])
+            found = match(mine, members, whole=lambda: self.whole) if mine else [None] * len(members)
+            for summary, twin in zip(members, found, strict=True):
+                self._sort_out(paper_id, summary, twin)
+        self._write()
+        return Intake(len(self.new), len(self.changed), self.unchanged)
+
+    def _known(self, paper_ids: Collection[int]) -> dict[int, list[Known]]:
+        known: dict[int, list[Known]] = defaultdict(list)
+        if paper_ids:
+            query = (
+                sa.select(summaries, papers.c.title_key)
+                .join(papers)
+                .where(summaries.c.paper_id.in_(paper_ids), summaries.c.source == self.source)
+                .order_by(summaries.c.id)
+            )
+            for row in self.tx.execute(query):
+                if row.id not in self.present:
+                    self.rows[row.id] = row
+                    known[row.paper_id].append(Known(row.id, row.key, row.store_id, row.handle, row.body))
+        return known
+
+    def _sort_out(self, paper_id: int, summary: Summary, twin: Known | None) -> None:
+        before = self.rows[twin.id] if twin else None
+        if before is not None and is_cut(summary.body, before.body):
+            summary = replace(summary, body=before.body)
+        hash_, key = fingerprint(summary), summary.paper.key
+        if before is not None and self.only_new:
+            self.unchanged += 1
+            return
+        if before is not None and before.fingerprint == hash_ and before.withdrawn_at is None:
+            self.unchanged += 1
+            if before.version != summary.version or before.key != key or before.store_id != summary.store_id:
+                self.versions.append(
+                    {"b_id": before.id, "version": summary.version, "key": key, "store_id": summary.store_id}
+                )
+            return
+        values = {
+            "paper_id": paper_id,
+            "source": self.source,
+            "key": key,
+            "store_id": summary.store_id,
+            "handle": summary.handle,
+            "writer": summary.writer,
+            "orcid": summary.orcid,
+            "body": summary.body,
+            "link": summary.link,
+            "votes": summary.votes,
+            "dated": summary.dated,
+            "fingerprint": hash_,
+            "version": summary.version,
+        }
+        if before is None:
+            self.new.append((summary, values | {"taken_in_at": self.now}))
+        else:
+            self.changed.append((before, summary, values | {"changed_at": self.now, "withdrawn_at": None}))
+
+    def _write(self) -> None:
+        if self.new:
+            far = datetime.max.replace(tzinfo=self.now.tzinfo)
+            self.new.sort(key=lambda pair: pair[0].dated or far)  # ids follow dates where there are any
+            self.tx.execute(summaries.insert(), [values for _, values in self.new])
+        if self.versions:
+            self.tx.execute(summaries.update().where(summaries.c.id == sa.bindparam("b_id")), self.versions)
+        if self.changed:
+            update = summaries.update().where(summaries.c.id == sa.bindparam("b_id"))
+            self.tx.execute(update, [values | {"b_id": before.id} for before, _, values in self.changed])
+            changes.note(self.tx, [_difference(before, summary) for before, summary, _ in self.changed], self.now)
+
+
+def _difference(before: Any, summary: Summary) -> changes.Difference:
+    return changes.Difference(
+        summary=before.id,
+        edited=before.withdrawn_at is None
+        and (
+            not same_text(before.body, summary.body)
+            or (before.writer, before.title_key) != (summary.writer, title_key(summary.paper.title))
+        ),
+        name_gone=(before.writer, before.handle) if before.writer and summary.writer is None else None,
+        back=before.withdrawn_at is not None,
+    )
 
 
 def _without_repeats(group: list[Summary]) -> list[Summary]:
-    """One paper's summaries without those that the feed gives twice."""
+    """One key's summaries without those that the feed gives twice."""
     if len(group) == 1:
         return group
     seen: dict[tuple[str, str], Summary] = {}
     for summary in group:
-        seen.setdefault(("by", summary.handle) if summary.handle is not None else ("anon", summary.body), summary)
+        mark = ("id", summary.store_id) if summary.store_id else ("by", summary.handle)
+        if None in mark:
+            mark = ("text", summary.body)
+        seen.setdefault(mark, summary)  # type: ignore[arg-type]
     return list(seen.values())
 
 
-def first_seen(tx: sa.Connection, digest: str, channel: str) -> datetime | None:
-    """When the digest first read a source for the channel; None if it never did."""
-    seen: datetime | None = tx.scalar(
-        sa.select(sa.func.min(cursors.c.first_seen_at)).where(cursors.c.digest == digest, cursors.c.channel == channel)
+# ---- what a database no longer holds
+
+
+def rows_after(tx: sa.Connection, source: str, after: int, most: int) -> list[sa.Row[tuple[int, str, bytes | None]]]:
+    """The next known summaries, not withdrawn, in the order of their ids: (id, key, version)."""
+    query = sa.select(summaries.c.id, summaries.c.key, summaries.c.version).where(
+        summaries.c.source == source, summaries.c.id > after, summaries.c.withdrawn_at.is_(None)
     )
-    return seen
+    return list(tx.execute(query.order_by(summaries.c.id).limit(most)))
 
 
-def extend_backlog(
-    tx: sa.Connection,
-    digest: str,
-    channel: str,
-    source: str,
-    policy: str | int | date,
-    zone: ZoneInfo,
-    now: datetime,
-) -> int:
-    """Put the source's summaries that the digest has not seen yet on its backlog for the channel.
-
-    What is there at first sight is treated by ``policy``: "skip", "all", the number of newest to keep, or the
-    date (in ``zone``) from which on to keep. Gives how many now wait that did not.
-    """
-    polled = tx.execute(
-        sa.select(sources.c.polled_at).where(sources.c.name == source).with_for_update()
-    ).scalar_one_or_none()
-    if polled is None:
-        return 0  # never read yet: what it holds then is what is there at first sight
-    mine = (cursors.c.digest == digest, cursors.c.channel == channel, cursors.c.source == source)
-    row = tx.execute(sa.select(cursors.c.summary_id, cursors.c.sight_again).where(*mine)).first()
-    cursor = row.summary_id if row else None
-    newest = tx.scalar(sa.select(sa.func.max(summaries.c.id)).where(summaries.c.source == source)) or 0
-    if cursor is None:
-        tx.execute(
-            cursors.insert().values(digest=digest, channel=channel, source=source, summary_id=newest, first_seen_at=now)
-        )
-        keep = _kept_at_first_sight(source, policy, zone)
-    elif newest > cursor:
-        tx.execute(cursors.update().where(*mine).values(summary_id=newest, sight_again=False))
-        again = row is not None and row.sight_again
-        keep = _kept_at_first_sight(source, policy, zone) if again else sa.true()
-    else:
-        return 0
-    picked = sa.select(
-        sa.literal(digest),
-        sa.literal(channel),
-        summaries.c.id,
-        sa.case((keep, "waiting"), else_="skipped"),
-        sa.case((keep, sa.null()), else_="was there when the digest was first seen"),
-    ).where(summaries.c.source == source, summaries.c.id > (cursor or 0), summaries.c.id <= newest)
-    tx.execute(backlog.insert().from_select(["digest", "channel", "summary_id", "status", "reason"], picked))
-    return int(
-        tx.scalar(
-            sa.select(sa.func.count())
-            .select_from(backlog)
-            .join(summaries)
-            .where(
-                backlog.c.digest == digest,
-                backlog.c.channel == channel,
-                backlog.c.status == "waiting",
-                summaries.c.source == source,
-                summaries.c.id > (cursor or 0),
-            )
-        )
-        or 0
+def rows_of(tx: sa.Connection, source: str, keys: Iterable[str]) -> list[sa.Row[tuple[int, str, bytes | None]]]:
+    """The known summaries, not withdrawn, that are filed under these keys: (id, key, version)."""
+    query = sa.select(summaries.c.id, summaries.c.key, summaries.c.version).where(
+        summaries.c.source == source, summaries.c.key.in_(list(keys)), summaries.c.withdrawn_at.is_(None)
     )
+    return list(tx.execute(query))
 
 
-def _kept_at_first_sight(source: str, policy: str | int | date, zone: ZoneInfo) -> sa.ColumnElement[bool]:
-    if policy == "all":
-        return sa.true()
-    if policy == "skip" or policy == 0:
-        return sa.false()
-    if isinstance(policy, date):
-        return summaries.c.dated >= datetime.combine(policy, time(), zone)
-    newest_first = (summaries.c.dated.is_(None), summaries.c.dated.desc(), summaries.c.id.desc())
-    ids = sa.select(summaries.c.id).where(summaries.c.source == source).order_by(*newest_first).limit(int(policy))
-    return summaries.c.id.in_(ids)
+def withdraw(tx: sa.Connection, source: str, ids: Sequence[int], looked: int, now: datetime) -> None:
+    """These summaries are no longer there, or no longer public, of so many that were looked for: their texts and
+    names are forgotten, what waits of them is not posted, and their posts are up for what the digests say."""
+    forgotten: dict[str, Any] = {"body": "", "link": "", "fingerprint": b"", "withdrawn_at": now}
+    forgotten |= dict.fromkeys(("writer", "orcid", "version"))
+    # a store that does not number its summaries could not be told by anything else, should they come back
+    forgotten["handle"] = sa.case((summaries.c.store_id.is_(None), summaries.c.handle))
+    for start in range(0, len(ids), BATCH):
+        tx.execute(summaries.update().where(summaries.c.id.in_(ids[start : start + BATCH])).values(**forgotten))
+    changes.note_withdrawn(tx, source, ids, looked, now)

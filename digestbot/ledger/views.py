@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from digestbot.errors import LedgerError
-from digestbot.model import PostRow, PostStatus, Receipt
+from digestbot.model import Action, PostRow, PostStatus, Receipt
 from digestbot.schema import ATTENTION, attempts, backlog, channels, editions, looks, posts, slots, sources
 
 
@@ -81,6 +81,8 @@ def _post(row: Any) -> PostRow:
         error=row.error,
         attempts=row.epoch,
         not_before=row.not_before,
+        action=Action(row.action),
+        target=row.target_id,
     )
 
 

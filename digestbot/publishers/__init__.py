@@ -25,6 +25,16 @@ class Publisher(Protocol):
         raises a PublishError that says what is known.
         """
 
+    def update(self, receipt: str, message: Message, *, seconds: float, may_send: Callable[[], bool]) -> None:
+        """Let the published post say this instead. Raises Rejected where it is no longer there, or the platform has
+        no such thing."""
+
+    def delete(self, receipt: str, *, seconds: float, may_send: Callable[[], bool]) -> None:
+        """Remove the published post; one that is gone already is as good."""
+
+    def lookup(self, receipt: str, *, seconds: float) -> Seen | None:
+        """The published post as it stands on the platform, None where it is gone."""
+
     def timeline(self, *, after: str | None, reply_to: str | None, seconds: float) -> Iterator[Seen]:
         """The channel's own posts, newest first, read page by page as they are asked for.
 

@@ -128,6 +128,44 @@ class FacebookPublisher:
             raise OutcomeUnknown("Facebook answered without the post's id")
         return Receipt(id_, f"{self._web}/{id_}")
 
+    def update(self, receipt: str, message: Message, *, seconds: float, may_send: Callable[[], bool]) -> None:
+        """POST /{post}: the text; what was attached stays. Facebook lets only the app edit that made the post."""
+        try:
+            answer = self._call(
+                seconds, may_send, lambda: self._graph.request(receipt, post_args={"message": message.text})
+            )
+        except PublishError as error:
+            if _is_gone(error.__cause__):
+                raise Rejected("the post is no longer there") from error
+            raise
+        if answer.get("success") is not True:
+            raise OutcomeUnknown("Facebook did not say that it edited the post")
+
+    def delete(self, receipt: str, *, seconds: float, may_send: Callable[[], bool]) -> None:
+        """DELETE /{post}."""
+        try:
+            answer = self._call(seconds, may_send, lambda: self._graph.request(receipt, method="DELETE"))
+        except PublishError as error:
+            if _is_gone(error.__cause__):
+                return
+            raise
+        if answer.get("success") is not True:
+            raise OutcomeUnknown("Facebook did not say that it deleted the post")
+
+    def lookup(self, receipt: str, *, seconds: float) -> Seen | None:
+        """GET /{post}."""
+        fields = "id,message,created_time"
+        try:
+            answer = self._call(seconds, lambda: True, lambda: self._graph.get_object(receipt, fields=fields))
+        except PublishError as error:
+            if _is_gone(error.__cause__):
+                return None
+            raise
+        try:
+            return self._seen(answer)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise OutcomeUnknown("Facebook's answer cannot be read") from error
+
     def receipt(self, reference: str) -> Receipt:
         """From PAGE_POST, from POST alone, or from an address that holds either."""
         match = re.search(r"(?:^|[/=])(\d+_\d+)(?:[/?&#]|$)", reference.strip())
@@ -234,6 +272,14 @@ def classify(status: int, headers: Mapping[str, str], error: dict[str, Any] | No
     if status == 429:
         return RateLimited(f"Facebook: too many calls ({said})", wait=wait_from(headers, []))
     return OutcomeUnknown(f"Facebook answered {status}, code {code} ({said})")
+
+
+def _is_gone(error: BaseException | None) -> bool:
+    """Whether the Graph API says that there is no such object. It says the same to one who may not see it; but the
+    Page that made a post may."""
+    if not isinstance(error, GraphError) or error.error is None:
+        return False
+    return (_number(error.error.get("code")), _number(error.error.get("error_subcode"))) == (100, 33)
 
 
 def _number(value: object) -> int:

@@ -60,6 +60,41 @@ class TwitterPublisher:
             raise OutcomeUnknown("X answered without the post's id")
         return self.receipt(id_)
 
+    def update(self, receipt: str, message: Message, *, seconds: float, may_send: Callable[[], bool]) -> None:  # noqa: ARG002
+        """X edits only within an hour, for accounts that pay for it, and makes a new post of it: not for this."""
+        raise Rejected("X cannot edit a post")
+
+    def delete(self, receipt: str, *, seconds: float, may_send: Callable[[], bool]) -> None:
+        """DELETE /2/tweets/:id."""
+        try:
+            answer = self._call(seconds, may_send, lambda: self._client.delete_tweet(receipt, user_auth=True))
+        except PublishError as error:
+            if _is_gone(error.__cause__):
+                return
+            raise
+        data = answer.get("data") if isinstance(answer, dict) else None
+        if not (isinstance(data, dict) and data.get("deleted") is True) and not _missing(answer):
+            raise OutcomeUnknown("X did not say that it deleted the post")
+
+    def lookup(self, receipt: str, *, seconds: float) -> Seen | None:
+        """GET /2/tweets/:id."""
+        try:
+            answer = self._call(
+                seconds,
+                lambda: True,
+                lambda: self._client.get_tweet(receipt, tweet_fields=["created_at", "entities"], user_auth=True),
+            )
+        except PublishError as error:
+            if _is_gone(error.__cause__):
+                return None
+            raise
+        if _missing(answer):
+            return None
+        try:
+            return self._seen(answer["data"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise OutcomeUnknown("X's answer cannot be read") from error
+
     def receipt(self, reference: str) -> Receipt:
         """From an id, or from an address that ends in /status/ID."""
         match = re.fullmatch(r"(?:https?://\S+/status/)?(\d{1,25})(?:[/?#]\S*)?", reference.strip())
@@ -133,6 +168,20 @@ def _field(answer: Any, name: str) -> str:
     data = answer.get("data") if isinstance(answer, dict) else None
     value = data.get(name) if isinstance(data, dict) else None
     return value if isinstance(value, str) else ""
+
+
+def _is_gone(error: BaseException | None) -> bool:
+    """Whether an answer says that there is no such post, and not that there is no such address."""
+    return isinstance(error, tweepy.NotFound) and _missing(_json(error.response))
+
+
+def _missing(answer: Any) -> bool:
+    """Whether X says, with whatever status, that it knows no post of that id."""
+    if not isinstance(answer, dict) or answer.get("data"):
+        return False
+    problems = answer.get("errors")
+    found = [answer, *(problems if isinstance(problems, list) else [])]
+    return any(isinstance(one, dict) and "resource-not-found" in str(one.get("type")) for one in found)
 
 
 def _json(response: requests.Response) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ import calendar
 import gc
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,8 +38,13 @@ class Parsed:
     dropped: tuple[str, ...] = ()
 
 
-def parse(body: bytes, content_type: str | None = None, suspect_hash: bytes | None = None) -> Parsed:
-    """The summaries in a feed's document. Raises SourceError for a document that is no feed."""
+def parse(
+    body: bytes, content_type: str | None = None, suspect_hash: bytes | None = None, versions: Sequence[bytes] = ()
+) -> Parsed:
+    """The summaries in a feed's document. ``versions`` are its items' where a scan has found them.
+
+    Raises SourceError for a document that is no feed.
+    """
     # Imported here: a poll that is answered "not modified" needs no parser.
     import feedparser
 
@@ -70,9 +75,10 @@ def parse(body: bytes, content_type: str | None = None, suspect_hash: bytes | No
             if new_suspect == suspect_hash:
                 entries.append(last)
     found, dropped = [], []
-    for entry in entries:
+    known = versions if len(versions) == len(entries) else [None] * len(entries)
+    for entry, version in zip(entries, known, strict=True):
         try:
-            found.append(_summary(entry))
+            found.append(_summary(entry, version))
         except ValueError as error:
             dropped.append(f"{str(entry.get('title') or entry.get('id') or 'no title')[:80]!r}: {error}")
     return Parsed(found, new_suspect, complaint, tuple(dropped))
@@ -112,7 +118,7 @@ def _is_character(reference: bytes) -> bool:
     return number in (9, 10, 13) or 0x20 <= number < 0xD800 or 0xE000 <= number <= 0x10FFFF
 
 
-def _summary(entry: Any) -> Summary:
+def _summary(entry: Any, version: bytes | None) -> Summary:
     """One entry. Raises ValueError for one that cannot be posted: it names nothing to link to."""
     link = _text(entry.get("link") or entry.get("id"))
     if urlsplit(link).scheme not in ("http", "https") or not urlsplit(link).hostname:
@@ -138,6 +144,7 @@ def _summary(entry: Any) -> Summary:
         link=link,
         votes=_number(entry.get("shortscience_votes")),
         dated=_time(entry["published_parsed"] if "published_parsed" in entry else entry.get("updated_parsed")),
+        version=version,
     )
 
 

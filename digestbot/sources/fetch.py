@@ -6,9 +6,13 @@ server said last time is sent back, and a 304 costs nothing more.
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
 import time
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO, cast
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
@@ -19,14 +23,18 @@ from digestbot.errors import SourceError
 from digestbot.net import CONNECT_SECONDS, AddressRefusedError, Wire, pool_manager, remaining
 
 MOST_REDIRECTS = 5
+IN_MEMORY = 8 << 20  # a larger document waits in a temporary file
 _CHUNK = 65536
+_INFLATED = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer worth parsing: its body whole and decompressed."""
+    """An answer worth parsing: its body whole and decompressed, and a hash of it."""
 
-    body: bytes
+    file: BinaryIO
+    size: int
+    hash: bytes
     content_type: str | None
     etag: str | None
     last_modified: str | None
@@ -93,13 +101,13 @@ class Fetcher:
                     )
                 body = self._read(url, response, deadline)
                 names = ("Content-Type", "ETag", "Last-Modified")
-                return Fetched(body, *(response.headers.get(name) for name in names))
+                return Fetched(*body, *(response.headers.get(name) for name in names))
             except BaseException:
                 response.close()
                 raise
         raise SourceError(f"{shown(url)}: more than {MOST_REDIRECTS} redirects")
 
-    def _read(self, url: str, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    def _read(self, url: str, response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[BinaryIO, int, bytes]:
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding in ("gzip", "x-gzip"):
             inflate = zlib.decompressobj(wbits=31)
@@ -107,26 +115,31 @@ class Fetcher:
             inflate = None
         else:
             raise SourceError(f"{shown(url)}: sent in an encoding that was not asked for: {encoding}")
-        parts, size = [], 0
-        while chunk := response.read1(_CHUNK):
-            piece = inflate.decompress(chunk, self._most_bytes - size + 1) if inflate else chunk
-            size += len(piece)
-            if size > self._most_bytes:
-                raise SourceError(
-                    f"{shown(url)}: is larger than {self._most_bytes // 10**6} MB; raise max_size if that is right"
-                )
-            parts.append(piece)
-            if time.monotonic() > deadline:
+        file = cast("BinaryIO", tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115 - the reader's to close
+        try:
+            size, hash_ = 0, hashlib.blake2b(digest_size=16)
+            while chunk := response.read1(_CHUNK):
+                for piece in _inflated(inflate, chunk) if inflate else (chunk,):
+                    size += len(piece)
+                    if size > self._most_bytes:
+                        most = self._most_bytes // 10**6
+                        raise SourceError(f"{shown(url)}: is larger than {most} MB; raise max_size if that is right")
+                    file.write(piece)
+                    hash_.update(piece)
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+            if self._wire.expired:
                 raise TimeoutError
-        if self._wire.expired:
-            raise TimeoutError
-        length = response.headers.get("Content-Length")
-        if inflate is not None and not inflate.eof and parts:
-            raise SourceError(f"{shown(url)}: the answer was cut off")
-        if length and length.isdecimal() and inflate is None and size < int(length):
-            raise SourceError(f"{shown(url)}: the answer was cut off after {size} of {length} bytes")
+            length = response.headers.get("Content-Length")
+            if inflate is not None and not inflate.eof and size:
+                raise SourceError(f"{shown(url)}: the answer was cut off")
+            if length and length.isdecimal() and inflate is None and size < int(length):
+                raise SourceError(f"{shown(url)}: the answer was cut off after {size} of {length} bytes")
+        except BaseException:
+            file.close()
+            raise
         response.release_conn()
-        return b"".join(parts)
+        return file, size, hash_.digest()
 
     def _explain(self, url: str, error: Exception) -> str:
         chain: list[BaseException] = [error]
@@ -142,6 +155,13 @@ class Fetcher:
         innermost = chain[-1]
         reason = innermost.strerror if isinstance(innermost, OSError) and innermost.strerror else str(innermost)
         return f"{shown(url)}: cannot be fetched: {reason or type(innermost).__name__}"
+
+
+def _inflated(inflate: zlib._Decompress, chunk: bytes) -> Iterator[bytes]:
+    """In pieces: a few bytes may unpack into a thousand times as many."""
+    while chunk:
+        yield inflate.decompress(chunk, _INFLATED)
+        chunk = inflate.unconsumed_tail
 
 
 def shown(url: str) -> str:

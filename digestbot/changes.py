@@ -1,0 +1,92 @@
+"""Pure: what becomes of a post whose summary changed in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from digestbot.model import Action, Message, Platform, PostStatus, Reaction
+from digestbot.text import harmless
+
+MOST_DELETIONS = 3  # within a day, without the operator's word
+A_DAY = timedelta(days=1)
+MOST_VANISHED = 20  # one known summary in so many may be gone at one poll
+
+
+class Kind(StrEnum):
+    """What happened to a summary: the worse one stands later."""
+
+    EDITED = "edited"
+    UNNAMED = "unnamed"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A post that shows a summary which changed. ``confirmed``: the operator has allowed its deletion."""
+
+    post: int
+    summary: int
+    kind: Kind
+    channel: str
+    digest: str
+    status: PostStatus
+    link: str | None
+    showing: str
+    noted_at: datetime
+    confirmed: bool = False
+
+
+def shows_name(text: str, link: str | None, writer: str, handle: str | None) -> bool:
+    """Whether a post says who wrote its summary: by name, cut as it may be, or by an address that holds it."""
+    words = harmless(writer).casefold().split()
+    shown = " ".join(text.casefold().split())
+    if words and " ".join(words[:2]) in shown:
+        return True
+    addresses = f"{text} {link or ''}"
+    return handle is not None and any(f"#{form}" in addresses for form in _forms(handle))
+
+
+def _forms(handle: str) -> set[str]:
+    from urllib.parse import quote
+
+    return {handle, quote(handle)} - {""}
+
+
+def reaction(
+    change: Change, platform: Platform, on_edit: Reaction, on_withdraw: Reaction, now: Message | None
+) -> Action | None:
+    """What is to be done to a published post; None for nothing. ``now`` is what it would say today, None where its
+    summary has nothing to say any more.
+
+    X has no edit for this: what would be updated there is kept. An address that is attached to a post cannot be
+    edited; where it names a writer who no longer wants to be named, the post is deleted instead.
+    """
+    wanted = on_edit if change.kind is Kind.EDITED else on_withdraw
+    if wanted is Reaction.IGNORE:
+        return None
+    if wanted is Reaction.DELETE:
+        return Action.DELETE
+    if platform is Platform.TWITTER:
+        return None
+    if change.kind is Kind.UNNAMED and (now is None or now.link != change.link):
+        return Action.DELETE
+    return Action.UPDATE if now is not None and now.text != change.showing else None
+
+
+def caught(wanted: int, lately: int) -> bool:
+    """Whether so many deletions, after so many within the last day, are more than happen by themselves."""
+    return wanted > 0 and wanted + lately > MOST_DELETIONS
+
+
+def too_many_gone(gone: int, looked: int) -> bool:
+    """Whether more than one in twenty vanished at once; a single one may go from any store."""
+    return gone > 1 and gone * MOST_VANISHED > looked
+
+
+def worst(kinds: Sequence[str]) -> Kind:
+    """Of several things that happened to a summary, the one that counts."""
+    order = list(Kind)
+    return max((Kind(kind) for kind in kinds), key=order.index)

@@ -1,0 +1,134 @@
+"""What a value of the configuration may look like: each kind is a parser whose complaint says what to write."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+from pydantic import BeforeValidator, SecretStr
+
+PLACEHOLDER = "…"  # what config.example.toml has in the place of a secret
+
+_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?\s*", re.IGNORECASE)
+_SIZE = re.compile(r"\s*(\d+)\s*(kB|MB|GB)\s*", re.IGNORECASE)
+
+
+def _duration(value: object) -> timedelta:
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is not None and not float(match[1]):
+        raise ValueError("must be longer than nothing")
+    if match is None:
+        raise ValueError('write a time span such as "15 minutes", "2 hours" or "1 day"')
+    try:
+        return timedelta(seconds=float(match[1]) * _UNITS[match[2].lower()])
+    except OverflowError:
+        raise ValueError("that is longer than anyone will live") from None
+
+
+def _size(value: object) -> int:
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not int(match[1]):
+        raise ValueError('write a size such as "64 MB"')
+    return int(match[1]) * {"kb": 10**3, "mb": 10**6, "gb": 10**9}[match[2].lower()]
+
+
+def _zone(value: object) -> ZoneInfo:
+    try:
+        return ZoneInfo(str(value))
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        raise ValueError(f'{value!r} is no time zone; write one such as "Europe/Berlin" or "UTC"') from None
+
+
+def _cron(value: object) -> str:
+    fields = str(value).upper()
+    try:
+        CronSim(fields, datetime(2024, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        raise ValueError(
+            f'{error}; write five fields: minute hour day month weekday, such as "0 9,13,17 * * mon-fri"'
+        ) from None
+    if len(fields.split()) != 5:
+        raise ValueError("write five fields: minute hour day month weekday")
+    return fields
+
+
+def _backlog(value: object) -> str | int | date:
+    if value in ("skip", "all"):
+        return str(value)
+    if isinstance(value, date):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str):
+        if value.isdecimal():
+            return int(value)
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise ValueError('write "skip", "all", how many of the newest to keep (such as 10), or a date (2026-01-31)')
+
+
+def _web_address(value: object) -> str:
+    parts = urlsplit(str(value))
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("write an address that starts with http:// or https://")
+    if parts.username or parts.password:
+        raise ValueError("a name or password in an address is not sent; leave it out")
+    return str(value)
+
+
+def _secret(value: object) -> object:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if text == PLACEHOLDER:
+        raise ValueError("is still the example's; fill it in")
+    if not isinstance(text, str) or not text.strip() or not text.isascii() or not text.isprintable():
+        raise ValueError("must be text of plain printable characters, and not empty")
+    return value
+
+
+def _api_address(value: object) -> str:
+    address = _web_address(value).rstrip("/")
+    parts = urlsplit(address)
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ValueError("plain http would show the keys to the network; use https (http is for this machine only)")
+    if parts.path or parts.query or parts.fragment or parts.username:
+        raise ValueError("write scheme, host and port only, such as https://api.x.com")
+    return address
+
+
+def _address(value: object) -> object:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str) or not re.match(r"[a-z][a-z0-9]*(\+[a-z0-9_]+)?://", text):
+        raise ValueError("write a database's address, such as mysql://user@host/name or sqlite:///file.db")
+    return value
+
+
+def _pattern(value: object) -> str:
+    import re2  # here: few configurations have patterns
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(str(value), options)
+    except re2.error as error:
+        reason = error.args[0].decode("utf-8", "replace") if error.args else "not understood"
+        raise ValueError(f"{value!r} is no regular expression that RE2 takes: {reason}") from None
+    return str(value)
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Size = Annotated[int, BeforeValidator(_size)]
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+Cron = Annotated[str, BeforeValidator(_cron)]
+Backlog = Annotated[Literal["skip", "all"] | int | date, BeforeValidator(_backlog)]
+WebAddress = Annotated[str, BeforeValidator(_web_address)]
+ApiAddress = Annotated[str, BeforeValidator(_api_address)]
+DatabaseAddress = Annotated[SecretStr, BeforeValidator(_address)]
+Pattern = Annotated[str, BeforeValidator(_pattern)]

@@ -1,0 +1,253 @@
+"""Inside a transaction: the backlogs that grow from what sources gave, and what of them may go next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from digestbot.gate import Gate
+from digestbot.model import Order, Paper, Summary
+from digestbot.schema import UNJUDGED, WAITING, backlog, cursors, papers, sources, summaries
+
+BATCH = 500
+_PAPER = (
+    papers.c.title,
+    papers.c.arxiv_id,
+    papers.c.doi,
+    papers.c.authors,
+    papers.c.venue,
+    papers.c.year,
+    papers.c.category,
+    papers.c.sections,
+)
+_noted = sa.func.coalesce(summaries.c.changed_at, summaries.c.taken_in_at)
+# When a summary was last edited: a store that dates it into the future is not believed.
+_SINCE = sa.case((sa.or_(summaries.c.dated.is_(None), summaries.c.dated > _noted), _noted), else_=summaries.c.dated)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A summary of a backlog, and what it waits for; empty for its turn."""
+
+    summary: Summary
+    waits_for: str
+
+
+def first_seen(tx: sa.Connection, digest: str, channel: str) -> datetime | None:
+    """When the digest first read a source for the channel; None if it never did."""
+    seen: datetime | None = tx.scalar(
+        sa.select(sa.func.min(cursors.c.first_seen_at)).where(cursors.c.digest == digest, cursors.c.channel == channel)
+    )
+    return seen
+
+
+def extend(
+    tx: sa.Connection,
+    digest: str,
+    channel: str,
+    source: str,
+    policy: str | int | date,
+    zone: ZoneInfo,
+    gate: Gate,
+    now: datetime,
+) -> int:
+    """Put the source's summaries that the digest has not seen yet on its backlog for the channel.
+
+    What is there at first sight is treated by ``policy``: "skip", "all", the number of newest to keep, or the
+    date (in ``zone``) from which on to keep. Gives how many now wait that did not. Where the digest's ``gate`` is
+    another than last time, all that waits is to be judged again.
+    """
+    polled = tx.execute(
+        sa.select(sources.c.polled_at).where(sources.c.name == source).with_for_update()
+    ).scalar_one_or_none()
+    if polled is None:
+        return 0  # never read yet: what it holds then is what is there at first sight
+    mine = (cursors.c.digest == digest, cursors.c.channel == channel, cursors.c.source == source)
+    row = tx.execute(sa.select(cursors).where(*mine)).first()
+    cursor = row.summary_id if row else None
+    if row is not None and row.gate != gate.mark:
+        tx.execute(cursors.update().where(*mine).values(gate=gate.mark))
+        _judge_again(tx, digest, channel)
+    newest = tx.scalar(sa.select(sa.func.max(summaries.c.id)).where(summaries.c.source == source)) or 0
+    if cursor is None:
+        tx.execute(
+            cursors.insert().values(
+                digest=digest, channel=channel, source=source, summary_id=newest, first_seen_at=now, gate=gate.mark
+            )
+        )
+        keep = _kept_at_first_sight(source, policy, zone)
+    elif newest > cursor:
+        tx.execute(cursors.update().where(*mine).values(summary_id=newest, sight_again=False))
+        again = row is not None and row.sight_again
+        keep = _kept_at_first_sight(source, policy, zone) if again else sa.true()
+    else:
+        return 0
+    picked = sa.select(
+        sa.literal(digest),
+        sa.literal(channel),
+        summaries.c.id,
+        sa.case((keep, "waiting"), else_="skipped"),
+        sa.case((keep, sa.null()), else_="was there when the digest was first seen"),
+    ).where(summaries.c.source == source, summaries.c.id > (cursor or 0), summaries.c.id <= newest)
+    tx.execute(backlog.insert().from_select(["digest", "channel", "summary_id", "status", "reason"], picked))
+    return int(
+        tx.scalar(
+            sa.select(sa.func.count())
+            .select_from(backlog)
+            .join(summaries)
+            .where(*_of(digest, channel), WAITING, summaries.c.source == source, summaries.c.id > (cursor or 0))
+        )
+        or 0
+    )
+
+
+def _kept_at_first_sight(source: str, policy: str | int | date, zone: ZoneInfo) -> sa.ColumnElement[bool]:
+    if policy == "all":
+        return sa.true()
+    if policy == "skip" or policy == 0:
+        return sa.false()
+    if isinstance(policy, date):
+        return summaries.c.dated >= datetime.combine(policy, time(), zone)
+    newest_first = (summaries.c.dated.is_(None), summaries.c.dated.desc(), summaries.c.id.desc())
+    ids = sa.select(summaries.c.id).where(summaries.c.source == source).order_by(*newest_first).limit(int(policy))
+    return summaries.c.id.in_(ids)
+
+
+def _of(digest: str, channel: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return backlog.c.digest == digest, backlog.c.channel == channel
+
+
+def _judge_again(tx: sa.Connection, digest: str, channel: str) -> None:
+    tx.execute(backlog.update().where(*_of(digest, channel), WAITING).values(held=None))
+
+
+def judge(tx: sa.Connection, digest: str, channel: str, verdict: Callable[[Summary], str]) -> int:
+    """Let the gate look at some of the waiting summaries that it has not seen yet, or not as they are now; gives how
+    many those were."""
+    rows = tx.execute(_selected().where(*_of(digest, channel), UNJUDGED).limit(BATCH)).all()
+    verdicts = [{"b_summary": row.id, "held": verdict(as_summary(row))} for row in rows]
+    if verdicts:
+        tx.execute(
+            backlog.update().where(*_of(digest, channel), backlog.c.summary_id == sa.bindparam("b_summary"), WAITING),
+            verdicts,
+        )
+    return len(verdicts)
+
+
+def _selected() -> sa.Select[Any]:
+    return (
+        sa.select(summaries, *_PAPER, _SINCE.label("since"), backlog.c.held)
+        .join(papers, papers.c.id == summaries.c.paper_id)
+        .join(backlog, backlog.c.summary_id == summaries.c.id)
+    )
+
+
+def next_up(
+    tx: sa.Connection, digest: str, channel: str, order: Order, gate: Gate, most: int, now: datetime
+) -> list[Summary]:
+    """The next summaries of the backlog that the gate lets through, in the digest's order. Those it has not judged
+    yet are not among them."""
+    query = _selected().where(*_of(digest, channel), WAITING, summaries.c.withdrawn_at.is_(None), backlog.c.held == "")
+    if gate.min_votes is not None:
+        query = query.where(sa.func.coalesce(summaries.c.votes, 0) >= gate.min_votes)
+    if gate.min_age is not None:
+        query = query.where(now - gate.min_age >= _SINCE)
+    if gate.max_age is not None:
+        query = query.where(now - gate.max_age <= _SINCE)
+    return [as_summary(row) for row in tx.execute(query.order_by(*_in_order(order)).limit(most))]
+
+
+def _in_order(order: Order) -> tuple[sa.ColumnElement[Any], ...]:
+    undated = summaries.c.dated.is_(None)
+    match order:
+        case Order.OLDEST:
+            return undated, summaries.c.dated, summaries.c.id
+        case Order.NEWEST:
+            return undated, summaries.c.dated.desc(), summaries.c.id.desc()
+        case Order.VOTES:
+            return sa.func.coalesce(summaries.c.votes, 0).desc(), summaries.c.id
+
+
+def listed(
+    tx: sa.Connection, digest: str, channel: str, order: Order, gate: Gate, most: int | None, now: datetime
+) -> list[Waiting]:
+    """The backlog as an operator asks for it: first what may go, in the digest's order, then what waits and for
+    what."""
+    query = _selected().where(*_of(digest, channel), WAITING).order_by(*_in_order(order))
+    ready: list[Waiting] = []
+    held: list[Waiting] = []
+    for row in tx.execute(query):
+        if row.withdrawn_at is not None:
+            waits_for = "was withdrawn"
+        else:
+            waits_for = row.held or gate.waits_for(row.votes, row.since, now)
+        (held if waits_for else ready).append(Waiting(as_summary(row), waits_for))
+    return (ready + held)[:most]
+
+
+def newest(tx: sa.Connection, names: Sequence[str]) -> Summary | None:
+    """The newest summary of these sources, for showing what a post would look like."""
+    query = (
+        sa.select(summaries, *_PAPER)
+        .join(papers)
+        .where(summaries.c.source.in_(names), summaries.c.withdrawn_at.is_(None))
+        .order_by(summaries.c.dated.is_(None), summaries.c.dated.desc(), summaries.c.id.desc())
+    )
+    row = tx.execute(query.limit(1)).first()
+    return None if row is None else as_summary(row)
+
+
+def by_id(tx: sa.Connection, id_: int) -> Summary | None:
+    """One summary; None where it was withdrawn."""
+    query = sa.select(summaries, *_PAPER).join(papers).where(summaries.c.id == id_, summaries.c.withdrawn_at.is_(None))
+    row = tx.execute(query).first()
+    return None if row is None else as_summary(row)
+
+
+def source_of(tx: sa.Connection, ids: Sequence[int]) -> dict[int, str]:
+    """Which source each of these summaries came from."""
+    return {
+        row.id: row.source
+        for row in tx.execute(sa.select(summaries.c.id, summaries.c.source).where(summaries.c.id.in_(ids)))
+    }
+
+
+def as_summary(row: Any) -> Summary:
+    """A row of summaries with its paper's columns."""
+    paper = Paper(
+        row.key,
+        row.title,
+        row.arxiv_id,
+        row.doi,
+        tuple(row.authors or ()),
+        row.venue,
+        row.year,
+        row.category,
+        tuple(row.sections or ()),
+    )
+    return Summary(
+        paper=paper,
+        writer=row.writer,
+        handle=row.handle,
+        body=row.body,
+        link=row.link,
+        votes=row.votes,
+        dated=row.dated,
+        orcid=row.orcid,
+        store_id=row.store_id,
+        id=row.id,
+    )
+
+
+def skip(tx: sa.Connection, digest: str, channel: str, summary: int, reason: str) -> None:
+    """This summary will not go onto the channel, for this reason."""
+    tx.execute(
+        backlog.update()
+        .where(*_of(digest, channel), backlog.c.summary_id == summary, WAITING)
+        .values(status="skipped", reason=reason)
+    )

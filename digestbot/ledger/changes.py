@@ -1,0 +1,293 @@
+"""Inside a transaction: what happened to summaries in the store, as far as posts show them, and alarms about it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from digestbot.changes import Change, Kind, shows_name, too_many_gone, worst
+from digestbot.errors import LedgerError
+from digestbot.ledger.delivery import REMOVED, skip_rest
+from digestbot.model import Action, Alarm, Message, PostStatus
+from digestbot.schema import OPEN_ALARM, alarms, backlog, changes, editions, posts
+
+BATCH = 500
+CONFIRMED, DISMISSED, PASSED = "confirmed", "dismissed", "passed"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What about a known summary is no longer as it was. ``name_gone`` is the writer and the handle that it was
+    shown with until now; ``back``: it had been withdrawn."""
+
+    summary: int
+    edited: bool = False
+    name_gone: tuple[str, str | None] | None = None
+    back: bool = False
+
+
+def _showing(tx: sa.Connection, summary_ids: Collection[int]) -> list[sa.Row[tuple[object, ...]]]:
+    """The posts of these summaries that are on a platform, may be, or are about to be."""
+    open_ = (
+        PostStatus.PENDING,
+        PostStatus.PUBLISHING,
+        PostStatus.PUBLISHED,
+        PostStatus.UNKNOWN,
+        PostStatus.QUARANTINED,
+    )
+    query = (
+        sa.select(posts, backlog.c.summary_id)
+        .join(backlog, sa.and_(backlog.c.edition_id == posts.c.edition_id, backlog.c.position == posts.c.position))
+        .where(backlog.c.summary_id.in_(summary_ids), posts.c.action == Action.PUBLISH, posts.c.status.in_(open_))
+        .order_by(posts.c.id)
+    )
+    return list(tx.execute(query))
+
+
+def note(tx: sa.Connection, differences: Sequence[Difference], now: datetime) -> None:
+    """Summaries changed: their waiting ones are looked at anew by the digests' gates, their posts are noted."""
+    by_id = {one.summary: one for one in differences}
+    tx.execute(backlog.update().where(backlog.c.summary_id.in_(by_id), backlog.c.status == "waiting").values(held=None))
+    back = [one.summary for one in differences if one.back]
+    if back:
+        _come_back(tx, back, now)
+    found: list[tuple[int, int, Kind]] = []
+    for row in _showing(tx, [one.summary for one in differences if one.edited or one.name_gone]):
+        one = by_id[row.summary_id]
+        if one.name_gone and shows_name(row.text, row.link, *one.name_gone):
+            if row.status == PostStatus.PENDING:
+                drop_pending(tx, row.id, Kind.UNNAMED, now)
+            else:
+                found.append((row.id, row.summary_id, Kind.UNNAMED))
+        elif one.edited and row.status != PostStatus.PENDING:
+            found.append((row.id, row.summary_id, Kind.EDITED))
+    _record(tx, found, now)
+
+
+def note_withdrawn(tx: sa.Connection, source: str, ids: Sequence[int], looked: int, now: datetime) -> None:
+    """Summaries are gone: what is pending of them is not sent, what was published is noted. More gone at once than
+    go by themselves is an alarm, and nothing is deleted before the operator has confirmed it."""
+    found: list[tuple[int, int, Kind]] = []
+    for start in range(0, len(ids), BATCH):
+        for row in _showing(tx, ids[start : start + BATCH]):
+            if row.status == PostStatus.PENDING:
+                drop_pending(tx, row.id, Kind.WITHDRAWN, now)
+            else:
+                found.append((row.id, row.summary_id, Kind.WITHDRAWN))
+    alarm = None
+    if too_many_gone(len(ids), looked):
+        note_ = f"{len(ids)} of {looked} summaries that were looked for are gone from the source"
+        alarm = raise_alarm(tx, "vanished", source, note_, now)
+    _record(tx, found, now, alarm or open_alarm(tx, "vanished", source))
+
+
+def drop_pending(tx: sa.Connection, post: int, kind: Kind, now: datetime) -> None:
+    """A pending post will not be sent as it was made, and what it would have said is forgotten. A summary that is now
+    anonymous goes back to its backlog, to be posted without the name; an edit alone does nothing."""
+    if kind is Kind.EDITED:
+        return
+    part = tx.execute(sa.select(posts.c.edition_id, posts.c.position).where(posts.c.id == post)).one()
+    reason = "the summary was withdrawn" if kind is Kind.WITHDRAWN else "its writer is now anonymous: made anew"
+    tx.execute(
+        posts.update()
+        .where(posts.c.id == post)
+        .values(status=PostStatus.SKIPPED, error=reason, text=REMOVED, link=None, concluded_at=now)
+    )
+    skip_rest(tx, post, now)
+    fate = {"status": "skipped", "reason": reason} if kind is Kind.WITHDRAWN else {"status": "waiting", "held": None}
+    tx.execute(
+        backlog.update()
+        .where(backlog.c.edition_id == part.edition_id, backlog.c.position == part.position)
+        .values(edition_id=None, position=None, **fate)
+    )
+
+
+def _record(tx: sa.Connection, found: Sequence[tuple[int, int, Kind]], now: datetime, alarm: int | None = None) -> None:
+    """One row a post: of several things that happened, the worst stands."""
+    if not found:
+        return
+    before: dict[int, list[str]] = defaultdict(list)
+    ids = [post for post, _, _ in found]
+    for row in tx.execute(sa.select(changes).where(changes.c.post_id.in_(ids))):
+        before[row.post_id].append(row.kind)
+    tx.execute(changes.delete().where(changes.c.post_id.in_(ids)))
+    tx.execute(
+        changes.insert(),
+        [
+            {
+                "post_id": post,
+                "summary_id": summary,
+                "kind": worst([*before[post], kind]),
+                "noted_at": now,
+                "alarm_id": alarm,
+            }
+            for post, summary, kind in found
+        ],
+    )
+
+
+def _come_back(tx: sa.Connection, ids: Sequence[int], now: datetime) -> None:
+    """Withdrawn summaries are there again: nothing is to be done to their posts. An alarm with nothing left is over."""
+    mine = (changes.c.summary_id.in_(ids), changes.c.kind == Kind.WITHDRAWN)
+    concerned = set(tx.scalars(sa.select(changes.c.alarm_id).where(*mine))) - {None}
+    tx.execute(changes.delete().where(*mine))
+    for alarm in concerned:
+        if tx.execute(sa.select(changes.c.post_id).where(changes.c.alarm_id == alarm).limit(1)).first() is None:
+            _decide(tx, alarm, PASSED, now)
+
+
+# ---- what is to be done about it
+
+
+def any_open(tx: sa.Connection) -> bool:
+    """Whether anything is noted at all."""
+    return tx.execute(sa.select(changes.c.post_id).limit(1)).first() is not None
+
+
+def open_changes(tx: sa.Connection) -> list[Change]:
+    """The changes that wait for nobody's word."""
+    rows = tx.execute(
+        sa.select(
+            changes, posts.c.channel, posts.c.status, posts.c.link, posts.c.text, editions.c.digest, alarms.c.decision
+        )
+        .join(posts, posts.c.id == changes.c.post_id)
+        .join(editions, editions.c.id == posts.c.edition_id)
+        .outerjoin(alarms, alarms.c.id == changes.c.alarm_id)
+        .where(sa.or_(changes.c.alarm_id.is_(None), alarms.c.decided_at.is_not(None)))
+        .order_by(changes.c.noted_at, changes.c.post_id)
+    ).all()
+    return [
+        Change(
+            post=row.post_id,
+            summary=row.summary_id,
+            kind=Kind(row.kind),
+            channel=row.channel,
+            digest=row.digest,
+            status=PostStatus(row.status),
+            link=row.link,
+            showing=_latest_text(tx, row.post_id) or row.text,
+            noted_at=row.noted_at,
+            confirmed=row.decision == CONFIRMED,
+        )
+        for row in rows
+    ]
+
+
+def _latest_text(tx: sa.Connection, post: int) -> str | None:
+    """What the newest update of the post says, sent or still to be."""
+    query = sa.select(posts.c.text).where(
+        posts.c.target_id == post,
+        posts.c.action == Action.UPDATE,
+        posts.c.status.not_in([PostStatus.FAILED, PostStatus.SKIPPED]),
+    )
+    text: str | None = tx.scalar(query.order_by(posts.c.id.desc()).limit(1))
+    return text
+
+
+def deletions_since(tx: sa.Connection, instant: datetime) -> int:
+    """How many deletions were decided since then."""
+    query = sa.select(sa.func.count()).where(posts.c.action == Action.DELETE, posts.c.made_at > instant)
+    return int(tx.scalar(query) or 0)
+
+
+def amend(tx: sa.Connection, change: Change, action: Action, message: Message | None, now: datetime) -> int | None:
+    """Record that the post is to be updated or deleted; gives the id of the row that does it, None where a deletion
+    was recorded before. An update that was not tried yet gives way to the newer one."""
+    target = tx.execute(sa.select(posts).where(posts.c.id == change.post)).one()
+    others = sa.select(posts.c.id).where(posts.c.target_id == change.post, posts.c.action == Action.DELETE)
+    if tx.execute(others).first() is not None:
+        return None
+    tx.execute(
+        posts.update()
+        .where(posts.c.target_id == change.post, posts.c.status == PostStatus.PENDING)
+        .values(status=PostStatus.SKIPPED, error="a newer change took its place", concluded_at=now)
+    )
+    reason = {Kind.EDITED: "was edited", Kind.UNNAMED: "is now anonymous", Kind.WITHDRAWN: "was withdrawn"}
+    id_ = tx.execute(
+        posts.insert()
+        .values(
+            action=action,
+            target_id=change.post,
+            edition_id=target.edition_id,
+            position=target.position,
+            channel=target.channel,
+            status=PostStatus.PENDING,
+            text=message.text if message and action is Action.UPDATE else f"the summary {reason[change.kind]}",
+            made_at=now,
+        )
+        .returning(posts.c.id)
+    ).scalar_one()
+    return int(id_)
+
+
+def settled(tx: sa.Connection, post_ids: Iterable[int]) -> None:
+    """Nothing more is to be decided about these changes."""
+    tx.execute(changes.delete().where(changes.c.post_id.in_(list(post_ids))))
+
+
+def hold(tx: sa.Connection, post_ids: Collection[int], alarm: int) -> None:
+    """These changes wait for the operator's word on the alarm."""
+    tx.execute(changes.update().where(changes.c.post_id.in_(post_ids)).values(alarm_id=alarm))
+
+
+# ---- alarms
+
+
+def raise_alarm(tx: sa.Connection, kind: str, subject: str, note_: str, now: datetime) -> int:
+    """An alarm of this kind about this subject: the one that is open already, or a new one."""
+    found = open_alarm(tx, kind, subject)
+    if found is not None:
+        tx.execute(alarms.update().where(alarms.c.id == found).values(note=note_))
+        return found
+    id_ = tx.execute(
+        alarms.insert().values(kind=kind, subject=subject, note=note_, raised_at=now).returning(alarms.c.id)
+    ).scalar_one()
+    return int(id_)
+
+
+def open_alarm(tx: sa.Connection, kind: str, subject: str) -> int | None:
+    """The open alarm of this kind about this subject."""
+    query = sa.select(alarms.c.id).where(alarms.c.kind == kind, alarms.c.subject == subject, OPEN_ALARM)
+    found: int | None = tx.scalar(query)
+    return found
+
+
+def alarm_is_over(tx: sa.Connection, kind: str, subject: str, now: datetime) -> None:
+    """What the alarm was about has mended itself."""
+    found = open_alarm(tx, kind, subject)
+    if found is not None:
+        _decide(tx, found, PASSED, now)
+
+
+def open_alarms(tx: sa.Connection) -> list[Alarm]:
+    """What waits for the operator's word, with the posts that it holds back."""
+    held: dict[int, list[int]] = defaultdict(list)
+    for row in tx.execute(sa.select(changes.c.alarm_id, changes.c.post_id).where(changes.c.alarm_id.is_not(None))):
+        held[row.alarm_id].append(row.post_id)
+    return [
+        Alarm(row.id, row.kind, row.subject, row.note, row.raised_at, tuple(sorted(held[row.id])))
+        for row in tx.execute(sa.select(alarms).where(OPEN_ALARM).order_by(alarms.c.id))
+    ]
+
+
+def decide_alarm(tx: sa.Connection, alarm: int, *, confirm: bool, now: datetime) -> int:
+    """The operator's word: do what it holds back, or let it be; gives how many posts that is about. Raises
+    LedgerError where the alarm is not open."""
+    row = tx.execute(sa.select(alarms).where(alarms.c.id == alarm).with_for_update()).first()
+    if row is None:
+        raise LedgerError(f"there is no alarm {alarm}")
+    if row.decided_at is not None:
+        raise LedgerError(f"alarm {alarm} was {row.decision} already")
+    held = list(tx.scalars(sa.select(changes.c.post_id).where(changes.c.alarm_id == alarm)))
+    if not confirm:
+        settled(tx, held)
+    _decide(tx, alarm, CONFIRMED if confirm else DISMISSED, now)
+    return len(held)
+
+
+def _decide(tx: sa.Connection, alarm: int, decision: str, now: datetime) -> None:
+    tx.execute(alarms.update().where(alarms.c.id == alarm, OPEN_ALARM).values(decided_at=now, decision=decision))

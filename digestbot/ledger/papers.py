@@ -1,0 +1,113 @@
+"""Inside a transaction: papers, and the keys under which stores file them.
+
+A paper known by several keys is one row: two with the same arXiv id, DOI, or title (full stops and case aside)
+are the same paper, found out when they are taken in or later, when a source tells more of them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from digestbot.identity import arxiv_id, doi, title_key
+from digestbot.model import Paper
+from digestbot.schema import paper_keys, papers, summaries
+
+_FACTS = ("title", "title_key", "arxiv_id", "doi", "authors", "venue", "year", "category", "sections")
+_SIGNS = ("arxiv_id", "doi", "title_key")  # papers that share one of these are one
+
+
+def resolve(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str, int], set[int]]:
+    """The ids of these papers by key, each made, completed or merged as needed; and those that were made."""
+    rows = {paper.key: _facts(paper) for paper in given}
+    known: dict[str, int] = {
+        row.key: row.paper_id for row in tx.execute(sa.select(paper_keys).where(paper_keys.c.key.in_(rows)))
+    }
+    by_sign = _by_sign(tx, rows.values())
+    ids: dict[str, int] = {}
+    fresh: dict[str, dict[str, Any]] = {}
+    leader: dict[tuple[str, str], str] = {}  # of several new keys of one paper, the one that makes it
+    follow: dict[str, str] = {}
+    for key, facts in rows.items():
+        signs = [(name, facts[name]) for name in _SIGNS if facts[name]]
+        found = {by_sign[sign] for sign in signs if sign in by_sign} | ({known[key]} if key in known else set())
+        if found:
+            ids[key] = min(found)
+            if len(found) > 1:
+                _merge(tx, ids[key], found - {ids[key]})
+                gone = dict.fromkeys(found, ids[key])
+                by_sign = {sign: gone.get(id_, id_) for sign, id_ in by_sign.items()}
+                known = {name: gone.get(id_, id_) for name, id_ in known.items()}
+                ids = {name: gone.get(id_, id_) for name, id_ in ids.items()}
+            by_sign.update(dict.fromkeys(signs, ids[key]))
+        elif first := next((leader[sign] for sign in signs if sign in leader), None):
+            follow[key] = first
+            leader.update(dict.fromkeys(signs, first))
+        else:
+            fresh[key] = facts
+            leader.update(dict.fromkeys(signs, key))
+    made: set[int] = set()
+    if fresh:
+        inserted = tx.execute(
+            papers.insert().returning(papers.c.id, sort_by_parameter_order=True), list(fresh.values())
+        ).scalars()
+        ids |= dict(zip(fresh, inserted, strict=True))
+        made = {ids[key] for key in fresh}
+    ids |= {key: ids[first] for key, first in follow.items()}
+    unfiled = [{"key": key, "paper_id": id_} for key, id_ in ids.items() if key not in known]
+    if unfiled:
+        tx.execute(paper_keys.insert(), unfiled)
+    _complete(tx, [(ids[key], facts) for key, facts in rows.items() if key not in fresh])
+    return ids, made
+
+
+def _facts(paper: Paper) -> dict[str, Any]:
+    return {
+        "title": paper.title,
+        "title_key": title_key(paper.title),
+        "arxiv_id": arxiv_id(paper.arxiv_id),
+        "doi": doi(paper.doi),
+        "authors": list(paper.authors) or None,
+        "venue": paper.venue,
+        "year": paper.year,
+        "category": paper.category,
+        "sections": list(paper.sections) or None,
+    }
+
+
+def _by_sign(tx: sa.Connection, rows: Iterable[dict[str, Any]]) -> dict[tuple[str, str], int]:
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for facts in rows:
+        for name in _SIGNS:
+            if facts[name]:
+                wanted[name].add(facts[name])
+    found: dict[tuple[str, str], int] = {}
+    for name, values in wanted.items():
+        column = papers.c[name]
+        for row in tx.execute(sa.select(papers.c.id, column.label("sign")).where(column.in_(values))):
+            found[name, row.sign] = min(row.id, found.get((name, row.sign), row.id))
+    return found
+
+
+def _merge(tx: sa.Connection, into: int, others: set[int]) -> None:
+    for table in (summaries, paper_keys):
+        tx.execute(table.update().where(table.c.paper_id.in_(others)).values(paper_id=into))
+    tx.execute(papers.delete().where(papers.c.id.in_(others)))
+
+
+def _complete(tx: sa.Connection, told: Sequence[tuple[int, dict[str, Any]]]) -> None:
+    """Write down what is told about papers that are known. What one source leaves out, another may have told; and
+    a title that differs by a full stop is the same title."""
+    if not told:
+        return
+    ids = {id_ for id_, _ in told}
+    before = {row.id: row for row in tx.execute(sa.select(papers).where(papers.c.id.in_(ids)))}
+    for id_, facts in told:
+        new = {name: facts[name] for name in _FACTS if facts[name] and facts[name] != getattr(before[id_], name)}
+        if "title_key" not in new:
+            new.pop("title", None)
+        if new:
+            tx.execute(papers.update().where(papers.c.id == id_).values(**new))

@@ -1,0 +1,241 @@
+"""A database as a source: read with SELECT alone, in short statements of bounded size.
+
+Whatever the table's size, a poll reads a few pages of rows: what was edited and voted on last (where the database can
+tell that cheaply), the next stretch of its papers in the order of their keys, and the ledger's next stretch of known
+summaries, each looked up. So news are seen at once, and everything else, what vanished too, in turn.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from digestbot.config import DatabaseSource
+from digestbot.errors import SourceError
+from digestbot.model import Summary
+from digestbot.sources import layouts
+from digestbot.sources.layouts import Layout, garbled, readable
+
+log = logging.getLogger(__name__)
+
+STRETCH = 1000  # papers, or known summaries, that a poll looks at beside the news
+PAGE = 200  # of the news
+FIRST_READING = 1000  # papers to a statement while reading the whole
+FEW = 20_000  # rows of a table that may be sorted without an index
+CONNECT_SECONDS = 10
+
+Versions = dict[str, Counter[bytes]]
+"""Of each paper, by its key, what its public summaries look like now."""
+
+
+class Database:
+    """One store. Keeps its connection between polls; not for two threads at once."""
+
+    def __init__(self, name: str, source: DatabaseSource, zone: Any, folder: Path) -> None:
+        """Nothing is opened yet. Raises SourceError for an address that cannot be used."""
+        self._name, self._source, self._zone = name, source, zone
+        self._engine = _engine(source, folder)
+        self._layout: Layout | None = None
+        self._recent: list[str] = []
+
+    def read_all(self, after: str | None) -> Iterator[tuple[list[Summary], str]]:
+        """All public summaries after a key, in stretches, each with the key that it ends at."""
+        while True:
+            keys = self.keys_after(after, FIRST_READING)
+            if not keys:
+                return
+            yield self.summaries(keys), keys[-1]
+            after = keys[-1]
+
+    def keys_after(self, after: str | None, most: int) -> list[str]:
+        """The next papers' keys in the database's own order, as the database writes them."""
+        layout = self.layout
+        where = f"{layout.key} > :after" if after is not None else "1 = 1"
+        given = {"most": most} | ({"after": after} if after is not None else {})
+        return [_raw(row["paper"]) for row in self._rows(layout.keys.format(where=where), given)]
+
+    def news(self, page: int) -> list[str]:
+        """The papers of what was edited or voted on last, page by page; empty where that would cost too much."""
+        keys: list[str] = []
+        for statement in self._cheap_news():
+            rows = self._rows(statement, {"most": PAGE, "skip": page * PAGE})
+            keys += [_raw(row["paper"]) for row in rows]
+        return list(dict.fromkeys(keys))
+
+    def versions(self, keys: Iterable[str]) -> Versions:
+        """What the public summaries of these papers look like now."""
+        found: Versions = defaultdict(Counter)
+        for row in self._of(self.layout.narrow, keys):
+            found[readable(row["paper"])][self.layout.version(row)] += 1
+        return found
+
+    def summaries(self, keys: Iterable[str]) -> list[Summary]:
+        """The public summaries of these papers, whole."""
+        layout = self.layout
+        narrow = layout.narrow != layout.wide
+        columns: list[str] | None = None
+        found = []
+        for row in self._of(layout.wide, keys):
+            if columns is None:
+                columns = [name for name in row if not narrow or name in _NARROW]
+            summary = layout.summary(row, layout.version({name: row[name] for name in columns}))
+            if summary is None:
+                log.warning("source %s: a row is left out: its paper's key is none", self._name)
+            else:
+                found.append(summary)
+        return found
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._engine.dispose()
+
+    @property
+    def layout(self) -> Layout:
+        """What the tables mean, asked of the database when it is first needed."""
+        if self._layout is None:
+            source = self._source
+            if source.query is None:
+                self._layout = layouts.shortscience(source.site, self._zone)
+            else:
+                with self._connected() as connection:
+                    # the operator's own SQL, under the operator's own account
+                    query = f"SELECT * FROM ({source.query.strip().rstrip(';')}) q WHERE 1 = 0"  # noqa: S608
+                    columns = list(connection.execute(sa.text(_escaped(query))).keys())
+                self._layout = layouts.own(source.query, columns, source.site, self._zone)
+            if self._layout.sections:
+                rows = self._rows(self._layout.sections, {})
+                filed = [tuple(readable(row[name]) for name in ("section", "id", "tag")) for row in rows]
+                self._layout.filed.extend(filed)  # type: ignore[arg-type]
+        return self._layout
+
+    def look_again(self) -> None:
+        """Forget what was found out about the tables: once in a while it may have changed."""
+        self._layout, self._recent = None, []
+
+    def _cheap_news(self) -> list[str]:
+        """The statements for news whose cost does not grow with the tables: those over an index, or over few rows."""
+        if not self._recent:
+            for statement, table in self.layout.recent:
+                if table is None or self._indexed(table) or self._few(table):
+                    self._recent.append(statement)
+                else:
+                    log.warning(
+                        "source %s: %s has many rows and no index on edited: news are found only by going through "
+                        "it, %d papers at a poll; an index would show them at once",
+                        self._name,
+                        table,
+                        STRETCH,
+                    )
+                    self._recent.append("")
+        return [statement for statement in self._recent if statement]
+
+    def _indexed(self, table: str) -> bool:
+        with self._connected() as connection:
+            return any(index["column_names"][:1] == ["edited"] for index in sa.inspect(connection).get_indexes(table))
+
+    def _few(self, table: str) -> bool:
+        few = f"SELECT 1 AS one FROM {table} LIMIT {FEW + 1}"  # noqa: S608 - a name from our own layout
+        rows = self._rows(f"SELECT COUNT(*) AS many FROM ({few}) few", {})
+        return int(rows[0]["many"]) <= FEW
+
+    def _of(self, statement: str, keys: Iterable[str]) -> list[dict[str, Any]]:
+        """The rows of these papers. A key from the ledger may stand garbled in the database."""
+        wanted: list[str] = []
+        for key in keys:
+            wanted += [key] if key.isascii() else [key, garbled(readable(key)), readable(key)]
+        if not wanted:
+            return []
+        return self._rows(statement.format(where=f"{self.layout.key} IN :keys"), {"keys": list(dict.fromkeys(wanted))})
+
+    def _rows(self, statement: str, given: dict[str, Any]) -> list[dict[str, Any]]:
+        text = sa.text(_escaped(statement))
+        if "keys" in given:
+            text = text.bindparams(sa.bindparam("keys", expanding=True))
+        with self._connected() as connection:
+            return [dict(row) for row in connection.execute(text, given).mappings()]
+
+    @contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
+        """A connection for one statement: nothing stays open, or locked, in between. Raises SourceError."""
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            reason = str(error.orig).strip().splitlines()[:1] or [type(error.orig).__name__]
+            raise SourceError(f"{self.shown}: {reason[0]}") from error
+        except SQLAlchemyError as error:
+            raise SourceError(f"{self.shown}: {type(error).__name__}: {error}") from error
+        except (OSError, ValueError) as error:
+            raise SourceError(f"{self.shown}: {error}") from error
+
+    @property
+    def shown(self) -> str:
+        """The address without names, passwords and options, for messages and for telling one store from another."""
+        return self._engine.url.set(username=None, password=None, query={}).render_as_string()
+
+
+_NARROW = ("paper", "store_id", "changed", "votes", "title", "username", "writer", "orcid")
+
+
+def _raw(key: object) -> str:
+    """A key as it is given back to the database."""
+    return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
+
+
+def _escaped(statement: str) -> str:
+    """A colon inside an operator's query is no parameter, unless it is one of ours."""
+    return re.sub(r"(?<!:):(?!(?:keys|after|most|skip)\b)(?=\w)", r"\\:", statement)
+
+
+_DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql", "postgresql": "postgresql+psycopg"}
+
+
+def _engine(source: DatabaseSource, folder: Path) -> sa.Engine:
+    seconds = max(1, int(source.timeout.total_seconds()))
+    try:
+        address = sa.make_url(source.address.get_secret_value())
+        address = address.set(drivername=_DRIVERS.get(address.drivername, address.drivername))
+        backend = address.get_backend_name()
+        options: dict[str, Any] = {}
+        if backend in ("mysql", "mariadb"):
+            options = {"connect_timeout": CONNECT_SECONDS, "read_timeout": seconds, "write_timeout": seconds}
+            options |= {"charset": "utf8mb4", "init_command": "SET SESSION TRANSACTION READ ONLY"}
+        elif backend == "postgresql":
+            limits = f"-c statement_timeout={seconds * 1000} -c default_transaction_read_only=on"
+            options = {"connect_timeout": CONNECT_SECONDS, "options": limits}
+        elif backend == "sqlite":
+            file = folder / str(address.database or "")
+            address = address.set(database=f"file:{file}", query={"mode": "ro", "uri": "true"})
+            options = {"timeout": seconds}
+        engine = sa.create_engine(
+            address,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            pool_size=1,
+            max_overflow=0,
+            isolation_level="AUTOCOMMIT",
+            connect_args=options,
+            poolclass=sa.pool.QueuePool,
+        )
+    except ArgumentError as error:
+        raise SourceError("not a database's address; write one such as mysql://user@host/name") from error
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        extra = {"mysql": "mysql", "mariadb": "mysql", "postgresql": "postgresql"}.get(backend, "")
+        mend = f"pip install 'digestbot[{extra}]'" if extra else "install one that SQLAlchemy knows"
+        raise SourceError(f"a {backend} database needs a driver: {mend}") from error
+    if backend == "sqlite":
+        sa.event.listen(engine, "connect", _set_up_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    # a store that was copied carelessly may hold bytes that are no UTF-8
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")

@@ -1,0 +1,262 @@
+"""What tables mean: the SQL that reads summaries out of a database, and the rows it gives as summaries.
+
+**Privacy is kept here, in SQL**: a row leaves the database only where ``priv`` is exactly 0, and who wrote it only
+where ``anon`` is exactly 0. An anonymous summary is told from others by when it was added, which names nobody.
+Every value that comes out may be of a store that wrote UTF-8 bytes into latin1 columns: `readable` mends it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from digestbot.errors import SourceError
+from digestbot.model import Paper, Summary
+
+LONGEST_TEXT = 200_000  # characters of one summary that are read: three times what any platform takes
+LONGEST_KEY = 255
+_ARXIV_KEY = re.compile(r"journals/corr/(?:abs[-/])?(\d{4}[.-]\d{4,5})")
+_ARXIV_URL = re.compile(r"arxiv\.org/(?:abs|pdf)/(\d{4}\.\d{4,5}|[a-z-]+/\d{7})", re.IGNORECASE)
+_DOI = re.compile(r"10\.\d{4,9}/\S+")
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one kind of store is read. In every statement ``{where}`` stands for a condition on ``key``.
+
+    ``narrow`` gives what tells that a summary changed, ``wide`` all of it; both have the columns ``paper`` (the
+    store's key of the paper) and ``store_id``. ``recent`` gives the papers of what was edited or voted on last,
+    newest first; each goes with the table and column that must have an index for that, where the table is large.
+    """
+
+    narrow: str
+    wide: str
+    key: str
+    keys: str
+    recent: tuple[tuple[str, str | None], ...]
+    site: str
+    zone: ZoneInfo
+    sections: str | None = None
+    own: bool = False
+    filed: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def version(self, row: Row) -> bytes:
+        """Equal as long as the narrow row is."""
+        return hashlib.blake2b(repr(sorted(row.items())).encode("utf-8", "replace"), digest_size=16).digest()
+
+    def summary(self, row: Row, version: bytes | None) -> Summary | None:
+        """The wide row; None for one that can be no summary: it names no paper, or none that could be real."""
+        key = readable(row["paper"])
+        if not key or len(key) > LONGEST_KEY:
+            return None
+        get = row.get
+        username = readable(get("username")) or None
+        return Summary(
+            paper=Paper(
+                key=key,
+                title=readable(row["title"]) or key,
+                arxiv_id=readable(get("arxiv_id")) or _arxiv_id(key, readable(get("urls"))),
+                doi=readable(get("doi")) or (key if _DOI.fullmatch(key) else None),
+                authors=names(readable(get("authors"))),
+                venue=readable(get("venue")) or None,
+                year=_year(get("year")),
+                category=readable(get("category")) or None,
+                sections=self._sections(key, readable(get("tags")), readable(get("sections"))),
+            ),
+            writer=readable(get("writer")) or username,
+            handle=username or (readable(get("writer")) or None),
+            body=readable(row["body"]),
+            link=readable(get("link")) or self._link(key, username),
+            votes=_number(get("votes")),
+            dated=moment(get("changed"), self.zone),
+            orcid=readable(get("orcid")) or None,
+            store_id=readable(get("store_id")) or None,
+            version=version,
+        )
+
+    def _link(self, key: str, username: str | None) -> str:
+        anchor = quote(username, safe="") if username else "anon"
+        return f"{self.site.rstrip('/')}/paper?bibtexKey={quote(key, safe='/:.()-_~')}#{anchor}"
+
+    def _sections(self, key: str, tags: str, told: str) -> tuple[str, ...]:
+        """As the site files papers: by the beginning of the key, or by what stands in the tags or in the key."""
+        found = [word.strip() for word in told.split(",") if word.strip()]
+        for section, beginning, tag in self.filed:
+            if section not in found and (
+                (beginning and key.startswith(beginning)) or (tag and (tag in tags or tag in key))
+            ):
+                found.append(section)
+        return tuple(found)
+
+
+# Exactly 0 or false: whatever else stands there keeps the row, or the name, in the database.
+_PUBLIC = "CAST(v.priv AS CHAR(5)) IN ('0', 'false')"
+_NAMED = "CAST(v.anon AS CHAR(5)) IN ('0', 'false')"
+_SCORE = "(SELECT SUM(o.vote) FROM votes o WHERE o.paperid = v.paperid AND o.userid = v.userid)"
+
+
+def shortscience(site: str, zone: ZoneInfo) -> Layout:
+    """The site's own tables, from its public source."""
+    mine = f"""v.paperid AS paper, v.added AS store_id, v.edited AS changed, {_SCORE} AS votes, p.title AS title,
+        CASE WHEN {_NAMED} THEN u.username END AS username,
+        CASE WHEN {_NAMED} THEN u.displayname END AS writer,
+        CASE WHEN {_NAMED} THEN u.orcid END AS orcid"""
+    tables = f"""FROM vignettes v LEFT JOIN papers p ON p.bibtexKey = v.paperid LEFT JOIN users u ON u.userid = v.userid
+        WHERE {_PUBLIC} AND {{where}}"""
+    rest = f"""SUBSTR(v.text, 1, {LONGEST_TEXT}) AS body, p.authors AS authors, p.year AS year, p.venue AS venue,
+        p.tags AS tags, p.urls AS urls, p.category AS category"""
+    newest = "SELECT paperid AS paper FROM {table} ORDER BY edited DESC LIMIT :most OFFSET :skip"
+    return Layout(
+        narrow=f"SELECT {mine} {tables}",
+        wide=f"SELECT {mine}, {rest} {tables}",
+        key="v.paperid",
+        keys="SELECT DISTINCT v.paperid AS paper FROM vignettes v WHERE {where} ORDER BY v.paperid LIMIT :most",
+        recent=tuple((newest.format(table=table), table) for table in ("vignettes", "votes")),
+        site=site,
+        zone=zone,
+        sections="SELECT section, id, tag FROM sections LIMIT 1000",
+    )
+
+
+REQUIRED = ("id", "title", "body", "link")
+OPTIONAL = (
+    "paper",
+    "writer",
+    "username",
+    "votes",
+    "changed",
+    "arxiv_id",
+    "doi",
+    "authors",
+    "venue",
+    "year",
+    "category",
+    "sections",
+    "orcid",
+)
+
+
+def own(query: str, columns: Iterable[str], site: str, zone: ZoneInfo) -> Layout:
+    """A store of any other kind, by the operator's own SELECT with columns of these names.
+
+    Raises SourceError where one that is needed is missing, or one is not known.
+    """
+    columns = list(columns)
+    missing = [name for name in REQUIRED if name not in columns]
+    strange = [name for name in columns if name not in REQUIRED + OPTIONAL]
+    if missing or strange:
+        problems = [f"gives no column {name}" for name in missing] + [
+            f"gives a column {name}, which means nothing here" for name in strange
+        ]
+        raise SourceError(f"the query {', and '.join(problems)}; columns are {', '.join(REQUIRED + OPTIONAL)}")
+    key = "q.paper" if "paper" in columns else "q.id"
+    others = ", ".join(f"q.{name} AS {name}" for name in columns if name not in ("id", "paper"))
+    inner = f"FROM ({query.strip().rstrip(';')}) q"
+    rows = f"SELECT {key} AS paper, q.id AS store_id, {others} {inner} WHERE {{where}}"
+    recent = f"SELECT {key} AS paper {inner} ORDER BY q.changed DESC LIMIT :most OFFSET :skip"
+    return Layout(
+        narrow=rows,
+        wide=rows,
+        key=key,
+        keys=f"SELECT DISTINCT {key} AS paper {inner} WHERE {{where}} ORDER BY {key} LIMIT :most",
+        recent=((recent, None),) if "changed" in columns else (),
+        site=site,
+        zone=zone,
+        own=True,
+    )
+
+
+# ---- values
+
+
+_UNDEFINED = {0x81, 0x8D, 0x8F, 0x90, 0x9D}  # bytes that cp1252 leaves open and MySQL's latin1 takes as they are
+_TO_BYTE = {bytes([byte]).decode("cp1252"): byte for byte in range(256) if byte not in _UNDEFINED} | {
+    chr(byte): byte for byte in _UNDEFINED
+}
+
+
+def readable(value: object) -> str:
+    """Text as its writer typed it.
+
+    The site sends UTF-8 over a connection that it calls latin1, so "ü" stands in its columns, and comes out of a
+    proper connection, as "Ã¼". Where a text's characters are bytes of latin1 that make sense as UTF-8, it is that.
+    A character that was cut in half at the end of a column is dropped.
+    """
+    if value is None:
+        return ""
+    held = bytes(value) if isinstance(value, bytearray | memoryview) else value
+    text = held.decode("utf-8", "replace") if isinstance(held, bytes) else str(held)
+    if not text.isascii():
+        text = _ungarbled(text)
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+
+
+def _ungarbled(text: str) -> str:
+    try:
+        raw = bytes(_TO_BYTE[character] for character in text)
+    except KeyError:
+        return text  # a character that latin1 does not have: this was no latin1 column
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        cut = error.reason == "unexpected end of data" and error.start > 0
+        start = raw[: error.start]
+        return start.decode("utf-8") if cut and not start.isascii() else text
+
+
+def garbled(text: str) -> str:
+    """What `readable` undoes: the text as it stands in the columns of such a store."""
+    back = {byte: character for character, byte in _TO_BYTE.items()}
+    return "".join(back[byte] for byte in text.encode())
+
+
+def moment(value: object, zone: ZoneInfo) -> datetime | None:
+    """A time as databases give it: one without a zone is on the zone's clocks."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.strip())
+        except ValueError:
+            return None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - the zone comes next
+    if not isinstance(value, datetime):
+        return None
+    try:
+        return (value.replace(tzinfo=zone) if value.tzinfo is None else value).astimezone(UTC)
+    except (OverflowError, ValueError):
+        return None
+
+
+def names(authors: str) -> tuple[str, ...]:
+    """ "Last, First and …" or "First Last and …" as names that are read aloud."""
+    found = []
+    for name in re.split(r"\s+and\s+", " ".join(authors.split())):
+        last, comma, first = name.partition(",")
+        found.append(f"{first.strip()} {last.strip()}" if comma and first.strip() else last.strip())
+    return tuple(name for name in found if name)
+
+
+def _arxiv_id(key: str, urls: str) -> str | None:
+    by_key = _ARXIV_KEY.match(key)
+    by_url = _ARXIV_URL.search(urls)
+    return by_key[1].replace("-", ".") if by_key else by_url[1] if by_url else None
+
+
+def _number(value: object) -> int | None:
+    try:
+        return int(value)  # type: ignore[call-overload,no-any-return]
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _year(value: object) -> int | None:
+    year = _number(value)
+    return year if year and 0 < year < 10_000 else None

@@ -1,0 +1,139 @@
+"""The strict, fast look at a feed: where its items are, and whether each is as it was the last time.
+
+The site writes a new lastBuildDate into an otherwise unchanged feed, so the whole never compares equal. expat finds
+the items in a stream, a hash of each one's bytes tells whether it is known, and only what is not goes to feedparser,
+in pieces: documents of a few items each, with the same root. What expat cannot read is left to feedparser whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+from xml.parsers import expat
+from xml.sax.saxutils import quoteattr
+
+PIECE_ITEMS = 200
+PIECE_BYTES = 1 << 20
+_CHUNK = 1 << 18
+_ITEMS = ("item", "entry")
+# Encodings in which markup is ASCII, so that items can be cut out by their bytes.
+_ENCODINGS = ("utf-8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "windows-1252")
+
+
+class NotScannableError(Exception):
+    """The document is not what the scan can read: broken, of an unusual kind, or without items."""
+
+
+@dataclass
+class Scan:
+    """Where the items of a document are. ``versions`` are hashes, equal for items that are byte for byte the same."""
+
+    head: bytes = b""
+    tail: bytes = b""
+    item: str = ""
+    starts: array[int] = field(default_factory=lambda: array("q"))
+    ends: array[int] = field(default_factory=lambda: array("q"))
+    versions: list[bytes] = field(default_factory=list)
+
+    def pieces(self, file: BinaryIO, wanted: Iterable[int]) -> Iterator[tuple[bytes, list[bytes]]]:
+        """Documents that hold these items, each with their versions."""
+        parts: list[bytes] = []
+        versions: list[bytes] = []
+        size, end = 0, f"</{self.item}>\n".encode()
+        for at in wanted:
+            file.seek(self.starts[at])
+            part = file.read(self.ends[at] - self.starts[at]) + end
+            if parts and (len(parts) >= PIECE_ITEMS or size + len(part) > PIECE_BYTES):
+                yield b"".join((self.head, *parts, self.tail)), versions
+                parts, versions, size = [], [], 0
+            parts.append(part)
+            versions.append(self.versions[at])
+            size += len(part)
+        if parts:
+            yield b"".join((self.head, *parts, self.tail)), versions
+
+
+def scan(file: BinaryIO) -> Scan:
+    """Raises NotScannableError; the file may be read by other means then."""
+    file.seek(0)
+    return _Scanner().run(file)
+
+
+class _Scanner:
+    def __init__(self) -> None:
+        self._found = Scan()
+        self._stack: list[tuple[str, dict[str, str]]] = []
+        self._encoding = "utf-8"
+        self._inside = False
+        self._parser = parser = expat.ParserCreate()
+        parser.XmlDeclHandler = self._declaration
+        parser.StartDoctypeDeclHandler = self._doctype
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+
+    def run(self, file: BinaryIO) -> Scan:
+        found, window, base = self._found, b"", 0
+        seed = b""
+        try:
+            while chunk := file.read(_CHUNK):
+                if not base and not window and b"\x00" in chunk[:64]:
+                    raise NotScannableError("not of an encoding in which markup is ASCII")
+                window += chunk
+                self._parser.Parse(chunk)
+                for at in range(len(found.versions), len(found.ends)):
+                    seed = seed or hashlib.blake2b(found.head, digest_size=16).digest()
+                    raw = memoryview(window)[found.starts[at] - base : found.ends[at] - base]
+                    found.versions.append(hashlib.blake2b(raw, digest_size=16, key=seed).digest())
+                keep = found.starts[-1] if self._inside else found.ends[-1] if found.ends else 0
+                window, base = window[keep - base :], keep
+            self._parser.Parse(b"", True)
+        except expat.ExpatError as error:
+            raise NotScannableError(f"line {error.lineno}: {expat.ErrorString(error.code)}") from error
+        if not found.ends:
+            raise NotScannableError("no items")
+        return found
+
+    def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        self._encoding = (encoding or "utf-8").lower().replace("_", "-")
+        if self._encoding not in _ENCODINGS:
+            raise NotScannableError(f"written in {self._encoding[:40]}")
+
+    def _doctype(self, *_: object) -> None:
+        raise NotScannableError("has a document type of its own")  # its entities would be missing in pieces
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if name in _ITEMS and self._stack:
+            if not self._found.head:
+                self._open(name)
+            elif name != self._found.item:
+                raise NotScannableError("items of two kinds")
+            self._found.starts.append(self._parser.CurrentByteIndex)
+            self._inside = True
+            self._parser.StartElementHandler = None  # what is inside is feedparser's business
+        else:
+            self._stack.append((name, attributes))
+
+    def _end(self, name: str) -> None:
+        if self._inside:
+            if name == self._found.item:
+                self._inside = False
+                self._parser.StartElementHandler = self._start
+                if self._parser.CurrentByteIndex <= self._found.starts[-1]:
+                    raise NotScannableError("an empty item")
+                self._found.ends.append(self._parser.CurrentByteIndex)
+        elif not self._stack or self._stack.pop()[0] != name:
+            raise NotScannableError("items inside items")
+
+    def _open(self, item: str) -> None:
+        """From here on, items: what each piece begins and ends with."""
+        tags = [
+            f"<{name}" + "".join(f" {key}={quoteattr(value)}" for key, value in attributes.items()) + ">"
+            for name, attributes in self._stack
+        ]
+        head = f'<?xml version="1.0" encoding="{self._encoding}"?>\n' + "\n".join(tags) + "\n"
+        self._found.head = head.encode("ascii", "xmlcharrefreplace")
+        self._found.tail = "".join(f"</{name}>" for name, _ in reversed(self._stack)).encode("ascii", "replace")
+        self._found.item = item
