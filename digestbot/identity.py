@@ -20,7 +20,7 @@ SAME_TEXT = 0.4
 TELLING = 8  # words from which on two writers do not come up with the same text
 LONGEST_KEY = 500  # an index of PostgreSQL takes no more than 2,700 bytes
 _WORD = re.compile(r"\w+")
-_EMPTY_LINK = re.compile(r"!?\[[^\]]*\]\(\s*\)|<?https?://\S*|[()\[\]<>!.…\s]+")
+_EMPTY_LINK = re.compile(r"!?\[[^\]]*\]\(\s*\)|https?://\S*")
 _ADDRESS = re.compile(r"(?<=\]\()[^)]*(?=\))|<?https?://[^\s)>]*>?")
 _ARXIV_ID = re.compile(r"(?:arxiv:)?(\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})(?:v\d+)?", re.IGNORECASE)
 _DOI = re.compile(r"10\.\d{4,9}/\S{1,290}")
@@ -103,7 +103,8 @@ def _by_likeness(
         for at, summary in enumerate(incoming)
         if found[at] is None
         for one in known
-        if _could_be(summary, one)
+        if says_something(summary.body)
+        and _could_be(summary, one)
         and (
             (one.key == summary.paper.key and None in (one.handle, summary.handle))
             or (one.key != summary.paper.key and summary.handle is not None and one.handle == summary.handle)
@@ -124,7 +125,7 @@ def likeness(one: str, other: str) -> float:
 def says_something(body: str) -> bool:
     """Whether a summary's Markdown has anything to say: more than dots, bare addresses, and links whose address
     or text is missing. The store's feed cuts a text to "..." where its 500 bytes end inside a character."""
-    return bool(_WORD.search(_EMPTY_LINK.sub(" ", body)))
+    return _WORD.search(_EMPTY_LINK.sub(" ", body)) is not None
 
 
 def is_cut(body: str, whole: str) -> bool:

@@ -209,6 +209,7 @@ def test_redirects_are_followed_and_conditions_stay_with_their_host() -> None:
     with server(http(b"<rss/>")) as (inner, requests), server(http(b"", "302 Found", Location=inner)) as (outer, _):
         fetched = fetcher().fetch(outer, '"1"')
     assert fetched is not None
+    fetched.file.close()
     assert b"If-None-Match" not in requests[0]
 
 

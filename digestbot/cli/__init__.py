@@ -18,11 +18,12 @@ OK, TROUBLE, USAGE, ATTENTION = 0, 1, 2, 3
 # command -> the module beside this one and the function in it
 COMMANDS = {name: ("commands", name) for name in ("run", "once", "send", "preview", "check")}
 COMMANDS |= {name: ("care", name) for name in ("posts", "pause", "resume", "db")}
+COMMANDS |= {name: ("asking", name) for name in ("backlog", "alarms")}
 COMMANDS |= {name: ("local", name) for name in ("init", "sandbox", "demo")}
 
 _EPILOG = """\
 exit codes: 0 done; 1 something went wrong; 2 wrong usage or configuration;
-3 done, but something waits for a person (digestbot posts shows what).
+3 done, but something waits for a person (digestbot posts and alarms show what).
 The configuration is -c FILE, else $DIGESTBOT_CONFIG, ./config.toml, or
 digestbot/config.toml in $XDG_CONFIG_HOME. Results go to stdout, logs to stderr."""
 
@@ -72,6 +73,17 @@ def parser() -> argparse.ArgumentParser:
     preview = add("preview", "show exactly what would be sent next; reads the sources, touches nothing")
     preview.add_argument("digest", metavar="DIGEST")
     preview.add_argument("--channel", metavar="CHANNEL", help="only this one of the digest's channels")
+    backlog = add("backlog", "list what a digest would publish next, and what waits for what")
+    backlog.add_argument("digest", metavar="DIGEST")
+    backlog.add_argument("--channel", metavar="CHANNEL", help="only for this one of the digest's channels")
+    backlog.add_argument("--limit", type=_positive, metavar="N", help="only the first N of each channel")
+    alarms = add("alarms", "list what waits for your word, and give it")
+    words = alarms.add_subparsers(dest="action", metavar="[ACTION]", title="your word on one alarm")
+    for name, help_ in (
+        ("confirm", "it is right: do what the alarm holds back"),
+        ("dismiss", "let the posts be as they are"),
+    ):
+        words.add_parser(name, help=help_, parents=[common]).add_argument("id", type=int, metavar="ID")
     posts = add("posts", "list what was posted and what waits, in the order it was made")
     posts.add_argument(
         "--status", action="append", metavar="STATUS", help="only posts that stand here (may be repeated)"
@@ -79,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     posts.add_argument("--channel", metavar="CHANNEL", help="only posts on this channel")
     posts.add_argument("--digest", metavar="DIGEST", help="only posts of this digest")
     posts.add_argument("--limit", type=_positive, metavar="N", help="only the newest N")
-    actions = posts.add_subparsers(dest="action", metavar="ACTION", title="actions on one post")
+    actions = posts.add_subparsers(dest="action", metavar="[ACTION]", title="actions on one post")
     show = actions.add_parser("show", help="everything about one post: text, attempts, what was seen", parents=[common])
     show.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print it as JSON")
     resolve = actions.add_parser("resolve", help="decide about a post that waits for a person", parents=[common])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from digestbot.cli import OK, TROUBLE
 from digestbot.cli.common import load_config, now_, open_ledger
-from digestbot.errors import ConfigError
+from digestbot.errors import ConfigError, LedgerError
 from digestbot.model import PostRow, PostStatus, Receipt
 
 if TYPE_CHECKING:
@@ -21,13 +21,21 @@ PAGE = 500  # posts to a transaction
 
 
 @contextmanager
-def _existing(arguments: argparse.Namespace) -> Iterator[tuple[Config, Ledger]]:
+def existing(arguments: argparse.Namespace) -> Iterator[tuple[Config, Ledger]]:
     """The configuration and its ledger, which must be there already."""
     config = load_config(arguments)
     ledger = open_ledger(config)
     if ledger.file is not None and not ledger.file.exists():
         raise ConfigError([f"there is no ledger at {ledger.file} yet; digestbot run or once makes it"])
     try:
+        if arguments.command != "db":
+            from digestbot.schema import REVISION
+
+            with ledger.read() as tx:
+                if ledger.revision(tx) not in (None, REVISION):
+                    raise LedgerError(
+                        "the ledger is an older digestbot's: bring it up to date with digestbot db upgrade"
+                    )
         yield config, ledger
     finally:
         ledger.close()
@@ -45,7 +53,7 @@ def _list(arguments: argparse.Namespace) -> int:
         statuses = [PostStatus(status) for status in arguments.status or ()]
     except ValueError:
         raise ConfigError([f"--status: one of {', '.join(PostStatus)}"]) from None
-    with _existing(arguments) as (_, ledger):
+    with existing(arguments) as (_, ledger):
         rows = _pages(ledger, statuses, arguments)
         if arguments.json:
             output.json_rows(rows)
@@ -76,7 +84,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from digestbot.cli import output
     from digestbot.ledger import views
 
-    with _existing(arguments) as (config, ledger), ledger.read() as tx:
+    with existing(arguments) as (config, ledger), ledger.read() as tx:
         row = views.post_row(tx, arguments.id)
         attempts, looks = views.history(tx, arguments.id)
         if arguments.json:
@@ -90,7 +98,7 @@ def _resolve(arguments: argparse.Namespace) -> int:
     from digestbot.ledger import delivery, views
     from digestbot.publishers import publisher_for
 
-    with _existing(arguments) as (config, ledger), ledger.begin() as tx:
+    with existing(arguments) as (config, ledger), ledger.begin() as tx:
         row = views.post_row(tx, arguments.id)
         receipt: Receipt | None = None
         decision = PostStatus.PENDING
@@ -111,7 +119,7 @@ def pause(arguments: argparse.Namespace) -> int:
     """Stop a channel."""
     from digestbot.ledger import delivery
 
-    with _existing(arguments) as (config, ledger), ledger.begin() as tx:
+    with existing(arguments) as (config, ledger), ledger.begin() as tx:
         delivery.pause(tx, _channel(config, arguments.channel), arguments.reason, now_())
     print(f"channel {arguments.channel} is paused; digestbot resume {arguments.channel} lets it go on")
     return OK
@@ -121,7 +129,7 @@ def resume(arguments: argparse.Namespace) -> int:
     """Let a channel go on."""
     from digestbot.ledger import delivery
 
-    with _existing(arguments) as (config, ledger), ledger.begin() as tx:
+    with existing(arguments) as (config, ledger), ledger.begin() as tx:
         delivery.resume(tx, _channel(config, arguments.channel))
     print(f"channel {arguments.channel} goes on")
     return OK
@@ -135,7 +143,7 @@ def _channel(config: Config, name: str) -> str:
 
 def db(arguments: argparse.Namespace) -> int:
     """Care for the ledger."""
-    with _existing(arguments) as (_, ledger):
+    with existing(arguments) as (_, ledger):
         if arguments.action == "backup":
             ledger.backup(Path(arguments.file), now_())
             print(f"wrote {arguments.file}: when it is used as the ledger, it looks at the platforms before it posts")

@@ -11,8 +11,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from digestbot.cli import ATTENTION, OK, TROUBLE
-from digestbot.cli.common import known_digest, load_config, now_, open_ledger, open_service, until_signalled
-from digestbot.errors import ConfigError, DigestbotError
+from digestbot.cli.common import (
+    known_channels,
+    known_digest,
+    load_config,
+    now_,
+    open_ledger,
+    open_service,
+    until_signalled,
+)
+from digestbot.errors import DigestbotError
 from digestbot.model import PostStatus
 
 if TYPE_CHECKING:
@@ -71,12 +79,13 @@ def send(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace, service: Service, report: Report) -> int:
     from digestbot.cli import output
-    from digestbot.ledger import views
+    from digestbot.ledger import changes, views
 
     touched = {*report.made, *(post for post, _ in report.concluded), *(post for post, _ in report.settled)}
     with service.ledger.read() as tx:
         rows = list(views.post_rows(tx, ids=sorted(touched))) if touched else []
         waiting = views.waiting_for_a_person(tx)
+        alarms = changes.open_alarms(tx)
         paused = views.paused_channels(tx)
     failed = any(row.status is PostStatus.FAILED for row in rows)
     if arguments.json:
@@ -88,6 +97,7 @@ def _report(arguments: argparse.Namespace, service: Service, report: Report) -> 
                 "paused_channels": paused,
                 "troubles": report.troubles,
                 "waiting_for_a_person": waiting,
+                "alarms": [output.alarm_json(alarm) for alarm in alarms],
             }
         )
     else:
@@ -100,7 +110,9 @@ def _report(arguments: argparse.Namespace, service: Service, report: Report) -> 
             f"{waiting} post(s) wait for a person: digestbot posts --status unknown --status quarantined",
             file=sys.stderr,
         )
-    if paused or waiting or failed:
+    for alarm in alarms:
+        print(f"{output.alarm_line(alarm)}; see digestbot alarms", file=sys.stderr)
+    if paused or waiting or failed or alarms:
         return ATTENTION
     return TROUBLE if report.source_errors or report.render_errors or report.troubles else OK
 
@@ -114,15 +126,13 @@ def preview(arguments: argparse.Namespace) -> int:
 
     config = load_config(arguments)
     digest = known_digest(config, arguments.digest)
-    channels = config.digests[digest].channels
-    if arguments.channel is not None and arguments.channel not in channels:
-        raise ConfigError([f"digest {digest} has no channel {arguments.channel!r}; it has {', '.join(channels)}"])
+    channels = known_channels(config, digest, arguments.channel)
     ledger = open_ledger(config)
     if ledger.file is not None and not ledger.file.exists():
         ledger = Ledger("sqlite://")  # so that not even an empty file is left behind
     shown = []
     try:
-        for channel in [arguments.channel] if arguments.channel else channels:
+        for channel in channels:
             found = Service(config, ledger, now_).preview(digest, channel)
             platform, zone = config.platform(channel), config.zone(digest)
             limit = LIMITS[platform]

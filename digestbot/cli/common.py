@@ -56,14 +56,15 @@ def open_service(config: Config, **options: Any) -> Iterator[Service]:
 
     gc.freeze()  # what was imported stays for good: no collection needs to walk through it
     ledger = open_ledger(config)
+    service = Service(config, ledger, now_, **options)
     try:
-        service = Service(config, ledger, now_, **options)
         service.prepare()
         damage = ledger.check()
         if damage:
             raise LedgerError(f"the ledger is damaged, nothing is posted: {damage[0]}; restore a backup")
         yield service
     finally:
+        service.close()
         ledger.close()
 
 
@@ -72,6 +73,14 @@ def known_digest(config: Config, name: str) -> str:
     if name not in config.digests:
         raise ConfigError([f"there is no digest {name!r}; known: {', '.join(config.digests) or 'none'}"])
     return name
+
+
+def known_channels(config: Config, digest: str, wanted: str | None) -> tuple[str, ...]:
+    """The digest's channels, or the one of them that is wanted. Raises ConfigError for one that it has not."""
+    channels = config.digests[digest].channels
+    if wanted is not None and wanted not in channels:
+        raise ConfigError([f"digest {digest} has no channel {wanted!r}; it has {', '.join(channels)}"])
+    return (wanted,) if wanted is not None else channels
 
 
 def until_signalled() -> threading.Event:

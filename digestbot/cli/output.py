@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from digestbot.model import Message, Platform, PostRow
+from digestbot.model import Action, Alarm, Message, Platform, PostRow
 from digestbot.text import LIMITS
 
 
@@ -25,6 +25,8 @@ def post_json(row: PostRow) -> dict[str, Any]:
     """A post as scripts get it."""
     return {
         "id": row.id,
+        "action": row.action,
+        "target": row.target,
         "status": row.status,
         "channel": row.channel,
         "digest": row.digest,
@@ -63,12 +65,33 @@ def post_table(rows: Iterable[PostRow]) -> None:
 
 def post_line(row: PostRow) -> str:
     """A post in one line, and what went wrong with it in another."""
-    title = textwrap.shorten(row.text.splitlines()[0], 48, placeholder="…")
+    title = row.text.splitlines()[0]
+    if row.action is not Action.PUBLISH:
+        title = f"({row.action} of {row.target}) {title}"
+    title = textwrap.shorten(title, 48, placeholder="…")
     where = row.receipt.url if row.receipt else ""
     when = f"{row.at:%Y-%m-%d %H:%M}"
     line = f"{row.id:>5}  {row.status:<11}  {row.channel:<8}  {row.digest:<10}  {when:<16}  {title:<48}  {where}"
     again = f"; again at {row.not_before:%Y-%m-%d %H:%M:%S}" if row.not_before else ""
     return line.rstrip() + (f"\n       {row.error}{again}" if row.error and not row.receipt else "")
+
+
+def alarm_json(alarm: Alarm) -> dict[str, Any]:
+    """An alarm as scripts get it."""
+    return {
+        "id": alarm.id,
+        "kind": alarm.kind,
+        "subject": alarm.subject,
+        "note": alarm.note,
+        "raised_at": alarm.raised_at.isoformat(timespec="seconds"),
+        "posts": list(alarm.posts),
+    }
+
+
+def alarm_line(alarm: Alarm) -> str:
+    """An alarm in one line."""
+    held = f"; holds back posts {', '.join(map(str, alarm.posts))}" if alarm.posts else ""
+    return f"alarm {alarm.id}, {alarm.raised_at:%Y-%m-%d %H:%M} UTC, {alarm.kind} ({alarm.subject}): {alarm.note}{held}"
 
 
 def framed(message: Message, platform: Platform) -> str:
@@ -83,6 +106,7 @@ def post_history(row: PostRow, attempts: list[dict[str, Any]], looks: list[dict[
     """A post with all that was tried and seen."""
     print(
         f"post {row.id}: {row.status} (digest {row.digest} on {row.channel}, slot {row.slot}, part {row.position + 1})"
+        + ("" if row.action is Action.PUBLISH else f", {row.action} of post {row.target}")
     )
     if row.receipt:
         print(f"  {row.receipt.url}")

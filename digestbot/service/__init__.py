@@ -117,7 +117,7 @@ class Service:
     def plan(self, digest: str, channel: str, report: Report) -> None:
         """Grow the backlog, and make the edition of the slot that is due, if one is."""
         now = self.clock()
-        since = self._extend_backlog(digest, channel)
+        since = self.extend_backlog(digest, channel)
         if since is None:
             return
         settings = self.config.digests[digest]
@@ -125,7 +125,7 @@ class Service:
         if slot is not None:
             self._make(digest, channel, slot, report, scheduled=True)
 
-    def _extend_backlog(self, digest: str, channel: str) -> datetime | None:
+    def extend_backlog(self, digest: str, channel: str) -> datetime | None:
         """Gives the instant after which slots count: the last one reached, or when the digest was first seen."""
         settings, now = self.config.digests[digest], self.clock()
         with self.ledger.begin() as tx:
@@ -216,7 +216,7 @@ class Service:
         for source in settings.sources:
             self.poller.poll(source, report, at_once=True)
         for channel in settings.channels:
-            self._extend_backlog(digest, channel)
+            self.extend_backlog(digest, channel)
             for _ in range(count):
                 if self.stopping():
                     break
@@ -246,7 +246,7 @@ class Service:
             poller = self.poller.over(ledger)
             for name, (fetched, after) in found.items():
                 poller.rehearse(name, fetched, after)
-            since = other._extend_backlog(digest, channel) or now
+            since = other.extend_backlog(digest, channel) or now
             chosen, messages = other.next_edition(digest, channel)
             with ledger.read() as tx:
                 counts = views.backlog_counts(tx, digest, channel)

@@ -143,7 +143,7 @@ class Database:
 
     def _few(self, table: str) -> bool:
         few = f"SELECT 1 AS one FROM {table} LIMIT {FEW + 1}"  # noqa: S608 - a name from our own layout
-        rows = self._rows(f"SELECT COUNT(*) AS many FROM ({few}) few", {})
+        rows = self._rows(f"SELECT COUNT(*) AS many FROM ({few}) few", {})  # noqa: S608
         return int(rows[0]["many"]) <= FEW
 
     def _of(self, statement: str, keys: Iterable[str]) -> list[dict[str, Any]]:

@@ -117,8 +117,9 @@ class Fetcher:
             raise SourceError(f"{shown(url)}: sent in an encoding that was not asked for: {encoding}")
         file = cast("BinaryIO", tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115 - the reader's to close
         try:
-            size, hash_ = 0, hashlib.blake2b(digest_size=16)
+            size, received, hash_ = 0, False, hashlib.blake2b(digest_size=16)
             while chunk := response.read1(_CHUNK):
+                received = True
                 for piece in _inflated(inflate, chunk) if inflate else (chunk,):
                     size += len(piece)
                     if size > self._most_bytes:
@@ -131,7 +132,7 @@ class Fetcher:
             if self._wire.expired:
                 raise TimeoutError
             length = response.headers.get("Content-Length")
-            if inflate is not None and not inflate.eof and size:
+            if inflate is not None and not inflate.eof and received:
                 raise SourceError(f"{shown(url)}: the answer was cut off")
             if length and length.isdecimal() and inflate is None and size < int(length):
                 raise SourceError(f"{shown(url)}: the answer was cut off after {size} of {length} bytes")
