@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
+from stores import Store
 
 from digestbot import config as configuration
 from digestbot.gate import Gate
@@ -107,6 +108,47 @@ def sqlite_ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened.prepare()
     yield opened
     opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """The site's database, empty, in each kind of database; on MariaDB as the site has it: UTF-8 in latin1 columns,
+    and a reader who may only SELECT."""
+    if request.param == "sqlite":
+        engine = sa.create_engine(f"sqlite:///{tmp_path / 'store.db'}", hide_parameters=True)
+        yield Store(engine, f"sqlite:///{tmp_path / 'store.db'}")
+        engine.dispose()
+        return
+    name = f"store_{uuid.uuid4().hex}"
+    if request.param == "postgresql":
+        server = sa.make_url(request.getfixturevalue("postgresql")).set(drivername="postgresql+psycopg")
+        create, drop, options = f"CREATE DATABASE {name}", f"DROP DATABASE {name} WITH (FORCE)", {}
+    else:
+        given = os.environ.get("DIGESTBOT_TEST_MARIADB")
+        if not given:
+            message = "needs MariaDB: name a server's root in DIGESTBOT_TEST_MARIADB (mysql://root@127.0.0.1:3306)"
+            pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+        server = sa.make_url(given).set(drivername="mysql+pymysql")
+        create, drop = f"CREATE DATABASE {name} CHARACTER SET latin1", f"DROP DATABASE {name}"
+        options = {"connect_args": {"charset": "utf8mb4"}}
+    root = sa.create_engine(server, isolation_level="AUTOCOMMIT", **options)
+    with root.connect() as connection:
+        connection.exec_driver_sql(create)
+        if request.param == "mariadb":
+            connection.exec_driver_sql(f"CREATE USER {name[:30]} IDENTIFIED BY 'reads-only'")
+            connection.exec_driver_sql(f"GRANT SELECT ON {name}.* TO {name[:30]}")
+    address = server.set(database=name)
+    engine = sa.create_engine(address, hide_parameters=True, **options)
+    reader = address
+    if request.param == "mariadb":
+        reader = address.set(drivername="mysql", username=name[:30], password="reads-only")
+    yield Store(engine, reader.render_as_string(hide_password=False), latin1=request.param == "mariadb")
+    engine.dispose()
+    with root.connect() as connection:
+        connection.exec_driver_sql(drop)
+        if request.param == "mariadb":
+            connection.exec_driver_sql(f"DROP USER {name[:30]}")
+    root.dispose()
 
 
 # ---- the sandbox, a feed in it, and a service that uses both
@@ -229,16 +271,23 @@ def make_service(sandbox: Sandbox, clock: Clock, database_url: str) -> Iterator[
     """A service over the sandbox's feed and platforms; each call makes another over the same ledger, as a
     restarted or a second process would have it."""
     opened: list[Ledger] = []
+    services: list[Service] = []
 
-    def make(**digest: Any) -> Service:
-        built = configuration.build(raw_config(sandbox.url, **digest))
+    def make(*, source: dict[str, Any] | None = None, **digest: Any) -> Service:
+        raw = raw_config(sandbox.url, **digest)
+        if source is not None:
+            raw["sources"]["store"] = source
+        built = configuration.build(raw)
         book = Ledger(database_url)
         opened.append(book)
         service = Service(built, book, clock)
         service.prepare()
+        services.append(service)
         return service
 
     yield make
+    for service in services:
+        service.close()
     for book in opened:
         book.close()
 

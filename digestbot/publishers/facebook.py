@@ -130,9 +130,10 @@ class FacebookPublisher:
 
     def update(self, receipt: str, message: Message, *, seconds: float, may_send: Callable[[], bool]) -> None:
         """POST /{post}: the text; what was attached stays. Facebook lets only the app edit that made the post."""
+        path = f"{self._graph.version}/{receipt}"  # the SDK has no method for this
         try:
             answer = self._call(
-                seconds, may_send, lambda: self._graph.request(receipt, post_args={"message": message.text})
+                seconds, may_send, lambda: self._graph.request(path, post_args={"message": message.text})
             )
         except PublishError as error:
             if _is_gone(error.__cause__):
@@ -144,7 +145,7 @@ class FacebookPublisher:
     def delete(self, receipt: str, *, seconds: float, may_send: Callable[[], bool]) -> None:
         """DELETE /{post}."""
         try:
-            answer = self._call(seconds, may_send, lambda: self._graph.request(receipt, method="DELETE"))
+            answer = self._call(seconds, may_send, lambda: self._graph.delete_object(receipt))
         except PublishError as error:
             if _is_gone(error.__cause__):
                 return

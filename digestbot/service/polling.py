@@ -380,7 +380,7 @@ class Poller:
                     gone.append(row.id)
             if gone:
                 intake.withdraw(tx, name, gone, len(rows), now)
-        return replace(taken, withdrawn=len(gone))
+        return replace(taken, unchanged=len(rows) - taken.changed - len(gone), withdrawn=len(gone))
 
     def confirm(self, summaries: Sequence[Summary]) -> bool:
         """Whether these summaries are still in their databases as the ledger knows them; if not, it knows them now.

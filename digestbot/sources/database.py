@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
@@ -179,7 +180,7 @@ class Database:
     @property
     def shown(self) -> str:
         """The address without names, passwords and options, for messages and for telling one store from another."""
-        return self._engine.url.set(username=None, password=None, query={}).render_as_string()
+        return unquote(self._engine.url.set(username=None, password=None, query={}).render_as_string())
 
 
 _NARROW = ("paper", "store_id", "changed", "votes", "title", "username", "writer", "orcid")
@@ -212,7 +213,7 @@ def _engine(source: DatabaseSource, folder: Path) -> sa.Engine:
             limits = f"-c statement_timeout={seconds * 1000} -c default_transaction_read_only=on"
             options = {"connect_timeout": CONNECT_SECONDS, "options": limits}
         elif backend == "sqlite":
-            file = folder / str(address.database or "")
+            file = quote(str(folder / str(address.database or "")))
             address = address.set(database=f"file:{file}", query={"mode": "ro", "uri": "true"})
             options = {"timeout": seconds}
         engine = sa.create_engine(
@@ -225,12 +226,12 @@ def _engine(source: DatabaseSource, folder: Path) -> sa.Engine:
             connect_args=options,
             poolclass=sa.pool.QueuePool,
         )
-    except ArgumentError as error:
-        raise SourceError("not a database's address; write one such as mysql://user@host/name") from error
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        extra = {"mysql": "mysql", "mariadb": "mysql", "postgresql": "postgresql"}.get(backend, "")
+        extra = {"mysql": "mysql", "mariadb": "mysql", "postgresql": "postgresql"}.get(backend)
         mend = f"pip install 'digestbot[{extra}]'" if extra else "install one that SQLAlchemy knows"
         raise SourceError(f"a {backend} database needs a driver: {mend}") from error
+    except ArgumentError as error:
+        raise SourceError("not a database's address; write one such as mysql://user@host/name") from error
     if backend == "sqlite":
         sa.event.listen(engine, "connect", _set_up_sqlite)
     return engine
