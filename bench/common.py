@@ -47,27 +47,37 @@ def feed(items: int, *, seed: int = 1, built: str = "Mon, 02 Nov 2026 08:00:00 +
     )
     parts = [head]
     for number in range(items):
-        paragraphs = []
-        for part in range(5):
-            words = [draw.choice(vocabulary) for _ in range(60)]
-            words[0] = words[0].capitalize()
-            words[30] = f"*{words[30]}*"
-            words[45] += "."
-            if number % 5 < 2:
-                words[20] = draw.choice(FORMULAS).replace("}", f"}}{draw.randrange(10)}", 1)
-            paragraphs.append(" ".join(words) + ".")
-            if part == 1:
-                paragraphs.append("## Method\n\n* **first** point\n* second point")
+        body = _body(number, draw, vocabulary)
         key = f"conf/bench/Paper{number}"
         link = f"http://www.shortscience.org/paper?bibtexKey={key}#reader{number % 200}"
         parts.append(
             f"<item>\n\t<shortscience:bibtexkey>{key}</shortscience:bibtexkey>\n\t<shortscience:votes>{number % 9 + 2}"
             f"</shortscience:votes>\n\t<title>A Paper of Number {number} on Learning</title>\n  \t  \t<author>Reader "
-            f"{number % 200}</author>\n\t\t\t\t<description>{escape(chr(10).join(p + chr(10) for p in paragraphs))}"
+            f"{number % 200}</author>\n\t\t\t\t<description>{escape(body)}"
             f"</description>\n\t\t<link>{link}</link>\n\t<guid>{link}</guid>\n\t<pubDate>Sun, 01 Nov 2026 "
             f"{number // 60 % 24:02}:{number % 60:02}:00 +0000</pubDate>\n</item>"
         )
     return ("\n".join(parts) + "\n</channel>\n</rss>\n").encode()
+
+
+def feed_body(number: int) -> str:
+    """One summary's text."""
+    return _body(number, random.Random(number), PROSE.split())
+
+
+def _body(number: int, draw: random.Random, vocabulary: list[str]) -> str:
+    paragraphs = []
+    for part in range(5):
+        words = [draw.choice(vocabulary) for _ in range(60)]
+        words[0] = words[0].capitalize()
+        words[30] = f"*{words[30]}*"
+        words[45] += "."
+        if number % 5 < 2:
+            words[20] = draw.choice(FORMULAS).replace("}", f"}}{draw.randrange(10)}", 1)
+        paragraphs.append(" ".join(words) + ".")
+        if part == 1:
+            paragraphs.append("## Method\n\n* **first** point\n* second point")
+    return "\n".join(paragraph + "\n" for paragraph in paragraphs)
 
 
 @contextmanager

@@ -149,7 +149,8 @@ def _spoken(body: str) -> list[str]:
 
 def title_key(title: str) -> str | None:
     """What two titles of one paper have in common: all but full stops, case and white space; None for none."""
-    words = " ".join(html.unescape(html.unescape(title)).replace(".", "").casefold().split())
+    told = html.unescape(html.unescape(title)) if "&" in title else title
+    words = " ".join(told.replace(".", "").casefold().split())
     return short_key(words) or None
 
 

@@ -14,15 +14,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PAGE_SECRETS, SECRETS, Feed, filled_in
+import sqlalchemy as sa
+from conftest import PAGE_SECRETS, SECRETS, Feed, feed_item, filled_in
 
 from digestbot import __version__
 from digestbot.cli import COMMANDS as KNOWN
 from digestbot.cli import parser
 from digestbot.sandbox import Answer, Sandbox
 
-COMMANDS = ["run", "once", "send", "preview", "posts", "pause", "resume", "db", "check", "init", "sandbox", "demo"]
-JSON_COMMANDS = ["once", "send", "preview", "posts", "check", "demo"]
+COMMANDS = [
+    "run",
+    "once",
+    "send",
+    "preview",
+    "posts",
+    "backlog",
+    "alarms",
+    "pause",
+    "resume",
+    "db",
+    "check",
+    "init",
+    "sandbox",
+    "demo",
+]
+JSON_COMMANDS = ["once", "send", "preview", "posts", "backlog", "alarms", "check", "demo"]
 
 
 def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
@@ -239,6 +255,57 @@ def test_care_for_the_ledger(config: str, feed: Feed, tmp_path: Path) -> None:
     code, _, err = digestbot("-c", config, "once")
     assert code == 1
     assert "nothing is posted" in err or "malformed" in err
+
+
+def test_the_backlog_says_what_comes_next_and_what_waits_for_what(config: str, feed: Feed) -> None:
+    feed.add(1)
+    feed.add(2, body="...")
+    feed.add(3, user="anon")
+    assert digestbot("-c", config, "backlog", "latest")[0] == 2  # no ledger yet
+    digestbot("-c", config, "once", "-q")
+    code, out, _ = digestbot("-c", config, "backlog", "latest")
+    assert code == 0
+    assert "latest on x: 3 waiting, 0 taken, 0 skipped" in out
+    assert [line.split()[-1] for line in out.splitlines() if "Paper Number" in line] == ["next", "next", "yet"] * 2
+    assert "anonymous" in out
+    code, out, _ = digestbot("-c", config, "backlog", "latest", "--channel", "x", "--limit", "2", "--json")
+    (shown,) = json.loads(out)
+    assert [row["waits_for"] for row in shown["waiting"]] == [None, None]
+    assert shown["waiting"][0]["title"] == "Paper Number 1"
+    code, out, _ = digestbot("-c", config, "backlog", "latest", "--json")
+    assert json.loads(out)[1]["waiting"][2]["waits_for"] == "has no text yet"
+    assert digestbot("-c", config, "backlog", "nonesuch")[0] == 2
+    assert digestbot("-c", config, "backlog", "latest", "--channel", "nonesuch")[0] == 2
+
+
+def test_an_alarm_waits_for_the_operators_word(config: str, feed: Feed) -> None:
+    feed.add(1)
+    digestbot("-c", config, "once", "-q")
+    assert digestbot("-c", config, "alarms") == (0, "no alarms\n", "")
+    feed.items[:] = [feed_item(number) for number in (7, 8, 9)]
+    assert digestbot("-c", config, "send", "latest")[0] == 3
+    code, out, _ = digestbot("-c", config, "alarms")
+    assert code == 0
+    assert "alarm 1" in out
+    assert "gap (store): all 3 items of the feed are new" in out
+    code, out, _ = digestbot("-c", config, "once", "--json")
+    assert code == 3
+    assert json.loads(out)["alarms"][0]["kind"] == "gap"
+    assert json.loads(digestbot("-c", config, "alarms", "--json")[1])[0]["posts"] == []
+    assert digestbot("-c", config, "alarms", "confirm", "1")[1] == "alarm 1 is confirmed\n"
+    assert digestbot("-c", config, "alarms", "dismiss", "1")[0] == 1
+    assert digestbot("-c", config, "once")[0] == 0
+
+
+def test_an_older_digestbots_ledger_is_brought_up_to_date_on_request(config: str, feed: Feed) -> None:
+    digestbot("-c", config, "once", "-q")
+    ledger = sa.create_engine(f"sqlite:///{Path(config).parent / 'ledger.db'}")
+    with ledger.begin() as tx:
+        tx.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+    ledger.dispose()
+    code, _, err = digestbot("-c", config, "alarms")
+    assert code == 1
+    assert "digestbot db upgrade" in err
 
 
 def test_a_ledger_that_cannot_be_written_or_forgets(config: str) -> None:

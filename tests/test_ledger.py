@@ -119,6 +119,55 @@ def test_named_constraints_are_the_same_in_migrations_and_code(tmp_path: Path) -
     assert len(made[0]) > 15
 
 
+def test_a_first_ledger_with_all_that_it_holds_is_brought_up_to_date(database_url: str) -> None:
+    """What 0001 held is there afterwards, and every reference still leads somewhere."""
+    old = Ledger(database_url)
+    with old.begin() as tx:
+        Ledger.migrate(tx, None, to="0001")
+        for statement in (
+            "INSERT INTO sources (name, failures) VALUES ('store', 0)",
+            "INSERT INTO papers (id, key, title) VALUES (1, 'conf/a', 'A Title.'), (2, 'conf/b', 'B')",
+            "INSERT INTO summaries (id, source, paper_id, handle, body, link, fingerprint, taken_in_at) "
+            "VALUES (1, 'store', 1, 'ada', 'text', 'https://example.org', '', '2026-11-01 08:00:00')",
+            "INSERT INTO slots (id, digest, channel, nominal, due, scheduled, reached_at) "
+            "VALUES (1, 'latest', 'x', 'n', '2026-11-01 09:00:00', true, '2026-11-01 09:00:00')",
+            "INSERT INTO editions (id, slot_id, digest, channel, made_at) VALUES (1, 1, 'latest', 'x', '2026-11-01 09:00:00')",
+            "INSERT INTO backlog (digest, channel, summary_id, status, edition_id, position) VALUES ('latest', 'x', 1, 'taken', 1, 0)",
+            "INSERT INTO posts (id, edition_id, position, channel, status, text, receipt_id, receipt_url, made_at) "
+            "VALUES (1, 1, 0, 'x', 'published', 'what it said', '77', 'https://x.com/77', '2026-11-01 09:00:00')",
+            "INSERT INTO attempts (id, post_id, epoch, started_at, deadline) VALUES (1, 1, 1, '2026-11-01 09:00:00', '2026-11-01 09:02:00')",
+        ):
+            tx.exec_driver_sql(statement)
+    with old.rehearsal() as rehearsal:
+        rehearsal.prepare()  # what preview does
+    with old.read() as tx:
+        assert Ledger.revision(tx) == "0001"
+    old.prepare()
+    with old.read() as tx:
+        assert Ledger.revision(tx) == schema.REVISION
+        (row,) = views.post_rows(tx)
+        assert (row.text, row.status, row.receipt) == (
+            "what it said",
+            PostStatus.PUBLISHED,
+            Receipt("77", "https://x.com/77"),
+        )
+        assert len(views.history(tx, 1)[0]) == 1
+        assert dict(tx.execute(sa.select(schema.paper_keys.c.key, schema.paper_keys.c.paper_id)).all()) == {
+            "conf/a": 1,
+            "conf/b": 2,
+        }
+        assert tx.scalar(sa.select(schema.summaries.c.key)) == "conf/a"
+        assert list(tx.scalars(sa.select(schema.papers.c.title_key).order_by(schema.papers.c.id))) == ["a title", "b"]
+    with old.begin() as tx, pytest.raises(IntegrityError):  # references are enforced again
+        tx.execute(
+            schema.posts.insert().values(
+                id=9, edition_id=99, position=0, channel="x", status="pending", text="", made_at=START
+            )
+        )
+    assert old.check() == []
+    old.close()
+
+
 def test_preparing_twice_changes_nothing(ledger: Ledger) -> None:
     fill(ledger, 1)
     ledger.prepare()

@@ -14,6 +14,12 @@ from conftest import filled_in
 ROOT = Path(__file__).parent.parent
 
 
+def _environment(site: Path) -> dict[str, str]:
+    """Without what would configure digestbot."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("DIGESTBOT_")}
+    return others | {"PYTHONPATH": str(site)}
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
@@ -31,7 +37,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(site)}
+    environment = _environment(site)
     return subprocess.run(
         [sys.executable, "-m", "digestbot", *arguments],
         cwd=site.parent,
@@ -65,7 +71,7 @@ def test_the_installed_wheel_does_the_main_job(installed: Path) -> None:
         cwd=installed.parent,
         capture_output=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(installed)},
+        env=_environment(installed),
     )
     assert where.stdout.startswith(str(installed))
     result = run(installed, "demo")

@@ -155,7 +155,7 @@ class Ledger:
         return revision
 
     @staticmethod
-    def migrate(connection: sa.Connection, found: str | None) -> None:
+    def migrate(connection: sa.Connection, found: str | None, to: str = "head") -> None:
         """Run the migrations after ``found``. Raises LedgerError where they do not know it."""
         # Imported here: Alembic is needed a few times in a ledger's life, not at every start.
         from alembic import command
@@ -166,7 +166,7 @@ class Ledger:
         settings.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
         settings.attributes["connection"] = connection
         try:
-            command.upgrade(settings, "head")
+            command.upgrade(settings, to)
         except CommandError as error:
             raise LedgerError(
                 f"the ledger is at revision {found}, which this digestbot does not know: it was written by a newer "

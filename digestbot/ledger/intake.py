@@ -146,7 +146,7 @@ def gap_filled(tx: sa.Connection, source: str) -> None:
 
 def fingerprint(summary: Summary) -> bytes:
     """A hash of everything that may change about a summary."""
-    paper = summary.paper
+    paper, hash_ = summary.paper, hashlib.blake2b(digest_size=16)
     parts = (
         paper.title,
         paper.arxiv_id,
@@ -159,12 +159,13 @@ def fingerprint(summary: Summary) -> bytes:
         summary.writer,
         summary.handle,
         summary.orcid,
-        summary.body,
         summary.link,
         summary.votes,
         summary.dated,
     )
-    return hashlib.blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    hash_.update(repr(parts).encode("utf-8", "surrogatepass"))
+    hash_.update(summary.body.encode("utf-8", "surrogatepass"))
+    return hash_.digest()
 
 
 def known_versions(tx: sa.Connection, source: str, versions: Sequence[bytes]) -> dict[bytes, int]:

@@ -51,17 +51,25 @@ def resolve(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str, int], 
             leader.update(dict.fromkeys(signs, key))
     made: set[int] = set()
     if fresh:
-        inserted = tx.execute(
-            papers.insert().returning(papers.c.id, sort_by_parameter_order=True), list(fresh.values())
-        ).scalars()
-        ids |= dict(zip(fresh, inserted, strict=True))
-        made = {ids[key] for key in fresh}
+        numbers = _new_ids(tx, len(fresh))
+        tx.execute(papers.insert(), [{"id": id_, **facts} for id_, facts in zip(numbers, fresh.values(), strict=True)])
+        ids |= dict(zip(fresh, numbers, strict=True))
+        made = set(numbers)
     ids |= {key: ids[first] for key, first in follow.items()}
     unfiled = [{"key": key, "paper_id": id_} for key, id_ in ids.items() if key not in known]
     if unfiled:
         tx.execute(paper_keys.insert(), unfiled)
     _complete(tx, [(ids[key], facts) for key, facts in rows.items() if key not in fresh])
     return ids, made
+
+
+def _new_ids(tx: sa.Connection, many: int) -> list[int]:
+    """Ids for so many new rows: asking for them first is far cheaper than having each given back."""
+    if tx.dialect.name == "postgresql":
+        sequence = sa.func.nextval(sa.func.pg_get_serial_sequence("papers", "id"))
+        return list(tx.scalars(sa.select(sequence).select_from(sa.func.generate_series(1, many))))
+    last = tx.scalar(sa.select(sa.func.max(papers.c.id))) or 0  # SQLite has one writer at a time
+    return list(range(last + 1, last + 1 + many))
 
 
 def _facts(paper: Paper) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from digestbot.sources.layouts import Layout, garbled, readable
 
 log = logging.getLogger(__name__)
 
-STRETCH = 1000  # papers, or known summaries, that a poll looks at beside the news
+STRETCH = 500  # papers, or known summaries, that a poll looks at beside the news
 PAGE = 200  # of the news
 FIRST_READING = 1000  # papers to a statement while reading the whole
 FEW = 20_000  # rows of a table that may be sorted without an index
@@ -75,19 +75,15 @@ class Database:
         """What the public summaries of these papers look like now."""
         found: Versions = defaultdict(Counter)
         for row in self._of(self.layout.narrow, keys):
-            found[readable(row["paper"])][self.layout.version(row)] += 1
+            found[readable(row["paper"])][self.layout.version(row, self.layout.columns)] += 1
         return found
 
     def summaries(self, keys: Iterable[str]) -> list[Summary]:
         """The public summaries of these papers, whole."""
         layout = self.layout
-        narrow = layout.narrow != layout.wide
-        columns: list[str] | None = None
         found = []
         for row in self._of(layout.wide, keys):
-            if columns is None:
-                columns = [name for name in row if not narrow or name in _NARROW]
-            summary = layout.summary(row, layout.version({name: row[name] for name in columns}))
+            summary = layout.summary(row, layout.version(row, layout.columns))
             if summary is None:
                 log.warning("source %s: a row is left out: its paper's key is none", self._name)
             else:
@@ -161,7 +157,9 @@ class Database:
         if "keys" in given:
             text = text.bindparams(sa.bindparam("keys", expanding=True))
         with self._connected() as connection:
-            return [dict(row) for row in connection.execute(text, given).mappings()]
+            result = connection.execute(text, given)
+            columns = tuple(result.keys())
+            return [dict(zip(columns, row, strict=True)) for row in result.all()]
 
     @contextmanager
     def _connected(self) -> Iterator[sa.Connection]:
@@ -181,9 +179,6 @@ class Database:
     def shown(self) -> str:
         """The address without names, passwords and options, for messages and for telling one store from another."""
         return unquote(self._engine.url.set(username=None, password=None, query={}).render_as_string())
-
-
-_NARROW = ("paper", "store_id", "changed", "votes", "title", "username", "writer", "orcid")
 
 
 def _raw(key: object) -> str:

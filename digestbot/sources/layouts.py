@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -32,12 +32,13 @@ Row = Mapping[str, Any]
 class Layout:
     """How one kind of store is read. In every statement ``{where}`` stands for a condition on ``key``.
 
-    ``narrow`` gives what tells that a summary changed, ``wide`` all of it; both have the columns ``paper`` (the
-    store's key of the paper) and ``store_id``. ``recent`` gives the papers of what was edited or voted on last,
+    ``narrow`` gives the ``columns`` that tell that a summary changed, ``wide`` all of it; both have the columns
+    ``paper`` (the store's key of the paper) and ``store_id``. ``recent`` gives the papers of what was edited or voted on last,
     newest first; each goes with the table and column that must have an index for that, where the table is large.
     """
 
     narrow: str
+    columns: tuple[str, ...]
     wide: str
     key: str
     keys: str
@@ -48,9 +49,12 @@ class Layout:
     own: bool = False
     filed: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def version(self, row: Row) -> bytes:
-        """Equal as long as the narrow row is."""
-        return hashlib.blake2b(repr(sorted(row.items())).encode("utf-8", "replace"), digest_size=16).digest()
+    @staticmethod
+    def version(row: Row, columns: Sequence[str]) -> bytes:
+        """Equal as long as the row is, as far as these columns go."""
+        return hashlib.blake2b(
+            repr([row[name] for name in columns]).encode("utf-8", "replace"), digest_size=16
+        ).digest()
 
     def summary(self, row: Row, version: bytes | None) -> Summary | None:
         """The wide row; None for one that can be no summary: it names no paper, or none that could be real."""
@@ -116,6 +120,7 @@ def shortscience(site: str, zone: ZoneInfo) -> Layout:
     newest = "SELECT paperid AS paper FROM {table} ORDER BY edited DESC LIMIT :most OFFSET :skip"
     return Layout(
         narrow=f"SELECT {mine} {tables}",
+        columns=("paper", "store_id", "changed", "votes", "title", "username", "writer", "orcid"),
         wide=f"SELECT {mine}, {rest} {tables}",
         key="v.paperid",
         keys="SELECT DISTINCT v.paperid AS paper FROM vignettes v WHERE {where} ORDER BY v.paperid LIMIT :most",
@@ -164,6 +169,7 @@ def own(query: str, columns: Iterable[str], site: str, zone: ZoneInfo) -> Layout
     recent = f"SELECT {key} AS paper {inner} ORDER BY q.changed DESC LIMIT :most OFFSET :skip"
     return Layout(
         narrow=rows,
+        columns=("paper", "store_id", *(name for name in columns if name not in ("id", "paper"))),
         wide=rows,
         key=key,
         keys=f"SELECT DISTINCT {key} AS paper {inner} WHERE {{where}} ORDER BY {key} LIMIT :most",
@@ -192,6 +198,8 @@ def readable(value: object) -> str:
     """
     if value is None:
         return ""
+    if type(value) is str and value.isascii() and "\x00" not in value:
+        return value
     held = bytes(value) if isinstance(value, bytearray | memoryview) else value
     text = held.decode("utf-8", "replace") if isinstance(held, bytes) else str(held)
     if not text.isascii():
@@ -238,7 +246,7 @@ def moment(value: object, zone: ZoneInfo) -> datetime | None:
 def names(authors: str) -> tuple[str, ...]:
     """ "Last, First and …" or "First Last and …" as names that are read aloud."""
     found = []
-    for name in re.split(r"\s+and\s+", " ".join(authors.split())):
+    for name in " ".join(authors.split()).split(" and "):
         last, comma, first = name.partition(",")
         found.append(f"{first.strip()} {last.strip()}" if comma and first.strip() else last.strip())
     return tuple(name for name in found if name)
