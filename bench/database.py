@@ -28,9 +28,8 @@ def main(runs: int, *, short: bool = False) -> None:
             ratios.append((ours - base, raw(f"{folder}/{number}.db", f"{folder}/raw{number}.db")))
         ours, floor = (statistics.median(pair[at] for pair in ratios) for at in (0, 1))
         ratio = statistics.median(a / b for a, b in ratios)
-        print(
-            f"database first intake of {many}: {ours:.1f} s CPU, raw executemany {floor:.1f} s: {ratio:.2f} times (goal 3)"
-        )
+        figures = f"{ours:.1f} s CPU, raw executemany {floor:.1f} s: {ratio:.2f} times (goal 3)"
+        print(f"database first intake of {many}: {figures}")
     for indexed in (True, False):
         with tempfile.TemporaryDirectory() as folder:
             store(f"{folder}/store.db", huge, indexed=indexed, text=200)

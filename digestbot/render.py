@@ -19,7 +19,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from digestbot.errors import RenderError
-from digestbot.model import Message, Platform, Summary
+from digestbot.model import Message, Paper, Platform, Summary
 from digestbot.text import LIMITS, Block, Limit, ascii_link, blocks, cut, harmless, plain_title
 
 _PACKAGED = Path(__file__).parent / "templates"
@@ -47,6 +47,26 @@ class PaperView:
     key: str
     arxiv_id: str | None
     doi: str | None
+    authors: tuple[str, ...]
+    venue: str | None
+    year: int | None
+    category: str | None
+    sections: tuple[str, ...]
+
+    @classmethod
+    def of(cls, paper: Paper) -> PaperView:
+        """The paper, fit for a post."""
+        return cls(
+            title=harmless(plain_title(paper.title)),
+            key=paper.key,
+            arxiv_id=paper.arxiv_id,
+            doi=paper.doi,
+            authors=tuple(harmless(plain_title(name)) for name in paper.authors),
+            venue=harmless(plain_title(paper.venue)) if paper.venue else None,
+            year=paper.year,
+            category=harmless(paper.category) if paper.category else None,
+            sections=tuple(harmless(name) for name in paper.sections),
+        )
 
 
 class SummaryView:
@@ -56,6 +76,7 @@ class SummaryView:
         self._body = summary.body
         self.writer = harmless(summary.writer).strip() or None if summary.writer else None
         self.link = ascii_link(summary.link)
+        self.orcid = harmless(summary.orcid) if summary.orcid else None
         self.votes = summary.votes
         self.dated = summary.dated
 
@@ -115,7 +136,7 @@ class Renderer:
             view = SummaryView(summary)
             raw = compiled.render(
                 summary=view,
-                paper=PaperView(harmless(plain_title(paper.title)), paper.key, paper.arxiv_id, paper.doi),
+                paper=PaperView.of(paper),
                 digest={"name": digest},
                 channel={"name": channel, "platform": str(platform), "limit": limit.most},
                 _fit=texts,

@@ -20,6 +20,8 @@ README = (ROOT / "README.md").read_text()
 DOCS = {path.stem: path.read_text() for path in (ROOT / "docs").glob("*.md")}
 SECTIONS = {
     "sources": config.FeedSource,
+    "database": config.DatabaseSource,
+    "filter": config.Filter,
     "channels": config.TwitterChannel,
     "page": config.FacebookChannel,
     "digests": config.Digest,
@@ -48,7 +50,7 @@ def test_every_key_is_documented_and_in_the_example(section: type[config.FeedSou
     example = (ROOT / "config.example.toml").read_text()
     for key in section.model_fields:
         assert f"`{key}`" in DOCS["configuration"], key
-        assert re.search(rf"^(# )?{key} = ", example, re.MULTILINE), key
+        assert re.search(rf"(^(# )?|[{{ ]){key} = ", example, re.MULTILINE), key
 
 
 def test_the_top_level_keys_are_documented_and_in_the_example() -> None:
@@ -74,7 +76,7 @@ def test_every_fault_is_documented() -> None:
 
 def test_every_value_of_a_template_is_documented() -> None:
     names = [f"paper.{name}" for name in PaperView.__dataclass_fields__]
-    names += [f"summary.{name}" for name in ("writer", "link", "votes", "dated")]
+    names += [f"summary.{name}" for name in ("writer", "link", "orcid", "votes", "dated")]
     names += [f"summary.{name}" for name in vars(SummaryView) if not name.startswith("_")]
     for name in names:
         assert f"`{name}`" in DOCS["templates"], name

@@ -127,14 +127,20 @@ def test_a_first_ledger_with_all_that_it_holds_is_brought_up_to_date(database_ur
         for statement in (
             "INSERT INTO sources (name, failures) VALUES ('store', 0)",
             "INSERT INTO papers (id, key, title) VALUES (1, 'conf/a', 'A Title.'), (2, 'conf/b', 'B')",
-            "INSERT INTO summaries (id, source, paper_id, handle, body, link, fingerprint, taken_in_at) "
-            "VALUES (1, 'store', 1, 'ada', 'text', 'https://example.org', '', '2026-11-01 08:00:00')",
-            "INSERT INTO slots (id, digest, channel, nominal, due, scheduled, reached_at) "
-            "VALUES (1, 'latest', 'x', 'n', '2026-11-01 09:00:00', true, '2026-11-01 09:00:00')",
+            (
+                "INSERT INTO summaries (id, source, paper_id, handle, body, link, fingerprint, taken_in_at) "
+                "VALUES (1, 'store', 1, 'ada', 'text', 'https://example.org', '', '2026-11-01 08:00:00')"
+            ),
+            (
+                "INSERT INTO slots (id, digest, channel, nominal, due, scheduled, reached_at) "
+                "VALUES (1, 'latest', 'x', 'n', '2026-11-01 09:00:00', true, '2026-11-01 09:00:00')"
+            ),
             "INSERT INTO editions (id, slot_id, digest, channel, made_at) VALUES (1, 1, 'latest', 'x', '2026-11-01 09:00:00')",
             "INSERT INTO backlog (digest, channel, summary_id, status, edition_id, position) VALUES ('latest', 'x', 1, 'taken', 1, 0)",
-            "INSERT INTO posts (id, edition_id, position, channel, status, text, receipt_id, receipt_url, made_at) "
-            "VALUES (1, 1, 0, 'x', 'published', 'what it said', '77', 'https://x.com/77', '2026-11-01 09:00:00')",
+            (
+                "INSERT INTO posts (id, edition_id, position, channel, status, text, receipt_id, receipt_url, made_at) "
+                "VALUES (1, 1, 0, 'x', 'published', 'what it said', '77', 'https://x.com/77', '2026-11-01 09:00:00')"
+            ),
             "INSERT INTO attempts (id, post_id, epoch, started_at, deadline) VALUES (1, 1, 1, '2026-11-01 09:00:00', '2026-11-01 09:02:00')",
         ):
             tx.exec_driver_sql(statement)

@@ -33,8 +33,8 @@ class Layout:
     """How one kind of store is read. In every statement ``{where}`` stands for a condition on ``key``.
 
     ``narrow`` gives the ``columns`` that tell that a summary changed, ``wide`` all of it; both have the columns
-    ``paper`` (the store's key of the paper) and ``store_id``. ``recent`` gives the papers of what was edited or voted on last,
-    newest first; each goes with the table and column that must have an index for that, where the table is large.
+    ``paper`` (the store's key of the paper) and ``store_id``. ``recent`` gives the papers of what was edited or
+    voted on last, newest first; each goes with the table that must have an index on ``edited``, where it is large.
     """
 
     narrow: str
