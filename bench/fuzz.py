@@ -118,7 +118,7 @@ def read(running: Any, body: bytes) -> int:
         state = intake.claim_poll(tx, "store", timedelta(minutes=15), running.clock(), at_once=True)
     fetched = Fetched(io.BytesIO(body), len(body), b"", "application/rss+xml", None, None)
     try:
-        return int(running.poller.take_in_feed("store", fetched, state, state).new)
+        return int(running.poller.feeds.take_in("store", fetched, state, state).new)
     except SourceError:
         return -1
 

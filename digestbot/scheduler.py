@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
@@ -54,6 +55,16 @@ class Metronome:
             self._one, "interval", seconds=self._beat.total_seconds(), next_run_time=self._now()
         )
         self._scheduler.start()
+        try:
+            if not self._watch(stop, job):
+                return False
+        finally:
+            job.remove()  # waits for a beat that is being handed out; after it none goes to workers that are gone
+        self._scheduler.shutdown(wait=True)
+        return True
+
+    def _watch(self, stop: threading.Event, job: Any) -> bool:
+        """Until told to stop: False as soon as the metronome died or a tick hangs."""
         beat = self._beat.total_seconds()
         while not stop.wait(min(beat, 1.0)):
             silent = time.monotonic() - self._last_sign
@@ -66,8 +77,6 @@ class Metronome:
             if silent > 3 * beat and not self._busy:
                 # The next beat was set by a clock that has since been put back.
                 job.modify(next_run_time=self._now())
-        job.remove()  # waits for a beat that is being handed out; after it none goes to workers that are gone
-        self._scheduler.shutdown(wait=True)
         return True
 
     def _alive(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
-from conftest import Clock
+from conftest import Clock, empty_postgresql
 from hypothesis import given
 from hypothesis import strategies as st
 from stores import Store
@@ -29,6 +29,16 @@ from digestbot.sources.database import Database
 from digestbot.sources.layouts import garbled, moment, names, readable
 
 Make = Callable[..., Service]
+
+
+@pytest.fixture
+def database_url(store: Store, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The ledger of the same kind as the store, where it can be: the two kinds have nothing to do with each other."""
+    if store.engine.dialect.name != "postgresql":
+        yield f"sqlite:///{tmp_path / 'ledger.db'}"
+        return
+    with empty_postgresql(request) as url:
+        yield url
 
 
 def source(store: Store, **more: Any) -> dict[str, Any]:
@@ -207,7 +217,7 @@ def test_a_first_reading_that_was_interrupted_goes_on(
         store.add(number)
     service = make_service(source=source(store))
     steps = iter([False, True])
-    service.poller._stopping = lambda: next(steps)
+    service.poller.databases.stopping = lambda: next(steps)
     assert poll(service).new == 4
     assert service.extend_backlog("latest", "x") is None  # not at first sight yet
     again = make_service(source=source(store))
@@ -322,7 +332,7 @@ def test_a_slot_waits_for_a_store_that_cannot_be_asked(
     store.add(1)
     service = make_service(source=source(store, every="1 day"))
     service.tick()
-    database = service.poller.database("store")
+    database = service.poller.databases.open("store")
     good = database._engine
     database._engine = sa.create_engine("sqlite:////nowhere/at/all.db")
     clock.forward(hours=1)
@@ -341,7 +351,7 @@ def test_a_server_that_goes_away_is_waited_for(store: Store, make_service: Make,
     store.add(1)
     service = make_service(source=source(store))
     poll(service)
-    database = service.poller.database("store")
+    database = service.poller.databases.open("store")
     if store.engine.dialect.name != "sqlite":
         kill = {
             "postgresql": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()",

@@ -339,13 +339,13 @@ def test_a_reserve_in_trouble_is_asked_again(with_reserve: Any, clock: Clock) ->
     if service.config.sources["whole"].kind == "feed":
         everything.override = Answer(500, b"")
     else:
-        service.poller.database("whole").read_all = lambda _: _fails()
+        service.poller.databases.open("whole").read_all = lambda _: _fails()
     clock.forward(minutes=15)
     service.tick()
     assert open_alarms(service) == ["gap"]
     everything.override = None
     if service.config.sources["whole"].kind == "database":
-        service.poller._databases.clear()
+        service.poller.databases.opened.clear()
     clock.forward(minutes=15)
     service.tick()
     assert open_alarms(service) == []

@@ -237,7 +237,7 @@ class Service:
         found = {
             name: (None, SourceState())
             if isinstance(self.config.sources[name], DatabaseSource)
-            else self.poller.fetch(name, SourceState())
+            else self.poller.feeds.fetch(name, SourceState())
             for name in settings.sources
         }
         with self.ledger.rehearsal() as ledger:

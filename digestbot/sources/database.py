@@ -27,9 +27,9 @@ from digestbot.sources.layouts import Layout, garbled, readable
 
 log = logging.getLogger(__name__)
 
-STRETCH = 500  # papers, or known summaries, that a poll looks at beside the news
-PAGE = 200  # of the news
-FIRST_READING = 1000  # papers to a statement while reading the whole
+STRETCH = 400  # papers, or known summaries, that a poll looks at beside the news
+PAGE = 100  # of the news
+FIRST_READING = 2000  # papers to a statement while reading the whole
 FEW = 20_000  # rows of a table that may be sorted without an index
 CONNECT_SECONDS = 10
 

@@ -1,0 +1,221 @@
+"""Polling feeds: fetch, scan, parse what is new, take it in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from digestbot.config import Config, FeedSource
+from digestbot.errors import SourceError
+from digestbot.ledger import Ledger, changes, intake
+from digestbot.ledger.intake import Intake, SourceState
+from digestbot.model import Summary
+from digestbot.service.report import Clock
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from digestbot.sources import feed
+    from digestbot.sources.fetch import Fetched, Fetcher
+
+log = logging.getLogger(__name__)
+
+BELIEVED = timedelta(days=1)  # how long a server that says "not modified" is believed
+MENDABLE = 16 << 20  # bytes of a broken document that are given to feedparser whole: it takes a dozen times as much
+TOGETHER = 2000  # summaries to a transaction
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What came of reading a feed: how many items it holds, and what of them is known."""
+
+    items: int
+    taken: Intake
+    state: SourceState
+    sighted: bool = True
+
+
+def _stretches(pieces: Iterable[list[Summary]]) -> Iterator[list[Summary]]:
+    """As many at once as are worth a transaction: each costs the same, and more the more indexes it touches."""
+    gathered: list[Summary] = []
+    for piece in pieces:
+        gathered += piece
+        if len(gathered) >= TOGETHER:
+            yield gathered
+            gathered = []
+    if gathered:
+        yield gathered
+
+
+class Feeds:
+    """Polls the configured feeds into one ledger."""
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        clock: Clock,
+        progress: Callable[[], None],
+        fetchers: dict[str, Fetcher] | None = None,
+    ) -> None:
+        self._config, self._ledger, self._clock, self._progress = config, ledger, clock, progress
+        self.fetchers: dict[str, Fetcher] = {} if fetchers is None else fetchers
+
+    def _source(self, name: str) -> FeedSource:
+        source = self._config.sources[name]
+        assert isinstance(source, FeedSource)  # noqa: S101 - the poller's part to see to
+        return source
+
+    def fetch(self, name: str, state: SourceState) -> tuple[Fetched | None, SourceState]:
+        """The feed's document, or None where it did not change, and what to remember of it. Raises SourceError."""
+        from digestbot.sources.fetch import Fetcher, shown
+
+        source, now = self._source(name), self._clock()
+        if name not in self.fetchers:
+            self.fetchers[name] = Fetcher(
+                allow_private=source.allow_private_addresses,
+                seconds=source.timeout.total_seconds(),
+                most_bytes=source.max_size,
+            )
+        if state.url != source.url:
+            state = SourceState(url=source.url, sighted=state.sighted)
+        state = replace(state, failed=False)
+        asked = state
+        if state.fetched_at is None or not now - BELIEVED < state.fetched_at <= now:
+            asked = replace(state, etag=None, last_modified=None)  # "not modified" for ever is no news
+        fetched = self.fetchers[name].fetch(source.url, asked.etag, asked.last_modified)
+        if fetched is None:
+            if not (asked.etag or asked.last_modified):
+                raise SourceError(f"{shown(source.url)}: answers 304 (not modified) to one who has nothing")
+            return None, state
+        after = replace(
+            state, etag=fetched.etag, last_modified=fetched.last_modified, body_hash=fetched.hash, fetched_at=now
+        )
+        if fetched.hash == state.body_hash and state.suspect_hash is None:
+            fetched.file.close()
+            return None, after
+        return fetched, after
+
+    def poll(self, name: str, state: SourceState) -> Intake | None:
+        """Fetch the feed and take in what it holds; None where it did not change. Raises SourceError."""
+        fetched, after = self.fetch(name, state)
+        if fetched is not None:
+            return self.take_in(name, fetched, state, after)
+        if after != state:  # else there is nothing to write down
+            with self._ledger.begin() as tx:
+                intake.poll_succeeded(tx, name, after, self._clock(), sighted=False)
+        return None
+
+    def take_in(self, name: str, fetched: Fetched, state: SourceState, after: SourceState) -> Intake:
+        """Take in what a fetched document holds."""
+        moved = state.url is not None and state.url != after.url
+        with self._ledger.read() as tx:
+            before = None if moved or not state.sighted else intake.newest_date(tx, name)
+            watched = not moved and state.sighted and intake.any_known(tx, name)
+        with closing(fetched.file):
+            read = self._read_feed(name, fetched, after, moved=moved)
+        now = self._clock()
+        with self._ledger.begin() as tx:
+            if watched and read.items and read.taken.new == read.items:
+                self._slid(name, tx, read, now)
+                read = replace(read, state=replace(read.state, read_to=before.isoformat() if before else None))
+            intake.poll_succeeded(tx, name, read.state, now, sighted=read.sighted)
+        return read.taken
+
+    def _read_feed(self, name: str, fetched: Fetched, after: SourceState, *, moved: bool) -> _Read:
+        """By scanning it and parsing what is new; by parsing the whole where it cannot be scanned. What comes from
+        another address than before is treated as at first sight."""
+        from digestbot.sources.scan import NotScannableError, scan
+
+        try:
+            scanned = scan(fetched.file)
+        except NotScannableError as error:
+            log.debug("source %s: parsed whole: %s", name, error)
+            return self._read_whole(name, fetched, after, str(error), moved=moved)
+        with self._ledger.read() as tx:
+            known = intake.known_versions(tx, name, scanned.versions)
+        present = set(known.values())
+        fresh = (at for at, version in enumerate(scanned.versions) if version not in known)
+        total = Intake(unchanged=len(present))
+        parsed = (
+            self._parsed(name, body, fetched.content_type, None, versions).summaries
+            for body, versions in scanned.pieces(fetched.file, fresh)
+        )
+        for summaries in _stretches(parsed):
+            with self._ledger.begin() as tx:
+                if moved:
+                    intake.sight_again(tx, name)
+                total += intake.take_in(
+                    tx, name, summaries, self._clock(), present=present, shown=len(scanned.versions)
+                )
+            self._progress()
+        return _Read(len(scanned.versions), total, replace(after, suspect_hash=None))
+
+    def _read_whole(self, name: str, fetched: Fetched, after: SourceState, why: str, *, moved: bool) -> _Read:
+        if fetched.size > MENDABLE:
+            raise SourceError(f"source {name}: the feed is damaged ({why}), and too large to be mended")
+        fetched.file.seek(0)
+        parsed = self._parsed(name, fetched.file.read(), fetched.content_type, after.suspect_hash, ())
+        if parsed.complaint:
+            log.warning("source %s: %s; what came whole is taken in", name, parsed.complaint)
+            after = replace(after, etag=None, last_modified=None)  # ask for the whole again
+        with self._ledger.begin() as tx:
+            if moved:
+                intake.sight_again(tx, name)
+            taken = intake.take_in(tx, name, parsed.summaries, self._clock(), shown=len(parsed.summaries))
+        # what a broken or empty document holds is no first sight of the source
+        sighted = bool(parsed.summaries) and parsed.suspect_hash is None
+        return _Read(len(parsed.summaries), taken, replace(after, suspect_hash=parsed.suspect_hash), sighted)
+
+    def _parsed(
+        self, name: str, body: bytes, content_type: str | None, suspect: bytes | None, versions: Sequence[bytes]
+    ) -> feed.Parsed:
+        from digestbot.sources import feed
+        from digestbot.sources.fetch import shown
+
+        where = shown(self._source(name).url)
+        try:
+            parsed = feed.parse(body, content_type, suspect, versions)
+        except SourceError as error:
+            raise SourceError(f"{where}: {error}") from error
+        except Exception as error:  # whatever a parser meets, the feed is at fault and not the service
+            log.debug("source %s", name, exc_info=True)
+            raise SourceError(f"{where}: cannot be parsed ({type(error).__name__})") from error
+        for reason in parsed.dropped:
+            log.warning("source %s: an entry is left out: %s", name, reason)
+        return parsed
+
+    def _slid(self, name: str, tx: sa.Connection, read: _Read, now: datetime) -> None:
+        """Nothing of what a feed shows was known: between it and the last poll there may be summaries that it no
+        longer shows."""
+        reserve = self._source(name).backfill
+        mend = (
+            f"they are being looked for in source {reserve}"
+            if reserve
+            else f"set sources.{name}.backfill to a source that shows more, or poll more often"
+        )
+        note = f"all {read.items} items of the feed are new: some before them may be missing; {mend}"
+        changes.raise_alarm(tx, "gap", name, note, now)
+        log.error("source %s: %s", name, note)
+
+    def read_all(self, name: str) -> Iterator[list[Summary]]:
+        """Everything that a feed shows, in stretches. Raises SourceError."""
+        from digestbot.sources.scan import NotScannableError, scan
+
+        fetched, _ = self.fetch(name, SourceState())
+        assert fetched is not None  # noqa: S101 - asked without conditions
+        with closing(fetched.file):
+            try:
+                scanned = scan(fetched.file)
+            except NotScannableError as error:
+                if fetched.size > MENDABLE:
+                    raise SourceError(f"source {name}: the feed is damaged, and too large to be mended") from error
+                fetched.file.seek(0)
+                yield self._parsed(name, fetched.file.read(), fetched.content_type, None, ()).summaries
+                return
+            for body, _ in scanned.pieces(fetched.file, range(len(scanned.versions))):
+                yield self._parsed(name, body, fetched.content_type, None, ()).summaries
