@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,15 +12,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
-from conftest import Clock, empty_postgresql
-from hypothesis import given
+from conftest import START, Clock, empty_postgresql
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
 from stores import Store
 
 from digestbot import config
 from digestbot.config import DatabaseSource
 from digestbot.errors import ConfigError, SourceError
-from digestbot.ledger import intake, views
+from digestbot.ledger import Ledger, intake, views
 from digestbot.model import Summary
 from digestbot.sandbox import Sandbox
 from digestbot.schema import papers, summaries
@@ -558,3 +560,101 @@ def test_names_as_they_are_read_aloud() -> None:
     assert names("Plato") == ("Plato",)
     assert names("Collaboration, ") == ("Collaboration",)
     assert names("") == ()
+
+
+# ---- anything at all
+
+
+class StoreMutations(RuleBasedStateMachine):
+    """A store that its users change in every way the site lets them, polled now and then, a few rows at a time. After a
+    round of polls the ledger holds what the store shows to everybody, each summary under the id it always had."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        file = f"{self.folder.name}/store.db"
+        self.store = Store(sa.create_engine(f"sqlite:///{file}"), f"sqlite:///{file}")
+        self.patch = pytest.MonkeyPatch()
+        for name, value in (("STRETCH", 3), ("PAGE", 2), ("FIRST_READING", 2), ("FEW", 4)):
+            self.patch.setattr(database_module, name, value)
+        self.ledger = Ledger("sqlite://")
+        self.ledger.prepare()
+        self.service = Service(config.build({"sources": {"store": source(self.store)}}), self.ledger, lambda: START)
+        self.rows: dict[tuple[str, int], dict[str, Any]] = {}
+        self.ids: dict[tuple[str, int], int] = {}
+        self.texts = iter(range(10**6))
+        for user in range(3):
+            self.store.user(user)
+        for paper in range(4):
+            self.store.paper(f"conf/test/{paper}", title=f"Title {paper // 2}")  # two keys to a title
+
+    @rule(paper=st.integers(0, 3), user=st.integers(0, 2), priv=st.booleans(), anon=st.booleans())
+    def add(self, paper: int, user: int, priv: bool, anon: bool) -> None:
+        key = f"conf/test/{paper}"
+        if (key, user) not in self.rows:
+            self.rows[key, user] = {"text": self._text(), "priv": priv, "anon": anon, "votes": 2}
+            self.store.summary(key, user, **self.rows[key, user])
+
+    def _text(self) -> str:
+        number = next(self.texts)
+        return " ".join(f"w{number * 7 + n}" for n in range(6))
+
+    @rule(
+        at=st.integers(0, 11),
+        silently=st.booleans(),
+        what=st.sampled_from(["text", "priv", "anon", "delete", "vote", "slightly"]),
+    )
+    def change(self, at: int, silently: bool, what: str) -> None:
+        if not self.rows:
+            return
+        key, user = list(self.rows)[at % len(self.rows)]
+        row = self.rows[key, user]
+        if what == "delete":
+            self.store.delete(key, user)
+            with self.store.engine.begin() as connection:
+                mine = (self.store.votes.c.paperid == key, self.store.votes.c.userid == user)
+                connection.execute(self.store.votes.delete().where(*mine))
+            del self.rows[key, user]
+            self.ids.pop((key, user), None)
+        elif what == "vote":
+            row["votes"] += 1
+            self.store.vote(key, user, 5000 + next(self.texts))
+        elif what in ("priv", "anon"):
+            row[what] = not row[what]
+            self.store.edit(key, user, silently=silently, **{what: row[what]})
+        else:
+            row["text"] = self._text() if what == "text" else row["text"] + " more"
+            self.store.edit(key, user, text=row["text"])
+
+    @rule()
+    def poll(self) -> None:
+        poll(self.service)
+
+    @rule()
+    def look(self) -> None:
+        for _ in range(8):
+            poll(self.service)
+        with self.ledger.read() as tx:
+            found = tx.execute(sa.select(summaries).where(summaries.c.withdrawn_at.is_(None))).all()
+            everything = repr(tx.execute(sa.select(summaries)).all())
+        public = {at: row for at, row in self.rows.items() if not row["priv"]}
+        assert sorted((row.key, row.body, row.votes, row.writer) for row in found) == sorted(
+            (key, row["text"], row["votes"], None if row["anon"] else f"Reader {user}")
+            for (key, user), row in public.items()
+        )
+        by_text = {row.body: row.id for row in found}
+        for at, row in public.items():
+            assert self.ids.setdefault(at, by_text[row["text"]]) == by_text[row["text"]]
+        assert not any(row["text"] in everything for row in self.rows.values() if row["priv"])
+
+    def teardown(self) -> None:
+        self.look()
+        self.service.close()
+        self.ledger.close()
+        self.store.engine.dispose()
+        self.patch.undo()
+        self.folder.cleanup()
+
+
+StoreMutations.TestCase.settings = settings(max_examples=25, stateful_step_count=15)
+TestStoreMutations = StoreMutations.TestCase

@@ -73,7 +73,7 @@ def send(arguments: argparse.Namespace) -> int:
     with open_service(config, stopping=until_signalled().is_set) as service:
         report = service.send(digest, arguments.count)
         if not (report.made or report.troubles or arguments.json):
-            print(f"nothing waits for digest {digest}; digestbot preview {digest} says why")
+            print(f"digest {digest} has nothing to send now; digestbot backlog {digest} says what waits for what")
         return _report(arguments, service, report)
 
 
@@ -165,7 +165,7 @@ def preview(arguments: argparse.Namespace) -> int:
             for message in found.messages:
                 print("\n" + output.framed(message, platform))
             if not found.messages:
-                print("\nNothing would be sent." + (" A post would look like this:" if found.sample else ""))
+                print(f"\nNothing would be sent; digestbot backlog {digest} says what waits for what." + (" A post would look like this:" if found.sample else ""))
             if found.sample:
                 print("\n" + output.framed(found.sample, platform))
             print()
