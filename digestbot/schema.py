@@ -36,7 +36,8 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a time without a zone")
-        value = value.astimezone(UTC)
+        if value.tzinfo is not UTC:
+            value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
@@ -60,6 +61,7 @@ metadata = sa.MetaData(
     }
 )
 
+_List = sa.JSON(none_as_null=True)
 _Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 sources = sa.Table(
@@ -88,11 +90,11 @@ papers = sa.Table(
     sa.Column("title_key", sa.Text),
     sa.Column("arxiv_id", sa.Text),
     sa.Column("doi", sa.Text),
-    sa.Column("authors", sa.JSON),
+    sa.Column("authors", _List),
     sa.Column("venue", sa.Text),
     sa.Column("year", sa.Integer),
     sa.Column("category", sa.Text),
-    sa.Column("sections", sa.JSON),
+    sa.Column("sections", _List),
     sa.Index(None, "title_key"),
     sa.Index(None, "arxiv_id"),
     sa.Index(None, "doi"),

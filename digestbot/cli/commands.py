@@ -165,7 +165,10 @@ def preview(arguments: argparse.Namespace) -> int:
             for message in found.messages:
                 print("\n" + output.framed(message, platform))
             if not found.messages:
-                print(f"\nNothing would be sent; digestbot backlog {digest} says what waits for what." + (" A post would look like this:" if found.sample else ""))
+                print(
+                    f"\nNothing would be sent; digestbot backlog {digest} says what waits for what."
+                    + (" A post would look like this:" if found.sample else "")
+                )
             if found.sample:
                 print("\n" + output.framed(found.sample, platform))
             print()

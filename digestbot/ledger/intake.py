@@ -163,7 +163,7 @@ def fingerprint(summary: Summary) -> bytes:
         summary.votes,
         summary.dated,
     )
-    hash_.update(repr(parts).encode("utf-8", "surrogatepass"))
+    hash_.update("\0".join(map(str, parts)).encode("utf-8", "surrogatepass"))
     hash_.update(summary.body.encode("utf-8", "surrogatepass"))
     return hash_.digest()
 

@@ -52,7 +52,12 @@ def resolve(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str, int], 
     made: set[int] = set()
     if fresh:
         numbers = _new_ids(tx, len(fresh))
-        tx.execute(papers.insert(), [{"id": id_, **facts} for id_, facts in zip(numbers, fresh.values(), strict=True)])
+        told = [name for name in _FACTS if any(facts[name] is not None for facts in fresh.values())]
+        rows_ = [
+            {"id": id_} | {name: facts[name] for name in told}
+            for id_, facts in zip(numbers, fresh.values(), strict=True)
+        ]
+        tx.execute(papers.insert(), rows_)  # a column less is a tenth of the time less
         ids |= dict(zip(fresh, numbers, strict=True))
         made = set(numbers)
     ids |= {key: ids[first] for key, first in follow.items()}

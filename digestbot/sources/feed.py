@@ -56,7 +56,7 @@ def parse(
     try:
         with _without_collections():
             document: Any = feedparser.parse(
-                _mended(body),
+                body if versions else _mended(body),  # what was scanned is sound
                 response_headers={"content-type": content_type} if content_type else {},
                 sanitize_html=False,
                 resolve_relative_uris=False,

@@ -24,7 +24,7 @@ from digestbot.net import CONNECT_SECONDS, AddressRefusedError, Wire, pool_manag
 
 MOST_REDIRECTS = 5
 IN_MEMORY = 8 << 20  # a larger document waits in a temporary file
-_CHUNK = 65536
+_CHUNK = 1 << 18
 _INFLATED = 1 << 20
 
 

@@ -40,20 +40,34 @@ class Scan:
 
     def pieces(self, file: BinaryIO, wanted: Iterable[int]) -> Iterator[tuple[bytes, list[bytes]]]:
         """Documents that hold these items, each with their versions."""
+        end = f"</{self.item}>\n".encode()
         parts: list[bytes] = []
         versions: list[bytes] = []
-        size, end = 0, f"</{self.item}>\n".encode()
-        for at in wanted:
-            file.seek(self.starts[at])
-            part = file.read(self.ends[at] - self.starts[at]) + end
-            if parts and (len(parts) >= PIECE_ITEMS or size + len(part) > PIECE_BYTES):
+        size = 0
+        for first, last in self._runs(wanted):
+            file.seek(self.starts[first])
+            part = file.read(self.ends[last] - self.starts[first]) + end
+            if parts and (len(versions) + last - first >= PIECE_ITEMS or size + len(part) > PIECE_BYTES):
                 yield b"".join((self.head, *parts, self.tail)), versions
                 parts, versions, size = [], [], 0
             parts.append(part)
-            versions.append(self.versions[at])
+            versions += self.versions[first : last + 1]
             size += len(part)
         if parts:
             yield b"".join((self.head, *parts, self.tail)), versions
+
+    def _runs(self, wanted: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """The wanted items as stretches of neighbours, none larger than a piece: each is read at once."""
+        first = last = -1
+        for at in wanted:
+            if first < 0:
+                first = at
+            elif at > last + 1 or at - first >= PIECE_ITEMS or self.ends[at] - self.starts[first] > PIECE_BYTES:
+                yield first, last
+                first = at
+            last = at
+        if first >= 0:
+            yield first, last
 
 
 def scan(file: BinaryIO) -> Scan:
