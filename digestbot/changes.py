@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from urllib.parse import quote
 
 from digestbot.model import Action, Message, Platform, PostStatus, Reaction
 from digestbot.text import harmless
@@ -39,20 +41,16 @@ class Change:
     confirmed: bool = False
 
 
-def shows_name(text: str, link: str | None, writer: str, handle: str | None) -> bool:
-    """Whether a post says who wrote its summary: by name, cut as it may be, or by an address that holds it."""
-    words = harmless(writer).casefold().split()
+def shows_name(text: str, link: str | None, writer: str, handle: str | None, orcid: str | None = None) -> bool:
+    """Whether a post says who wrote its summary: by name, cut as it may be, by ORCID, or by an address that holds the
+    handle."""
+    words = [re.escape(word) for word in harmless(writer).casefold().split()[:2]]
     shown = " ".join(text.casefold().split())
-    if words and " ".join(words[:2]) in shown:
+    if words and re.search(rf"(?<!\w){' '.join(words)}(?!\w)", shown):
         return True
     addresses = f"{text} {link or ''}"
-    return handle is not None and any(f"#{form}" in addresses for form in _forms(handle))
-
-
-def _forms(handle: str) -> set[str]:
-    from urllib.parse import quote
-
-    return {handle, quote(handle)} - {""}
+    forms = {handle, quote(handle), quote(handle, safe="")} if handle else set()
+    return any(f"#{form}" in addresses for form in forms) or (orcid is not None and orcid in text)
 
 
 def reaction(

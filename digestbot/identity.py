@@ -22,7 +22,7 @@ LONGEST_KEY = 500  # an index of PostgreSQL takes no more than 2,700 bytes
 _WORD = re.compile(r"\w+")
 _EMPTY_LINK = re.compile(r"!?\[[^\]]*\]\(\s*\)|https?://\S*")
 _ADDRESS = re.compile(r"(?<=\]\()[^)]*(?=\))|<?https?://[^\s)>]*>?")
-_ARXIV_ID = re.compile(r"(?:arxiv:)?(\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})(?:v\d+)?", re.IGNORECASE)
+_ARXIV_ID = re.compile(r"(?:arxiv:)?(\d{4}\.\d{4,5}|[a-z-]{1,30}(?:\.[a-z]{2})?/\d{7})(?:v\d+)?", re.IGNORECASE)
 _DOI = re.compile(r"10\.\d{4,9}/\S{1,290}")
 
 
@@ -66,6 +66,7 @@ def match(
         )
     )
     settle(lambda new, one: new.handle is not None and (one.key, one.handle) == (new.paper.key, new.handle))
+    settle(lambda new, one: one.key == new.paper.key and _could_be(new, one) and _one_is_cut(one.body, new.body))
     settle(
         lambda new, one: (
             one.body == new.body
@@ -133,6 +134,12 @@ def is_cut(body: str, whole: str) -> bool:
     "...", or "..." alone."""
     start = body.strip().removesuffix("...").removesuffix("…").rstrip()
     return body.rstrip().endswith(("...", "…")) and len(whole) > len(body) and whole.startswith(start)
+
+
+def _one_is_cut(one: str, other: str) -> bool:
+    """Whether one of two texts is the beginning of the other, and long enough to tell."""
+    short, long = sorted((one, other), key=len)
+    return is_cut(short, long) and len(_WORD.findall(short)) >= TELLING
 
 
 def same_text(one: str, other: str) -> bool:

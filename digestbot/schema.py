@@ -258,7 +258,7 @@ posts = sa.Table(
         unique=True,
         **_only("action = 'publish'"),
     ),
-    sa.Index("uq_posts_deletion", "target_id", unique=True, **_only("action = 'delete'")),
+    sa.Index("uq_posts_deletion", "target_id", unique=True, **_only("action = 'delete' AND status <> 'skipped'")),
     sa.Index(None, "target_id"),
     sa.Index(
         "uq_posts_in_flight",

@@ -216,7 +216,7 @@ def test_what_a_digest_does_when_a_summary_is_withdrawn(
     tick(service, clock)
     assert bool(sandbox.world.tweets) is tweets
     if reaction == "update":
-        assert [post.text for post in sandbox.world.page_posts] == ["This summary was withdrawn by its writer."]
+        assert [post.text for post in sandbox.world.page_posts] == ["This summary was withdrawn."]
     else:
         assert bool(sandbox.world.page_posts) is page
 

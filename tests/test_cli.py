@@ -266,7 +266,7 @@ def test_the_backlog_says_what_comes_next_and_what_waits_for_what(config: str, f
     code, out, _ = digestbot("-c", config, "backlog", "latest")
     assert code == 0
     assert "latest on x: 3 waiting, 0 taken, 0 skipped" in out
-    assert [line.split()[-1] for line in out.splitlines() if "Paper Number" in line] == ["next", "next", "yet"] * 2
+    assert [line.split()[-1] for line in out.splitlines() if "Paper Number" in line] == ["turn", "turn", "yet"] * 2
     assert "anonymous" in out
     code, out, _ = digestbot("-c", config, "backlog", "latest", "--channel", "x", "--limit", "2", "--json")
     (shown,) = json.loads(out)
@@ -287,7 +287,7 @@ def test_an_alarm_waits_for_the_operators_word(config: str, feed: Feed) -> None:
     code, out, _ = digestbot("-c", config, "alarms")
     assert code == 0
     assert "alarm 1" in out
-    assert "gap (store): all 3 items of the feed are new" in out
+    assert "gap (store): nothing of the 3 items that the feed shows was known" in out
     code, out, _ = digestbot("-c", config, "once", "--json")
     assert code == 3
     assert json.loads(out)["alarms"][0]["kind"] == "gap"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from digestbot.cli import OK
 from digestbot.cli.care import existing
 from digestbot.cli.common import known_channels, known_digest, now_
+from digestbot.text import plain_title
 
 if TYPE_CHECKING:
     from digestbot.ledger.backlogs import Waiting
@@ -60,12 +61,14 @@ def _json(row: Waiting) -> dict[str, Any]:
 def _print(digest: str, channel: str, counts: dict[str, int], rows: list[Waiting]) -> None:
     told = ", ".join(f"{counts.get(name, 0)} {name}" for name in ("waiting", "taken", "skipped"))
     print(f"{digest} on {channel}: {told}")
+    if rows:
+        print(f"{'id':>6}  {'edited':<10}  {'paper':<56}  {'by':<20}  waits for (times are UTC)")
     for row in rows:
         summary = row.summary
-        title = textwrap.shorten(summary.paper.title, 56, placeholder="…")
+        title = textwrap.shorten(plain_title(summary.paper.title), 56, placeholder="…")
         writer = textwrap.shorten(summary.writer or "anonymous", 20, placeholder="…")
         dated = f"{summary.dated:%Y-%m-%d}" if summary.dated else ""
-        print(f"{summary.id:>6}  {dated:<10}  {title:<56}  {writer:<20}  {row.waits_for or 'next'}")
+        print(f"{summary.id:>6}  {dated:<10}  {title:<56}  {writer:<20}  {row.waits_for or 'its turn'}")
     print()
 
 

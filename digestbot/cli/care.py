@@ -87,10 +87,14 @@ def _show(arguments: argparse.Namespace) -> int:
     with existing(arguments) as (config, ledger), ledger.read() as tx:
         row = views.post_row(tx, arguments.id)
         attempts, looks = views.history(tx, arguments.id)
+        changes = views.changes_of(tx, arguments.id)
         if arguments.json:
-            output.as_json(output.post_json(row) | {"history": attempts, "looks": looks})
+            more = {"history": attempts, "looks": looks, "changes": [output.post_json(change) for change in changes]}
+            output.as_json(output.post_json(row) | more)
         else:
             output.post_history(row, attempts, looks, config.platform(row.channel))
+            for change in changes:
+                print(f"\n{change.action} by post {change.id}: {change.status} at {change.at:%Y-%m-%d %H:%M:%S} UTC")
     return OK
 
 

@@ -110,6 +110,8 @@ def _report(arguments: argparse.Namespace, service: Service, report: Report) -> 
             f"{waiting} post(s) wait for a person: digestbot posts --status unknown --status quarantined",
             file=sys.stderr,
         )
+    for name, error in report.source_errors.items():
+        print(f"source {name} could not be read: {error}", file=sys.stderr)
     for alarm in alarms:
         print(f"{output.alarm_line(alarm)}; see digestbot alarms", file=sys.stderr)
     if paused or waiting or failed or alarms:
@@ -196,6 +198,9 @@ def check(arguments: argparse.Namespace) -> int:
     if arguments.online:
         for name, channel_settings in config.channels.items():
             found.append(_looked(f"channel {name}", partial(_asks, publisher_for(channel_settings))))
+        for name in config.sources:
+            found.append(_looked(f"source {name}, now", partial(service.poller.ask, name)))
+        service.close()
     if arguments.json:
         output.as_json([{"what": what, "ok": ok, "detail": detail} for what, ok, detail in found])
     else:

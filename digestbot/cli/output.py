@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from digestbot.model import Action, Alarm, Message, Platform, PostRow
+from digestbot.model import Action, Alarm, Message, Platform, PostRow, PostStatus
 from digestbot.text import LIMITS
 
 
@@ -112,7 +112,8 @@ def post_history(row: PostRow, attempts: list[dict[str, Any]], looks: list[dict[
         print(f"  {row.receipt.url}")
     if row.error:
         print(f"  {row.error}")
-    print("\n" + framed(Message(row.text, row.link), platform))
+    published = row.action is Action.PUBLISH and row.status is not PostStatus.DELETED
+    print("\n" + (framed(Message(row.text, row.link), platform) if published else f"  {row.text}"))
     for attempt in attempts:
         ended = f"{attempt['finished_at']:%H:%M:%S}" if attempt["finished_at"] else "never"
         outcome = attempt["outcome"] or "no outcome was recorded"

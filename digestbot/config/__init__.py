@@ -253,12 +253,26 @@ def _cross_check(raw: dict[str, Any]) -> list[str]:
             ]
             if len(set(wanted)) != len(wanted):
                 problems.append(f"digests.{name}.{kind}: names one twice; remove it")
+        problems += _feeds_its_own_reserve(name, digest, tables["sources"])
         problems += _sections_need_a_database(name, digest, tables["sources"])
     for name, source in tables["sources"].items():
         other = source.get("backfill") if isinstance(source, dict) else None
         if other is not None and (other == name or other not in tables["sources"]):
             problems.append(f"sources.{name}.backfill: name another [sources.…] section")
     return problems
+
+
+def _feeds_its_own_reserve(name: str, digest: Any, sources: dict[str, Any]) -> list[str]:
+    """A source and its reserve are two views of one store."""
+    wanted = digest.get("sources") if isinstance(digest, dict) else None
+    if not isinstance(wanted, list):
+        return []
+    reserves = {one: sources[one].get("backfill") for one in wanted if isinstance(sources.get(str(one)), dict)}
+    return [
+        f"digests.{name}.sources: {reserve} is the backfill of {one}: with both, everything would be posted twice"
+        for one, reserve in reserves.items()
+        if reserve in wanted
+    ]
 
 
 def _sections_need_a_database(name: str, digest: Any, sources: dict[str, Any]) -> list[str]:

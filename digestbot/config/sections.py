@@ -16,7 +16,9 @@ from digestbot.config.values import (
     Cron,
     DatabaseAddress,
     Duration,
+    LedgerAddress,
     Pattern,
+    Query,
     Secret,
     Size,
     WebAddress,
@@ -47,7 +49,7 @@ class DatabaseSource(_Section):
     kind: Literal["database"]
     address: DatabaseAddress
     layout: Literal["shortscience"] | None = None
-    query: str | None = None
+    query: Query | None = None
     site: WebAddress = "http://www.shortscience.org"
     timezone: Zone | None = None
     every: Duration = timedelta(minutes=15)
@@ -94,7 +96,7 @@ class Filter(_Section):
     sections: tuple[str, ...] = ()
     venues: tuple[str, ...] = ()
     keywords: tuple[Annotated[str, Field(pattern=r"\S")], ...] = ()
-    patterns: tuple[Pattern, ...] = ()
+    patterns: tuple[Annotated[Pattern, Field(min_length=1)], ...] = ()
 
 
 class Digest(_Section):
@@ -117,6 +119,12 @@ class Digest(_Section):
     on_edit: Reaction = Reaction.IGNORE
     on_withdraw: Reaction = Reaction.DELETE
 
+    @model_validator(mode="after")
+    def _some_age_passes(self) -> Digest:
+        if self.min_age and self.max_age and self.min_age >= self.max_age:
+            raise ValueError("max_age must be longer than min_age, or nothing would ever pass")
+        return self
+
 
 class Delivery(_Section):
     """``[delivery]``: the time spans of the delivery protocol."""
@@ -129,7 +137,7 @@ class Config(_Section):
     """The whole configuration. ``path`` is the file it came from, ``folder`` where relative paths start."""
 
     path: Path | None = None
-    database: SecretStr = SecretStr("sqlite:///digestbot.db")
+    database: LedgerAddress = SecretStr("sqlite:///digestbot.db")
     timezone: Zone = ZoneInfo("UTC")
     templates: Path | None = None
     sources: dict[str, Source] = Field(default_factory=dict)

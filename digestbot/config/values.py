@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, SecretStr
 PLACEHOLDER = "…"  # what config.example.toml has in the place of a secret
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+LONGEST = 100 * 366 * 86400  # seconds
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?\s*", re.IGNORECASE)
 _SIZE = re.compile(r"\s*(\d+)\s*(kB|MB|GB)\s*", re.IGNORECASE)
 
@@ -24,10 +25,10 @@ def _duration(value: object) -> timedelta:
         raise ValueError("must be longer than nothing")
     if match is None:
         raise ValueError('write a time span such as "15 minutes", "2 hours" or "1 day"')
-    try:
-        return timedelta(seconds=float(match[1]) * _UNITS[match[2].lower()])
-    except OverflowError:
-        raise ValueError("that is longer than anyone will live") from None
+    seconds = float(match[1]) * _UNITS[match[2].lower()]
+    if seconds > LONGEST:
+        raise ValueError("that is longer than anyone will live")
+    return timedelta(seconds=seconds)
 
 
 def _size(value: object) -> int:
@@ -106,6 +107,28 @@ def _address(value: object) -> object:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(text, str) or not re.match(r"[a-z][a-z0-9]*(\+[a-z0-9_]+)?://", text):
         raise ValueError("write a database's address, such as mysql://user@host/name or sqlite:///file.db")
+    _no_bare_signs(text)
+    return value
+
+
+def _no_bare_signs(address: str) -> None:
+    """A password with these would be taken for a host, and shown as one."""
+    scheme, _, rest = address.partition("://")
+    who, at, _ = rest.partition("?")[0].rpartition("@")
+    if at and scheme != "sqlite" and ("@" in who or "/" in who):
+        raise ValueError("in a name or password write @ as %40, / as %2F and : as %3A, or keep it out of the address")
+
+
+def _ledger_address(value: object) -> object:
+    _no_bare_signs(value.get_secret_value() if isinstance(value, SecretStr) else str(value))
+    return value
+
+
+def _query(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("write a SELECT")
+    if _LIMITED.search(value):
+        raise ValueError("leave out LIMIT: summaries that it cuts off would count as withdrawn, and their posts go")
     return value
 
 
@@ -122,6 +145,9 @@ def _pattern(value: object) -> str:
     return str(value)
 
 
+_LIMITED = re.compile(r"\b(?:limit\s+\d+|fetch\s+(?:first|next)\b[^)]*?)(?:\s+offset\s+\d+)?[\s;]*\Z", re.IGNORECASE)
+Query = Annotated[str, BeforeValidator(_query)]
+LedgerAddress = Annotated[SecretStr, BeforeValidator(_ledger_address)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_size)]

@@ -86,6 +86,8 @@ def extend(
         again = row is not None and row.sight_again
         keep = _kept_at_first_sight(source, policy, zone) if again else sa.true()
     else:
+        if row is not None and row.sight_again:  # what was to be treated so is all there is
+            tx.execute(cursors.update().where(*mine).values(sight_again=False))
         return 0
     picked = sa.select(
         sa.literal(digest),
@@ -207,6 +209,14 @@ def by_id(tx: sa.Connection, id_: int) -> Summary | None:
     query = sa.select(summaries, *_PAPER).join(papers).where(summaries.c.id == id_, summaries.c.withdrawn_at.is_(None))
     row = tx.execute(query).first()
     return None if row is None else as_summary(row)
+
+
+def by_ids(tx: sa.Connection, ids: Sequence[int]) -> dict[int, Summary]:
+    """Those of these summaries that are not withdrawn, kept as they are until the transaction ends."""
+    query = (
+        sa.select(summaries, *_PAPER).join(papers).where(summaries.c.id.in_(ids), summaries.c.withdrawn_at.is_(None))
+    )
+    return {row.id: as_summary(row) for row in tx.execute(query.with_for_update(of=summaries))}
 
 
 def source_of(tx: sa.Connection, ids: Sequence[int]) -> dict[int, str]:

@@ -6,44 +6,45 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
-from digestbot.changes import Change, Kind, shows_name, too_many_gone, worst
+from digestbot.changes import MOST_DELETIONS, Change, Kind, shows_name, too_many_gone, worst
 from digestbot.errors import LedgerError
 from digestbot.ledger.delivery import REMOVED, skip_rest
 from digestbot.model import Action, Alarm, Message, PostStatus
-from digestbot.schema import OPEN_ALARM, alarms, backlog, changes, editions, posts
+from digestbot.schema import OPEN_ALARM, alarms, backlog, changes, editions, posts, summaries
 
 BATCH = 500
+UNSENT = (PostStatus.FAILED, PostStatus.SKIPPED)
 CONFIRMED, DISMISSED, PASSED = "confirmed", "dismissed", "passed"
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What about a known summary is no longer as it was. ``name_gone`` is the writer and the handle that it was
-    shown with until now; ``back``: it had been withdrawn."""
+    """What about a known summary is no longer as it was. ``name_gone`` is what named its writer until now (name,
+    handle, ORCID); ``named``: it says who wrote it; ``back``: it had been withdrawn."""
 
     summary: int
     edited: bool = False
-    name_gone: tuple[str, str | None] | None = None
+    name_gone: tuple[str, str | None, str | None] | None = None
+    named: bool = True
     back: bool = False
 
 
 def _showing(tx: sa.Connection, summary_ids: Collection[int]) -> list[sa.Row[tuple[object, ...]]]:
-    """The posts of these summaries that are on a platform, may be, or are about to be."""
-    open_ = (
-        PostStatus.PENDING,
-        PostStatus.PUBLISHING,
-        PostStatus.PUBLISHED,
-        PostStatus.UNKNOWN,
-        PostStatus.QUARANTINED,
-    )
+    """The posts of these summaries, but for deleted ones; nobody else claims one of them before this is over."""
     query = (
         sa.select(posts, backlog.c.summary_id)
         .join(backlog, sa.and_(backlog.c.edition_id == posts.c.edition_id, backlog.c.position == posts.c.position))
-        .where(backlog.c.summary_id.in_(summary_ids), posts.c.action == Action.PUBLISH, posts.c.status.in_(open_))
+        .where(
+            backlog.c.summary_id.in_(summary_ids),
+            posts.c.action == Action.PUBLISH,
+            posts.c.status != PostStatus.DELETED,
+        )
         .order_by(posts.c.id)
+        .with_for_update(of=posts)
     )
     return list(tx.execute(query))
 
@@ -55,17 +56,40 @@ def note(tx: sa.Connection, differences: Sequence[Difference], now: datetime) ->
     back = [one.summary for one in differences if one.back]
     if back:
         _come_back(tx, back, now)
+    named_again = [one.summary for one in differences if one.named]
+    _over(tx, changes.c.summary_id.in_(named_again), changes.c.kind == Kind.UNNAMED, now=now)
     found: list[tuple[int, int, Kind]] = []
-    for row in _showing(tx, [one.summary for one in differences if one.edited or one.name_gone]):
+    for row in _showing(tx, [one.summary for one in differences if one.edited or one.name_gone or one.back]):
         one = by_id[row.summary_id]
-        if one.name_gone and shows_name(row.text, row.link, *one.name_gone):
-            if row.status == PostStatus.PENDING:
-                drop_pending(tx, row.id, Kind.UNNAMED, now)
-            else:
-                found.append((row.id, row.summary_id, Kind.UNNAMED))
-        elif one.edited and row.status != PostStatus.PENDING:
+        if _names_somebody(one, row.text, row.link):
+            found += _recall(tx, row, Kind.UNNAMED, now)
+        elif one.edited and row.status not in UNSENT:
             found.append((row.id, row.summary_id, Kind.EDITED))
     _record(tx, found, now)
+
+
+def _names_somebody(one: Difference, text: str, link: str | None) -> bool:
+    """Whether a post says who wrote a summary that says so no longer. Of one that was withdrawn in between, the name
+    is forgotten: what the post does not show to be anonymous, named its writer."""
+    if one.name_gone:
+        return shows_name(text, link, *one.name_gone)
+    return one.back and not one.named and "#anon" not in f"{text} {link or ''}" and text != REMOVED
+
+
+def _recall(tx: sa.Connection, row: Any, kind: Kind, now: datetime) -> list[tuple[int, int, Kind]]:
+    """What a post says is not to be said any more: it is not sent, now or at a retry; one that is, or may be, on the
+    platform is noted."""
+    tx.execute(
+        posts.update()
+        .where(posts.c.target_id == row.id, posts.c.status == PostStatus.PENDING, posts.c.action == Action.UPDATE)
+        .values(status=PostStatus.SKIPPED, error=_REASONS[kind], text=REMOVED, concluded_at=now)
+    )
+    if row.status in UNSENT:
+        tx.execute(posts.update().where(posts.c.id == row.id).values(text=REMOVED, link=None))
+        return []
+    if row.status == PostStatus.PENDING and drop_pending(tx, row.id, kind, now):
+        return []
+    return [(row.id, row.summary_id, kind)]
 
 
 def note_withdrawn(tx: sa.Connection, source: str, ids: Sequence[int], looked: int, now: datetime) -> None:
@@ -74,10 +98,7 @@ def note_withdrawn(tx: sa.Connection, source: str, ids: Sequence[int], looked: i
     found: list[tuple[int, int, Kind]] = []
     for start in range(0, len(ids), BATCH):
         for row in _showing(tx, ids[start : start + BATCH]):
-            if row.status == PostStatus.PENDING:
-                drop_pending(tx, row.id, Kind.WITHDRAWN, now)
-            else:
-                found.append((row.id, row.summary_id, Kind.WITHDRAWN))
+            found += _recall(tx, row, Kind.WITHDRAWN, now)
     alarm = None
     if too_many_gone(len(ids), looked):
         note_ = f"{len(ids)} of {looked} summaries that were looked for are gone from the source"
@@ -85,25 +106,32 @@ def note_withdrawn(tx: sa.Connection, source: str, ids: Sequence[int], looked: i
     _record(tx, found, now, alarm or open_alarm(tx, "vanished", source))
 
 
-def drop_pending(tx: sa.Connection, post: int, kind: Kind, now: datetime) -> None:
-    """A pending post will not be sent as it was made, and what it would have said is forgotten. A summary that is now
-    anonymous goes back to its backlog, to be posted without the name; an edit alone does nothing."""
-    if kind is Kind.EDITED:
-        return
+def drop_pending(tx: sa.Connection, post: int, kind: Kind, now: datetime) -> bool:
+    """A pending post is not sent as it was made, what it would have said is forgotten, and its summary goes back to the
+    backlog: to be posted as it is now, or if it was withdrawn, should it come back. False where it is no longer
+    pending."""
     part = tx.execute(sa.select(posts.c.edition_id, posts.c.position).where(posts.c.id == post)).one()
-    reason = "the summary was withdrawn" if kind is Kind.WITHDRAWN else "its writer is now anonymous: made anew"
-    tx.execute(
+    done = tx.execute(
         posts.update()
-        .where(posts.c.id == post)
-        .values(status=PostStatus.SKIPPED, error=reason, text=REMOVED, link=None, concluded_at=now)
+        .where(posts.c.id == post, posts.c.status == PostStatus.PENDING)
+        .values(status=PostStatus.SKIPPED, error=_REASONS[kind], text=REMOVED, link=None, concluded_at=now)
     )
+    if not done.rowcount:
+        return False
     skip_rest(tx, post, now)
-    fate = {"status": "skipped", "reason": reason} if kind is Kind.WITHDRAWN else {"status": "waiting", "held": None}
     tx.execute(
         backlog.update()
         .where(backlog.c.edition_id == part.edition_id, backlog.c.position == part.position)
-        .values(edition_id=None, position=None, **fate)
+        .values(edition_id=None, position=None, status="waiting", held=None)
     )
+    return True
+
+
+_REASONS = {
+    Kind.EDITED: "the summary was edited: made anew",
+    Kind.UNNAMED: "its writer is now anonymous: made anew",
+    Kind.WITHDRAWN: "the summary was withdrawn",
+}
 
 
 def _record(tx: sa.Connection, found: Sequence[tuple[int, int, Kind]], now: datetime, alarm: int | None = None) -> None:
@@ -111,9 +139,11 @@ def _record(tx: sa.Connection, found: Sequence[tuple[int, int, Kind]], now: date
     if not found:
         return
     before: dict[int, list[str]] = defaultdict(list)
+    held: dict[int, int | None] = {}  # what waits for the operator's word goes on waiting for it
     ids = [post for post, _, _ in found]
     for row in tx.execute(sa.select(changes).where(changes.c.post_id.in_(ids))):
         before[row.post_id].append(row.kind)
+        held[row.post_id] = row.alarm_id
     tx.execute(changes.delete().where(changes.c.post_id.in_(ids)))
     tx.execute(
         changes.insert(),
@@ -123,7 +153,7 @@ def _record(tx: sa.Connection, found: Sequence[tuple[int, int, Kind]], now: date
                 "summary_id": summary,
                 "kind": worst([*before[post], kind]),
                 "noted_at": now,
-                "alarm_id": alarm,
+                "alarm_id": alarm or held.get(post),
             }
             for post, summary, kind in found
         ],
@@ -131,13 +161,38 @@ def _record(tx: sa.Connection, found: Sequence[tuple[int, int, Kind]], now: date
 
 
 def _come_back(tx: sa.Connection, ids: Sequence[int], now: datetime) -> None:
-    """Withdrawn summaries are there again: nothing is to be done to their posts. An alarm with nothing left is over."""
-    mine = (changes.c.summary_id.in_(ids), changes.c.kind == Kind.WITHDRAWN)
-    concerned = set(tx.scalars(sa.select(changes.c.alarm_id).where(*mine))) - {None}
-    tx.execute(changes.delete().where(*mine))
+    """Withdrawn summaries are there again: nothing is to be done to their posts, and what was not done yet is not."""
+    _over(tx, changes.c.summary_id.in_(ids), changes.c.kind == Kind.WITHDRAWN, now=now)
+    mine = sa.select(posts.c.id).join(
+        backlog, sa.and_(backlog.c.edition_id == posts.c.edition_id, backlog.c.position == posts.c.position)
+    )
+    tx.execute(
+        posts.update()
+        .where(
+            posts.c.target_id.in_(mine.where(backlog.c.summary_id.in_(ids))),
+            posts.c.action == Action.DELETE,
+            posts.c.status == PostStatus.PENDING,
+        )
+        .values(status=PostStatus.SKIPPED, error="the summary is there again", concluded_at=now)
+    )
+    sources = sa.select(summaries.c.source).where(summaries.c.id.in_(ids)).distinct()
+    for alarm in tx.scalars(
+        sa.select(alarms.c.id).where(alarms.c.kind == "vanished", alarms.c.subject.in_(sources), OPEN_ALARM)
+    ).all():
+        _pass_if_empty(tx, alarm, now)
+
+
+def _over(tx: sa.Connection, *which: sa.ColumnElement[bool], now: datetime) -> None:
+    """These changes are undone. An alarm that held nothing else is over by itself."""
+    concerned = set(tx.scalars(sa.select(changes.c.alarm_id).where(*which))) - {None}
+    tx.execute(changes.delete().where(*which))
     for alarm in concerned:
-        if tx.execute(sa.select(changes.c.post_id).where(changes.c.alarm_id == alarm).limit(1)).first() is None:
-            _decide(tx, alarm, PASSED, now)
+        _pass_if_empty(tx, alarm, now)
+
+
+def _pass_if_empty(tx: sa.Connection, alarm: int, now: datetime) -> None:
+    if tx.execute(sa.select(changes.c.post_id).where(changes.c.alarm_id == alarm).limit(1)).first() is None:
+        _decide(tx, alarm, PASSED, now)
 
 
 # ---- what is to be done about it
@@ -198,7 +253,11 @@ def amend(tx: sa.Connection, change: Change, action: Action, message: Message | 
     """Record that the post is to be updated or deleted; gives the id of the row that does it, None where a deletion
     was recorded before. An update that was not tried yet gives way to the newer one."""
     target = tx.execute(sa.select(posts).where(posts.c.id == change.post)).one()
-    others = sa.select(posts.c.id).where(posts.c.target_id == change.post, posts.c.action == Action.DELETE)
+    others = sa.select(posts.c.id).where(
+        posts.c.target_id == change.post,
+        posts.c.action == Action.DELETE,
+        posts.c.status != PostStatus.SKIPPED,
+    )
     if tx.execute(others).first() is not None:
         return None
     tx.execute(
@@ -229,9 +288,16 @@ def settled(tx: sa.Connection, post_ids: Iterable[int]) -> None:
     tx.execute(changes.delete().where(changes.c.post_id.in_(list(post_ids))))
 
 
-def hold(tx: sa.Connection, post_ids: Collection[int], alarm: int) -> None:
-    """These changes wait for the operator's word on the alarm."""
+def hold(tx: sa.Connection, post_ids: Collection[int], lately: int, now: datetime) -> str:
+    """These deletions wait for the operator's word, with those that wait already; gives what the alarm says."""
+    alarm = raise_alarm(tx, "deletions", "posts", "", now)
     tx.execute(changes.update().where(changes.c.post_id.in_(post_ids)).values(alarm_id=alarm))
+    held = tx.scalar(sa.select(sa.func.count()).select_from(changes).where(changes.c.alarm_id == alarm))
+    note_ = (
+        f"{held} posts would be deleted, after {lately} within a day; more than {MOST_DELETIONS} a day need your word"
+    )
+    tx.execute(alarms.update().where(alarms.c.id == alarm).values(note=note_))
+    return note_
 
 
 # ---- alarms
@@ -284,6 +350,9 @@ def decide_alarm(tx: sa.Connection, alarm: int, *, confirm: bool, now: datetime)
         raise LedgerError(f"alarm {alarm} was {row.decision} already")
     held = list(tx.scalars(sa.select(changes.c.post_id).where(changes.c.alarm_id == alarm)))
     if not confirm:
+        for change in tx.execute(sa.select(changes).where(changes.c.alarm_id == alarm)).all():
+            if change.kind != Kind.EDITED:  # what never went out is not what was dismissed
+                drop_pending(tx, change.post_id, Kind(change.kind), now)
         settled(tx, held)
     _decide(tx, alarm, CONFIRMED if confirm else DISMISSED, now)
     return len(held)

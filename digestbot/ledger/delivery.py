@@ -15,7 +15,7 @@ from digestbot.errors import LedgerError
 from digestbot.model import Action, Claim, Message, PostStatus, Receipt
 from digestbot.reconcile import Case, Verdict, first_look
 from digestbot.retry import LONGEST_RATE_LIMIT, LONGEST_WAIT, Decision
-from digestbot.schema import IN_FLIGHT, PENDING, attempts, changes, channels, looks, posts
+from digestbot.schema import IN_FLIGHT, PENDING, attempts, backlog, changes, channels, looks, posts, summaries
 
 REMOVED = "(the text was removed with its summary)"
 
@@ -44,8 +44,22 @@ _STATE = sa.select(channels).where(channels.c.name == sa.bindparam("channel")).w
 _ANY_IN_FLIGHT = sa.select(posts.c.id).where(posts.c.channel == sa.bindparam("channel"), IN_FLIGHT).limit(1)
 _before = posts.alias("before")  # the part that a reply goes under
 _target = posts.alias("target")  # the post that an update or a deletion is about
-# Nothing goes out whose summary was withdrawn, or lost its writer's name, since it was made.
-_RECALLED = sa.exists().where(changes.c.post_id == posts.c.id, changes.c.kind != "edited")
+# Nothing goes out whose summary was withdrawn, or lost its writer's name, since it was made; but deletions do.
+_RECALLED = sa.and_(
+    posts.c.action != Action.DELETE,
+    sa.or_(
+        sa.exists().where(
+            changes.c.post_id == sa.func.coalesce(posts.c.target_id, posts.c.id), changes.c.kind != "edited"
+        ),
+        sa.exists().where(
+            posts.c.action == Action.PUBLISH,
+            backlog.c.edition_id == posts.c.edition_id,
+            backlog.c.position == posts.c.position,
+            backlog.c.summary_id == summaries.c.id,
+            summaries.c.withdrawn_at.is_not(None),
+        ),
+    ),
+)
 _NEXT = (
     sa.select(posts, _before.c.receipt_id.label("reply_to"), _target.c.receipt_id.label("target"))
     .outerjoin(
@@ -195,7 +209,9 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
 def apply(tx: sa.Connection, operation: int) -> None:
     """An update or a deletion was done: what it was about is no longer as it was."""
     row = tx.execute(sa.select(posts.c.action, posts.c.target_id, posts.c.text).where(posts.c.id == operation)).one()
-    if row.action == Action.DELETE:
+    if row.action == Action.UPDATE:
+        tx.execute(posts.update().where(posts.c.id == row.target_id).values(text=row.text))
+    else:
         # The summary's text goes with it: who withdrew it wants it nowhere.
         tx.execute(
             posts.update()
@@ -211,7 +227,9 @@ def apply(tx: sa.Connection, operation: int) -> None:
 
 def skip_rest(tx: sa.Connection, post: int, now: datetime) -> None:
     """The parts of a thread after one that will not be published have nothing to go under."""
-    part = tx.execute(sa.select(posts.c.edition_id, posts.c.position).where(posts.c.id == post)).one()
+    part = tx.execute(sa.select(posts.c.edition_id, posts.c.position, posts.c.action).where(posts.c.id == post)).one()
+    if part.action != Action.PUBLISH:
+        return
     tx.execute(
         posts.update()
         .where(
@@ -343,6 +361,8 @@ def resolve(tx: sa.Connection, post: int, decision: PostStatus, receipt: Receipt
         open_ |= {PostStatus.SKIPPED}
     if before not in open_:
         raise LedgerError(f"post {post} is {before}: nothing to decide")
+    if decision is PostStatus.PENDING and row.text == REMOVED:
+        raise LedgerError(f"post {post} cannot be sent: its summary was withdrawn or changed, and its text is gone")
     if row.action != Action.PUBLISH and decision is PostStatus.PUBLISHED:
         decision, receipt = PostStatus.DONE, None
     if receipt is not None and claimed(tx, row.channel, [receipt.id]):

@@ -8,12 +8,13 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from digestbot.ledger import backlogs
 from digestbot.model import Message, PostStatus, Slot, Summary
 from digestbot.schema import backlog, editions, posts, slots
 
 
 class TakenElsewhereError(Exception):
-    """Another process reached the slot, or took one of the summaries, first: roll back and let it be."""
+    """Another process reached the slot, or took or changed one of the summaries, first: roll back and let it be."""
 
 
 def last_slot(tx: sa.Connection, digest: str, channel: str) -> datetime | None:
@@ -54,12 +55,16 @@ def make_edition(
 ) -> list[int]:
     """Freeze these summaries as the slot's edition, and its posts as pending; gives the posts' ids.
 
-    Raises TakenElsewhereError where one of the summaries no longer waits.
+    Raises TakenElsewhereError where one of the summaries no longer waits, or is no longer as it was rendered.
     """
     edition = tx.execute(
         editions.insert().values(slot_id=slot_id, digest=digest, channel=channel, made_at=now).returning(editions.c.id)
     ).scalar_one()
+    ids = [summary.id for summary in chosen if summary.id is not None]
+    now_known = backlogs.by_ids(tx, ids)
     for position, summary in enumerate(chosen):
+        if now_known.get(summary.id or 0) != summary:  # edited, withdrawn or made anonymous since it was rendered
+            raise TakenElsewhereError
         taken = tx.execute(
             backlog.update()
             .where(

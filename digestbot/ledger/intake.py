@@ -12,12 +12,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digestbot.identity import LONGEST_KEY, Known, is_cut, match, same_text, short_key, title_key
+from digestbot.identity import LONGEST_KEY, Known, is_cut, match, same_text, short_key
 from digestbot.ledger import changes
 from digestbot.ledger import papers as paper_ledger
 from digestbot.model import Summary
 from digestbot.retry import backoff
-from digestbot.schema import cursors, papers, sources, summaries
+from digestbot.schema import cursors, sources, summaries
 
 BATCH = 500  # summaries to a round trip: memory and SQL stay bounded however long the feed
 
@@ -93,6 +93,8 @@ def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, 
 def poll_succeeded(tx: sa.Connection, source: str, state: SourceState, now: datetime, *, sighted: bool = True) -> None:
     """Remember what to ask with next time. ``sighted``: what the source holds has been seen whole."""
     values: dict[str, object] = {"polled_at": now} if sighted else {}
+    if state.fetched_at is None:  # of a feed it is not what a poll ends with that says how far is read
+        values |= {"read_to": state.read_to}
     tx.execute(
         sources.update()
         .where(sources.c.name == source)
@@ -103,7 +105,6 @@ def poll_succeeded(tx: sa.Connection, source: str, state: SourceState, now: date
             body_hash=state.body_hash,
             suspect_hash=state.suspect_hash,
             fetched_at=state.fetched_at,
-            read_to=state.read_to,
             checked_to=state.checked_to,
             failures=0,
             error=None,
@@ -136,12 +137,16 @@ def sight_again(tx: sa.Connection, source: str, *, again: bool = True) -> None:
 def known_until(tx: sa.Connection, source: str) -> datetime | None:
     """Of a feed that slid past what was known: the latest date that was known before."""
     date = tx.scalar(sa.select(sources.c.read_to).where(sources.c.name == source))
-    return datetime.fromisoformat(date) if date else None
+    try:
+        return datetime.fromisoformat(date) if date else None
+    except ValueError:  # a key: the source was a database before
+        return None
 
 
-def gap_filled(tx: sa.Connection, source: str) -> None:
-    """Nothing is missing between the feed's window and what is known."""
-    tx.execute(sources.update().where(sources.c.name == source).values(read_to=None))
+def gap_since(tx: sa.Connection, source: str, newest: datetime | None) -> None:
+    """Remember what was the latest date known before a gap; None for none, or none any more."""
+    date = newest.isoformat() if newest else None
+    tx.execute(sources.update().where(sources.c.name == source).values(read_to=date))
 
 
 def fingerprint(summary: Summary) -> bytes:
@@ -240,6 +245,7 @@ class _Batch:
         self.new: list[tuple[Summary, dict[str, Any]]] = []
         self.versions: list[dict[str, Any]] = []
         self.changed: list[tuple[Any, Summary, dict[str, Any]]] = []
+        self.retitled: set[int] = set()
         self.unchanged = 0
 
     @cached_property
@@ -249,7 +255,7 @@ class _Batch:
 
     def take_in(self, groups: dict[str, list[Summary]]) -> Intake:
         """Each group is one key's."""
-        ids, made = paper_ledger.resolve(self.tx, [group[-1].paper for group in groups.values()])
+        ids, made, self.retitled = paper_ledger.resolve(self.tx, [group[-1].paper for group in groups.values()])
         known = self._known(set(ids.values()) - made)
         by_paper: dict[int, list[Summary]] = defaultdict(list)
         for key, group in groups.items():
@@ -266,8 +272,7 @@ class _Batch:
         known: dict[int, list[Known]] = defaultdict(list)
         if paper_ids:
             query = (
-                sa.select(summaries, papers.c.title_key)
-                .join(papers)
+                sa.select(summaries)
                 .where(summaries.c.paper_id.in_(paper_ids), summaries.c.source == self.source)
                 .order_by(summaries.c.id)
             )
@@ -322,19 +327,22 @@ class _Batch:
         if self.changed:
             update = summaries.update().where(summaries.c.id == sa.bindparam("b_id"))
             self.tx.execute(update, [values | {"b_id": before.id} for before, _, values in self.changed])
-            changes.note(self.tx, [_difference(before, summary) for before, summary, _ in self.changed], self.now)
+            differences = [
+                _difference(before, summary, retitled=before.paper_id in self.retitled)
+                for before, summary, _ in self.changed
+            ]
+            changes.note(self.tx, differences, self.now)
 
 
-def _difference(before: Any, summary: Summary) -> changes.Difference:
+def _difference(before: Any, summary: Summary, *, retitled: bool) -> changes.Difference:
+    back = before.withdrawn_at is not None
+    changed = not same_text(before.body, summary.body) or before.writer != summary.writer or retitled
     return changes.Difference(
         summary=before.id,
-        edited=before.withdrawn_at is None
-        and (
-            not same_text(before.body, summary.body)
-            or (before.writer, before.title_key) != (summary.writer, title_key(summary.paper.title))
-        ),
-        name_gone=(before.writer, before.handle) if before.writer and summary.writer is None else None,
-        back=before.withdrawn_at is not None,
+        edited=changed and not back,
+        name_gone=(before.writer, before.handle, before.orcid) if before.writer and summary.writer is None else None,
+        named=summary.writer is not None,
+        back=back,
     )
 
 
@@ -342,12 +350,10 @@ def _without_repeats(group: list[Summary]) -> list[Summary]:
     """One key's summaries without those that the feed gives twice."""
     if len(group) == 1:
         return group
-    seen: dict[tuple[str, str], Summary] = {}
+    seen: dict[tuple[str | None, ...], Summary] = {}
     for summary in group:
-        mark = ("id", summary.store_id) if summary.store_id else ("by", summary.handle)
-        if None in mark:
-            mark = ("text", summary.body)
-        seen.setdefault(mark, summary)  # type: ignore[arg-type]
+        text = summary.body if summary.handle is None or summary.store_id else None
+        seen.setdefault((summary.store_id, summary.handle, text), summary)
     return list(seen.values())
 
 

@@ -20,8 +20,9 @@ _FACTS = ("title", "title_key", "arxiv_id", "doi", "authors", "venue", "year", "
 _SIGNS = ("arxiv_id", "doi", "title_key")  # papers that share one of these are one
 
 
-def resolve(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str, int], set[int]]:
-    """The ids of these papers by key, each made, completed or merged as needed; and those that were made."""
+def resolve(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str, int], set[int], set[int]]:
+    """The ids of these papers by key, each made, completed or merged as needed; those that were made, and those whose
+    title is another now."""
     rows = {paper.key: _facts(paper) for paper in given}
     known: dict[str, int] = {
         row.key: row.paper_id for row in tx.execute(sa.select(paper_keys).where(paper_keys.c.key.in_(rows)))
@@ -64,8 +65,8 @@ def resolve(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str, int], 
     unfiled = [{"key": key, "paper_id": id_} for key, id_ in ids.items() if key not in known]
     if unfiled:
         tx.execute(paper_keys.insert(), unfiled)
-    _complete(tx, [(ids[key], facts) for key, facts in rows.items() if key not in fresh])
-    return ids, made
+    retitled = _complete(tx, [(ids[key], facts) for key, facts in rows.items() if key not in fresh])
+    return ids, made, retitled
 
 
 def _new_ids(tx: sa.Connection, many: int) -> list[int]:
@@ -111,16 +112,32 @@ def _merge(tx: sa.Connection, into: int, others: set[int]) -> None:
     tx.execute(papers.delete().where(papers.c.id.in_(others)))
 
 
-def _complete(tx: sa.Connection, told: Sequence[tuple[int, dict[str, Any]]]) -> None:
-    """Write down what is told about papers that are known. What one source leaves out, another may have told; and
-    a title that differs by a full stop is the same title."""
+def _complete(tx: sa.Connection, told: Sequence[tuple[int, dict[str, Any]]]) -> set[int]:
+    """Write down what is told about papers that are known; gives those that have another title now.
+
+    What one source leaves out, another may have told. A title that differs by a full stop is the same title, and of
+    a paper with several keys, whose titles may differ for good, the first stays.
+    """
+    retitled: set[int] = set()
     if not told:
-        return
+        return retitled
     ids = {id_ for id_, _ in told}
     before = {row.id: row for row in tx.execute(sa.select(papers).where(papers.c.id.in_(ids)))}
+    several = set(
+        tx.scalars(
+            sa.select(paper_keys.c.paper_id)
+            .where(paper_keys.c.paper_id.in_(ids))
+            .group_by(paper_keys.c.paper_id)
+            .having(sa.func.count() > 1)
+        )
+    )
     for id_, facts in told:
         new = {name: facts[name] for name in _FACTS if facts[name] and facts[name] != getattr(before[id_], name)}
-        if "title_key" not in new:
+        if "title_key" not in new or (id_ in several and before[id_].title_key):
             new.pop("title", None)
+            new.pop("title_key", None)
+        if "title" in new:
+            retitled.add(id_)
         if new:
             tx.execute(papers.update().where(papers.c.id == id_).values(**new))
+    return retitled

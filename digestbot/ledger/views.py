@@ -132,6 +132,12 @@ def history(tx: sa.Connection, post: int) -> tuple[list[dict[str, object]], list
     )
 
 
+def changes_of(tx: sa.Connection, post: int) -> list[PostRow]:
+    """The updates and deletions of a post."""
+    ids = list(tx.scalars(sa.select(posts.c.id).where(posts.c.target_id == post).order_by(posts.c.id)))
+    return post_rows(tx, ids=ids) if ids else []
+
+
 def channel_names(tx: sa.Connection) -> list[str]:
     """The channels that were ever configured."""
     return list(tx.scalars(sa.select(channels.c.name)))

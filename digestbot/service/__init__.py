@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from digestbot import planning
 from digestbot.config import Config, DatabaseSource
-from digestbot.errors import RenderError
+from digestbot.errors import RenderError, SourceError
 from digestbot.gate import Gate
 from digestbot.ledger import Ledger, backlogs, delivery, editions, views
 from digestbot.ledger.intake import SourceState
@@ -28,6 +28,8 @@ from digestbot.service.report import Clock, Containment, Report
 __all__ = ["Preview", "Report", "Service"]
 
 log = logging.getLogger(__name__)
+
+CONFIRMATIONS = 5  # how often an edition is chosen anew because its summaries were no longer as they were
 
 SAMPLE = Summary(
     paper=Paper("conf/sample/Sample26", r"A Sample Title of $\mathcal{O}(n)$ Words"),
@@ -149,7 +151,7 @@ class Service:
                     made = editions.make_edition(tx, slot_id, digest, channel, chosen, messages, now)
                     report.made += made
         except editions.TakenElsewhereError:
-            log.info("digest %s on %s: slot %s was reached by another process", digest, channel, slot.nominal)
+            log.info("digest %s on %s: slot %s: another process was faster", digest, channel, slot.nominal)
             return False
         log.info(
             "digest %s on %s: slot %s %s",
@@ -165,11 +167,15 @@ class Service:
 
         Raises RenderError for a template that cannot render anything: nothing is made, the slot stays due.
         """
+        tries = 0
         while True:
             try:
                 chosen, messages = self.next_edition(digest, channel)
                 if self.poller.confirm(chosen):
                     return chosen, messages
+                tries += 1
+                if tries >= CONFIRMATIONS:
+                    raise SourceError("what would be published keeps changing in its store; the slot stays due")
             except RenderError as error:
                 report.render_errors.append(str(error))
                 try:

@@ -11,13 +11,13 @@ from digestbot.changes import Change, Kind
 from digestbot.config import Config
 from digestbot.errors import RenderError
 from digestbot.ledger import Ledger, backlogs, changes
-from digestbot.model import Action, Message, Platform, PostStatus, Summary
+from digestbot.model import Action, Message, Platform, PostStatus, Reaction, Summary
 from digestbot.service.report import Clock, Report
 
 log = logging.getLogger(__name__)
 
 ON_ITS_WAY = (PostStatus.PUBLISHING, PostStatus.UNKNOWN, PostStatus.QUARANTINED)
-WITHDRAWN = "This summary was withdrawn by its writer."
+WITHDRAWN = "This summary was withdrawn."
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,20 @@ class Amender:
                 if change.status in ON_ITS_WAY:
                     continue  # until it is known what there is to change
                 if change.status is PostStatus.PENDING:
-                    changes.drop_pending(tx, change.post, change.kind, now)
+                    if change.kind is not Kind.EDITED or self._on_edit(change) is not Reaction.IGNORE:
+                        changes.drop_pending(tx, change.post, change.kind, now)
+                    over.append(change.post)
+                    continue
                 found = self._wanted(change, backlogs.by_id(tx, change.summary))
                 if found is None:
                     over.append(change.post)
                 else:
                     wanted.append(found)
             deletions = [one for one in wanted if one.action is Action.DELETE and not one.change.confirmed]
-            if rules.caught(len(deletions), changes.deletions_since(tx, now - rules.A_DAY)):
-                note = (
-                    f"{len(deletions)} posts are to be deleted, and more than {rules.MOST_DELETIONS} a day are not "
-                    "without the operator's word"
-                )
-                alarm = changes.raise_alarm(tx, "deletions", "posts", note, now)
-                changes.hold(tx, [one.change.post for one in deletions], alarm)
+            lately = changes.deletions_since(tx, now - rules.A_DAY)
+            waiting = changes.open_alarm(tx, "deletions", "posts") is not None
+            if deletions and (waiting or rules.caught(len(deletions), lately)):
+                note = changes.hold(tx, [one.change.post for one in deletions], lately, now)
                 log.error("%s: digestbot alarms", note)
                 wanted = [one for one in wanted if one not in deletions]
             for one in wanted:
@@ -89,7 +89,13 @@ class Amender:
         message = self._now(change, summary)
         platform = self._config.platform(change.channel)
         action = rules.reaction(change, platform, settings.on_edit, settings.on_withdraw, message)
+        if action is None and change.kind is not Kind.EDITED:
+            log.warning("post %d: its summary was %s; as configured, the post stays", change.post, change.kind)
         return None if action is None else _Wanted(change, action, message)
+
+    def _on_edit(self, change: Change) -> Reaction:
+        settings = self._config.digests.get(change.digest)
+        return settings.on_edit if settings else Reaction.IGNORE
 
     def _now(self, change: Change, summary: Summary | None) -> Message | None:
         """What the post would say today; None where that cannot be said."""

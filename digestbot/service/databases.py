@@ -46,9 +46,11 @@ class Databases:
         return self.opened[name]
 
     def read_all(self, name: str) -> Iterator[list[Summary]]:
-        """Everything that a database shows, in stretches. Raises SourceError."""
+        """Everything that a database shows, in stretches; of the site's, what its feeds would. Raises SourceError."""
+        source = self._config.sources[name]
+        least = 2 if isinstance(source, DatabaseSource) and source.layout else None  # votes, as the site's feeds ask
         for summaries, _ in self.open(name).read_all(None):
-            yield [replace(one, version=None) for one in summaries]
+            yield [replace(one, version=None) for one in summaries if least is None or (one.votes or 0) >= least]
 
     def poll(self, name: str, state: SourceState) -> Intake:
         """Take in what is new, changed or gone; the whole of it for the first time. Raises SourceError."""
@@ -58,7 +60,6 @@ class Databases:
             return self._read_database(name, database, None if moved else state.read_to, moved=moved)
         from digestbot.sources.database import STRETCH
 
-        known: list[str] = []
         with self._ledger.read() as tx:
             rows = intake.rows_after(tx, name, state.checked_to or 0, STRETCH)
         known = [row.key for row in rows]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from digestbot.sources import feed
     from digestbot.sources.fetch import Fetched, Fetcher
+    from digestbot.sources.scan import Scan
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,19 @@ class _Read:
     taken: Intake
     state: SourceState
     sighted: bool = True
+
+
+@dataclass(frozen=True)
+class _Window:
+    """What was known before a poll. ``open``: a gap before it was noticed already, and is not filled."""
+
+    known: int
+    newest: datetime | None
+    open: bool
+
+    def slid_past(self, taken: Intake) -> bool:
+        """Whether a feed showed nothing that was known, though not all that was known was edited."""
+        return taken.new > 0 and not taken.unchanged and taken.changed < self.known
 
 
 def _stretches(pieces: Iterable[list[Summary]]) -> Iterator[list[Summary]]:
@@ -82,7 +96,7 @@ class Feeds:
                 most_bytes=source.max_size,
             )
         if state.url != source.url:
-            state = SourceState(url=source.url, sighted=state.sighted)
+            state = SourceState(url=source.url, sighted=state.sighted, read_to=state.read_to)
         state = replace(state, failed=False)
         asked = state
         if state.fetched_at is None or not now - BELIEVED < state.fetched_at <= now:
@@ -113,20 +127,49 @@ class Feeds:
     def take_in(self, name: str, fetched: Fetched, state: SourceState, after: SourceState) -> Intake:
         """Take in what a fetched document holds."""
         moved = state.url is not None and state.url != after.url
-        with self._ledger.read() as tx:
-            before = None if moved or not state.sighted else intake.newest_date(tx, name)
-            watched = not moved and state.sighted and intake.any_known(tx, name)
+        before = self._window(name) if state.sighted and not moved else None
         with closing(fetched.file):
-            read = self._read_feed(name, fetched, after, moved=moved)
-        now = self._clock()
+            read = self._read_feed(name, fetched, after, before, moved=moved)
         with self._ledger.begin() as tx:
-            if watched and read.items and read.taken.new == read.items:
-                self._slid(name, tx, read, now)
-                read = replace(read, state=replace(read.state, read_to=before.isoformat() if before else None))
-            intake.poll_succeeded(tx, name, read.state, now, sighted=read.sighted)
+            if before is not None:
+                if before.slid_past(read.taken):
+                    self._alarm(name, tx, read.items, before)
+                    log.log(
+                        logging.WARNING if self._source(name).backfill else logging.ERROR,
+                        "source %s: nothing that it shows was known; some before it may be missing",
+                        name,
+                    )
+                elif not before.open:
+                    changes.alarm_is_over(tx, "gap", name, self._clock())
+                    intake.gap_since(tx, name, None)
+            intake.poll_succeeded(tx, name, read.state, self._clock(), sighted=read.sighted)
         return read.taken
 
-    def _read_feed(self, name: str, fetched: Fetched, after: SourceState, *, moved: bool) -> _Read:
+    def _window(self, name: str) -> _Window | None:
+        """What is known before a poll; None for nothing."""
+        with self._ledger.read() as tx:
+            if not intake.any_known(tx, name):
+                return None
+            newest, open_ = intake.newest_date(tx, name), changes.open_alarm(tx, "gap", name) is not None
+            return _Window(intake.count(tx, name), newest, open_)
+
+    def _alarm(self, name: str, tx: sa.Connection, items: int, before: _Window) -> None:
+        """There may be summaries between what a feed shows and what was known before. Said before they are taken in:
+        afterwards they are known."""
+        reserve = self._source(name).backfill
+        mend = (
+            f"they are being looked for in source {reserve}"
+            if reserve
+            else f"set sources.{name}.backfill to a source that shows more, or poll more often"
+        )
+        note = f"nothing of the {items} items that the feed shows was known: some before them may be missing; {mend}"
+        changes.raise_alarm(tx, "gap", name, note, self._clock())
+        if not before.open:
+            intake.gap_since(tx, name, before.newest)
+
+    def _read_feed(
+        self, name: str, fetched: Fetched, after: SourceState, before: _Window | None, *, moved: bool
+    ) -> _Read:
         """By scanning it and parsing what is new; by parsing the whole where it cannot be scanned. What comes from
         another address than before is treated as at first sight."""
         from digestbot.sources.scan import NotScannableError, scan
@@ -139,13 +182,12 @@ class Feeds:
         with self._ledger.read() as tx:
             known = intake.known_versions(tx, name, scanned.versions)
         present = set(known.values())
+        if before is not None and not present:
+            with self._ledger.begin() as tx:
+                self._alarm(name, tx, len(scanned.versions), before)
         fresh = (at for at, version in enumerate(scanned.versions) if version not in known)
         total = Intake(unchanged=len(present))
-        parsed = (
-            self._parsed(name, body, fetched.content_type, None, versions).summaries
-            for body, versions in scanned.pieces(fetched.file, fresh)
-        )
-        for summaries in _stretches(parsed):
+        for summaries in _stretches(self._parsed_pieces(name, fetched, scanned, fresh)):
             with self._ledger.begin() as tx:
                 if moved:
                     intake.sight_again(tx, name)
@@ -171,6 +213,20 @@ class Feeds:
         sighted = bool(parsed.summaries) and parsed.suspect_hash is None
         return _Read(len(parsed.summaries), taken, replace(after, suspect_hash=parsed.suspect_hash), sighted)
 
+    def _parsed_pieces(
+        self, name: str, fetched: Fetched, scanned: Scan, wanted: Iterable[int]
+    ) -> Iterator[list[Summary]]:
+        """These items' summaries. An item that brings the parser down is left out, and no other with it."""
+        for body, versions in scanned.pieces(fetched.file, wanted):
+            try:
+                yield self._parsed(name, body, fetched.content_type, None, versions).summaries
+            except SourceError as error:
+                if len(versions) == 1:
+                    log.warning("source %s: an entry is left out: %s", name, error)
+                    continue
+                for version in versions:
+                    yield from self._parsed_pieces(name, fetched, scanned, [scanned.versions.index(version)])
+
     def _parsed(
         self, name: str, body: bytes, content_type: str | None, suspect: bytes | None, versions: Sequence[bytes]
     ) -> feed.Parsed:
@@ -189,19 +245,6 @@ class Feeds:
             log.warning("source %s: an entry is left out: %s", name, reason)
         return parsed
 
-    def _slid(self, name: str, tx: sa.Connection, read: _Read, now: datetime) -> None:
-        """Nothing of what a feed shows was known: between it and the last poll there may be summaries that it no
-        longer shows."""
-        reserve = self._source(name).backfill
-        mend = (
-            f"they are being looked for in source {reserve}"
-            if reserve
-            else f"set sources.{name}.backfill to a source that shows more, or poll more often"
-        )
-        note = f"all {read.items} items of the feed are new: some before them may be missing; {mend}"
-        changes.raise_alarm(tx, "gap", name, note, now)
-        log.error("source %s: %s", name, note)
-
     def read_all(self, name: str) -> Iterator[list[Summary]]:
         """Everything that a feed shows, in stretches. Raises SourceError."""
         from digestbot.sources.scan import NotScannableError, scan
@@ -217,5 +260,5 @@ class Feeds:
                 fetched.file.seek(0)
                 yield self._parsed(name, fetched.file.read(), fetched.content_type, None, ()).summaries
                 return
-            for body, _ in scanned.pieces(fetched.file, range(len(scanned.versions))):
-                yield self._parsed(name, body, fetched.content_type, None, ()).summaries
+            for summaries in self._parsed_pieces(name, fetched, scanned, range(len(scanned.versions))):
+                yield [replace(one, version=None) for one in summaries]

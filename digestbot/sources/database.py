@@ -45,7 +45,8 @@ class Database:
         self._name, self._source, self._zone = name, source, zone
         self._engine = _engine(source, folder)
         self._layout: Layout | None = None
-        self._recent: list[str] = []
+        self._recent: list[str] | None = None
+        self._numbers: bool | None = None  # whether keys are numbers; None as long as none was seen
 
     def read_all(self, after: str | None) -> Iterator[tuple[list[Summary], str]]:
         """All public summaries after a key, in stretches, each with the key that it ends at."""
@@ -60,15 +61,15 @@ class Database:
         """The next papers' keys in the database's own order, as the database writes them."""
         layout = self.layout
         where = f"{layout.key} > :after" if after is not None else "1 = 1"
-        given = {"most": most} | ({"after": after} if after is not None else {})
-        return [_raw(row["paper"]) for row in self._rows(layout.keys.format(where=where), given)]
+        given = {"most": most} | ({"after": self._as_stored(after)} if after is not None else {})
+        return [self._raw(row["paper"]) for row in self._rows(layout.keys.format(where=where), given)]
 
     def news(self, page: int) -> list[str]:
         """The papers of what was edited or voted on last, page by page; empty where that would cost too much."""
         keys: list[str] = []
         for statement in self._cheap_news():
             rows = self._rows(statement, {"most": PAGE, "skip": page * PAGE})
-            keys += [_raw(row["paper"]) for row in rows]
+            keys += [self._raw(row["paper"]) for row in rows]
         return list(dict.fromkeys(keys))
 
     def versions(self, keys: Iterable[str]) -> Versions:
@@ -85,7 +86,7 @@ class Database:
         for row in self._of(layout.wide, keys):
             summary = layout.summary(row, layout.version(row, layout.columns))
             if summary is None:
-                log.warning("source %s: a row is left out: its paper's key is none", self._name)
+                log.warning("source %s: a row is left out: it needs a key, a title and a web address", self._name)
             else:
                 found.append(summary)
         return found
@@ -100,43 +101,52 @@ class Database:
         if self._layout is None:
             source = self._source
             if source.query is None:
-                self._layout = layouts.shortscience(source.site, self._zone)
+                layout = layouts.shortscience(source.site, self._zone)
             else:
                 with self._connected() as connection:
                     # the operator's own SQL, under the operator's own account
-                    query = f"SELECT * FROM ({source.query.strip().rstrip(';')}) q WHERE 1 = 0"  # noqa: S608
+                    query = f"SELECT * FROM {layouts.derived(source.query)} WHERE 1 = 0"  # noqa: S608
                     columns = list(connection.execute(sa.text(_escaped(query))).keys())
-                self._layout = layouts.own(source.query, columns, source.site, self._zone)
-            if self._layout.sections:
-                rows = self._rows(self._layout.sections, {})
+                layout = layouts.own(source.query, columns, source.site, self._zone)
+            if layout.sections:
+                rows = self._rows(layout.sections, {})
                 filed = [tuple(readable(row[name]) for name in ("section", "id", "tag")) for row in rows]
-                self._layout.filed.extend(filed)  # type: ignore[arg-type]
+                layout.filed.extend(filed)  # type: ignore[arg-type]
+            self._layout = layout
         return self._layout
 
     def look_again(self) -> None:
         """Forget what was found out about the tables: once in a while it may have changed."""
-        self._layout, self._recent = None, []
+        self._layout, self._recent = None, None
 
     def _cheap_news(self) -> list[str]:
         """The statements for news whose cost does not grow with the tables: those over an index, or over few rows."""
-        if not self._recent:
+        if self._recent is None:
+            recent = []
             for statement, table in self.layout.recent:
-                if table is None or self._indexed(table) or self._few(table):
-                    self._recent.append(statement)
+                trouble = None if table is None else self._slow(table)
+                if trouble is None:
+                    recent.append(statement)
                 else:
                     log.warning(
-                        "source %s: %s has many rows and no index on edited: news are found only by going through "
-                        "it, %d papers at a poll; an index would show them at once",
+                        "source %s: %s: news are found only by going through it, %d papers at a poll; an index on "
+                        "edited would show them at once",
                         self._name,
-                        table,
+                        trouble,
                         STRETCH,
                     )
-                    self._recent.append("")
-        return [statement for statement in self._recent if statement]
+            self._recent = recent
+        return self._recent
 
-    def _indexed(self, table: str) -> bool:
+    def _slow(self, table: str) -> str | None:
+        """What would make asking the table for its newest rows slow, or impossible."""
         with self._connected() as connection:
-            return any(index["column_names"][:1] == ["edited"] for index in sa.inspect(connection).get_indexes(table))
+            looked = sa.inspect(connection)
+            if "edited" not in {column["name"].lower() for column in looked.get_columns(table)}:
+                return f"{table} has no column edited"
+            if any(index["column_names"][:1] == ["edited"] for index in looked.get_indexes(table)):
+                return None
+        return None if self._few(table) else f"{table} has many rows and no index on edited"
 
     def _few(self, table: str) -> bool:
         few = f"SELECT 1 AS one FROM {table} LIMIT {FEW + 1}"  # noqa: S608 - a name from our own layout
@@ -148,14 +158,29 @@ class Database:
         wanted: list[str] = []
         for key in keys:
             wanted += [key] if key.isascii() else [key, garbled(readable(key)), readable(key)]
-        if not wanted:
-            return []
-        return self._rows(statement.format(where=f"{self.layout.key} IN :keys"), {"keys": list(dict.fromkeys(wanted))})
+        if self._numbers is None and wanted:
+            self.keys_after(None, 1)
+        if self._numbers is None or not wanted:
+            return []  # there is nothing at all in it
+        stored = [self._as_stored(key) for key in dict.fromkeys(wanted)]
+        return self._rows(statement.format(where=f"{self.layout.key} IN :keys"), {"keys": stored})
+
+    def _raw(self, key: object) -> str:
+        """A key as text."""
+        self._numbers = isinstance(key, int)
+        return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
+
+    def _as_stored(self, key: str) -> str | int:
+        """A key as the database has it: some compare a number with no text."""
+        return int(key) if self._numbers and re.fullmatch(r"-?\d{1,18}", key) else key
 
     def _rows(self, statement: str, given: dict[str, Any]) -> list[dict[str, Any]]:
         text = sa.text(_escaped(statement))
         if "keys" in given:
-            text = text.bindparams(sa.bindparam("keys", expanding=True))
+            # of no type: the database takes it as what it is compared with
+            text = text.bindparams(sa.bindparam("keys", expanding=True, type_=sa.types.NullType()))
+        if "after" in given:
+            text = text.bindparams(sa.bindparam("after", type_=sa.types.NullType()))
         with self._connected() as connection:
             result = connection.execute(text, given)
             columns = tuple(result.keys())
@@ -178,12 +203,8 @@ class Database:
     @property
     def shown(self) -> str:
         """The address without names, passwords and options, for messages and for telling one store from another."""
-        return unquote(self._engine.url.set(username=None, password=None, query={}).render_as_string())
-
-
-def _raw(key: object) -> str:
-    """A key as it is given back to the database."""
-    return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
+        shown = unquote(self._engine.url.set(username=None, password=None, query={}).render_as_string())
+        return shown.replace("sqlite:///file:", "sqlite:///")
 
 
 def _escaped(statement: str) -> str:

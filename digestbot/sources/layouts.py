@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
 from digestbot.errors import SourceError
@@ -57,12 +57,19 @@ class Layout:
         ).digest()
 
     def summary(self, row: Row, version: bytes | None) -> Summary | None:
-        """The wide row; None for one that can be no summary: it names no paper, or none that could be real."""
+        """The wide row; None for one that can be no summary: it names no paper, or (of a query of one's own) has no
+        number, no title, or no web address to link to."""
         key = readable(row["paper"])
-        if not key or len(key) > LONGEST_KEY:
-            return None
         get = row.get
+        link = readable(get("link"))
+        if not key or len(key) > LONGEST_KEY or (self.own and not (row["title"] and row["store_id"] is not None)):
+            return None
+        if self.own and (urlsplit(link).scheme not in ("http", "https") or not urlsplit(link).hostname):
+            return None
         username = readable(get("username")) or None
+        handle = username or readable(get("writer")) or None
+        if self.own and handle:  # one writer may have several of a paper: its number is what tells
+            handle = f"{handle} {readable(row['store_id'])}"
         return Summary(
             paper=Paper(
                 key=key,
@@ -76,9 +83,9 @@ class Layout:
                 sections=self._sections(key, readable(get("tags")), readable(get("sections"))),
             ),
             writer=readable(get("writer")) or username,
-            handle=username or (readable(get("writer")) or None),
+            handle=handle,
             body=readable(row["body"]),
-            link=readable(get("link")) or self._link(key, username),
+            link=link or self._link(key, username),
             votes=_number(get("votes")),
             dated=moment(get("changed"), self.zone),
             orcid=readable(get("orcid")) or None,
@@ -112,19 +119,25 @@ def shortscience(site: str, zone: ZoneInfo) -> Layout:
     mine = f"""v.paperid AS paper, v.added AS store_id, v.edited AS changed, {_SCORE} AS votes, p.title AS title,
         CASE WHEN {_NAMED} THEN u.username END AS username,
         CASE WHEN {_NAMED} THEN u.displayname END AS writer,
-        CASE WHEN {_NAMED} THEN u.orcid END AS orcid"""
+        CASE WHEN {_NAMED} THEN u.orcid END AS orcid, p.venue AS venue, p.tags AS tags, p.category AS category"""
     tables = f"""FROM vignettes v LEFT JOIN papers p ON p.bibtexKey = v.paperid LEFT JOIN users u ON u.userid = v.userid
         WHERE {_PUBLIC} AND {{where}}"""
-    rest = f"""SUBSTR(v.text, 1, {LONGEST_TEXT}) AS body, p.authors AS authors, p.year AS year, p.venue AS venue,
-        p.tags AS tags, p.urls AS urls, p.category AS category"""
-    newest = "SELECT paperid AS paper FROM {table} ORDER BY edited DESC LIMIT :most OFFSET :skip"
+    rest = f"""SUBSTR(v.text, 1, {LONGEST_TEXT}) AS body, p.authors AS authors, p.year AS year, p.urls AS urls"""
+    public = f"FROM vignettes v WHERE {_PUBLIC}"
+    newest = "ORDER BY edited DESC LIMIT :most OFFSET :skip"
     return Layout(
         narrow=f"SELECT {mine} {tables}",
-        columns=("paper", "store_id", "changed", "votes", "title", "username", "writer", "orcid"),
+        columns=(
+            *("paper", "store_id", "changed", "votes", "title", "username", "writer", "orcid"),
+            *("venue", "tags", "category"),
+        ),
         wide=f"SELECT {mine}, {rest} {tables}",
         key="v.paperid",
-        keys="SELECT DISTINCT v.paperid AS paper FROM vignettes v WHERE {where} ORDER BY v.paperid LIMIT :most",
-        recent=tuple((newest.format(table=table), table) for table in ("vignettes", "votes")),
+        keys=f"SELECT DISTINCT v.paperid AS paper {public} AND {{where}} ORDER BY v.paperid LIMIT :most",
+        recent=(
+            (f"SELECT v.paperid AS paper {public} {newest}", "vignettes"),
+            (f"SELECT paperid AS paper FROM votes {newest}", "votes"),  # noqa: S608
+        ),
         site=site,
         zone=zone,
         sections="SELECT section, id, tag FROM sections LIMIT 1000",
@@ -149,6 +162,11 @@ OPTIONAL = (
 )
 
 
+def derived(query: str) -> str:
+    """The operator's query as a table; a comment at its end ends with it."""
+    return f"({query.strip().rstrip(';')}\n) q"
+
+
 def own(query: str, columns: Iterable[str], site: str, zone: ZoneInfo) -> Layout:
     """A store of any other kind, by the operator's own SELECT with columns of these names.
 
@@ -164,9 +182,9 @@ def own(query: str, columns: Iterable[str], site: str, zone: ZoneInfo) -> Layout
         raise SourceError(f"the query {', and '.join(problems)}; columns are {', '.join(REQUIRED + OPTIONAL)}")
     key = "q.paper" if "paper" in columns else "q.id"
     others = ", ".join(f"q.{name} AS {name}" for name in columns if name not in ("id", "paper"))
-    inner = f"FROM ({query.strip().rstrip(';')}) q"
+    inner = f"FROM {derived(query)}".replace("{", "{{").replace("}", "}}")
     rows = f"SELECT {key} AS paper, q.id AS store_id, {others} {inner} WHERE {{where}}"
-    recent = f"SELECT {key} AS paper {inner} ORDER BY q.changed DESC LIMIT :most OFFSET :skip"
+    recent = f"SELECT {key} AS paper FROM {derived(query)} ORDER BY q.changed DESC LIMIT :most OFFSET :skip"  # noqa: S608
     return Layout(
         narrow=rows,
         columns=("paper", "store_id", *(name for name in columns if name not in ("id", "paper"))),
@@ -233,6 +251,11 @@ def moment(value: object, zone: ZoneInfo) -> datetime | None:
             value = datetime.fromisoformat(value.strip())
         except ValueError:
             return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return datetime.fromtimestamp(value, UTC)  # as Unix counts
+        except (OverflowError, ValueError, OSError):
+            return None
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - the zone comes next
     if not isinstance(value, datetime):
@@ -260,9 +283,10 @@ def _arxiv_id(key: str, urls: str) -> str | None:
 
 def _number(value: object) -> int | None:
     try:
-        return int(value)  # type: ignore[call-overload,no-any-return]
+        number = int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
         return None
+    return number if abs(number) < 2**31 else None
 
 
 def _year(value: object) -> int | None:

@@ -109,7 +109,8 @@ def _posts() -> None:
             batch.create_check_constraint(op.f(name), text)
     op.create_index("ix_posts_pending", "posts", ["channel", "action", "id"], **_only("status = 'pending'"))
     op.create_index(op.f("ix_posts_target_id"), "posts", ["target_id"])
-    op.create_index("uq_posts_deletion", "posts", ["target_id"], unique=True, **_only("action = 'delete'"))
+    deletion = _only("action = 'delete' AND status <> 'skipped'")
+    op.create_index("uq_posts_deletion", "posts", ["target_id"], unique=True, **deletion)
     op.create_index("uq_posts_part", "posts", ["edition_id", "position"], unique=True, **_only("action = 'publish'"))
 
 
