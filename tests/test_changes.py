@@ -21,7 +21,7 @@ from digestbot.model import Action, Message, Platform, PostRow, PostStatus, Reac
 from digestbot.reconcile import Case, judge_change
 from digestbot.sandbox import Sandbox
 from digestbot.schema import backlog, summaries
-from digestbot.service import Service
+from digestbot.service import Report, Service
 
 Make = Callable[..., Service]
 KEY = "conf/test/Paper{}"
@@ -620,3 +620,231 @@ def test_the_catch(wanted: int, lately: int) -> None:
 )
 def test_too_many_gone(gone: int, looked: int, alarm: bool) -> None:
     assert rules.too_many_gone(gone, looked) is alarm
+
+
+# ---- what is recalled stays recalled
+
+
+def site(store: Store) -> dict[str, Any]:
+    return {"kind": "database", "address": store.address, "layout": "shortscience"}
+
+
+def paused(service: Service, clock: Clock, *channels: str) -> None:
+    with service.ledger.begin() as tx:
+        for channel in channels:
+            delivery.pause(tx, channel, "by hand", clock())
+
+
+def resumed(service: Service, *channels: str) -> None:
+    with service.ledger.begin() as tx:
+        for channel in channels:
+            delivery.resume(tx, channel)
+
+
+def test_a_post_whose_text_is_gone_is_not_sent_at_a_retry(
+    make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
+) -> None:
+    store.add(1)
+    service = make_service(source=site(store))
+    service.tick()
+    paused(service, clock, "x")
+    sandbox.faults.add("unauthorized", "facebook")
+    tick(service, clock, hours=1)
+    with service.ledger.begin() as tx:  # a person gave up on one
+        delivery.resolve(tx, rows(service)[1].id, PostStatus.SKIPPED, None, clock())
+    store.edit(KEY.format(1), 1, priv=True)
+    tick(service, clock)
+    resumed(service, "x", "page")
+    for row in rows(service):
+        assert "Paper Number 1" not in row.text
+        with service.ledger.begin() as tx, pytest.raises(LedgerError, match="its text is gone"):
+            delivery.resolve(tx, row.id, PostStatus.PENDING, None, clock())
+    tick(service, clock)
+    assert sandbox.world.tweets == sandbox.world.page_posts == []
+
+
+def test_what_is_withdrawn_while_its_edition_is_made_is_not_posted(
+    make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
+) -> None:
+    store.add(1)
+    service = make_service(source=site(store), channels=["x"])
+    other = make_service(source=site(store), channels=["x"])
+    service.tick()
+    confirm = service.poller.confirm
+
+    def confirmed_then_withdrawn(chosen: Any) -> bool:
+        same = confirm(chosen)
+        store.edit(KEY.format(1), 1, silently=True, priv=True)
+        other.poller.poll("store", Report(), at_once=True)
+        return same
+
+    service.poller.confirm = confirmed_then_withdrawn  # type: ignore[method-assign]
+    tick(service, clock, hours=1)
+    service.poller.confirm = confirm  # type: ignore[method-assign]
+    tick(service, clock)
+    assert rows(service) == []
+    assert sandbox.world.tweets == []
+
+
+def test_a_short_private_interval_loses_nothing(
+    make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
+) -> None:
+    store.add(1)
+    service = make_service(source=site(store), channels=["x"])
+    service.tick()
+    paused(service, clock, "x")
+    tick(service, clock, hours=1)
+    for priv in (True, False):
+        store.edit(KEY.format(1), 1, priv=priv)
+        tick(service, clock)
+    resumed(service, "x")
+    tick(service, clock, hours=4)
+    assert len(sandbox.world.tweets) == 1
+    paused(service, clock, "x")
+    for priv in (True, False):  # the deletion was not made yet, and is not
+        store.edit(KEY.format(1), 1, priv=priv)
+        tick(service, clock)
+    resumed(service, "x")
+    tick(service, clock)
+    assert len(sandbox.world.tweets) == 1
+    store.edit(KEY.format(1), 1, priv=True)
+    tick(service, clock)
+    assert sandbox.world.tweets == []
+
+
+def test_one_that_comes_back_anonymous_is_not_shown_with_its_name(
+    make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
+) -> None:
+    service = published(make_service, store, clock, 3)
+    with store.engine.begin() as connection:
+        connection.execute(store.vignettes.update().values(priv=True))
+    tick(service, clock)
+    assert [alarm.kind for alarm in alarms(service)] == ["vanished"]
+    with store.engine.begin() as connection:
+        connection.execute(store.vignettes.update().values(priv=False))
+    store.edit(KEY.format(1), 1, anon=True)
+    tick(service, clock)
+    assert alarms(service) == []
+    shown = [post.text for post in (*sandbox.world.tweets, *sandbox.world.page_posts)]
+    assert len(shown) == 4
+    assert not any("Reader 1\n" in text for text in shown)
+
+
+def test_a_name_that_returns_undoes_what_waited_because_it_was_gone(
+    make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
+) -> None:
+    service = published(make_service, store, clock, 45)
+    for anon in (True, False):
+        for number in (1, 2):
+            store.edit(KEY.format(number), number, anon=anon)
+        tick(service, clock)
+        assert [alarm.kind for alarm in alarms(service)] == (["deletions"] if anon else [])
+    tick(service, clock)
+    assert len(sandbox.world.tweets) == 45
+
+
+def test_what_an_alarm_holds_it_holds(make_service: Make, store: Store, sandbox: Sandbox, clock: Clock) -> None:
+    for number in range(1, 46):
+        store.add(number)
+    service = make_service(source=site(store), size=50, channels=["x"], on_edit="delete")
+    service.tick()
+    tick(service, clock, hours=1)
+    for number in range(1, 6):
+        store.edit(KEY.format(number), number, text=f"Edited {number}. It says so.")
+    tick(service, clock)
+    assert len(alarms(service)[0].posts) == 5
+    for number in range(1, 3):  # edited again: held as before
+        store.edit(KEY.format(number), number, text=f"Edited again {number}. It says so.")
+    store.delete(KEY.format(9), 9)  # and what comes while it is open waits with it
+    tick(service, clock)
+    tick(service, clock)
+    assert len(sandbox.world.tweets) == 45
+    (alarm,) = alarms(service)
+    assert len(alarm.posts) == 6
+    assert alarm.note.startswith("6 posts would be deleted")
+
+
+def test_an_update_that_waited_is_not_sent_for_a_withdrawn_summary(
+    make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
+) -> None:
+    service = published(make_service, store, clock, on_edit="update", on_withdraw="ignore")
+    paused(service, clock, "page")
+    store.edit(KEY.format(1), 1, text="A newer text. It is newer.")
+    tick(service, clock)
+    store.edit(KEY.format(1), 1, silently=True, priv=True)
+    tick(service, clock)
+    resumed(service, "page")
+    tick(service, clock)
+    assert "A newer text" not in sandbox.world.page_posts[0].text
+    assert all("A newer text" not in row.text for row in rows(service))
+
+
+def test_dismissing_an_alarm_sends_nothing_withdrawn(
+    make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
+) -> None:
+    for number in range(1, 4):
+        store.add(number)
+    service = make_service(source=site(store), channels=["x"], size=3)
+    service.tick()
+    sandbox.faults.add("drop-before", times=3)
+    tick(service, clock, hours=1)
+    assert rows(service)[0].status is PostStatus.UNKNOWN
+    with store.engine.begin() as connection:
+        connection.execute(store.vignettes.delete())
+    tick(service, clock, minutes=15)
+    assert alarms(service)
+    decide(service, clock, confirm=False)
+    for _ in range(12):
+        tick(service, clock, minutes=15)
+    assert sandbox.world.tweets == []
+
+
+def test_an_edit_while_a_post_waits_is_what_is_posted(
+    make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
+) -> None:
+    store.add(1)
+    service = make_service(source=site(store), on_edit="update")
+    service.tick()
+    paused(service, clock, "x", "page")
+    tick(service, clock, hours=1)
+    store.edit(KEY.format(1), 1, text="A newer text. It is newer.")
+    tick(service, clock)
+    resumed(service, "x", "page")
+    tick(service, clock, hours=4)
+    assert ["A newer text." in post.text for post in (*sandbox.world.tweets, *sandbox.world.page_posts)] == [True, True]
+
+
+def test_a_post_that_another_process_has_claimed_is_noted_and_not_dropped(
+    make_service: Make, store: Store, clock: Clock
+) -> None:
+    store.add(1)
+    service = make_service(source=site(store), channels=["x"])
+    service.tick()
+    paused(service, clock, "x")
+    tick(service, clock, hours=1)
+    resumed(service, "x")
+    with service.ledger.begin() as tx:
+        assert delivery.claim(tx, "x", timedelta(minutes=2), clock()) is not None
+        assert not changes.drop_pending(tx, 1, Kind.WITHDRAWN, clock())
+    assert rows(service)[0].status is PostStatus.PUBLISHING
+
+
+def test_a_mended_title_is_an_edit_and_two_titles_for_good_are_none(
+    make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
+) -> None:
+    service = published(make_service, store, clock, on_edit="update")
+    with store.engine.begin() as connection:
+        connection.execute(store.papers.update().values(title="A Mended Title"))
+    tick(service, clock)
+    assert sandbox.world.page_posts[0].text.startswith("A Mended Title")
+    store.user(7)
+    store.user(8)
+    for user, key in ((7, "journals/corr/1706.03762"), (8, "conf/nips/Vaswani17")):
+        store.paper(key, title=f"Title under {key}", urls="http://arxiv.org/abs/1706.03762")
+        store.summary(key, user)
+    tick(service, clock, hours=24)
+    for user, key in ((7, "journals/corr/1706.03762"), (8, "conf/nips/Vaswani17")):
+        store.vote(key, user, 99)
+    before = len(rows(service, Action.UPDATE))
+    tick(service, clock)
+    assert len(rows(service, Action.UPDATE)) == before

@@ -357,7 +357,7 @@ def test_a_source_in_trouble_shows_in_the_exit_code(config: str, feed: Feed) -> 
 def test_nothing_to_send(config: str) -> None:
     code, out, _ = digestbot("-c", config, "send", "latest")
     assert code == 0
-    assert "nothing waits" in out
+    assert "nothing to send now" in out
 
 
 @pytest.mark.parametrize(
