@@ -489,6 +489,7 @@ def test_what_a_look_at_a_post_says_of_its_deletion() -> None:
 # ---- the safety catch
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # many posts
 def test_more_than_three_deletions_a_day_wait_for_the_operator(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
@@ -512,6 +513,7 @@ def test_more_than_three_deletions_a_day_wait_for_the_operator(
     assert (len(sandbox.world.tweets), len(sandbox.world.page_posts)) == (42, 42)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # many posts
 def test_dismissed_deletions_are_not_made(make_service: Make, store: Store, sandbox: Sandbox, clock: Clock) -> None:
     service = published(make_service, store, clock, 45)
     for number in (1, 2):
@@ -527,6 +529,7 @@ def test_dismissed_deletions_are_not_made(make_service: Make, store: Store, sand
         changes.decide_alarm(tx, 99, confirm=True, now=clock())
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # many posts
 def test_many_gone_at_once_are_an_alarm_and_nothing_is_deleted(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
@@ -730,6 +733,7 @@ def test_one_that_comes_back_anonymous_is_not_shown_with_its_name(
     assert not any("Reader 1\n" in text for text in shown)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # many posts
 def test_a_name_that_returns_undoes_what_waited_because_it_was_gone(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
@@ -743,6 +747,7 @@ def test_a_name_that_returns_undoes_what_waited_because_it_was_gone(
     assert len(sandbox.world.tweets) == 45
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # many posts
 def test_what_an_alarm_holds_it_holds(make_service: Make, store: Store, sandbox: Sandbox, clock: Clock) -> None:
     for number in range(1, 46):
         store.add(number)

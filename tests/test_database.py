@@ -562,6 +562,144 @@ def test_names_as_they_are_read_aloud() -> None:
     assert names("") == ()
 
 
+# ---- what a review found
+
+
+def test_two_that_were_added_in_the_same_second_stay_two(store: Store, make_service: Make) -> None:
+    store.user(3)
+    store.user(9)
+    store.paper("conf/test/Same")
+    for user in (3, 9):
+        store.summary("conf/test/Same", user, f"Words of reader {user} alone.", anon=user == 3)
+    with store.engine.begin() as connection:
+        connection.execute(store.vignettes.update().values(added=store.clock, edited=store.clock))
+    service = make_service(source=source(store))
+    assert poll(service).new == 2
+    assert poll(service) == intake.Intake(unchanged=2)
+    store.edit("conf/test/Same", 9, text="Other words of reader 9.")
+    assert poll(service) == intake.Intake(changed=1, unchanged=1)
+    assert sorted(known(service)) == ["Other words of reader 9.", "Words of reader 3 alone."]
+
+
+def test_sections_that_could_not_be_read_at_first_are_read_later(
+    store: Store, make_service: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store)
+    service = make_service(source=source(store))
+    real = Database._rows
+
+    def fails(self: Database, statement: str, given: Any) -> Any:
+        if "FROM sections" in statement:
+            raise SourceError("not now")
+        return real(self, statement, given)
+
+    monkeypatch.setattr(Database, "_rows", fails)
+    report = Report()
+    service.poller.poll("store", report, at_once=True)
+    assert report.source_errors == {"store": "not now"}
+    monkeypatch.setattr(Database, "_rows", real)
+    poll(service)
+    with service.ledger.read() as tx:
+        assert ["cs"] in list(tx.scalars(sa.select(papers.c.sections)))
+
+
+def test_the_key_of_a_paper_with_private_summaries_alone_stays_there(
+    store: Store, make_service: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "STRETCH", 1)
+    store.add(1)
+    store.paper("conf/test/Paper2")
+    store.summary("conf/test/Paper2", 1, priv=True)
+    service = make_service(source=source(store))
+    for _ in range(4):
+        poll(service)
+        with service.ledger.read() as tx:
+            assert "Paper2" not in str(tx.execute(sa.text("SELECT * FROM sources")).all())
+
+
+def test_votes_without_a_date_are_found_in_their_turn(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = Store(sa.create_engine(f"sqlite:///{tmp_path / 'store.db'}"), f"sqlite:///{tmp_path / 'store.db'}")
+    store.add(1)
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE votes DROP COLUMN edited")
+    store.engine.dispose()
+    database = reader(store)
+    assert database.news(0) == ["conf/test/Paper1"]
+    assert "votes has no column edited" in caplog.text
+    database.close()
+
+
+@pytest.mark.parametrize("identifier", ["n + 1000", "'x' || n", "n * 1.0", "n"])
+def test_a_number_of_any_kind_tells_summaries_apart(tmp_path: Path, make_service: Make, identifier: str) -> None:
+    service = make_service(source=own(tmp_path, COLUMNS.replace("n AS id", f"{identifier} AS id")))
+    assert poll(service) == intake.Intake(new=3)
+    change(tmp_path, "UPDATE notes SET words = 'other words now' WHERE n = 1")
+    assert poll(service) == intake.Intake(changed=1, unchanged=2)
+    assert poll(service) == intake.Intake(unchanged=3)
+
+
+def test_a_query_of_ones_own_on_a_server(store: Store, make_service: Make) -> None:
+    store.add(1)
+    store.add(2)
+    query = (
+        "SELECT v.userid AS id, p.title AS title, v.text AS body, 'https://example.org/x' AS link, u.displayname AS writer "
+        "FROM vignettes v JOIN papers p ON p.bibtexkey = v.paperid JOIN users u ON u.userid = v.userid -- all of them"
+    )
+    service = make_service(source={"kind": "database", "address": store.address, "query": query})
+    assert poll(service) == intake.Intake(new=2)
+    store.delete("conf/test/Paper1", 1)
+    assert poll(service) == intake.Intake(unchanged=1, withdrawn=1)
+    store.delete("conf/test/Paper2", 2)
+    assert poll(service).withdrawn == 1
+
+
+def test_odd_values_in_a_query(tmp_path: Path, make_service: Make, caplog: pytest.LogCaptureFixture) -> None:
+    columns = COLUMNS + ", 1e30 AS votes, 1793923200 + n AS changed, '{}' AS venue, 99999 AS year"
+    service = make_service(source=own(tmp_path, columns))
+    assert poll(service) == intake.Intake(new=3)
+    assert known(service, summaries.c.votes) == [None] * 3
+    assert known(service, summaries.c.dated)[0] == datetime(2026, 11, 6, tzinfo=UTC)
+    change(tmp_path, "UPDATE notes SET head = NULL WHERE n = 1")
+    assert poll(service).withdrawn == 1
+    assert "it needs a key, a title and a web address" in caplog.text
+
+
+def test_two_notes_of_one_writer_on_one_paper(tmp_path: Path, make_service: Make) -> None:
+    service = make_service(source=own(tmp_path, COLUMNS + ", 'one paper' AS paper, 'Ada' AS writer", rows=1))
+    assert poll(service).new == 1
+    change(tmp_path, "UPDATE notes SET hidden = 1")
+    change(tmp_path, "INSERT INTO notes (n, head, words) VALUES (7, 'Title 7', 'Another note by her.')")
+    assert poll(service) == intake.Intake(new=1, withdrawn=1)
+
+
+def test_a_store_that_changes_with_every_look_ends_no_tick(tmp_path: Path, make_service: Make, clock: Clock) -> None:
+    service = make_service(source=own(tmp_path, COLUMNS + ", random() AS venue"))
+    service.tick()
+    clock.forward(hours=1)
+    assert any("keeps changing in its store" in trouble for trouble in service.tick().troubles)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SELECT 1 LIMIT 5", "select * from x order by y limit 10 offset 3 ;", "SELECT 1 FETCH FIRST 3 ROWS ONLY", " "],
+)
+def test_a_query_that_would_withdraw_what_it_cuts_off(query: str) -> None:
+    with pytest.raises(ConfigError, match=r"leave out LIMIT|write a SELECT"):
+        config.build({"sources": {"store": {"kind": "database", "address": "sqlite:///x.db", "query": query}}})
+
+
+@pytest.mark.parametrize("address", ["mysql://reader:p@ss/w:rd@db/store", "postgresql://reader:pa/ss@db/store"])
+def test_a_password_that_would_be_taken_for_a_host(address: str) -> None:
+    for raw in (
+        {"database": address},
+        {"sources": {"store": {"kind": "database", "address": address, "layout": "shortscience"}}},
+    ):
+        with pytest.raises(ConfigError, match="write @ as %40") as caught:
+            config.build(raw)
+        assert "p@ss" not in str(caught.value)
+        assert "pa/ss" not in str(caught.value)
+
+
 # ---- anything at all
 
 

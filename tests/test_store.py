@@ -529,3 +529,132 @@ class Mutations(RuleBasedStateMachine):
 
 Mutations.TestCase.settings = settings(max_examples=40, stateful_step_count=15)
 TestMutations = Mutations.TestCase
+
+
+# ---- what a review found
+
+
+def test_a_flag_of_first_sight_does_not_outlast_its_poll(make_service: Make, feed: Feed, sandbox: Sandbox) -> None:
+    feed.add(0)
+    service = make_service(backlog="skip")
+    poll(service)
+    waiting(service)
+    service.config.sources["store"].__dict__["url"] += "?moved"
+    sandbox.documents["/rss-full.xml?moved"] = feed
+    feed.items[0]["votes"] = 9
+    poll(service)
+    assert waiting(service) == []
+    feed.add(1)
+    poll(service)
+    assert waiting(service) == ["Paper1 by Reader 1"]
+
+
+def test_a_gap_shows_though_an_old_summary_was_edited_into_the_window(make_service: Make, feed: Feed) -> None:
+    for number in range(5):
+        feed.add(number)
+    service = make_service()
+    poll(service)
+    feed.items[:] = [feed_item(0, body="edited"), *(feed_item(number) for number in range(50, 54))]
+    poll(service)
+    assert open_alarms(service) == ["gap"]
+
+
+def test_a_small_feed_whose_items_were_all_edited_is_no_gap(make_service: Make, feed: Feed) -> None:
+    feed.add(0)
+    feed.add(1)
+    service = make_service()
+    poll(service)
+    for item in feed.items:
+        item["body"] += " edited"
+    feed.add(2)
+    assert poll(service) == intake.Intake(new=1, changed=2)
+    assert open_alarms(service) == []
+
+
+def test_a_gap_is_noticed_though_the_process_died_while_taking_it_in(
+    make_service: Make, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        feed.add(number)
+    service = make_service()
+    poll(service)
+    feed.items[:] = [feed_item(number) for number in range(50, 55)]
+    real = intake.poll_succeeded
+
+    def dies(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(intake, "poll_succeeded", dies)
+    with pytest.raises(KeyboardInterrupt):
+        poll(service)
+    monkeypatch.setattr(intake, "poll_succeeded", real)
+    again = make_service()
+    poll(again)
+    assert open_alarms(again) == ["gap"]
+
+
+def test_the_short_feed_and_its_reserve_are_of_the_same_anonymous_summaries(
+    with_reserve: Any, clock: Clock, feed: Feed
+) -> None:
+    service, add, everything = with_reserve
+    if service.config.sources["whole"].kind == "database":
+        pytest.skip("the feed's way of cutting is what this is about")
+    whole = " ".join(f"word{number} of a long text" for number in range(100))
+    for number in range(20):
+        add(number)
+    service.tick()
+    for number in range(20, 40):
+        add(number)
+    everything.items[-1] |= {"author": "Anonymous", "link": everything.items[-1]["link"].partition("#")[0] + "#anon"}
+    short = dict(everything.items[-1])
+    everything.items[-1]["body"], short["body"] = whole, whole[:500] + "..."
+    feed.items[:] = [*everything.items[-5:-1], short]
+    clock.forward(minutes=15)
+    service.tick()
+    assert len(waiting(service)) == 20
+
+
+def test_a_reserve_that_does_not_reach_leaves_the_gap_open(with_reserve: Any, clock: Clock, feed: Feed) -> None:
+    service, add, _ = with_reserve
+    if service.config.sources["whole"].kind == "database":
+        pytest.skip("one kind of reserve is enough")
+    for number in range(20):
+        add(number)
+    service.tick()
+    feed.items[:] = [feed_item(number, date=dated(number)) for number in range(30, 35)]
+    clock.forward(minutes=15)
+    service.tick()
+    assert open_alarms(service) == ["gap"]
+
+
+def test_an_item_that_brings_the_parser_down_takes_no_other_with_it(
+    make_service: Make, feed: Feed, caplog: pytest.LogCaptureFixture
+) -> None:
+    items = [feed_item(number) for number in range(7)]
+    position = b'<gml:pos xmlns:gml="http://www.opengis.net/gml" dims="q">1 2</gml:pos><title>Paper Number 3'
+    feed.override = Answer(200, feed_xml(items).replace(b"<title>Paper Number 3", position))
+    service = make_service()
+    assert poll(service) == intake.Intake(new=6)
+    assert "an entry is left out" in caplog.text
+    assert poll(service) is None
+
+
+def test_an_absurd_identifier_breaks_no_index(ledger: Ledger) -> None:
+    take(ledger, Paper("a", "A", arxiv_id="x" * 9000 + "/0703001", doi="10.1234/" + "y" * 9000))
+    with ledger.begin() as tx:
+        intake.take_in(tx, "store", [make_summary(1, paper=Paper("k" * 9000, "t" * 9000))], START)
+        intake.take_in(tx, "store", [make_summary(1, paper=Paper("k" * 9000, "t" * 9000))], START)
+        assert intake.count(tx, "store") == 2
+
+
+def test_a_digest_does_not_read_a_source_beside_its_reserve() -> None:
+    from digestbot.errors import ConfigError
+
+    raw = raw_config("http://127.0.0.1:1")
+    raw["sources"]["whole"] = raw["sources"]["store"] | {}
+    raw["sources"]["store"]["backfill"] = "whole"
+    raw["digests"]["latest"]["sources"] = ["store", "whole"]
+    with pytest.raises(
+        ConfigError, match="whole is the backfill of store: with both, everything would be posted twice"
+    ):
+        config.build(raw)

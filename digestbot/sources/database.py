@@ -167,12 +167,14 @@ class Database:
 
     def _raw(self, key: object) -> str:
         """A key as text."""
-        self._numbers = isinstance(key, int)
+        self._numbers = isinstance(key, int | float)
         return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)
 
-    def _as_stored(self, key: str) -> str | int:
+    def _as_stored(self, key: str) -> str | int | float:
         """A key as the database has it: some compare a number with no text."""
-        return int(key) if self._numbers and re.fullmatch(r"-?\d{1,18}", key) else key
+        if not self._numbers or not re.fullmatch(r"-?\d{1,18}(\.\d+)?(e[+-]\d+)?", key):
+            return key
+        return int(key) if key.lstrip("-").isdigit() else float(key)
 
     def _rows(self, statement: str, given: dict[str, Any]) -> list[dict[str, Any]]:
         text = sa.text(_escaped(statement))
