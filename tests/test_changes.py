@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from conftest import START, Clock, Feed
+from conftest import START, Clock, Feed, empty_postgresql
 from hypothesis import given
 from hypothesis import strategies as st
 from stores import Store
@@ -25,6 +26,19 @@ from digestbot.service import Report, Service
 
 Make = Callable[..., Service]
 KEY = "conf/test/Paper{}"
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """SQLite where a test asks for nothing else: what PostgreSQL makes of these statements, some tests see."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{tmp_path / 'ledger.db'}"
+        return
+    with empty_postgresql(request) as url:
+        yield url
+
+
+both = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture
@@ -73,6 +87,7 @@ def decide(service: Service, clock: Clock, *, confirm: bool) -> int:
 
 
 @pytest.mark.parametrize("way", ["private", "deleted"])
+@both
 def test_the_posts_of_a_withdrawn_summary_are_deleted(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock, way: str
 ) -> None:
@@ -97,6 +112,7 @@ def test_the_posts_of_a_withdrawn_summary_are_deleted(
         assert tx.scalars(sa.select(summaries.c.body).where(summaries.c.withdrawn_at.is_not(None))).all() == [""]
 
 
+@both
 def test_one_that_comes_back_is_not_posted_again(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
@@ -224,6 +240,7 @@ def test_what_a_digest_does_when_a_summary_is_withdrawn(
 # ---- anonymous
 
 
+@both
 def test_the_posts_of_a_newly_anonymous_writer_are_deleted(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
@@ -251,6 +268,7 @@ def test_posts_that_did_not_show_the_name_stay(
     assert len(sandbox.world.tweets) == len(sandbox.world.page_posts) == 1
 
 
+@both
 def test_a_pending_post_is_made_anew_without_the_name(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
@@ -318,6 +336,7 @@ def test_what_a_digest_does_when_a_summary_is_edited(
     assert (now == before) is (reaction == "ignore")
 
 
+@both
 def test_each_edit_is_brought_once_and_the_newest_wins(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
@@ -361,6 +380,7 @@ def test_an_edit_that_changes_nothing_shown_is_no_update(
 
 
 @pytest.mark.parametrize("fault", ["drop-after", "503-after", "html-after", "cut-after", "drop-before", "503-before"])
+@both
 def test_a_deletion_whose_outcome_is_unknown_is_looked_for(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock, fault: str
 ) -> None:
@@ -489,7 +509,7 @@ def test_what_a_look_at_a_post_says_of_its_deletion() -> None:
 # ---- the safety catch
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # many posts
+@both
 def test_more_than_three_deletions_a_day_wait_for_the_operator(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
@@ -513,7 +533,6 @@ def test_more_than_three_deletions_a_day_wait_for_the_operator(
     assert (len(sandbox.world.tweets), len(sandbox.world.page_posts)) == (42, 42)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # many posts
 def test_dismissed_deletions_are_not_made(make_service: Make, store: Store, sandbox: Sandbox, clock: Clock) -> None:
     service = published(make_service, store, clock, 45)
     for number in (1, 2):
@@ -529,7 +548,6 @@ def test_dismissed_deletions_are_not_made(make_service: Make, store: Store, sand
         changes.decide_alarm(tx, 99, confirm=True, now=clock())
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # many posts
 def test_many_gone_at_once_are_an_alarm_and_nothing_is_deleted(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
@@ -550,6 +568,7 @@ def test_many_gone_at_once_are_an_alarm_and_nothing_is_deleted(
     assert len(sandbox.world.tweets) == len(sandbox.world.page_posts) == 27
 
 
+@both
 def test_a_store_that_was_empty_for_a_while(make_service: Make, store: Store, sandbox: Sandbox, clock: Clock) -> None:
     service = published(make_service, store, clock, 5)
     with store.engine.begin() as connection:
@@ -689,6 +708,7 @@ def test_what_is_withdrawn_while_its_edition_is_made_is_not_posted(
     assert sandbox.world.tweets == []
 
 
+@both
 def test_a_short_private_interval_loses_nothing(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
@@ -733,7 +753,6 @@ def test_one_that_comes_back_anonymous_is_not_shown_with_its_name(
     assert not any("Reader 1\n" in text for text in shown)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # many posts
 def test_a_name_that_returns_undoes_what_waited_because_it_was_gone(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
@@ -747,7 +766,6 @@ def test_a_name_that_returns_undoes_what_waited_because_it_was_gone(
     assert len(sandbox.world.tweets) == 45
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # many posts
 def test_what_an_alarm_holds_it_holds(make_service: Make, store: Store, sandbox: Sandbox, clock: Clock) -> None:
     for number in range(1, 46):
         store.add(number)
@@ -819,6 +837,7 @@ def test_an_edit_while_a_post_waits_is_what_is_posted(
     assert ["A newer text." in post.text for post in (*sandbox.world.tweets, *sandbox.world.page_posts)] == [True, True]
 
 
+@both
 def test_a_post_that_another_process_has_claimed_is_noted_and_not_dropped(
     make_service: Make, store: Store, clock: Clock
 ) -> None:
