@@ -49,12 +49,15 @@ def store(tmp_path: Any) -> Any:
     engine.dispose()
 
 
+def site(store: Store) -> dict[str, Any]:
+    return {"kind": "database", "address": store.address, "layout": "shortscience"}
+
+
 def published(make_service: Make, store: Store, clock: Clock, count: int = 1, first: int = 1, **digest: Any) -> Service:
     """A service that has published so many summaries of the store on both channels."""
     for number in range(first, first + count):
         store.add(number)
-    source = {"kind": "database", "address": store.address, "layout": "shortscience"}
-    service = make_service(source=source, size=50, **digest)
+    service = make_service(source=site(store), size=50, **digest)
     service.tick()
     clock.forward(hours=1)
     assert len(service.tick().made) == 2 * count
@@ -131,8 +134,7 @@ def test_what_waits_of_a_withdrawn_summary_is_not_posted(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
     store.add(1)
-    source = {"kind": "database", "address": store.address, "layout": "shortscience"}
-    service = make_service(source=source)
+    service = make_service(source=site(store))
     service.tick()
     store.delete(KEY.format(1), 1)
     tick(service, clock, minutes=30)
@@ -147,8 +149,7 @@ def test_a_pending_post_of_a_withdrawn_summary_is_not_sent(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
     store.add(1)
-    source = {"kind": "database", "address": store.address, "layout": "shortscience"}
-    service = make_service(source=source)
+    service = make_service(source=site(store))
     service.tick()
     with service.ledger.begin() as tx:
         delivery.pause(tx, "x", "by hand", clock())
@@ -170,8 +171,7 @@ def test_an_unknown_post_of_a_withdrawn_summary_is_deleted_once_it_is_found(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
     store.add(1)
-    source = {"kind": "database", "address": store.address, "layout": "shortscience"}
-    service = make_service(source=source, channels=["x"])
+    service = make_service(source=site(store), channels=["x"])
     service.tick()
     sandbox.faults.add("drop-after")
     sandbox.faults.lag = 200
@@ -192,8 +192,7 @@ def test_a_post_that_turned_out_absent_is_not_sent_for_a_withdrawn_summary(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
     store.add(1)
-    source = {"kind": "database", "address": store.address, "layout": "shortscience"}
-    service = make_service(source=source, channels=["x"])
+    service = make_service(source=site(store), channels=["x"])
     service.tick()
     sandbox.faults.add("drop-before")
     tick(service, clock, hours=1)
@@ -258,8 +257,7 @@ def test_posts_that_did_not_show_the_name_stay(
     store.user(7, displayname="Ada")
     store.paper("conf/test/A")
     store.summary("conf/test/A", 7, anon=True)
-    source = {"kind": "database", "address": store.address, "layout": "shortscience"}
-    service = make_service(source=source)
+    service = make_service(source=site(store))
     service.tick()
     tick(service, clock, hours=1)
     for anon in (False, True):
@@ -273,8 +271,7 @@ def test_a_pending_post_is_made_anew_without_the_name(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
 ) -> None:
     store.add(1)
-    source = {"kind": "database", "address": store.address, "layout": "shortscience"}
-    service = make_service(source=source, channels=["x"])
+    service = make_service(source=site(store), channels=["x"])
     service.tick()
     with service.ledger.begin() as tx:
         delivery.pause(tx, "x", "by hand", clock())
@@ -404,8 +401,7 @@ def test_an_update_whose_outcome_is_unknown_is_looked_for(
     make_service: Make, store: Store, sandbox: Sandbox, clock: Clock, fault: str
 ) -> None:
     store.add(1)
-    source = {"kind": "database", "address": store.address, "layout": "shortscience"}
-    service = make_service(source=source, on_edit="update", channels=["page"])
+    service = make_service(source=site(store), on_edit="update", channels=["page"])
     service.tick()
     tick(service, clock, hours=1)
     store.edit(KEY.format(1), 1, text="A better text. It is better.")
@@ -430,7 +426,7 @@ def test_a_process_that_died_while_deleting(make_service: Make, store: Store, sa
     clock.forward(minutes=15)
     with pytest.raises(Killed):
         service.tick()
-    after = make_service(source={"kind": "database", "address": store.address, "layout": "shortscience"})
+    after = make_service(source=site(store))
     for _ in range(15):
         tick(after, clock, minutes=3)
     assert sandbox.world.tweets == sandbox.world.page_posts == []
@@ -645,10 +641,6 @@ def test_too_many_gone(gone: int, looked: int, alarm: bool) -> None:
 
 
 # ---- what is recalled stays recalled
-
-
-def site(store: Store) -> dict[str, Any]:
-    return {"kind": "database", "address": store.address, "layout": "shortscience"}
 
 
 def paused(service: Service, clock: Clock, *channels: str) -> None:
