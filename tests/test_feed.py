@@ -30,6 +30,22 @@ def test_the_stores_own_fields() -> None:
     assert anonymous.paper.doi == "10.1038/nature14539"
 
 
+def test_feedparser_uses_our_driver_and_says_the_same_with_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    import feedparser
+
+    from digestbot.sources import sax
+
+    made = []
+    real = sax.create_parser
+    monkeypatch.setattr(sax, "create_parser", lambda: made.append(1) or real())
+    document = feed_xml([feed_item(1, body="lines\nof &amp; text\n\nand <b>more</b> " + "x" * 100_000), feed_item(2)])
+    ours = parse(document).summaries
+    assert made == [1]
+    monkeypatch.setattr(feedparser.api, "PREFERRED_XML_PARSERS", [])
+    stock = feedparser.parse(document, sanitize_html=False, resolve_relative_uris=False)
+    assert [one.body for one in ours] == [entry.summary for entry in stock.entries]
+
+
 def test_names_in_any_script() -> None:
     (summary,) = parse(feed_xml([feed_item(1, user="fünf", author="Leser Fünf 诸葛")])).summaries
     assert (summary.writer, summary.handle) == ("Leser Fünf 诸葛", "fünf")

@@ -23,6 +23,7 @@ _DECLARED = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']"
 _DOI = re.compile(r"10\.\d{4,9}/\S+")
 _ENDS = (b"</rss>", b"</feed>", b"</rdf:RDF>", b"</RDF>")
 ANONYMOUS = "Anonymous"
+DRIVER = "digestbot.sources.sax"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ def parse(
     # Imported here: a poll that is answered "not modified" needs no parser.
     import feedparser
 
+    if DRIVER not in feedparser.api.PREFERRED_XML_PARSERS:
+        feedparser.api.PREFERRED_XML_PARSERS.insert(0, DRIVER)
     if not body.strip():
         raise SourceError("the feed is empty")
     # feedparser gets bytes, never a name: it would open files and addresses. What is sanitised or resolved as
