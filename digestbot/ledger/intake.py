@@ -19,7 +19,7 @@ from digestbot.model import Summary
 from digestbot.retry import backoff
 from digestbot.schema import cursors, sources, summaries
 
-BATCH = 500  # summaries to a round trip: memory and SQL stay bounded however long the feed
+BATCH = 1000  # summaries to a round trip: memory and SQL stay bounded however long the feed
 
 
 @dataclass(frozen=True, slots=True)

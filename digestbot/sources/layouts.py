@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
@@ -94,7 +95,7 @@ class Layout:
         )
 
     def _link(self, key: str, username: str | None) -> str:
-        anchor = quote(username, safe="") if username else "anon"
+        anchor = _quoted(username) if username else "anon"
         return f"{self.site.rstrip('/')}/paper?bibtexKey={quote(key, safe='/:.()-_~')}#{anchor}"
 
     def _sections(self, key: str, tags: str, told: str) -> tuple[str, ...]:
@@ -273,6 +274,11 @@ def names(authors: str) -> tuple[str, ...]:
         last, comma, first = name.partition(",")
         found.append(f"{first.strip()} {last.strip()}" if comma and first.strip() else last.strip())
     return tuple(name for name in found if name)
+
+
+@lru_cache(maxsize=4096)  # a writer writes many
+def _quoted(username: str) -> str:
+    return quote(username, safe="")
 
 
 def _arxiv_id(key: str, urls: str) -> str | None:
