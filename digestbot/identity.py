@@ -35,6 +35,7 @@ class Known:
     store_id: str | None
     handle: str | None
     body: str
+    link: str = ""
 
 
 def match(
@@ -98,7 +99,8 @@ def _by_likeness(
     known: Sequence[Known], incoming: Sequence[Summary], found: Sequence[Known | None]
 ) -> list[tuple[int, int]]:
     """Pairs of one edited text, the likest first: an anonymous summary with another of the same key, or with one
-    that lost or gained its name; a named one with the same writer's under another key."""
+    that lost or gained its name; a named one with the same writer's under another key, or with one of the same
+    address (what a feed's guid is, feedparser may reckon from what stands around it)."""
     scored = [
         (likeness(one.body, summary.body), at, one.id)
         for at, summary in enumerate(incoming)
@@ -109,6 +111,7 @@ def _by_likeness(
         and (
             (one.key == summary.paper.key and None in (one.handle, summary.handle))
             or (one.key != summary.paper.key and summary.handle is not None and one.handle == summary.handle)
+            or (None not in (one.handle, summary.handle) and one.link == summary.link)
         )
     ]
     scored.sort(key=lambda row: (-row[0], row[1], row[2]))

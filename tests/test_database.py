@@ -408,8 +408,10 @@ def test_tables_that_are_not_the_sites(tmp_path: Path) -> None:
         {"kind": "database", "address": f"sqlite:///{tmp_path / 'ledger.db'}", "layout": "shortscience"}
     )
     (tmp_path / "ledger.db").touch()
+    database = Database("store", settings, ZoneInfo("UTC"), Path())
     with pytest.raises(SourceError, match="no such table: sections"):
-        list(Database("store", settings, ZoneInfo("UTC"), Path()).read_all(None))
+        list(database.read_all(None))
+    database.close()
 
 
 def test_one_that_was_a_feed_before(store: Store, make_service: Make, feed: Any) -> None:

@@ -79,6 +79,19 @@ def test_a_second_anonymous_one_beside_the_first_is_new() -> None:
     assert ids([known(1, None, "first")], incoming(None, "first"), incoming(None, "other")) == [1, None]
 
 
+def test_another_guid_for_the_same_address_and_text_is_the_same_summary() -> None:
+    link = "https://example.org/1"
+    before = [Known(1, "1", None, "1", "what the paper says", link)]
+    again = make_summary(
+        0, paper=Paper("http://x.org/1", "P"), handle="http://x.org/1", body="what the paper says now", link=link
+    )
+    other = make_summary(
+        0, paper=Paper("http://x.org/2", "P"), handle="http://x.org/2", body="all new words", link=link
+    )
+    assert ids(before, again) == [1]
+    assert ids(before, other) == [None]
+
+
 def test_nothing_said_is_nothing_to_be_told_by() -> None:
     assert ids([known(1, "ada", "...")], incoming(None, "...")) == [None]
 

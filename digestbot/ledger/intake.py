@@ -279,7 +279,7 @@ class _Batch:
             for row in self.tx.execute(query):
                 if row.id not in self.present:
                     self.rows[row.id] = row
-                    known[row.paper_id].append(Known(row.id, row.key, row.store_id, row.handle, row.body))
+                    known[row.paper_id].append(Known(row.id, row.key, row.store_id, row.handle, row.body, row.link))
         return known
 
     def _sort_out(self, paper_id: int, summary: Summary, twin: Known | None) -> None:
