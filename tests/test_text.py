@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digestbot.model import Platform
-from digestbot.text import LIMITS, ascii_link, blocks, cut, find_urls, harmless, plain_title, weighted_length
+from digestbot.text import LIMITS, UNBROKEN, ascii_link, blocks, cut, find_urls, harmless, plain_title, weighted_length
 from digestbot.text.latex import to_unicode
 
 
@@ -134,9 +134,9 @@ $$\theta_t = \theta_{t-1} - \alpha \frac{\hat m_t}{\sqrt{\hat v_t}}$$
 
 
 def test_blocks() -> None:
-    assert [(block.kind, block.text) for block in blocks(BODY)] == [
+    assert [(block.kind, block.text.replace(UNBROKEN, " ")) for block in blocks(BODY)] == [
         ("heading", "Idea"),
-        ("paragraph", "Drop recurrence; let q @ k be softmax(QKᵀ/√dₖ)V & that's all, see the code and ."),
+        ("paragraph", "Drop recurrence; let q @ k be softmax(QKᵀ/√dₖ)V & that's all, see the code."),
         ("item", "one item"),
         ("item", "linked item"),
         ("paragraph", "quoted bold"),
@@ -164,7 +164,7 @@ def test_blocks() -> None:
     ],
 )
 def test_bodies_as_readers_send_them(body: str, text: str) -> None:
-    assert " | ".join(block.text for block in blocks(body)) == text
+    assert " | ".join(block.text for block in blocks(body)).replace(UNBROKEN, " ") == text
 
 
 @given(st.text())
@@ -179,7 +179,7 @@ def test_blocks_take_anything(text: str) -> None:
     [
         (r"\mathcal{O}(n \log n)", "𝒪(n log n)"),
         (r"x_{i+1}^2 \le \sum_{i=1}^n x_i", "xᵢ₊₁² ≤ ∑ᵢ₌₁ⁿ xᵢ"),
-        (r"\mathbb{R}^{n \times m}", "ℝ^(n × m)"),
+        (r"\mathbb{R}^{n \times m}", "ℝ^(n×m)"),
         (r"\frac{\partial L}{\partial w}", "∂L/∂w"),
         (r"10^{-4}", "10⁻⁴"),
         (r"\|x\|_2", "‖x‖₂"),
@@ -190,7 +190,7 @@ def test_blocks_take_anything(text: str) -> None:
     ],
 )
 def test_formulas(formula: str, text: str) -> None:
-    assert to_unicode(formula) == text
+    assert to_unicode(formula).replace(UNBROKEN, " ") == text
 
 
 @given(st.text(alphabet="\\{}_^$%&#abfrcsqt12 αβ[]()|~", max_size=40))

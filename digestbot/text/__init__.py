@@ -4,13 +4,17 @@ What a post's text goes through, in this order: `markdown.blocks` -> `harmless` 
 takes, counted by `LIMITS`.
 """
 
-from digestbot.text.cutting import cut
-from digestbot.text.length import LIMITS, Limit, find_urls, weighted_length
+from digestbot.text.addresses import find_urls
+from digestbot.text.cutting import ELLIPSIS, cut, split
+from digestbot.text.latex import to_unicode
+from digestbot.text.length import LIMITS, Limit, weighted_length
 from digestbot.text.markdown import Block, blocks, plain_title
-from digestbot.text.safety import ascii_link, harmless
+from digestbot.text.safety import UNBROKEN, ascii_link, harmless
 
 __all__ = [
+    "ELLIPSIS",
     "LIMITS",
+    "UNBROKEN",
     "Block",
     "Limit",
     "ascii_link",
@@ -19,5 +23,7 @@ __all__ = [
     "find_urls",
     "harmless",
     "plain_title",
+    "split",
+    "to_unicode",
     "weighted_length",
 ]

@@ -1,50 +1,477 @@
-"""LaTeX mathematics to Unicode, through pylatexenc, with what plain text needs beside it."""
+"""LaTeX to Unicode. What a sign is called is pylatexenc's to know; how a formula is laid out on one line is ours:
+scripts, fractions, spacing, environments, and a readable way to say what Unicode has no sign for.
+"""
 
 from __future__ import annotations
 
 import logging
 import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
-_SUBSCRIPT = dict(zip("0123456789+-=()aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ", strict=True))
-_SUPERSCRIPT = dict(
-    zip(
-        "0123456789+-=()abcdefghijklmnoprstuvwxyzABDEGHIJKLMNOPRTUVWβγδ⊤∗*",
-        "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵀᵁⱽᵂᵝᵞᵟᵀ**",
-        strict=True,
+from digestbot.text.safety import UNBROKEN
+from digestbot.text.signs import (
+    ACCENTS,
+    BINARY,
+    CLOSING,
+    FONTS,
+    FUNCTIONS,
+    OPENING,
+    OWN,
+    RELATIONS,
+    SUBSCRIPT,
+    SUPERSCRIPT,
+)
+
+DEEPEST = 80  # groups and macros within each other: what comes after is left out
+LONGEST = 4000  # characters of a formula that are read
+
+_TOKEN = re.compile(r"\\[A-Za-z]+\*?|\\.|\s+|[A-Za-z]|\d[\d.,]*\d|.", re.DOTALL)
+_TEXT_MACROS = frozenset(
+    ("text", "textrm", "textbf", "textit", "textsf", "texttt", "textnormal", "emph", "mbox", "hbox", "operatorname",
+     "operatorname*", "mathrm", "mathop", "mathop*")
+)  # fmt: skip
+_TRANSPARENT = frozenset(
+    ("mathbf", "mathit", "mathsf", "mathtt", "mathnormal", "bm", "boldsymbol", "pmb", "mathrel", "mathbin", "mathord",
+     "mathopen", "mathclose", "mathinner", "ensuremath", "smash", "boxed", "overbrace", "underbrace", "cancel",
+     "mathstrut")
+)  # fmt: skip
+_DROPPED = {"label": 1, "color": 1, "hspace": 1, "hspace*": 1, "vspace": 1, "vspace*": 1, "phantom": 1, "vphantom": 1,
+            "hphantom": 1, "footnote": 1, "cite": 1, "ref": 1, "eqref": 1, "href": 1, "url": 1, "textcolor": 1,
+            "rule": 2, "raisebox": 1}  # fmt: skip
+_IGNORED = frozenset(
+    ("displaystyle", "textstyle", "scriptstyle", "scriptscriptstyle", "limits", "nolimits", "nonumber", "notag", "rm",
+     "bf", "it", "sf", "tt", "left", "right", "middle", "big", "Big", "bigg", "Bigg", "bigl", "Bigl", "biggl", "Biggl",
+     "bigr", "Bigr", "biggr", "Biggr", "bigm", "Bigm", "!", "hline", "centering", "mathsurround", "allowbreak", "/")
+)  # fmt: skip
+_SPACES = frozenset((",", ":", ";", ">", " ", "\n", "quad", "qquad", "enspace", "thinspace", "hfill", "space"))
+_FRACTIONS = frozenset(("frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac", "flatfrac"))
+_BRACKETS = {"pmatrix": "()", "bmatrix": "[]", "matrix": "[]", "smallmatrix": "[]", "vmatrix": "||", "Vmatrix": "‖‖",
+             "Bmatrix": "[]", "array": "[]"}  # fmt: skip
+_BIG = frozenset("∑∏∐∫∬∭∮⋃⋂⨁⨂⋁⋀")
+_SCRIPTS = frozenset("_^'’")
+_NO_LEFT = frozenset(("open", "rel", "bin", "punct", "op"))  # after these a sign has nothing to its left
+_DIFFERENTIAL = frozenset("d∂δΔ∇")
+_LEFT_OVER = re.compile(r"[\\{}]|\$(?!\d)")
+_LOOSE = re.compile(rf"(?<!\w){UNBROKEN}|{UNBROKEN}(?!\w)")
+_CONDITION = re.compile(r"(?:if|for|when|where|otherwise|else|with|and|on)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class _Atom:
+    """A piece of a formula: what it looks like, and how it stands to its neighbours.
+
+    ``kind``: ord, word, op (log, max, ∑), bin, rel, open, close, punct, space, frac. ``blank``: the source has a blank
+    before it. ``spilled``: it ends in a script that Unicode has no sign for.
+    """
+
+    text: str
+    kind: str = "ord"
+    blank: bool = False
+    spilled: bool = False
+
+
+class _Reader:
+    """Reads one formula."""
+
+    def __init__(self, formula: str, depth: int = 0) -> None:
+        self.tokens = _TOKEN.findall(formula)
+        self.at = 0
+        self.depth = depth
+
+    def peek(self) -> str:
+        """The next token that is no blank; "" at the end."""
+        at = self.at + self._blank()
+        return self.tokens[at] if at < len(self.tokens) else ""
+
+    def _blank(self) -> bool:
+        return self.at < len(self.tokens) and self.tokens[self.at].isspace()
+
+    def take(self) -> str:
+        """That token, and go on."""
+        token = self.peek()
+        self.at += 1 + self._blank()
+        return token
+
+    def group(self, *ends: str) -> list[_Atom]:
+        """The atoms up to one of these tokens (which is taken), or to the end."""
+        atoms: list[_Atom] = []
+        font: Callable[[str], str] | None = None
+        self.depth += 1
+        while True:
+            blank, token = self._blank(), self.peek()
+            if not token or token in ends:
+                self.take()
+                self.depth -= 1
+                return atoms
+            if token == "\\cal":
+                self.take()
+                font = FONTS["mathcal"]
+                continue
+            if token in _SCRIPTS:
+                self._script(atoms)
+                continue
+            found = self.atom()
+            if font is not None:
+                found = [replace(one, text="".join(map(font, one.text))) for one in found]
+            if found and blank:
+                found[0] = replace(found[0], blank=True)
+            atoms += found
+
+    def argument(self) -> list[_Atom]:
+        """The next group, or the one token that stands for it."""
+        if self.depth > DEEPEST:
+            self.at = len(self.tokens)
+        token = self.peek()
+        if token == "{":
+            self.take()
+            return self.group("}")
+        if token[:1].isdigit() and len(token) > 1:  # of a number TeX takes one digit
+            at = self.at + self._blank()
+            self.tokens[at : at + 1] = [token[0], token[1:]]
+        return self.atom()
+
+    def raw(self) -> str:
+        """The next group as it is written."""
+        if self.peek() != "{":
+            return self.take()
+        self.take()
+        depth, pieces = 1, []
+        while self.at < len(self.tokens):
+            token = self.tokens[self.at]
+            self.at += 1
+            depth += (token == "{") - (token == "}")
+            if not depth:
+                break
+            pieces.append(token)
+        return "".join(pieces)
+
+    def option(self) -> list[_Atom]:
+        """What stands in [...] after a macro."""
+        if self.peek() == "[":
+            self.take()
+            return self.group("]")
+        return []
+
+    def atom(self) -> list[_Atom]:
+        """What the next token begins."""
+        if self.depth > DEEPEST:
+            self.at = len(self.tokens)
+            return []
+        self.depth += 1
+        found = self._begun(self.take())
+        self.depth -= 1
+        return found
+
+    def _begun(self, token: str) -> list[_Atom]:
+        if token == "{":
+            inner = self.group("}")
+            return [_Atom(joined(inner), _kind_of(inner), spilled=inner[-1].spilled)] if inner else []
+        if token.startswith("\\") and len(token) > 1:
+            return self._macro(token[1:])
+        if token in ("}", "$", "&", "\\", ""):
+            return []
+        if token == "~":
+            return [_Atom(UNBROKEN, "space")]
+        if token in ("-", "−"):
+            return [_Atom("-", "bin")]
+        if token == ":" and self.tokens[self.at : self.at + 1] == ["="]:
+            self.take()
+            return [_Atom(":=", "rel")]
+        return [_Atom(token, _kind(token))]
+
+    def _macro(self, name: str) -> list[_Atom]:  # noqa: C901 - one case a macro, each a line or two
+        if name in _SPACES:
+            return [_Atom(UNBROKEN, "space")]
+        if name in _IGNORED:
+            if self.peek() == "." and name in ("left", "right"):
+                self.take()
+            return []
+        if name == "\\":
+            self.option()
+            return [_Atom(";", "punct")]
+        if name in _TEXT_MACROS:
+            return self._text(name)
+        if name in _TRANSPARENT:
+            inner = self.argument()
+            if name in ("underbrace", "overbrace") and self.peek() in ("_", "^"):
+                self.take()
+                self.argument()
+            return inner
+        if name in _DROPPED:
+            for _ in range(_DROPPED[name]):
+                self.raw()
+            return []
+        if name in FONTS:
+            return [_Atom("".join(map(FONTS[name], joined(self.argument()))))]
+        if name in ACCENTS:
+            return [_Atom(_accented(joined(self.argument()), ACCENTS[name]))]
+        if name in _FRACTIONS:
+            over, under = _grouped(self.argument(), below=False), _grouped(self.argument(), below=True)
+            return [_Atom(f"{over}/{under}", "frac")] if over and under else [_Atom(over or under)]
+        if name in FUNCTIONS:
+            return [_Atom(FUNCTIONS[name], "op")]
+        match name:
+            case "sqrt":
+                degree = joined(self.option())
+                return [_Atom((_raised(degree)[0] if degree else "") + "√" + _grouped(self.argument(), below=True))]
+            case "binom" | "dbinom" | "tbinom":
+                return [_Atom(f"({joined(self.argument())}{UNBROKEN}choose{UNBROKEN}{joined(self.argument())})")]
+            case "overset" | "stackrel":
+                above, base = joined(self.argument()), self.argument()
+                if above == "def" and joined(base) == "=":
+                    return [_Atom("≝", "rel")]
+                return [replace(base[0], text=joined(base) + _raised(above)[0])] if base else []
+            case "underset":
+                below, base = joined(self.argument()), self.argument()
+                return [replace(base[-1], text=joined(base) + _lowered(below)[0])] if base else []
+            case "substack":
+                return [_Atom(joined(self.argument()).replace(";", ","))]
+            case "pmod" | "pod":
+                return [_Atom(UNBROKEN, "space"), _Atom(f"(mod{UNBROKEN}{joined(self.argument())})")]
+            case "mid":
+                return [_Atom("|", "rel")]
+            case "bmod" | "mod":
+                return [_Atom("mod", "rel")]
+            case "tag" | "tag*":
+                return [_Atom(UNBROKEN, "space"), _Atom(f"({self.raw()})")]
+            case "not":
+                return [replace(one, text=unicodedata.normalize("NFC", one.text + "\u0338")) for one in self.atom()[:1]]
+            case "begin":
+                return self._environment(self.raw())
+            case "end":
+                self.raw()
+                return []
+        if name.startswith("x") and name.endswith("arrow"):
+            self.option()
+            self.argument()
+            return [_Atom("←" if "left" in name else "→", "rel")]
+        return self._sign(name)
+
+    def _sign(self, name: str) -> list[_Atom]:
+        sign = OWN.get(name) or _known(name)
+        if sign is not None:
+            return [_Atom(sign, _kind(sign))] if sign else []
+        if len(name) == 1 or self.peek() == "{":  # a macro of the writer's own that gives its argument a style
+            return [] if not name.isalpha() or self.peek() == "{" else [_Atom(name)]
+        return [_Atom(name.rstrip("*"), "op")]
+
+    def _text(self, name: str) -> list[_Atom]:
+        raw = self.raw()
+        if name.startswith(("operatorname", "mathop", "mathrm")) or "\\" in raw or "$" in raw:
+            inner = re.sub(r"(?<=\w) (?=\w)", "~", raw) if name.startswith("text") else raw
+            found = joined(_Reader(inner, self.depth).group())
+            return [_Atom(found, "op" if len(found) > 1 and found[:1].isalpha() else "ord")] if found else []
+        found = re.sub(r"[{}_^]", "", raw)
+        return [_Atom(re.sub(r"\s+", UNBROKEN, found), "word")] if found.strip() else [_Atom(UNBROKEN, "space")]
+
+    def _environment(self, name: str) -> list[_Atom]:
+        plain = name.rstrip("*")
+        if plain == "array" or plain == "alignat":
+            self.raw()
+        rows: list[list[str]] = [[]]
+        while True:
+            atoms = self.group("&", "\\\\", "\\end", "\\cr")
+            ended = self.tokens[self.at - 1] if self.at <= len(self.tokens) else ""
+            rows[-1].append(joined(atoms))
+            if ended in ("\\\\", "\\cr"):
+                rows.append([])
+            elif ended != "&":
+                break
+        if self.at < len(self.tokens) and self.peek() == "{":
+            self.raw()
+        lines = [cells for cells in rows if any(cells)]
+        gap = f";{UNBROKEN}"
+        if plain in ("cases", "dcases", "rcases"):
+            return [_Atom(gap.join(_case(cells) for cells in lines))]
+        if plain in _BRACKETS:
+            left, right = tuple(_BRACKETS[plain])
+            return [_Atom(left + gap.join(UNBROKEN.join(filter(None, cells)) for cells in lines) + right)]
+        return [_Atom(gap.join(_aligned(cells) for cells in lines))]
+
+    def _script(self, atoms: list[_Atom]) -> None:
+        """Below and above the last atom; both at once stand in that order, whichever was written first."""
+        below: list[_Atom] = []
+        above: list[_Atom] = []
+        primes = ""
+        while (sign := self.peek()) in _SCRIPTS:
+            self.take()
+            if sign in "'’":
+                primes += "'"
+            elif sign == "_":
+                below += self.argument()
+            else:
+                above += self.argument()
+        base = atoms.pop() if atoms and atoms[-1].kind not in ("space", "bin", "rel", "punct", "open") else _Atom("")
+        low, low_spilled = _lowered(joined(below))
+        high, high_spilled = _raised(joined(above))
+        text = base.text + low + primes + high
+        if base.kind == "frac" and (low or high):
+            text = f"({base.text}){low}{primes}{high}"
+        kind = base.kind if base.kind in ("op", "close", "word") else "ord"
+        atoms.append(replace(base, text=text, kind=kind, spilled=low_spilled or high_spilled))
+
+
+def _case(cells: list[str]) -> str:
+    """A line of a definition by cases: "x if x > 0"."""
+    value, *rest = (cell.strip(f"{UNBROKEN} ,") for cell in cells)
+    condition = UNBROKEN.join(filter(None, rest)).rstrip(".,;")
+    if not condition:
+        return value
+    return f"{value}{'' if _CONDITION.match(condition) else ','}{UNBROKEN}{condition}"
+
+
+def _aligned(cells: list[str]) -> str:
+    """A line of aligned formulas: "a = b"."""
+    return re.sub(f"{UNBROKEN}+", UNBROKEN, UNBROKEN.join(filter(None, cells))).strip(UNBROKEN)
+
+
+def _kind(sign: str) -> str:
+    for kind, members in (("rel", RELATIONS), ("bin", BINARY), ("open", OPENING), ("close", CLOSING), ("op", _BIG)):
+        if sign in members:
+            return kind
+    return "punct" if sign in ",;:" else "ord"
+
+
+def _kind_of(atoms: list[_Atom]) -> str:
+    """How a group stands to its neighbours: as what it is made of, if that is one thing."""
+    if len(atoms) == 1:
+        return atoms[0].kind
+    return "op" if atoms and atoms[0].kind == "op" and all(one.kind in ("op", "space") for one in atoms) else "ord"
+
+
+@cache
+def _known(name: str) -> str | None:
+    """pylatexenc's sign for a macro; None where it has none."""
+    spec = _database().get_macro_spec(name)
+    sign = getattr(spec, "simplify_repl", None)
+    if not isinstance(sign, str) or "%" in sign:
+        return None
+    return unicodedata.normalize("NFC", sign.strip())
+
+
+@cache
+def _database() -> Any:
+    from pylatexenc import latex2text
+
+    return latex2text.get_default_latex_context_db()
+
+
+def joined(atoms: list[_Atom]) -> str:
+    """The atoms on one line, with the spaces that make it readable."""
+    out: list[str] = []
+    before = _Atom("", "open")
+    bars = {"|": False, "‖": False}
+    for number, atom in enumerate(atoms):
+        if atom.text in bars and atom.kind == "ord":
+            after = atoms[number + 1] if number + 1 < len(atoms) else None
+            atom = _bar(atom, before, after, bars)
+        if (atom.kind == "bin" and before.kind in _NO_LEFT and atom.text in "+-±∓·*∗") or (
+            atom.kind == "rel" and before.kind == "open"
+        ):
+            atom = replace(atom, kind="sign")
+        if out and _apart(before, atom):
+            out.append(UNBROKEN)
+        out.append(atom.text)
+        before = atom
+    return re.sub(f"{UNBROKEN}+", UNBROKEN, "".join(out)).strip(UNBROKEN)
+
+
+def _bar(atom: _Atom, before: _Atom, after: _Atom | None, bars: dict[str, bool]) -> _Atom:
+    """A bar opens, closes, or stands between: p(y | x)."""
+    if bars[atom.text]:
+        bars[atom.text] = False
+        return replace(atom, kind="close")
+    if before.kind in ("open", "rel", "bin", "sign", "punct", "op", "space") or (before.kind == "frac"):
+        bars[atom.text] = True
+        return replace(atom, kind="open")
+    return replace(atom, kind="rel") if atom.blank and after is not None and after.blank else atom
+
+
+def _apart(before: _Atom, atom: _Atom) -> bool:
+    """Whether a space goes between two atoms."""
+    if "space" in (before.kind, atom.kind) or before.kind == "sign":
+        return False
+    if "rel" in (before.kind, atom.kind):
+        return True
+    if "bin" in (before.kind, atom.kind):
+        return before.kind != "open" and atom.kind not in ("close", "punct")
+    if before.kind == "punct":
+        return not (before.text == ":" and not atom.blank) and not (
+            before.text == "," and atom.text[:1].isdigit() and not atom.blank
+        )
+    if before.kind == "open" or atom.kind in ("close", "punct"):
+        return False
+    if atom.text in "∀∃":
+        return True
+    if before.kind in ("ord", "close") and atom.kind == "ord" and atom.blank and atom.text[:1] not in "!'/":
+        return len(before.text) > 1 or before.kind == "close"
+    if before.kind in ("op", "word", "frac") or before.spilled:
+        if atom.kind == "open":
+            return before.text[-1:] in _BIG or before.kind == "frac"
+        return atom.text[:1] not in "!'/"
+    if atom.kind in ("op", "word", "frac"):
+        return True
+    return before.text[-1:].isdigit() and atom.text[:1].isdigit()
+
+
+def _grouped(atoms: list[_Atom], *, below: bool) -> str:
+    """A part of a fraction, or what stands under a root: in parentheses where it would be read wrongly without."""
+    text = joined(atoms)
+    alone = len(atoms) == 1 and atoms[0].kind not in ("frac", "bin", "rel") and UNBROKEN not in text
+    product = all(one.kind == "ord" and not one.spilled and UNBROKEN not in one.text for one in atoms)
+    differential = len(atoms) == 2 and atoms[0].text[:1] in _DIFFERENTIAL and product
+    call = re.fullmatch(r"[^()]*\([^()]*\)", text) and atoms[0].kind in ("ord", "op") and len(text) < 40
+    enclosed = len(atoms) > 1 and re.fullmatch(r"\([^()]*\)|‖[^‖]*‖\S?|\|[^|]*\|", text)
+    fits = (
+        alone
+        or differential
+        or enclosed
+        or (product and not below)
+        or (call and atoms[1:2] and atoms[1].kind == "open")
     )
-)
-_OPEN, _CLOSE = "\ue000", "\ue001"  # stand for the braces of _{…} and ^{…}, which pylatexenc drops
-_BRACED = re.compile(r"([_^])\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
-_SCRIPT = re.compile(f"([_^]){_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}|([_^])(\\S)")
-_NAMED = re.compile(
-    r"\\(arg|cos|cosh|cot|deg|det|dim|exp|gcd|inf|ker|lg|lim|ln|log|max|min|Pr|sin|sinh|sup|tan|tanh)"
-    r"(?![A-Za-z])\s*(?=[A-Za-z\\])(?!\\left|\\big|\\Big)"
-)
-_LEFT_OVER = re.compile(rf"[\\{{}}${_OPEN}{_CLOSE}]")
-_RELATION = re.compile(r"\s*([=≤≥≠≈∼∈→←⇒×+∣])\s*")
-_CLOSED_UP = re.compile(r"\s+([,.;:)\]])|([(\[])\s+")
-_ATOM = re.compile(rf"[√∂]?[^\W_]*[\u0300-\u036f]*(?:[_^](?:{_OPEN}[^{_CLOSE}]*{_CLOSE}|[^\s{_OPEN}]))*|\([^()]*\)")
+    return text if fits or not text else f"({text})"
 
 
-def _grouped(text: str) -> str:
-    return text if _ATOM.fullmatch(text) else f"({text})"
+def _accented(text: str, mark: str) -> str:
+    if len(text) > 3 and mark not in ("\u0304", "\u0332"):
+        return text
+    mark = "\u0305" if mark == "\u0304" and len(text) > 1 else mark
+    return unicodedata.normalize("NFC", "".join(char + mark if char.isalnum() else char for char in text))
 
 
-def _arguments(node: Any, converter: Any) -> list[str]:
-    """The macro's arguments as text; an unfinished formula may lack them."""
-    given = node.nodeargd.argnlist if node.nodeargd else []
-    return [converter.nodelist_to_text([argument]).strip() for argument in given if argument is not None]
+def _raised(text: str) -> tuple[str, bool]:
+    return _scripted(text, SUPERSCRIPT, "^")
 
 
-def _fraction(node: Any, l2tobj: Any) -> str:
-    return " " + "/".join(_grouped(part) for part in _arguments(node, l2tobj)) + " "
+def _lowered(text: str) -> tuple[str, bool]:
+    return _scripted(text, SUBSCRIPT, "_")
 
 
-def _root(node: Any, l2tobj: Any) -> str:
-    *degree, inner = _arguments(node, l2tobj) or [""]
-    return "".join(f"^{_OPEN}{part}{_CLOSE}" for part in degree) + "√" + _grouped(inner)
+def _scripted(text: str, table: dict[str, str], sign: str) -> tuple[str, bool]:
+    """A script in Unicode's signs, or in plain ones after ``sign``; and whether the latter."""
+    if not text:
+        return "", False
+    closed = text.replace(UNBROKEN, "")
+    if all(char in table for char in closed):
+        return "".join(table[char] for char in closed), False
+    if len(closed) == 1 or re.fullmatch(r"[A-Za-z]+|\d+|\([^()]*\)|[^\W_]['*]", closed):
+        return sign + closed, True
+    return f"{sign}({_LOOSE.sub('', text)})", True
+
+
+@lru_cache(maxsize=4096)
+def to_unicode(formula: str) -> str:
+    """The formula as one line of readable text; its spaces are `UNBROKEN`.
+
+    >>> to_unicode(r"\\beta_1\\in\\mathbb{R}^n").replace(UNBROKEN, " ")
+    'β₁ ∈ ℝⁿ'
+    """
+    text = joined(_Reader(formula[:LONGEST]).group())
+    return _LEFT_OVER.sub("", text).strip(f"{UNBROKEN} ")
 
 
 @cache
@@ -53,40 +480,14 @@ def _converter() -> Any:
 
     # It reports what it cannot read as warnings on a logger of its own; the readable rest is what counts here.
     logging.getLogger("pylatexenc").setLevel(logging.CRITICAL)
-    context = latex2text.get_default_latex_context_db()
-    macro = latex2text.MacroTextSpec
-    context.add_context_category(
-        "digestbot",
-        macros=[macro(name, simplify_repl=_fraction) for name in ("frac", "dfrac", "tfrac")]
-        + [macro("sqrt", simplify_repl=_root), macro("|", "‖"), macro("lVert", "‖"), macro("rVert", "‖")]
-        + [macro(name, f" {name[:3]} {name[3:]}") for name in ("argmax", "argmin")],
-        prepend=True,
-    )
-    return latex2text.LatexNodes2Text(latex_context=context, math_mode="text", keep_comments=False)
+    return latex2text.LatexNodes2Text(math_mode="text", keep_comments=False)
 
 
-@lru_cache(maxsize=4096)
-def to_unicode(formula: str) -> str:
-    """The formula as one line of readable text: Unicode where it has the sign, plain words where not.
-
-    >>> to_unicode(r"\\beta_1 \\in \\mathbb{R}^{n}")
-    'β₁ ∈ ℝⁿ'
-    """
-    marked = _NAMED.sub(r"\\\1\\ ", _BRACED.sub(rf"\1{{{_OPEN}\2{_CLOSE}}}", formula))
+def prose(text: str) -> str:
+    """A text with LaTeX's macros in it, outside of formulas, as plain text: accents, emphasis, quotes."""
+    text = re.sub(r"(?<!\\)%", r"\\%", text)  # a percent sign, not the beginning of a comment
     try:
-        text = _converter().latex_to_text(marked)
+        plain = str(_converter().latex_to_text(text))
     except Exception:  # noqa: BLE001 - broken LaTeX raises whatever it meets: the words in it are still worth reading
-        text = re.sub(r"\\[A-Za-z]+", " ", marked)
-    text = _SCRIPT.sub(_script, text)
-    text = _RELATION.sub(r" \1 ", _LEFT_OVER.sub("", text))
-    text = _CLOSED_UP.sub(lambda match: match[1] or match[2], text)
-    return " ".join(text.split())
-
-
-def _script(match: re.Match[str]) -> str:
-    sign = match[1] or match[3]
-    content = (match[2] if match[1] else match[4]).replace(" ", "")
-    table = _SUBSCRIPT if sign == "_" else _SUPERSCRIPT
-    if content and all(char in table for char in content):
-        return "".join(table[char] for char in content)
-    return sign + _grouped(content) if content else ""
+        plain = re.sub(r"\\[A-Za-z]+", " ", text)
+    return " ".join(re.sub(r"[\\{}]", "", plain).split(" "))

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from digestbot.text.latex import to_unicode
+from digestbot.text.latex import prose, to_unicode
+from digestbot.text.safety import UNBROKEN
 
 _MATH = re.compile(r"(?<![\\\d])\$(?=\S)([^$\n]+?)(?<=[^\s\\])\$(?!\d)")
 _LEFT_OUT = ("Table", "CodeBlock", "Image", "MetadataBlock", "FootnoteDefinition")
@@ -16,6 +17,24 @@ _KNOWN_TAG = re.compile(
     r"<!--|</?(?:a|abbr|b|big|blockquote|br|center|cite|code|dd|del|details|div|dl|dt|em|figure|font|h[1-6]|hr|i|img|ins|"
     r"kbd|li|mark|ol|p|pre|q|s|samp|section|small|span|strike|strong|sub|summary|sup|table|td|th|tr|tt|u|ul|var)[\s/>]",
     re.IGNORECASE,
+)
+# Tags that were escaped twice, so that the parser took them for text.
+_WRITTEN_TAG = re.compile(
+    r"</?(?:b|big|br|center|code|div|em|font|h[1-6]|i|img|li|ol|p|pre|small|span|strong|sub|sup|u|ul)(?:\s[^<>]*)?/?>",
+    re.IGNORECASE,
+)
+_GAPS = re.compile(f"[^\\S{UNBROKEN}]+")
+_GONE = "\ue003"  # where a picture was
+# "(see ![a plot]())", "see the code and ![a plot]()."
+_AROUND_GONE = re.compile(
+    rf"\s*[(\[]\s*(?:see|cf\.?|e\.g\.?|in)?\s*{_GONE}\s*[)\]]"
+    rf"|(?:\s*\b(?:and|or|see|in|at|here|also))+:?\s*{_GONE}(?=\s*(?:[.,;:!?]|\Z))"
+)
+# What MathJax takes for a formula and Markdown does not.
+_MATHJAX = re.compile(
+    r"\\\((.+?)\\\)|\\\[(.+?)\\\]"
+    r"|(?<!\$)(\\begin\{(align|equation|gather|eqnarray|multline|displaymath)(\*?)\}.*?\\end\{\4\5\})(?!\s*\$)",
+    re.DOTALL,
 )
 _COMMAND = re.compile(r"\\[A-Za-z]{2,}")
 # What is left of Markdown that the store cut off in the middle: "**bold", "[text](http://…", "<a href=…"
@@ -28,10 +47,12 @@ _PRICE = re.compile(r"\d[\d.,]*\s*[^\\^_={}]*[A-Za-z]{2,}[^\\^_={}]*")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One paragraph, heading, list item or displayed formula of plain text, on one line."""
+    """One paragraph, heading, list item or displayed formula of plain text, on one line. ``number`` is an item's, in a
+    list that has numbers."""
 
     kind: str  # "paragraph", "heading", "item" or "formula"
     text: str
+    number: int | None = None
 
 
 class _Gatherer:
@@ -39,7 +60,9 @@ class _Gatherer:
 
     def __init__(self) -> None:
         self.found: list[Block] = []
+        self.lists: list[int | None] = []  # those around the place: the number of the next item, None without numbers
         self.items = 0  # list items around the place
+        self._number: int | None = None
         self._start()
 
     def _start(self) -> None:
@@ -49,8 +72,41 @@ class _Gatherer:
         self.words: set[str] = set()  # outside of them
         self.inside = 0
 
+    def content(self, what: str, value: str) -> None:
+        """What stands between tags."""
+        if what in ("Text", "Code"):
+            self.text(html.unescape(value))
+        elif what in ("InlineMath", "DisplayMath"):
+            self.math(value, displayed=what == "DisplayMath")
+        elif what == "InlineHtml" and not _KNOWN_TAG.match(value):
+            self.text(value)  # "x<y and y>z"
+        elif what in ("Html", "InlineHtml"):
+            gap = " " if what == "Html" or "br" in value.lower() else ""
+            self.text(html.unescape(_TAG.sub(gap, value)))
+
+    def tag(self, tag: str, value: Any, *, starts: bool) -> None:
+        """A part of the text begins or ends."""
+        if tag == "Link":
+            self.inside += 1 if starts else -1
+            self.links += starts
+        elif tag in _ENDS and (not starts or tag in ("Item", "List")):
+            self.finish("heading" if tag == "Heading" else "item" if self.items else "paragraph")
+        if tag == "List" and starts:
+            self.lists.append(_first_number(value))
+        elif tag == "List":
+            self.lists.pop()
+        elif tag == "Item" and starts:
+            self.item()
+        elif tag == "Item":
+            self.items -= 1
+
+    def picture(self) -> None:
+        """A picture stood here."""
+        self.links += 1
+        self.pieces.append(_GONE)
+
     def text(self, text: str) -> None:
-        self.pieces.append(text)
+        self.pieces.append(text.replace(UNBROKEN, " "))
         self.formula = self.formula and not text.strip()
         if not self.inside:
             self.words.update(re.findall(r"\w+", text.lower()))
@@ -63,28 +119,47 @@ class _Gatherer:
         self.words.add(formula)
         return None
 
+    def item(self) -> None:
+        """The next item of the innermost list begins."""
+        self.items += 1
+        self._number = self.lists[-1] if self.lists else None
+        if self._number is not None:
+            self.lists[-1] = self._number + 1
+
     def finish(self, kind: str) -> None:
-        text = _mended(" ".join("".join(self.pieces).split()))
+        text = _mended("".join(self.pieces))
         # a paragraph of links whose addresses are gone ("[code]() and [data]()") says nothing
         empty = self.links and self.words <= _JOINING
         if re.search(r"\w", text) and not empty:
-            self.found.append(Block("formula" if self.formula and kind == "paragraph" else kind, text))
+            kind = "formula" if self.formula and kind == "paragraph" else kind
+            self.found.append(Block(kind, text, self._number if kind == "item" else None))
+            self._number = None
         self._start()
 
 
 def _mended(text: str) -> str:
-    """Without the marks of Markdown and LaTeX that no longer, or not yet, mean anything."""
+    """On one line, without what stood around a picture, and without the marks of Markdown and LaTeX that no longer, or
+    not yet, mean anything."""
+    text = _GAPS.sub(" ", text).strip(" ")
+    if _GONE in text:
+        text = _AROUND_GONE.sub("", text).replace(_GONE, "")
+        text = _GAPS.sub(" ", text).strip(" ")
     text = _MARKS.sub("", _BROKEN_LINK.sub(r"\1", text))
-    return to_unicode(text) if _COMMAND.search(text) else text.strip()
+    if "<" in text:
+        text = _WRITTEN_TAG.sub("", text)
+    return prose(text) if _COMMAND.search(text) else text.strip(" ")
 
 
 def blocks(body: str) -> list[Block]:
     """The readable parts of a Markdown text, in order.
 
-    What plain text cannot carry (tables, code blocks, images) is left out whole; HTML loses its tags.
+    What plain text cannot carry (tables, code blocks, images) is left out whole; HTML loses its tags. Spaces within a
+    formula are `UNBROKEN`.
     """
     import pyromark
 
+    if "\\(" in body or "\\[" in body or "\\begin{" in body:
+        body = _MATHJAX.sub(_as_dollars, body)
     options = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_MATH
     gathered = _Gatherer()
     left_out = 0
@@ -93,29 +168,29 @@ def blocks(body: str) -> list[Block]:
             gathered.pieces.append(" ")
             continue
         ((what, value),) = event.items()
-        tag = _tag(value) if what in ("Start", "End") else ""
-        if tag in _LEFT_OUT:
-            left_out += 1 if what == "Start" else -1
-            gathered.links += tag == "Image"
-        elif left_out:
-            continue
-        elif what == "Text" or what == "Code":
-            gathered.text(html.unescape(str(value)))
-        elif what in ("InlineMath", "DisplayMath"):
-            gathered.math(str(value), displayed=what == "DisplayMath")
-        elif what == "InlineHtml" and not _KNOWN_TAG.match(str(value)):
-            gathered.text(str(value))  # "x<y and y>z"
-        elif what in ("Html", "InlineHtml"):
-            gap = " " if what == "Html" or "br" in str(value).lower() else ""
-            gathered.text(html.unescape(_TAG.sub(gap, str(value))))
-        elif tag == "Link":
-            gathered.inside += 1 if what == "Start" else -1
-            gathered.links += what == "Start"
-        elif tag in _ENDS and (what == "End" or tag in ("Item", "List")):
-            gathered.finish("heading" if tag == "Heading" else "item" if gathered.items else "paragraph")
-            if tag == "Item":
-                gathered.items += 1 if what == "Start" else -1
+        if what in ("Start", "End"):
+            tag = _tag(value)
+            if tag in _LEFT_OUT:
+                left_out += 1 if what == "Start" else -1
+                if tag == "Image" and what == "Start":
+                    gathered.picture()
+            elif not left_out:
+                gathered.tag(tag, value, starts=what == "Start")
+        elif not left_out:
+            gathered.content(what, str(value))
     return gathered.found
+
+
+def _as_dollars(match: re.Match[str]) -> str:
+    if match[1]:
+        return f"${match[1]}$"
+    formula = (match[2] or match[3]).strip()
+    return "$$" + re.sub(r"\n\s*\n", "\n", formula) + "$$"
+
+
+def _first_number(value: Any) -> int | None:
+    number = value.get("List") if isinstance(value, dict) else None
+    return number if isinstance(number, int) else None
 
 
 _ENDS = ("Paragraph", "Heading", "Item", "List", "HtmlBlock")
@@ -128,10 +203,10 @@ def _tag(value: Any) -> str:
 def plain_title(title: str) -> str:
     """A paper's title for readers: entities undone (the store escapes them twice), LaTeX as Unicode, no full
     stop at the end."""
-    title = _TAG.sub("", html.unescape(html.unescape(title)))
+    title = _GAPS.sub(" ", _TAG.sub("", html.unescape(html.unescape(title)).replace(UNBROKEN, " ")))
     if "$" in title:
-        title = _MATH.sub(lambda match: to_unicode(match[1]), title)
-    if re.search(r"\\[A-Za-z]+|[{}]", title):
-        title = to_unicode(title)
-    title = " ".join(title.split())
+        title = _MATH.sub(lambda match: match[0] if _PRICE.fullmatch(match[1]) else to_unicode(match[1]), title)
+    if re.search(r"\\[A-Za-z]+|\\\W|[{}]", title):
+        title = prose(title)
+    title = _GAPS.sub(" ", title).strip(" ")
     return title[:-1] if title.endswith(".") and not title.endswith("..") else title

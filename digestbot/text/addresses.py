@@ -1,0 +1,177 @@
+"""What X makes a link of, by the rules of twitter-text (version 3): protocol optional, known top-level domains,
+international names, punctuation and scripts without spaces beside an address.
+
+One pass: runs of characters that a host may have are found first, then the host within a run, then what follows it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache, lru_cache
+
+from digestbot.text.characters import nfc
+
+MOST_LABEL = 63  # characters of one part of a host, in the form that name servers know
+MOST_URL = 4096  # X's own
+MOST_SLUG = 40  # of a t.co address
+
+_SPACES = "\t-\r \x85\xa0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_DIRECTIONAL = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_NEVER = "\ufffe\ufeff\uffff"
+_PUNCTUATION = r"!'#%&()*+,\\\-./:;<=>?@\[\]^_{|}~$"
+_ACCENTED = (
+    "\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0253\u0254\u0256\u0257\u0259\u025b\u0263\u0268\u026f\u0272\u0289\u028b"
+    "\u02bb\u0300-\u036f\u1e00-\u1eff"
+)
+# The characters of a host's labels, the two that may stand inside one, and the dot between them.
+_RUN = re.compile(
+    rf"[^{_PUNCTUATION}{_SPACES}{_DIRECTIONAL}{_NEVER}]?(?:[^{_PUNCTUATION}{_SPACES}{_DIRECTIONAL}{_NEVER}]|[-_.])+"
+)
+_PROTOCOL = re.compile(r"https?://\Z", re.IGNORECASE)
+_NOT_BEFORE = re.compile(rf"[A-Za-z0-9@＠$#＃{_NEVER}]")
+_TLD = re.compile(r"[A-Za-z0-9-]+|[^\x00-\x7f]+")
+_ASCII_HOST = re.compile(rf"(?:[-A-Za-z0-9{_ACCENTED}]+\.)+", re.IGNORECASE)
+_GOES_ON = re.compile(r"[0-9A-Za-z@+-]")
+_IN_PATH = rf"A-Za-z0-9\u0400-\u04ff!*';:=+,.$/%#\[\]\-\u2013_~@|&{_ACCENTED}"
+_TAIL = re.compile(
+    r"(?P<port>:[0-9]+)?"
+    rf"(?P<path>/(?:[{_IN_PATH}]++|\((?:[{_IN_PATH}]++|[{_IN_PATH}]*+\([{_IN_PATH}]++\)[{_IN_PATH}]*+)\))*+)?"
+)
+_QUERY = re.compile(r"\?[A-Za-z0-9!?*'@();:&=+$/%#\[\]\-_.,~|]*+")
+_NO_PATH_END = "!*';:,.$%[]~@|&\u2013"
+_NO_QUERY_END = "!?*'@();:+$%[].,~|"
+_SLUG = re.compile(r"/([A-Za-z0-9]+)")
+
+
+@cache
+def _top_level_domains() -> frozenset[str]:
+    """Those of the public suffix list, which the package of that name keeps current."""
+    from importlib.resources import files
+
+    official = (files("publicsuffixlist") / "public_suffix_list.dat").read_text("utf-8").partition("END ICANN")[0]
+    names = (line.rpartition(".")[2] for line in official.split("\n") if line and not line.startswith("//"))
+    return frozenset(names)
+
+
+@lru_cache(maxsize=1024)
+def _tld_length(label: str) -> int:
+    """How much of the beginning of a label is a top-level domain that may end there; 0 for nothing."""
+    match = _TLD.match(label)
+    if match is None:
+        return 0
+    word, known = match[0].lower(), _top_level_domains()
+    if word[0].isascii():
+        punycode = word.startswith("xn--") and len(word) > 4
+        return match.end() if punycode or word in known else 0
+    return next((length for length in range(min(len(word), 24), 0, -1) if word[:length] in known), 0)
+
+
+def spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where the addresses stand in a text that is in NFC already."""
+    if "." not in text:
+        return
+    done = 0
+    for match in _RUN.finditer(text):
+        start, end = match.span()
+        if end <= done or "." not in match[0]:
+            continue
+        protocol = _PROTOCOL.search(text, max(done, start - 8), start)
+        begin = protocol.start() if protocol else start
+        if begin < done or (begin == done and done):  # right after another address: its neighbour has to lie between
+            start = begin = max(done, start) + 1
+            protocol = None
+        if begin and _NOT_BEFORE.match(text, begin - 1):
+            continue
+        if protocol is None and begin and text[begin - 1] in "-_./":
+            continue
+        host_end = _host_end(text, start, end)
+        if host_end is None:
+            continue
+        if protocol is None:
+            found = list(_ascii_hosts(text, start, host_end))
+            tail = _tail_end(text, host_end)
+            if found and tail > host_end and "/" in text[host_end:tail]:
+                found[-1] = (found[-1][0], tail)
+            yield from found
+            done = tail
+            continue
+        stop = _tail_end(text, host_end)
+        if text[start:host_end].lower() == "t.co":
+            slug = _SLUG.match(text, host_end)
+            if slug is not None and len(slug[1]) > MOST_SLUG:
+                continue
+            stop = slug.end() if slug else host_end
+        done = stop
+        yield begin, stop
+
+
+def _host_end(text: str, start: int, end: int) -> int | None:
+    """Where the longest host that begins right here ends: labels that begin and end with a letter or the like, the
+    last but one without an underscore, and a top-level domain that is known."""
+    best, at = None, start
+    labels = text[start:end].split(".")
+    for number, label in enumerate(labels):
+        if number and not _bad(labels[number - 1], named=True):
+            length = _tld_length(label)
+            if length and not _GOES_ON.match(text, at + length):
+                best = at + length
+        if _bad(label, named=False):
+            break
+        at += len(label) + 1
+    if best is None or best - start > MOST_URL:
+        return None
+    return (
+        best
+        if all(len(label) <= MOST_LABEL and _encoded(label) <= MOST_LABEL for label in text[start:best].split("."))
+        else None
+    )
+
+
+def _bad(label: str, *, named: bool) -> bool:
+    return not label or label[0] in "-_" or label[-1] in "-_" or (named and "_" in label)
+
+
+def _encoded(label: str) -> int:
+    """How long a label is for name servers."""
+    if label.isascii():
+        return len(label)
+    return 4 + len(unicodedata.normalize("NFKC", label.lower()).encode("punycode", "replace"))
+
+
+def _ascii_hosts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Without a protocol only Latin letters make an address: those hosts within a longer one."""
+    for match in _ASCII_HOST.finditer(text, start, end):
+        stop = None
+        at = match.start()
+        for label in (match[0] + text[match.end() : end]).split("."):
+            if at > match.start():
+                length = _tld_length(label)
+                if length and not _GOES_ON.match(text, at + length):
+                    stop = at + length
+            at += len(label) + 1
+            if at > match.end():
+                break
+        if stop is not None:
+            yield match.start(), stop
+
+
+def _tail_end(text: str, host_end: int) -> int:
+    """Where port, path and query end: not with a mark that closes the sentence around the address."""
+    tail = _TAIL.match(text, host_end)
+    assert tail is not None  # noqa: S101 - all of it is optional
+    end = tail.end()
+    if tail["path"]:
+        end = tail.start("path") + max(len(tail["path"].rstrip(_NO_PATH_END)), 1)
+    query = _QUERY.match(text, end)
+    if query is not None:
+        kept = len(query[0].rstrip(_NO_QUERY_END))
+        end += kept if kept > 1 else 0
+    return end
+
+
+def find_urls(text: str) -> list[str]:
+    """What X would make a link of, in the order of the text."""
+    text = nfc(text)
+    return [text[start:end] for start, end in spans(text)]
