@@ -64,8 +64,8 @@ def take_in(url: str, database: str) -> None:
     assert report.polled["store"].new == ITEMS, report
     with ledger.begin() as tx:
         waiting = up_next(tx, "all", "x", ITEMS, datetime.now(UTC))
-    messages = [service.message("all", channel, summary) for summary in waiting for channel in ("x", "page")]
-    assert len(messages) == 2 * ITEMS
+    drafts = [draft for channel in ("x", "page") for draft in service.drafts("all", channel, waiting)[1]]
+    assert len(drafts) == 2 * ITEMS
 
 
 if __name__ == "__main__":

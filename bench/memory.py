@@ -35,7 +35,7 @@ def run(what: str, database: str, items: str) -> None:
     from digestbot import config
     from digestbot.gate import Gate
     from digestbot.ledger import Ledger, backlogs, delivery, editions, intake, views
-    from digestbot.model import Message, Paper, PostStatus, Receipt, Slot, Summary
+    from digestbot.model import Draft, Message, Paper, PostStatus, Receipt, Slot, Summary
     from digestbot.retry import Decision
     from digestbot.service import Service
 
@@ -71,7 +71,9 @@ def run(what: str, database: str, items: str) -> None:
             chosen = up_next(tx, "all", "page", size, now)
             for number, summary in enumerate(chosen, start):
                 slot = editions.reach_slot(tx, "all", "page", Slot(f"s{number}", now), now)
-                editions.make_edition(tx, slot, "all", "page", [summary], [Message("x" * 300)], now)
+                editions.make_edition(
+                    tx, slot, "all", "page", [summary], [Draft(Message("x" * 300), (summary.id or 0,))], now
+                )
                 held = delivery.claim(tx, "page", timedelta(minutes=1), now)
                 assert held is not None
                 done = Decision(PostStatus.PUBLISHED, receipt=Receipt(str(number), "https://example.org"))

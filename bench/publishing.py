@@ -13,7 +13,7 @@ from bench.common import paired, up_next
 from digestbot import config as configuration
 from digestbot.gate import Gate
 from digestbot.ledger import Ledger, backlogs, delivery, editions, intake
-from digestbot.model import Message, Paper, Slot, Summary
+from digestbot.model import Draft, Message, Paper, Slot, Summary
 from digestbot.publishers import publisher_for
 from digestbot.sandbox import Sandbox
 from digestbot.service import Report, Service
@@ -78,4 +78,6 @@ def _fill(ledger: Ledger, count: int) -> None:
         backlogs.extend(tx, "all", "page", "store", "all", configuration.Config().timezone, Gate(), now)
         for number, summary in enumerate(up_next(tx, "all", "page", count, now)):
             slot = editions.reach_slot(tx, "all", "page", Slot(f"s{number}", now), now)
-            editions.make_edition(tx, slot, "all", "page", [summary], [Message(f"text {number}")], now)
+            editions.make_edition(
+                tx, slot, "all", "page", [summary], [Draft(Message(f"text {number}"), (summary.id or 0,))], now
+            )

@@ -69,7 +69,9 @@ def reaction(
         return Action.DELETE
     if platform is Platform.TWITTER:
         return None
-    if change.kind is Kind.UNNAMED and (now is None or now.link != change.link):
+    if change.kind is not Kind.EDITED and now is None:
+        return Action.DELETE
+    if change.kind is Kind.UNNAMED and now is not None and now.link != change.link:
         return Action.DELETE
     return Action.UPDATE if now is not None and now.text != change.showing else None
 

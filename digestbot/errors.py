@@ -6,9 +6,11 @@
     ├── ConfigError        the operator's configuration is wrong; every mistake at once
     ├── SourceError        a source could not be read; the ledger stays as it was
     ├── RenderError        a template is missing, broken, or made something that cannot be posted
+    ├── PictureError       a picture cannot be made or fetched
     ├── LedgerError        the ledger cannot be opened, read or written: nothing is sent
     └── PublishError       what came of one attempt at a post
         ├── Rejected       the platform refused this content: the post fails, others go on
+        │   └── RepliesRefused  it refused a part of a thread for being a reply
         ├── Unauthorized   the channel may not post: it pauses, its posts wait
         ├── RateLimited    too many calls: the channel waits
         ├── Unavailable    surely not sent: it may be tried again
@@ -47,6 +49,10 @@ class RenderError(DigestbotError):
     summary: int | None = None
 
 
+class PictureError(DigestbotError):
+    """A picture cannot be made, fetched or read."""
+
+
 class LedgerError(DigestbotError):
     """The ledger cannot be used."""
 
@@ -57,6 +63,10 @@ class PublishError(DigestbotError):
 
 class Rejected(PublishError):
     """The platform surely refused this content, and would again."""
+
+
+class RepliesRefused(Rejected):
+    """The platform surely refused a reply under the channel's own post: threads do not work here."""
 
 
 class Unauthorized(PublishError):

@@ -52,6 +52,37 @@ class Order(StrEnum):
     VOTES = "votes"
 
 
+class Shape(StrEnum):
+    """How the summaries of an edition become posts."""
+
+    SINGLE = "single"
+    THREAD = "thread"
+    ROUNDUP = "roundup"
+
+
+class LinkPolicy(StrEnum):
+    """Where an edition's posts carry links: with each summary, once at the end, or nowhere."""
+
+    POST = "post"
+    LAST = "last"
+    NONE = "none"
+
+
+class Image(StrEnum):
+    """What picture goes with a post."""
+
+    CARD = "card"
+    FIRST_IMAGE = "first-image"
+    NONE = "none"
+
+
+class ImageFailure(StrEnum):
+    """What becomes of a post whose picture cannot be had."""
+
+    POST_WITHOUT = "post-without"
+    HOLD = "hold"
+
+
 @dataclass(frozen=True, slots=True)
 class Paper:
     """A research paper.
@@ -99,6 +130,17 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that goes with a post, and what it says to those who do not see it. ``required``: rather no post than
+    one without it."""
+
+    content: bytes
+    media_type: str
+    alt_text: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """What one post says, frozen when the post is made: sent byte for byte, now or at a later attempt.
 
@@ -109,6 +151,17 @@ class Message:
     text: str
     link: str | None = None
     reply: bool = False
+    picture: Picture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A post before it is made: what it says, the ids of the summaries that it shows, and what it is estimated to cost,
+    in millionths of a dollar."""
+
+    message: Message
+    shows: tuple[int, ...] = ()
+    cost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +198,7 @@ class Claim:
     After ``deadline`` the claim is void: the post's outcome counts as unknown, whoever holds the claim.
     The epoch counts the attempts. ``reply_to`` is the receipt's id of the part before, for a part of a thread.
     ``look_first``: the ledger was restored from a backup, so the post may be on the platform already. ``target``
-    is the receipt's id of the post that an update or a deletion is about.
+    is the receipt's id of the post that an update or a deletion is about. ``cost`` is in millionths of a dollar.
     """
 
     post: int
@@ -158,11 +211,13 @@ class Claim:
     after: str | None = None
     action: Action = Action.PUBLISH
     target: str | None = None
+    cost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PostRow:
-    """A post as operators see it."""
+    """A post as operators see it. ``cost`` is estimated, in millionths of a dollar; ``picture`` is what its picture
+    says."""
 
     id: int
     status: PostStatus
@@ -179,6 +234,9 @@ class PostRow:
     not_before: datetime | None
     action: Action
     target: int | None
+    cost: int
+    picture: str | None
+    reply: bool
 
 
 @dataclass(frozen=True, slots=True)

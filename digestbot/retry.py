@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digestbot.errors import PublishError, RateLimited, Rejected, Unauthorized, Unavailable
+from digestbot.errors import PublishError, RateLimited, Rejected, RepliesRefused, Unauthorized, Unavailable
 from digestbot.model import PostStatus, Receipt
 
 FIRST_WAIT = timedelta(seconds=30)
@@ -21,7 +21,7 @@ class Decision:
 
     ``not_before``: a pending post waits until then. ``channel_until``: the whole channel waits until then.
     ``pause``: the channel stops until an operator resumes it, for this reason. ``refused``: the channel, not
-    the post, was what the platform objected to.
+    the post, was what the platform objected to. ``no_replies``: it takes no replies: the edition ends here.
     """
 
     status: PostStatus
@@ -31,11 +31,12 @@ class Decision:
     channel_until: datetime | None = None
     pause: str | None = None
     refused: bool = False
+    no_replies: bool = False
 
     @property
     def settles(self) -> bool:
         """Whether the post is done with and its channel free for the next one."""
-        return self.status in (PostStatus.PUBLISHED, PostStatus.FAILED)
+        return self.status in (PostStatus.PUBLISHED, PostStatus.FAILED, PostStatus.SKIPPED)
 
 
 def backoff(attempts: int) -> timedelta:
@@ -49,6 +50,8 @@ def decide(outcome: Receipt | Exception, attempts: int, refusals: int, now: date
     match outcome:
         case Receipt():
             return Decision(PostStatus.PUBLISHED, receipt=outcome)
+        case RepliesRefused():
+            return Decision(PostStatus.SKIPPED, error=str(outcome), no_replies=True)
         case Rejected():
             return Decision(PostStatus.FAILED, error=str(outcome))
         case Unauthorized() if outcome.certain or refusals:

@@ -11,6 +11,8 @@
 - a receipt belongs to one post             UNIQUE (channel, receipt)
 - an attempt has an epoch of its own        UNIQUE (post, epoch)
 
+Amounts of money are millionths of a dollar.
+
 Every constraint is named, so that migrations can speak of it. Times are UTC.
 """
 
@@ -21,7 +23,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-REVISION = "0002"  # the newest migration: what an up-to-date ledger says of itself
+REVISION = "0003"  # the newest migration: what an up-to-date ledger says of itself
 
 
 class UtcTime(sa.types.TypeDecorator[datetime]):
@@ -169,6 +171,7 @@ editions = sa.Table(
     sa.Column("slot_id", _Id, sa.ForeignKey(slots.c.id), nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("shape", sa.Text, nullable=False, server_default="single"),
     sa.Column("made_at", UtcTime, nullable=False),
     sa.UniqueConstraint("slot_id"),
 )
@@ -231,6 +234,7 @@ posts = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("link", sa.Text),
     sa.Column("reply", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("cost", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),
     sa.Column("not_before", UtcTime),
     sa.Column("deadline", UtcTime),
@@ -281,6 +285,26 @@ posts = sa.Table(
     sa.Index(None, "channel", "concluded_at"),
 )
 
+# Which summaries a post shows: all parts of a thread the same one, a part of a roundup several.
+post_summaries = sa.Table(
+    "post_summaries",
+    metadata,
+    sa.Column("post_id", _Id, sa.ForeignKey(posts.c.id), primary_key=True, autoincrement=False),
+    sa.Column("summary_id", _Id, sa.ForeignKey(summaries.c.id), primary_key=True, autoincrement=False),
+    sa.Index(None, "summary_id"),
+)
+
+# A post's picture; its content is forgotten once it is published.
+pictures = sa.Table(
+    "pictures",
+    metadata,
+    sa.Column("post_id", _Id, sa.ForeignKey(posts.c.id), primary_key=True, autoincrement=False),
+    sa.Column("content", sa.LargeBinary),
+    sa.Column("media_type", sa.Text, nullable=False),
+    sa.Column("alt_text", sa.Text, nullable=False),
+    sa.Column("required", sa.Boolean, nullable=False),
+)
+
 attempts = sa.Table(
     "attempts",
     metadata,
@@ -292,7 +316,9 @@ attempts = sa.Table(
     sa.Column("finished_at", UtcTime),
     sa.Column("outcome", sa.Text),
     sa.Column("error", sa.Text),
+    sa.Column("cost", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("post_id", "epoch"),
+    sa.Index(None, "started_at"),
 )
 
 # What each reading of a channel's timeline said of a post whose outcome was unknown.
@@ -306,7 +332,9 @@ looks = sa.Table(
     sa.Column("complete", sa.Boolean, nullable=False),
     sa.Column("read", sa.Integer, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
+    sa.Column("cost", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index(None, "post_id"),
+    sa.Index(None, "at"),
 )
 
 # What is known of a channel beyond its configuration.
@@ -319,6 +347,7 @@ channels = sa.Table(
     sa.Column("wait_until", UtcTime),
     sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
     sa.Column("look_first_until", UtcTime),
+    sa.Column("replies_refused_at", UtcTime),
 )
 
 OPEN_ALARM = sa.text("alarms.decided_at IS NULL")

@@ -20,7 +20,7 @@ from stores import Store
 from digestbot import config as configuration
 from digestbot.gate import Gate
 from digestbot.ledger import Ledger, backlogs
-from digestbot.model import Order, Paper, Summary
+from digestbot.model import Draft, Message, Order, Paper, Summary
 from digestbot.sandbox import Answer, Sandbox, World
 from digestbot.service import Service
 
@@ -308,6 +308,16 @@ def up_next(tx: sa.Connection, digest: str, channel: str, most: int, now: dateti
     while backlogs.judge(tx, digest, channel, wanted.verdict):
         pass
     return backlogs.next_up(tx, digest, channel, Order.OLDEST, wanted, most, now)
+
+
+def drafts(chosen: list[Summary], messages: list[Message]) -> list[Draft]:
+    """These messages as posts: the first shows the first summary and so on; a reply what the one before it shows."""
+    made: list[Draft] = []
+    for position, message in enumerate(messages):
+        summary = chosen[min(position, len(chosen) - 1)]
+        shows = made[-1].shows if message.reply else (summary.id or 0,)
+        made.append(Draft(message, shows))
+    return made
 
 
 def make_summary(number: int, **fields: Any) -> Summary:

@@ -17,7 +17,7 @@ from stores import Store
 from digestbot import changes as rules
 from digestbot.changes import Change, Kind, shows_name
 from digestbot.errors import LedgerError
-from digestbot.ledger import changes, delivery, views
+from digestbot.ledger import alarms, changes, delivery, views
 from digestbot.model import Action, Message, Platform, PostRow, PostStatus, Reaction
 from digestbot.reconcile import Case, judge_change
 from digestbot.sandbox import Sandbox
@@ -76,14 +76,14 @@ def tick(service: Service, clock: Clock, **span: float) -> None:
     assert report.source_errors == {}
 
 
-def alarms(service: Service) -> list[Any]:
+def open_alarms(service: Service) -> list[Any]:
     with service.ledger.read() as tx:
-        return changes.open_alarms(tx)
+        return alarms.open_alarms(tx)
 
 
 def decide(service: Service, clock: Clock, *, confirm: bool) -> int:
     with service.ledger.begin() as tx:
-        return changes.decide_alarm(tx, changes.open_alarms(tx)[0].id, confirm=confirm, now=clock())
+        return changes.decide_alarm(tx, alarms.open_alarms(tx)[0].id, confirm=confirm, now=clock())
 
 
 # ---- withdrawn
@@ -158,7 +158,7 @@ def test_a_pending_post_of_a_withdrawn_summary_is_not_sent(
     store.edit(KEY.format(1), 1, priv=True)
     tick(service, clock)
     with service.ledger.begin() as tx:
-        delivery.resume(tx, "x")
+        delivery.resume(tx, "x", clock())
     tick(service, clock)
     skipped = rows(service)[0]
     assert (skipped.status, skipped.error) == (PostStatus.SKIPPED, "the summary was withdrawn")
@@ -183,7 +183,7 @@ def test_an_unknown_post_of_a_withdrawn_summary_is_deleted_once_it_is_found(
     tick(service, clock)
     assert rows(service)[0].status is PostStatus.PUBLISHED  # found, and so known to be there
     with service.ledger.begin() as tx:
-        delivery.resume(tx, "x")
+        delivery.resume(tx, "x", clock())
     tick(service, clock)
     assert sandbox.world.tweets == []
 
@@ -216,7 +216,7 @@ def test_a_summary_that_left_the_feeds_window_is_not_withdrawn(
     tick(service, clock)
     tick(service, clock)
     assert len(sandbox.world.tweets) == len(sandbox.world.page_posts) == 4
-    assert alarms(service) == []
+    assert open_alarms(service) == []
 
 
 @pytest.mark.parametrize(
@@ -279,11 +279,11 @@ def test_a_pending_post_is_made_anew_without_the_name(
     store.edit(KEY.format(1), 1, anon=True)
     tick(service, clock)
     with service.ledger.begin() as tx:
-        delivery.resume(tx, "x")
+        delivery.resume(tx, "x", clock())
     tick(service, clock)
     assert sandbox.world.tweets == []
     tick(service, clock, hours=4)  # the next slot
-    assert [post.text.splitlines()[1] for post in sandbox.world.tweets] == ["Anonymous summary"]
+    assert [post.text.splitlines()[2] for post in sandbox.world.tweets] == ["Anonymous summary"]
     assert "#anon" in sandbox.world.tweets[0].text
 
 
@@ -349,7 +349,7 @@ def test_each_edit_is_brought_once_and_the_newest_wins(
         PostStatus.PENDING,
     ]
     with service.ledger.begin() as tx:
-        delivery.resume(tx, "page")
+        delivery.resume(tx, "page", clock())
     tick(service, clock)
     assert "Third." in sandbox.world.page_posts[0].text
     edits = [
@@ -463,7 +463,7 @@ def test_deletions_go_before_posts(make_service: Make, store: Store, sandbox: Sa
     tick(service, clock)
     sandbox.world.calls.clear()
     with service.ledger.begin() as tx:
-        delivery.resume(tx, "x")
+        delivery.resume(tx, "x", clock())
     tick(service, clock)
     assert [call.split()[0] for call in sandbox.world.calls if "/2/tweets" in call] == ["DELETE", "POST"]
 
@@ -517,12 +517,12 @@ def test_more_than_three_deletions_a_day_wait_for_the_operator(
     tick(service, clock)
     tick(service, clock)
     assert (len(sandbox.world.tweets), len(sandbox.world.page_posts)) == (44, 44)
-    (alarm,) = alarms(service)
+    (alarm,) = open_alarms(service)
     assert (alarm.kind, len(alarm.posts)) == ("deletions", 2)
     assert decide(service, clock, confirm=True) == 2
     tick(service, clock)
     assert (len(sandbox.world.tweets), len(sandbox.world.page_posts)) == (43, 43)
-    assert alarms(service) == []
+    assert open_alarms(service) == []
     tick(service, clock, hours=25)
     store.delete(KEY.format(3), 3)  # another day
     tick(service, clock)
@@ -537,7 +537,7 @@ def test_dismissed_deletions_are_not_made(make_service: Make, store: Store, sand
     assert decide(service, clock, confirm=False) == 4
     tick(service, clock)
     assert len(sandbox.world.tweets) == len(sandbox.world.page_posts) == 45
-    assert alarms(service) == []
+    assert open_alarms(service) == []
     with service.ledger.begin() as tx, pytest.raises(LedgerError, match="alarm 1 was dismissed already"):
         changes.decide_alarm(tx, 1, confirm=True, now=clock())
     with service.ledger.begin() as tx, pytest.raises(LedgerError, match="there is no alarm 99"):
@@ -552,12 +552,12 @@ def test_many_gone_at_once_are_an_alarm_and_nothing_is_deleted(
     for number in range(1, 3):  # 2 of 30: more than one in twenty, though no more than three a day on one channel
         store.delete(KEY.format(number), number)
     tick(service, clock)
-    (alarm,) = alarms(service)
+    (alarm,) = open_alarms(service)
     assert (alarm.kind, alarm.subject, len(alarm.posts)) == ("vanished", "store", 4)
     assert "2 of 30 summaries" in alarm.note
     store.delete(KEY.format(3), 3)
     tick(service, clock)  # while it is open, what goes next waits too
-    assert len(alarms(service)[0].posts) == 6
+    assert len(open_alarms(service)[0].posts) == 6
     assert len(sandbox.world.tweets) == len(sandbox.world.page_posts) == 30
     decide(service, clock, confirm=True)
     tick(service, clock)
@@ -571,11 +571,11 @@ def test_a_store_that_was_empty_for_a_while(make_service: Make, store: Store, sa
         kept = connection.execute(sa.select(store.vignettes)).mappings().all()
         connection.execute(store.vignettes.delete())
     tick(service, clock)
-    assert "5 of 5 summaries" in alarms(service)[0].note
+    assert "5 of 5 summaries" in open_alarms(service)[0].note
     with store.engine.begin() as connection:
         connection.execute(store.vignettes.insert(), [dict(row) for row in kept])
     tick(service, clock)
-    assert alarms(service) == []  # it is over by itself
+    assert open_alarms(service) == []  # it is over by itself
     tick(service, clock)
     assert len(sandbox.world.tweets) == len(sandbox.world.page_posts) == 5
     with service.ledger.read() as tx:
@@ -652,7 +652,7 @@ def paused(service: Service, clock: Clock, *channels: str) -> None:
 def resumed(service: Service, *channels: str) -> None:
     with service.ledger.begin() as tx:
         for channel in channels:
-            delivery.resume(tx, channel)
+            delivery.resume(tx, channel, service.clock())
 
 
 def test_a_post_whose_text_is_gone_is_not_sent_at_a_retry(
@@ -734,12 +734,12 @@ def test_one_that_comes_back_anonymous_is_not_shown_with_its_name(
     with store.engine.begin() as connection:
         connection.execute(store.vignettes.update().values(priv=True))
     tick(service, clock)
-    assert [alarm.kind for alarm in alarms(service)] == ["vanished"]
+    assert [alarm.kind for alarm in open_alarms(service)] == ["vanished"]
     with store.engine.begin() as connection:
         connection.execute(store.vignettes.update().values(priv=False))
     store.edit(KEY.format(1), 1, anon=True)
     tick(service, clock)
-    assert alarms(service) == []
+    assert open_alarms(service) == []
     shown = [post.text for post in (*sandbox.world.tweets, *sandbox.world.page_posts)]
     assert len(shown) == 4
     assert not any("Reader 1\n" in text for text in shown)
@@ -753,7 +753,7 @@ def test_a_name_that_returns_undoes_what_waited_because_it_was_gone(
         for number in (1, 2):
             store.edit(KEY.format(number), number, anon=anon)
         tick(service, clock)
-        assert [alarm.kind for alarm in alarms(service)] == (["deletions"] if anon else [])
+        assert [alarm.kind for alarm in open_alarms(service)] == (["deletions"] if anon else [])
     tick(service, clock)
     assert len(sandbox.world.tweets) == 45
 
@@ -767,14 +767,14 @@ def test_what_an_alarm_holds_it_holds(make_service: Make, store: Store, sandbox:
     for number in range(1, 6):
         store.edit(KEY.format(number), number, text=f"Edited {number}. It says so.")
     tick(service, clock)
-    assert len(alarms(service)[0].posts) == 5
+    assert len(open_alarms(service)[0].posts) == 5
     for number in range(1, 3):  # edited again: held as before
         store.edit(KEY.format(number), number, text=f"Edited again {number}. It says so.")
     store.delete(KEY.format(9), 9)  # and what comes while it is open waits with it
     tick(service, clock)
     tick(service, clock)
     assert len(sandbox.world.tweets) == 45
-    (alarm,) = alarms(service)
+    (alarm,) = open_alarms(service)
     assert len(alarm.posts) == 6
     assert alarm.note.startswith("6 posts would be deleted")
 
@@ -807,7 +807,7 @@ def test_dismissing_an_alarm_sends_nothing_withdrawn(
     with store.engine.begin() as connection:
         connection.execute(store.vignettes.delete())
     tick(service, clock, minutes=15)
-    assert alarms(service)
+    assert open_alarms(service)
     decide(service, clock, confirm=False)
     for _ in range(12):
         tick(service, clock, minutes=15)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import Clock, Feed, make_summary, up_next
+from conftest import Clock, Feed, drafts, make_summary, up_next
 
 from digestbot.errors import LedgerError
 from digestbot.gate import Gate
@@ -188,7 +188,9 @@ def test_what_a_person_decides(make_service: Make, feed: Feed, sandbox: Sandbox,
     with service.ledger.begin() as tx:
         chosen = up_next(tx, "latest", "x", 4, clock())
         slot = editions.reach_slot(tx, "latest", "x", Slot("s", clock()), clock())
-        made = editions.make_edition(tx, slot, "latest", "x", chosen, [Message(f"t{n}") for n in range(4)], clock())
+        made = editions.make_edition(
+            tx, slot, "latest", "x", chosen, drafts(chosen, [Message(f"t{n}") for n in range(4)]), clock()
+        )
         for post in made:
             tx.exec_driver_sql(f"UPDATE posts SET status = 'quarantined' WHERE id = {post}")
     with service.ledger.begin() as tx:
@@ -225,7 +227,7 @@ def make_thread(service: Service, clock: Clock, channel: str, parts: int = 3) ->
         chosen = up_next(tx, "latest", channel, 1, clock())
         slot = editions.reach_slot(tx, "latest", channel, Slot("s", clock()), clock())
         messages = [Message(f"part {n + 1}", reply=n > 0) for n in range(parts)]
-        return editions.make_edition(tx, slot, "latest", channel, chosen, messages, clock())
+        return editions.make_edition(tx, slot, "latest", channel, chosen, drafts(chosen, messages), clock())
 
 
 @pytest.mark.parametrize("channel", PLATFORMS)
@@ -274,7 +276,7 @@ def test_clock_jumps_double_nothing_and_block_nothing(
     sandbox.faults.add("429", seconds=3600)
     service.tick()  # waits for an hour, by the old clock
     with service.ledger.begin() as tx:
-        delivery.resume(tx, "x")
+        delivery.resume(tx, "x", clock())
         assert delivery.claim(tx, "x", service.config.delivery.lease, clock()) is not None
     clock.now += jump
     run_for(service, clock, 60)

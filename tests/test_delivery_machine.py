@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from conftest import START, Clock, make_summary, raw_config, up_next
+from conftest import START, Clock, drafts, make_summary, raw_config, up_next
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -97,7 +97,9 @@ class Delivery(RuleBasedStateMachine):
             backlogs.extend(tx, "latest", "x", "store", "all", self.settings.timezone, Gate(), START)
             for summary in up_next(tx, "latest", "x", 99, START):
                 slot = editions.reach_slot(tx, "latest", "x", Slot(f"slot {self.made}", START), START)
-                editions.make_edition(tx, slot, "latest", "x", [summary], [Message(f"text {self.made}")], START)
+                editions.make_edition(
+                    tx, slot, "latest", "x", [summary], drafts([summary], [Message(f"text {self.made}")]), START
+                )
                 self.made += 1
 
     @rule(

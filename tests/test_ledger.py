@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
-from conftest import START, make_summary, up_next
+from conftest import START, drafts, make_summary, up_next
 from sqlalchemy.exc import IntegrityError
 
 from digestbot import schema
@@ -56,7 +56,9 @@ def make_posts(ledger: Ledger, count: int, channel: str = "x") -> list[int]:
         with ledger.begin() as tx:
             chosen = up_next(tx, "latest", channel, 1, START)
             slot = editions.reach_slot(tx, "latest", channel, Slot(f"slot {number}", START), START)
-            made += editions.make_edition(tx, slot, "latest", channel, chosen, [Message(f"text {number}")], START)
+            made += editions.make_edition(
+                tx, slot, "latest", channel, chosen, drafts(chosen, [Message(f"text {number}")]), START
+            )
     return made
 
 
@@ -366,10 +368,10 @@ def test_a_summary_goes_into_one_edition(ledger: Ledger) -> None:
     with ledger.begin() as tx:
         chosen = up_next(tx, "latest", "x", 1, START)
         slot = editions.reach_slot(tx, "latest", "x", Slot("a", START), START)
-        editions.make_edition(tx, slot, "latest", "x", chosen, [Message("t")], START)
+        editions.make_edition(tx, slot, "latest", "x", chosen, drafts(chosen, [Message("t")]), START)
     with pytest.raises(editions.TakenElsewhereError), ledger.begin() as tx:
         slot = editions.reach_slot(tx, "latest", "x", Slot("b", START), START)
-        editions.make_edition(tx, slot, "latest", "x", chosen, [Message("t")], START)
+        editions.make_edition(tx, slot, "latest", "x", chosen, drafts(chosen, [Message("t")]), START)
     with ledger.read() as tx:  # the second slot was rolled back with its edition
         assert tx.scalar(sa.select(sa.func.count()).select_from(schema.slots)) == 1
 

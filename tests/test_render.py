@@ -9,9 +9,10 @@ from conftest import make_summary
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digestbot.config import Appearance
 from digestbot.errors import RenderError
 from digestbot.model import Message, Paper, Platform, Summary
-from digestbot.render import Renderer
+from digestbot.render import Place, Renderer
 from digestbot.text import LIMITS, find_urls, weighted_length
 
 BUILT_IN = Renderer()
@@ -19,7 +20,9 @@ LINK = "http://www.shortscience.org/paper?bibtexKey=conf/nips/RenHGS15#ada"
 
 
 def post(summary: Summary, platform: Platform = Platform.TWITTER, renderer: Renderer = BUILT_IN) -> Message:
-    return renderer.message("summary", platform, "latest", "x", summary)
+    look = Appearance()
+    (draft,) = renderer.drafts(look, Place("latest", "x", platform, {}), [summary])
+    return draft.message
 
 
 def own(tmp_path: Path, text: str, platform: str = "twitter") -> Renderer:
@@ -119,7 +122,9 @@ def test_templates_that_fail(tmp_path: Path, template: str, words: str) -> None:
 
 def test_a_template_that_is_missing_or_no_text(tmp_path: Path) -> None:
     with pytest.raises(RenderError, match=rf"other\.twitter\.txt\.j2: not found in {tmp_path} or "):
-        Renderer(tmp_path).message("other", Platform.TWITTER, "d", "c", make_summary(1))
+        Renderer(tmp_path).drafts(
+            Appearance(template="other"), Place("d", "c", Platform.TWITTER, {}), [make_summary(1)]
+        )
     (tmp_path / "summary.twitter.txt.j2").write_bytes(b"\xff\xfe")
     with pytest.raises(RenderError, match="not UTF-8"):
         post(make_summary(1), renderer=Renderer(tmp_path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from conftest import Clock, Feed, feed_item, feed_xml
 
 from digestbot.errors import LedgerError
 from digestbot.ledger import intake, views
-from digestbot.model import PostRow, PostStatus
+from digestbot.model import Message, PostRow, PostStatus
 from digestbot.sandbox import Answer, Sandbox
 from digestbot.schema import sources
 from digestbot.service import Service
@@ -259,10 +260,10 @@ def test_a_refused_post_fails_alone(
     service = make_service(channels=["x"])
     service.tick()
     clock.forward(hours=1)
-    original = service.renderer.message
-    service.renderer.message = lambda *a: original(*a).__class__("$AAPL and $TSLA " + "x" * 400)  # type: ignore[method-assign]
+    original = service.renderer.drafts
+    service.renderer.drafts = lambda *a: [replace(one, message=Message("x" * 400)) for one in original(*a)]  # type: ignore[method-assign]
     service.tick()
-    service.renderer.message = original  # type: ignore[method-assign]
+    service.renderer.drafts = original  # type: ignore[method-assign]
     clock.forward(hours=4)
     service.tick()
     assert [row.status for row in rows(service)] == [PostStatus.FAILED, PostStatus.PUBLISHED]
@@ -386,14 +387,14 @@ def test_preview_shows_what_would_be_sent_and_touches_nothing(
     service.tick()
     clock.forward(hours=1)
     service.tick()
-    assert sandbox.world.tweets[0].text == before.messages[0].text
-    assert service.preview("latest", "x").messages[0].text.startswith("Paper Number 1")
+    assert sandbox.world.tweets[0].text == before.drafts[0].message.text
+    assert service.preview("latest", "x").drafts[0].message.text.startswith("Paper Number 1")
 
 
 def test_preview_of_a_digest_that_skips_shows_a_sample(make_service: Make, feed: Feed) -> None:
     feed.add(0)
     found = make_service(backlog="skip").preview("latest", "page")
-    assert found.messages == []
+    assert found.drafts == []
     assert found.sample is not None
     assert found.backlog == {"skipped": 1}
 

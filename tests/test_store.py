@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from stores import Store
 
 from digestbot import config
-from digestbot.ledger import Ledger, backlogs, changes, intake
+from digestbot.ledger import Ledger, alarms, backlogs, intake
 from digestbot.model import Paper
 from digestbot.sandbox import Answer, Sandbox
 from digestbot.schema import paper_keys, papers, summaries
@@ -56,7 +56,7 @@ def waiting(service: Service) -> list[str]:
 
 def open_alarms(service: Service) -> list[str]:
     with service.ledger.read() as tx:
-        return [alarm.kind for alarm in changes.open_alarms(tx)]
+        return [alarm.kind for alarm in alarms.open_alarms(tx)]
 
 
 # ---- the test that every peer failed
@@ -269,7 +269,7 @@ def test_a_window_that_slid_is_an_alarm(make_service: Make, feed: Feed, caplog: 
     assert open_alarms(service) == ["gap"]
     assert "nothing that it shows was known" in caplog.text
     with service.ledger.read() as tx:
-        assert "set sources.store.backfill" in changes.open_alarms(tx)[0].note
+        assert "set sources.store.backfill" in alarms.open_alarms(tx)[0].note
 
 
 def dated(number: int) -> str:

@@ -18,7 +18,7 @@ from bench.common import ROOT, up_next
 from bench.faults.worker import CHANNELS, settings
 from digestbot.gate import Gate
 from digestbot.ledger import Ledger, backlogs, delivery, editions, intake, views
-from digestbot.model import Message, Paper, PostStatus, Slot, Summary
+from digestbot.model import Draft, Message, Paper, PostStatus, Slot, Summary
 from digestbot.sandbox import Sandbox
 
 RATES = {"drop-after": 0.12, "drop-before": 0.08, "503-after": 0.06, "503-before": 0.04, "429": 0.06, "html": 0.04,
@@ -67,11 +67,14 @@ def fill(database: str, url: str, count: int, parts: int = 1) -> None:
             for number, summary in enumerate(up_next(tx, "all", channel, count, now)):
                 slot = editions.reach_slot(tx, "all", channel, Slot(f"s{number}", now), now)
                 size = parts if number % 3 == 0 else 1
-                messages = [
-                    Message(f"Summary {number}, part {part} https://example.org/{number}/{part}", reply=part > 0)
+                drafts = [
+                    Draft(
+                        Message(f"Summary {number}, part {part} https://example.org/{number}/{part}", reply=part > 0),
+                        (summary.id or 0,),
+                    )
                     for part in range(size)
                 ]
-                editions.make_edition(tx, slot, "all", channel, [summary], messages, now)
+                editions.make_edition(tx, slot, "all", channel, [summary], drafts, now)
     ledger.close()
 
 

@@ -75,12 +75,12 @@ def _print(digest: str, channel: str, counts: dict[str, int], rows: list[Waiting
 def alarms(arguments: argparse.Namespace) -> int:
     """What waits for the operator's word."""
     from digestbot.cli import output
-    from digestbot.ledger import changes
+    from digestbot.ledger import alarms, changes
 
     with existing(arguments) as (_, ledger):
         if arguments.action is None:
             with ledger.read() as tx:
-                found = changes.open_alarms(tx)
+                found = alarms.open_alarms(tx)
             if arguments.json:
                 output.as_json([output.alarm_json(alarm) for alarm in found])
             else:

@@ -53,13 +53,27 @@ def _list(arguments: argparse.Namespace) -> int:
         statuses = [PostStatus(status) for status in arguments.status or ()]
     except ValueError:
         raise ConfigError([f"--status: one of {', '.join(PostStatus)}"]) from None
-    with existing(arguments) as (_, ledger):
+    with existing(arguments) as (config, ledger):
         rows = _pages(ledger, statuses, arguments)
         if arguments.json:
             output.json_rows(rows)
         else:
             output.post_table(rows)
+            _print_months(config, ledger)
     return OK
+
+
+def _print_months(config: Config, ledger: Ledger) -> None:
+    """What each channel that costs something has cost this month."""
+    from digestbot.cli import output
+    from digestbot.costs import Account
+    from digestbot.ledger import spending
+
+    for channel in config.channels:
+        if config.prices(channel):
+            with ledger.read() as tx:
+                account = Account(spending.spent(tx, channel, now_()), config.budget(channel))
+            print(output.account_line(channel, account, now_()))
 
 
 def _pages(ledger: Ledger, statuses: list[PostStatus], arguments: argparse.Namespace) -> Iterator[PostRow]:
@@ -134,7 +148,7 @@ def resume(arguments: argparse.Namespace) -> int:
     from digestbot.ledger import delivery
 
     with existing(arguments) as (config, ledger), ledger.begin() as tx:
-        delivery.resume(tx, _channel(config, arguments.channel))
+        delivery.resume(tx, _channel(config, arguments.channel), now_())
     print(f"channel {arguments.channel} goes on")
     return OK
 

@@ -79,13 +79,13 @@ def send(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace, service: Service, report: Report) -> int:
     from digestbot.cli import output
-    from digestbot.ledger import changes, views
+    from digestbot.ledger import alarms, views
 
     touched = {*report.made, *(post for post, _ in report.concluded), *(post for post, _ in report.settled)}
     with service.ledger.read() as tx:
         rows = list(views.post_rows(tx, ids=sorted(touched))) if touched else []
         waiting = views.waiting_for_a_person(tx)
-        alarms = changes.open_alarms(tx)
+        waits = alarms.open_alarms(tx)
         paused = views.paused_channels(tx)
     failed = any(row.status is PostStatus.FAILED for row in rows)
     if arguments.json:
@@ -97,7 +97,7 @@ def _report(arguments: argparse.Namespace, service: Service, report: Report) -> 
                 "paused_channels": paused,
                 "troubles": report.troubles,
                 "waiting_for_a_person": waiting,
-                "alarms": [output.alarm_json(alarm) for alarm in alarms],
+                "alarms": [output.alarm_json(alarm) for alarm in waits],
             }
         )
     else:
@@ -112,9 +112,9 @@ def _report(arguments: argparse.Namespace, service: Service, report: Report) -> 
         )
     for name, error in report.source_errors.items():
         print(f"source {name} could not be read: {error}", file=sys.stderr)
-    for alarm in alarms:
+    for alarm in waits:
         print(f"{output.alarm_line(alarm)}; see digestbot alarms", file=sys.stderr)
-    if paused or waiting or failed or alarms:
+    if paused or waiting or failed or waits:
         return ATTENTION
     return TROUBLE if report.source_errors or report.render_errors or report.troubles else OK
 
@@ -122,6 +122,7 @@ def _report(arguments: argparse.Namespace, service: Service, report: Report) -> 
 def preview(arguments: argparse.Namespace) -> int:
     """What would be sent next."""
     from digestbot.cli import output
+    from digestbot.costs import DOLLAR, dollars
     from digestbot.ledger import Ledger
     from digestbot.service import Service
     from digestbot.text import LIMITS
@@ -148,13 +149,18 @@ def preview(arguments: argparse.Namespace) -> int:
                     "skipped": found.backlog.get("skipped", 0),
                     "posts": [
                         {
-                            "text": message.text,
-                            "link": message.link,
-                            "length": limit.measure(message.text),
+                            "text": draft.message.text,
+                            "link": draft.message.link,
+                            "reply": draft.message.reply,
+                            "length": limit.measure(draft.message.text),
                             "limit": limit.most,
+                            "cost": draft.cost / DOLLAR,
+                            "picture": draft.message.picture.alt_text if draft.message.picture else None,
                         }
-                        for message in found.messages
+                        for draft in found.drafts
                     ],
+                    "cost": sum(draft.cost for draft in found.drafts) / DOLLAR,
+                    "month": output.account_json(found.account),
                 }
             )
             if arguments.json:
@@ -164,15 +170,18 @@ def preview(arguments: argparse.Namespace) -> int:
                 f"{digest} on {channel} ({platform}), slot {when}; "
                 f"{found.backlog.get('waiting', 0)} waiting, {found.backlog.get('skipped', 0)} skipped at first sight"
             )
-            for message in found.messages:
-                print("\n" + output.framed(message, platform))
-            if not found.messages:
+            for draft in found.drafts:
+                print("\n" + output.framed(draft.message, platform, draft.cost))
+            if not found.drafts:
                 print(
                     f"\nNothing would be sent; digestbot backlog {digest} says what waits for what."
                     + (" A post would look like this:" if found.sample else "")
                 )
             if found.sample:
-                print("\n" + output.framed(found.sample, platform))
+                print("\n" + output.framed(found.sample.message, platform, found.sample.cost))
+            if config.prices(channel):
+                cost = sum(draft.cost for draft in found.drafts)
+                print(f"\n{output.account_line(channel, found.account, now_())}; this edition {dollars(cost)}")
             print()
     finally:
         ledger.close()
@@ -250,6 +259,6 @@ def _renders(service: Service, digest: str, channel: str) -> str:
     from digestbot.service import SAMPLE
     from digestbot.text import LIMITS
 
-    message = service.message(digest, channel, SAMPLE)
+    _, drafts = service.drafts(digest, channel, [SAMPLE])
     limit = LIMITS[service.config.platform(channel)]
-    return f"renders ({limit.measure(message.text)} of {limit.most} characters for a sample)"
+    return f"renders ({limit.measure(drafts[0].message.text)} of {limit.most} characters for a sample)"

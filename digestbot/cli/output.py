@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from digestbot.costs import DOLLAR, Account, dollars
 from digestbot.model import Action, Alarm, Message, Platform, PostRow, PostStatus
 from digestbot.text import LIMITS
 
@@ -35,6 +36,8 @@ def post_json(row: PostRow) -> dict[str, Any]:
         "at": row.at.isoformat(timespec="seconds"),
         "text": row.text,
         "link": row.link,
+        "picture": row.picture,
+        "cost": row.cost / DOLLAR,
         "receipt": {"id": row.receipt.id, "url": row.receipt.url} if row.receipt else None,
         "error": row.error,
         "attempts": row.attempts,
@@ -56,7 +59,9 @@ def post_table(rows: Iterable[PostRow]) -> None:
     some = False
     for row in rows:
         if not some:
-            print(f"{'id':>5}  {'status':<11}  {'channel':<8}  {'digest':<10}  {'at (UTC)':<16}  {'text':<48}  receipt")
+            print(
+                f"{'id':>5}  {'status':<11}  {'channel':<8}  {'digest':<10}  {'at (UTC)':<16}  {'cost':>7}  {'text':<48}  receipt"
+            )
         some = True
         print(post_line(row))
     if not some:
@@ -71,7 +76,9 @@ def post_line(row: PostRow) -> str:
     title = textwrap.shorten(title, 48, placeholder="…")
     where = row.receipt.url if row.receipt else ""
     when = f"{row.at:%Y-%m-%d %H:%M}"
-    line = f"{row.id:>5}  {row.status:<11}  {row.channel:<8}  {row.digest:<10}  {when:<16}  {title:<48}  {where}"
+    cost = dollars(row.cost) if row.cost else ""
+    line = f"{row.id:>5}  {row.status:<11}  {row.channel:<8}  {row.digest:<10}  {when:<16}  {cost:>7}  {title:<48}  "
+    line += where
     again = f"; again at {row.not_before:%Y-%m-%d %H:%M:%S}" if row.not_before else ""
     return line.rstrip() + (f"\n       {row.error}{again}" if row.error and not row.receipt else "")
 
@@ -94,12 +101,28 @@ def alarm_line(alarm: Alarm) -> str:
     return f"alarm {alarm.id}, {alarm.raised_at:%Y-%m-%d %H:%M} UTC, {alarm.kind} ({alarm.subject}): {alarm.note}{held}"
 
 
-def framed(message: Message, platform: Platform) -> str:
-    """A message between lines, with its length against the platform's limit."""
+def account_json(account: Account) -> dict[str, float | None]:
+    """What a channel's month has cost, in dollars."""
+    return {"spent": account.spent / DOLLAR, "budget": None if account.budget is None else account.budget / DOLLAR}
+
+
+def account_line(channel: str, account: Account, now: datetime) -> str:
+    """The same in a line."""
+    of = f" of {dollars(account.budget)}" if account.budget is not None else ""
+    return f"{channel} in {now:%B %Y} (UTC): {dollars(account.spent)}{of} spent, as estimated"
+
+
+def framed(message: Message, platform: Platform, cost: int = 0) -> str:
+    """A message between lines, with its length against the platform's limit, and what it is estimated to cost."""
     limit = LIMITS[platform]
     body = textwrap.indent(message.text, "  │ ", lambda _: True)
     attached = f"\n  attached link: {message.link}" if message.link else ""
-    return f"{body}\n  {limit.measure(message.text)} of {limit.most} characters{attached}"
+    picture = (
+        f"\n  picture: {textwrap.shorten(message.picture.alt_text, 100, placeholder='…')}" if message.picture else ""
+    )
+    price = f", {dollars(cost)}" if cost else ""
+    part = "reply, " if message.reply else ""
+    return f"{body}\n  {part}{limit.measure(message.text)} of {limit.most} characters{price}{attached}{picture}"
 
 
 def post_history(row: PostRow, attempts: list[dict[str, Any]], looks: list[dict[str, Any]], platform: Platform) -> None:
@@ -113,7 +136,7 @@ def post_history(row: PostRow, attempts: list[dict[str, Any]], looks: list[dict[
     if row.error:
         print(f"  {row.error}")
     published = row.action is Action.PUBLISH and row.status is not PostStatus.DELETED
-    print("\n" + (framed(Message(row.text, row.link), platform) if published else f"  {row.text}"))
+    print("\n" + (framed(Message(row.text, row.link, row.reply), platform, row.cost) if published else f"  {row.text}"))
     for attempt in attempts:
         ended = f"{attempt['finished_at']:%H:%M:%S}" if attempt["finished_at"] else "never"
         outcome = attempt["outcome"] or "no outcome was recorded"

@@ -20,6 +20,8 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 from pydantic import BaseModel, ValidationError
 
 from digestbot.config.sections import (
+    Appearance,
+    Cards,
     Config,
     DatabaseSource,
     Delivery,
@@ -27,12 +29,16 @@ from digestbot.config.sections import (
     FacebookChannel,
     FeedSource,
     Filter,
+    OnChannel,
+    Prices,
     TwitterChannel,
 )
 from digestbot.errors import ConfigError
 from digestbot.model import Platform
 
 __all__ = [
+    "Appearance",
+    "Cards",
     "Config",
     "DatabaseSource",
     "Delivery",
@@ -40,6 +46,8 @@ __all__ = [
     "FacebookChannel",
     "FeedSource",
     "Filter",
+    "OnChannel",
+    "Prices",
     "TwitterChannel",
     "build",
     "find",
@@ -49,7 +57,7 @@ __all__ = [
 ENV_PREFIX = "DIGESTBOT_"
 ENV_CONFIG = "DIGESTBOT_CONFIG"  # names the file itself, so it is no key of it
 SECRETS = ("database", "address", "api_key", "api_secret", "access_token", "access_token_secret", "app_secret")
-LISTS = ("sources", "channels", *Filter.model_fields)
+LISTS = ("sources", "channels", "hashtags", "font_paths", *Filter.model_fields)
 _INJECTED = re.compile(r"PORT(_|$)|SERVICE_")  # Kubernetes sets such for a service named digestbot
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -218,6 +226,12 @@ def _known_keys(where: list[str], raw: dict[str, Any]) -> list[str]:
         section = DatabaseSource if raw["sources"][where[1]].get("kind") == "database" else FeedSource
     elif where[:1] == ["digests"] and where[2:3] in (["include"], ["exclude"]):
         section = Filter
+    elif where[:1] == ["channels"] and where[2:3] == ["prices"]:
+        section = Prices
+    elif where[:1] == ["digests"] and where[2:3] == ["on"] and len(where) > 3:
+        section = OnChannel
+    elif where[:1] == ["cards"]:
+        section = Cards
     elif where[:1] == ["channels"]:
         table = raw["channels"][where[1]]
         section = TwitterChannel if table.get("platform") == "twitter" else FacebookChannel
@@ -253,6 +267,12 @@ def _cross_check(raw: dict[str, Any]) -> list[str]:
             ]
             if len(set(wanted)) != len(wanted):
                 problems.append(f"digests.{name}.{kind}: names one twice; remove it")
+        on = digest.get("on") if isinstance(digest, dict) else None
+        problems += [
+            f"digests.{name}.on.{word}: is not among the digest's channels; add it there, or remove this"
+            for word in (on if isinstance(on, dict) else {})
+            if word not in digest.get("channels", [])
+        ]
         problems += _feeds_its_own_reserve(name, digest, tables["sources"])
         problems += _sections_need_a_database(name, digest, tables["sources"])
     for name, source in tables["sources"].items():

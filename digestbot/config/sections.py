@@ -16,7 +16,10 @@ from digestbot.config.values import (
     Cron,
     DatabaseAddress,
     Duration,
+    Hashtag,
     LedgerAddress,
+    Money,
+    Parameters,
     Pattern,
     Query,
     Secret,
@@ -24,7 +27,7 @@ from digestbot.config.values import (
     WebAddress,
     Zone,
 )
-from digestbot.model import Order, Platform, Reaction
+from digestbot.model import Image, ImageFailure, LinkPolicy, Order, Platform, Reaction, Shape
 
 
 class _Section(BaseModel):
@@ -65,10 +68,23 @@ class DatabaseSource(_Section):
 Source = Annotated[FeedSource | DatabaseSource, Field(discriminator="kind")]
 
 
+class Prices(_Section):
+    """``[channels.NAME.prices]``: what X takes for one of each, in dollars; read as millionths."""
+
+    post: Money = 15_000
+    link: Money = 200_000
+    alt_text: Money = 5_000
+    delete: Money = 10_000
+    read: Money = 1_000
+
+
 class TwitterChannel(_Section):
     """``[channels.NAME]`` with ``platform = "twitter"``: one account on X."""
 
     platform: Literal["twitter"]
+    link_parameters: Parameters = Field(default_factory=dict)
+    monthly_budget: Money | None = None
+    prices: Prices = Prices()
     api_url: ApiAddress = "https://api.x.com"
     api_key: Secret
     api_secret: Secret
@@ -80,6 +96,7 @@ class FacebookChannel(_Section):
     """``[channels.NAME]`` with ``platform = "facebook"``: one Page."""
 
     platform: Literal["facebook"]
+    link_parameters: Parameters = Field(default_factory=dict)
     api_url: ApiAddress = "https://graph.facebook.com"
     api_version: Annotated[str, Field(pattern=r"^v\d+\.\d+$")] = "v26.0"
     page_id: Annotated[str, Field(pattern=r"^\d+$")]
@@ -99,14 +116,47 @@ class Filter(_Section):
     patterns: tuple[Annotated[Pattern, Field(min_length=1)], ...] = ()
 
 
-class Digest(_Section):
+_TemplateName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+class Appearance(_Section):
+    """What an edition's posts look like: the keys of ``[digests.NAME]`` that ``[digests.NAME.on.CHANNEL]`` may say
+    otherwise."""
+
+    shape: Shape = Shape.SINGLE
+    link: LinkPolicy = LinkPolicy.POST
+    template: _TemplateName | None = None
+    heading: Annotated[str, Field(pattern=r"\S", max_length=100)] = "Best of the week"
+    hashtags: tuple[Hashtag, ...] = ()
+    image: Image = Image.NONE
+    image_failure: ImageFailure = ImageFailure.POST_WITHOUT
+
+    @property
+    def template_name(self) -> str:
+        """The operator's, or the built-in one of the shape."""
+        return self.template or ("summary" if self.shape is Shape.SINGLE else str(self.shape))
+
+
+class OnChannel(_Section):
+    """``[digests.NAME.on.CHANNEL]``: what is otherwise on this channel; what is not said is as in the digest."""
+
+    shape: Shape | None = None
+    link: LinkPolicy | None = None
+    template: _TemplateName | None = None
+    heading: Annotated[str, Field(pattern=r"\S", max_length=100)] | None = None
+    hashtags: tuple[Hashtag, ...] | None = None
+    image: Image | None = None
+    image_failure: ImageFailure | None = None
+
+
+class Digest(Appearance):
     """``[digests.NAME]``: which summaries go to which channels, when, and in which words."""
 
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
     channels: Annotated[tuple[str, ...], Field(min_length=1)]
     schedule: Cron
     timezone: Zone | None = None
-    template: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "summary"
+    on: dict[str, OnChannel] = Field(default_factory=dict)
     size: Annotated[int, Field(ge=1, le=50)] = 1
     order: Order = Order.OLDEST
     min_votes: int | None = None
@@ -124,6 +174,13 @@ class Digest(_Section):
         if self.min_age and self.max_age and self.min_age >= self.max_age:
             raise ValueError("max_age must be longer than min_age, or nothing would ever pass")
         return self
+
+
+class Cards(_Section):
+    """``[cards]``: pictures that are made of summaries."""
+
+    template: Path | None = None
+    font_paths: tuple[Path, ...] = ()
 
 
 class Delivery(_Section):
@@ -144,6 +201,7 @@ class Config(_Section):
     channels: dict[str, Channel] = Field(default_factory=dict)
     digests: dict[str, Digest] = Field(default_factory=dict)
     delivery: Delivery = Delivery()
+    cards: Cards = Cards()
 
     @model_validator(mode="after")
     def _lease_is_usable(self) -> Config:
@@ -174,6 +232,25 @@ class Config(_Section):
     def platform(self, channel: str) -> Platform:
         """The platform that the channel is on."""
         return Platform(self.channels[channel].platform)
+
+    def appearance(self, digest: str, channel: str) -> Appearance:
+        """What the digest's posts look like on the channel."""
+        settings = self.digests[digest]
+        names = set(Appearance.model_fields)
+        wanted = settings.model_dump(include=names)
+        if channel in settings.on:
+            wanted |= settings.on[channel].model_dump(exclude_none=True)
+        return Appearance.model_construct(**wanted)
+
+    def prices(self, channel: str) -> Prices | None:
+        """What the channel's platform takes; None where it takes nothing."""
+        settings = self.channels[channel]
+        return settings.prices if isinstance(settings, TwitterChannel) else None
+
+    def budget(self, channel: str) -> int | None:
+        """What the channel may cost in a month."""
+        settings = self.channels[channel]
+        return settings.monthly_budget if isinstance(settings, TwitterChannel) else None
 
     def pairs(self) -> list[tuple[str, str]]:
         """Every (digest, channel) that something is to be published for."""

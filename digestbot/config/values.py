@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -36,6 +37,34 @@ def _size(value: object) -> int:
     if match is None or not int(match[1]):
         raise ValueError('write a size such as "64 MB"')
     return int(match[1]) * {"kb": 10**3, "mb": 10**6, "gb": 10**9}[match[2].lower()]
+
+
+def _money(value: object) -> int:
+    try:
+        amount = Decimal(str(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+    except InvalidOperation:
+        amount = None
+    if amount is None or not amount.is_finite() or amount < 0 or amount > 10**6:
+        raise ValueError("write an amount in dollars, such as 20.00")
+    millionths = amount * 10**6
+    if millionths != int(millionths):
+        raise ValueError("an amount has at most six places after the point")
+    return int(millionths)
+
+
+def _parameters(value: object) -> object:
+    if not isinstance(value, dict) or not all(isinstance(one, str) and one for pair in value.items() for one in pair):
+        raise ValueError('write a table of names and texts, such as { utm_source = "x" }')
+    return value
+
+
+def _hashtag(value: object) -> str:
+    if value in DERIVED_HASHTAGS or (isinstance(value, str) and _HASHTAG.fullmatch(value)):
+        return str(value)
+    raise ValueError(
+        f'{value!r} is no hashtag; write one such as "#papers" (letters, digits and _, a letter among them), or '
+        + ", ".join(f'"{name}"' for name in DERIVED_HASHTAGS)
+    )
 
 
 def _zone(value: object) -> ZoneInfo:
@@ -145,12 +174,17 @@ def _pattern(value: object) -> str:
     return str(value)
 
 
+DERIVED_HASHTAGS = ("category", "sections")  # made of what is known of the paper
+_HASHTAG = re.compile(r"#(?=\d*[^\W\d])\w{1,100}")
 _LIMITED = re.compile(r"\b(?:limit\s+\d+|fetch\s+(?:first|next)\b[^)]*?)(?:\s+offset\s+\d+)?[\s;]*\Z", re.IGNORECASE)
 Query = Annotated[str, BeforeValidator(_query)]
 LedgerAddress = Annotated[SecretStr, BeforeValidator(_ledger_address)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_size)]
+Money = Annotated[int, BeforeValidator(_money)]
+Parameters = Annotated[dict[str, str], BeforeValidator(_parameters)]
+Hashtag = Annotated[str, BeforeValidator(_hashtag)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Cron = Annotated[str, BeforeValidator(_cron)]
 Backlog = Annotated[Literal["skip", "all"] | int | date, BeforeValidator(_backlog)]

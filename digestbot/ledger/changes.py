@@ -12,13 +12,23 @@ import sqlalchemy as sa
 
 from digestbot.changes import MOST_DELETIONS, Change, Kind, shows_name, too_many_gone, worst
 from digestbot.errors import LedgerError
-from digestbot.ledger.delivery import REMOVED, skip_rest
-from digestbot.model import Action, Alarm, Message, PostStatus
-from digestbot.schema import OPEN_ALARM, alarms, backlog, changes, editions, posts, summaries
+from digestbot.ledger import alarms as alarm_room
+from digestbot.ledger.delivery import REMOVED, give_back, skip_rest
+from digestbot.model import Action, Message, PostStatus, Shape
+from digestbot.schema import (
+    OPEN_ALARM,
+    alarms,
+    backlog,
+    changes,
+    editions,
+    pictures,
+    post_summaries,
+    posts,
+    summaries,
+)
 
 BATCH = 500
 UNSENT = (PostStatus.FAILED, PostStatus.SKIPPED)
-CONFIRMED, DISMISSED, PASSED = "confirmed", "dismissed", "passed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +46,10 @@ class Difference:
 def _showing(tx: sa.Connection, summary_ids: Collection[int]) -> list[sa.Row[tuple[object, ...]]]:
     """The posts of these summaries, but for deleted ones; nobody else claims one of them before this is over."""
     query = (
-        sa.select(posts, backlog.c.summary_id)
-        .join(backlog, sa.and_(backlog.c.edition_id == posts.c.edition_id, backlog.c.position == posts.c.position))
+        sa.select(posts, post_summaries.c.summary_id)
+        .join(post_summaries, post_summaries.c.post_id == posts.c.id)
         .where(
-            backlog.c.summary_id.in_(summary_ids),
+            post_summaries.c.summary_id.in_(summary_ids),
             posts.c.action == Action.PUBLISH,
             posts.c.status != PostStatus.DELETED,
         )
@@ -86,6 +96,7 @@ def _recall(tx: sa.Connection, row: Any, kind: Kind, now: datetime) -> list[tupl
     )
     if row.status in UNSENT:
         tx.execute(posts.update().where(posts.c.id == row.id).values(text=REMOVED, link=None))
+        tx.execute(pictures.delete().where(pictures.c.post_id == row.id))
         return []
     if row.status == PostStatus.PENDING and drop_pending(tx, row.id, kind, now):
         return []
@@ -102,15 +113,14 @@ def note_withdrawn(tx: sa.Connection, source: str, ids: Sequence[int], looked: i
     alarm = None
     if too_many_gone(len(ids), looked):
         note_ = f"{len(ids)} of {looked} summaries that were looked for are gone from the source"
-        alarm = raise_alarm(tx, "vanished", source, note_, now)
-    _record(tx, found, now, alarm or open_alarm(tx, "vanished", source))
+        alarm = alarm_room.raise_alarm(tx, "vanished", source, note_, now)
+    _record(tx, found, now, alarm or alarm_room.open_alarm(tx, "vanished", source))
 
 
 def drop_pending(tx: sa.Connection, post: int, kind: Kind, now: datetime) -> bool:
     """A pending post is not sent as it was made, what it would have said is forgotten, and its summary goes back to the
     backlog: to be posted as it is now, or if it was withdrawn, should it come back. False where it is no longer
     pending."""
-    part = tx.execute(sa.select(posts.c.edition_id, posts.c.position).where(posts.c.id == post)).one()
     done = tx.execute(
         posts.update()
         .where(posts.c.id == post, posts.c.status == PostStatus.PENDING)
@@ -118,13 +128,37 @@ def drop_pending(tx: sa.Connection, post: int, kind: Kind, now: datetime) -> boo
     )
     if not done.rowcount:
         return False
-    skip_rest(tx, post, now)
-    tx.execute(
-        backlog.update()
-        .where(backlog.c.edition_id == part.edition_id, backlog.c.position == part.position)
-        .values(edition_id=None, position=None, status="waiting", held=None)
-    )
+    tx.execute(pictures.delete().where(pictures.c.post_id == post))
+    give_back(tx, [post, *skip_rest(tx, post, now)])
     return True
+
+
+def goes_on(tx: sa.Connection, post: int) -> bool:
+    """Whether the post is a part of a thread whose first parts are, or may be, on the platform: it is to say what it
+    was made to say."""
+    part = tx.execute(sa.select(posts.c.edition_id, posts.c.reply).where(posts.c.id == post)).one()
+    if not part.reply:
+        return False
+    begun = sa.select(posts.c.id).where(
+        posts.c.edition_id == part.edition_id,
+        posts.c.action == Action.PUBLISH,
+        posts.c.status.not_in([PostStatus.PENDING, *UNSENT]),
+    )
+    return tx.execute(begun.limit(1)).first() is not None
+
+
+def edition_of(tx: sa.Connection, post: int) -> tuple[Shape, int, int, list[int]]:
+    """The shape of a post's edition, the post's place in it, of how many posts, and the edition's summaries in their
+    order."""
+    row = tx.execute(
+        sa.select(editions.c.id, editions.c.shape, posts.c.position)
+        .join(posts, posts.c.edition_id == editions.c.id)
+        .where(posts.c.id == post)
+    ).one()
+    of_edition = (posts.c.edition_id == row.id, posts.c.action == Action.PUBLISH)
+    count = tx.scalar(sa.select(sa.func.count()).select_from(posts).where(*of_edition))
+    ids = tx.scalars(sa.select(backlog.c.summary_id).where(backlog.c.edition_id == row.id).order_by(backlog.c.position))
+    return Shape(row.shape), row.position, int(count or 0), list(ids)
 
 
 _REASONS = {
@@ -163,13 +197,11 @@ def _record(tx: sa.Connection, found: Sequence[tuple[int, int, Kind]], now: date
 def _come_back(tx: sa.Connection, ids: Sequence[int], now: datetime) -> None:
     """Withdrawn summaries are there again: nothing is to be done to their posts, and what was not done yet is not."""
     _over(tx, changes.c.summary_id.in_(ids), changes.c.kind == Kind.WITHDRAWN, now=now)
-    mine = sa.select(posts.c.id).join(
-        backlog, sa.and_(backlog.c.edition_id == posts.c.edition_id, backlog.c.position == posts.c.position)
-    )
+    mine = sa.select(post_summaries.c.post_id).where(post_summaries.c.summary_id.in_(ids))
     tx.execute(
         posts.update()
         .where(
-            posts.c.target_id.in_(mine.where(backlog.c.summary_id.in_(ids))),
+            posts.c.target_id.in_(mine),
             posts.c.action == Action.DELETE,
             posts.c.status == PostStatus.PENDING,
         )
@@ -192,7 +224,7 @@ def _over(tx: sa.Connection, *which: sa.ColumnElement[bool], now: datetime) -> N
 
 def _pass_if_empty(tx: sa.Connection, alarm: int, now: datetime) -> None:
     if tx.execute(sa.select(changes.c.post_id).where(changes.c.alarm_id == alarm).limit(1)).first() is None:
-        _decide(tx, alarm, PASSED, now)
+        alarm_room.decide(tx, alarm, alarm_room.PASSED, now)
 
 
 # ---- what is to be done about it
@@ -226,7 +258,7 @@ def open_changes(tx: sa.Connection) -> list[Change]:
             link=row.link,
             showing=_latest_text(tx, row.post_id) or row.text,
             noted_at=row.noted_at,
-            confirmed=row.decision == CONFIRMED,
+            confirmed=row.decision == alarm_room.CONFIRMED,
         )
         for row in rows
     ]
@@ -244,9 +276,14 @@ def _latest_text(tx: sa.Connection, post: int) -> str | None:
 
 
 def deletions_since(tx: sa.Connection, instant: datetime) -> int:
-    """How many deletions were decided since then."""
-    query = sa.select(sa.func.count()).where(posts.c.action == Action.DELETE, posts.c.made_at > instant)
-    return int(tx.scalar(query) or 0)
+    """Of how many summaries, counted on each channel, the deletion of posts was decided since then."""
+    query = (
+        sa.select(posts.c.edition_id, sa.func.min(post_summaries.c.summary_id))
+        .join(post_summaries, post_summaries.c.post_id == posts.c.target_id)
+        .where(posts.c.action == Action.DELETE, posts.c.made_at > instant)
+        .group_by(posts.c.id, posts.c.edition_id)
+    )
+    return len({tuple(row) for row in tx.execute(query)})
 
 
 def amend(tx: sa.Connection, change: Change, action: Action, message: Message | None, now: datetime) -> int | None:
@@ -290,7 +327,7 @@ def settled(tx: sa.Connection, post_ids: Iterable[int]) -> None:
 
 def hold(tx: sa.Connection, post_ids: Collection[int], lately: int, now: datetime) -> str:
     """These deletions wait for the operator's word, with those that wait already; gives what the alarm says."""
-    alarm = raise_alarm(tx, "deletions", "posts", "", now)
+    alarm = alarm_room.raise_alarm(tx, "deletions", "posts", "", now)
     tx.execute(changes.update().where(changes.c.post_id.in_(post_ids)).values(alarm_id=alarm))
     held = tx.scalar(sa.select(sa.func.count()).select_from(changes).where(changes.c.alarm_id == alarm))
     note_ = (
@@ -298,46 +335,6 @@ def hold(tx: sa.Connection, post_ids: Collection[int], lately: int, now: datetim
     )
     tx.execute(alarms.update().where(alarms.c.id == alarm).values(note=note_))
     return note_
-
-
-# ---- alarms
-
-
-def raise_alarm(tx: sa.Connection, kind: str, subject: str, note_: str, now: datetime) -> int:
-    """An alarm of this kind about this subject: the one that is open already, or a new one."""
-    found = open_alarm(tx, kind, subject)
-    if found is not None:
-        tx.execute(alarms.update().where(alarms.c.id == found).values(note=note_))
-        return found
-    id_ = tx.execute(
-        alarms.insert().values(kind=kind, subject=subject, note=note_, raised_at=now).returning(alarms.c.id)
-    ).scalar_one()
-    return int(id_)
-
-
-def open_alarm(tx: sa.Connection, kind: str, subject: str) -> int | None:
-    """The open alarm of this kind about this subject."""
-    query = sa.select(alarms.c.id).where(alarms.c.kind == kind, alarms.c.subject == subject, OPEN_ALARM)
-    found: int | None = tx.scalar(query)
-    return found
-
-
-def alarm_is_over(tx: sa.Connection, kind: str, subject: str, now: datetime) -> None:
-    """What the alarm was about has mended itself."""
-    found = open_alarm(tx, kind, subject)
-    if found is not None:
-        _decide(tx, found, PASSED, now)
-
-
-def open_alarms(tx: sa.Connection) -> list[Alarm]:
-    """What waits for the operator's word, with the posts that it holds back."""
-    held: dict[int, list[int]] = defaultdict(list)
-    for row in tx.execute(sa.select(changes.c.alarm_id, changes.c.post_id).where(changes.c.alarm_id.is_not(None))):
-        held[row.alarm_id].append(row.post_id)
-    return [
-        Alarm(row.id, row.kind, row.subject, row.note, row.raised_at, tuple(sorted(held[row.id])))
-        for row in tx.execute(sa.select(alarms).where(OPEN_ALARM).order_by(alarms.c.id))
-    ]
 
 
 def decide_alarm(tx: sa.Connection, alarm: int, *, confirm: bool, now: datetime) -> int:
@@ -354,9 +351,5 @@ def decide_alarm(tx: sa.Connection, alarm: int, *, confirm: bool, now: datetime)
             if change.kind != Kind.EDITED:  # what never went out is not what was dismissed
                 drop_pending(tx, change.post_id, Kind(change.kind), now)
         settled(tx, held)
-    _decide(tx, alarm, CONFIRMED if confirm else DISMISSED, now)
+    alarm_room.decide(tx, alarm, alarm_room.CONFIRMED if confirm else alarm_room.DISMISSED, now)
     return len(held)
-
-
-def _decide(tx: sa.Connection, alarm: int, decision: str, now: datetime) -> None:
-    tx.execute(alarms.update().where(alarms.c.id == alarm, OPEN_ALARM).values(decided_at=now, decision=decision))

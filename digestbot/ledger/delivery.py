@@ -5,17 +5,32 @@ The protocol is docs/lifecycle.md's; the caller commits a claim before it opens 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
+from digestbot.costs import Account
 from digestbot.errors import LedgerError
-from digestbot.model import Action, Claim, Message, PostStatus, Receipt
+from digestbot.ledger import alarms, spending
+from digestbot.model import Action, Claim, Message, Picture, PostStatus, Receipt
 from digestbot.reconcile import Case, Verdict, first_look
 from digestbot.retry import LONGEST_RATE_LIMIT, LONGEST_WAIT, Decision
-from digestbot.schema import IN_FLIGHT, PENDING, attempts, backlog, changes, channels, looks, posts, summaries
+from digestbot.schema import (
+    IN_FLIGHT,
+    PENDING,
+    attempts,
+    backlog,
+    changes,
+    channels,
+    looks,
+    pictures,
+    post_summaries,
+    posts,
+    summaries,
+)
 
 REMOVED = "(the text was removed with its summary)"
 
@@ -29,6 +44,12 @@ class ChannelState:
     wait_until: datetime | None
     refusals: int
     look_first: bool
+
+
+def takes_replies(tx: sa.Connection, channel: str) -> bool:
+    """Whether the channel's platform has not refused replies under its own posts."""
+    refused = tx.scalar(sa.select(channels.c.replies_refused_at).where(channels.c.name == channel))
+    return refused is None
 
 
 def add_channels(tx: sa.Connection, names: Iterable[str]) -> None:
@@ -53,15 +74,19 @@ _RECALLED = sa.and_(
         ),
         sa.exists().where(
             posts.c.action == Action.PUBLISH,
-            backlog.c.edition_id == posts.c.edition_id,
-            backlog.c.position == posts.c.position,
-            backlog.c.summary_id == summaries.c.id,
+            post_summaries.c.post_id == posts.c.id,
+            post_summaries.c.summary_id == summaries.c.id,
             summaries.c.withdrawn_at.is_not(None),
         ),
     ),
 )
 _NEXT = (
-    sa.select(posts, _before.c.receipt_id.label("reply_to"), _target.c.receipt_id.label("target"))
+    sa.select(
+        posts,
+        _before.c.receipt_id.label("reply_to"),
+        _target.c.receipt_id.label("target"),
+        *(pictures.c[name].label(f"picture_{name}") for name in ("content", "media_type", "alt_text", "required")),
+    )
     .outerjoin(
         _before,
         sa.and_(
@@ -72,6 +97,7 @@ _NEXT = (
         ),
     )
     .outerjoin(_target, _target.c.id == posts.c.target_id)
+    .outerjoin(pictures, pictures.c.post_id == posts.c.id)
     .where(
         posts.c.channel == sa.bindparam("channel"),
         PENDING,
@@ -106,7 +132,7 @@ _CONCLUDE = (
 _END_ATTEMPT = (
     attempts.update()
     .where(attempts.c.post_id == sa.bindparam("post"), attempts.c.epoch == sa.bindparam("of_epoch"))
-    .values({name: sa.bindparam(f"new_{name}") for name in ("finished_at", "outcome", "error")})
+    .values({name: sa.bindparam(f"new_{name}") for name in ("finished_at", "outcome", "error", "cost")})
 )
 
 
@@ -118,13 +144,19 @@ def channel_state(tx: sa.Connection, channel: str, now: datetime) -> ChannelStat
 
 
 def claim(
-    tx: sa.Connection, channel: str, lease: timedelta, now: datetime, state: ChannelState | None = None
+    tx: sa.Connection,
+    channel: str,
+    lease: timedelta,
+    now: datetime,
+    state: ChannelState | None = None,
+    budget: int | None = None,
 ) -> Claim | None:
     """The channel's next post, now `publishing` with a new epoch and an attempt; None where nothing may be sent.
 
     Posts go out in the order they were made: one that waits for a retry holds back the others. Nothing is
     claimed while the channel is paused or asked to wait, or while another post's outcome is open. ``state`` is
-    the channel's where this transaction has read it already, and concluded the post that was in flight.
+    the channel's where this transaction has read it already, and concluded the post that was in flight. A post that
+    would take the month's ``budget`` over its end waits for the next month.
     """
     if state is None:
         state = channel_state(tx, channel, now)
@@ -135,21 +167,44 @@ def claim(
     row = tx.execute(_NEXT, {"channel": channel}).first()
     if row is None or (row.not_before and now < row.not_before <= now + LONGEST_WAIT):
         return None  # a retry further away than any was set by a clock that has since stepped back
+    if budget is not None and not _is_paid_for(tx, channel, row, budget, now):
+        return None
     epoch, deadline = row.epoch + 1, now + lease
     tx.execute(_TAKE, {"post": row.id, "epoch_": epoch, "deadline_": deadline})
-    tx.execute(attempts.insert(), {"post_id": row.id, "epoch": epoch, "started_at": now, "deadline": deadline})
+    tx.execute(
+        attempts.insert(),
+        {"post_id": row.id, "epoch": epoch, "started_at": now, "deadline": deadline, "cost": row.cost},
+    )
     return Claim(
         post=row.id,
         channel=channel,
         epoch=epoch,
         deadline=deadline,
-        message=Message(row.text, row.link, row.reply),
+        message=Message(row.text, row.link, row.reply, _picture(row)),
         reply_to=row.reply_to if row.reply else None,
         look_first=state.look_first,
         after=last_receipt(tx, channel, now) if state.look_first else None,
         action=Action(row.action),
         target=row.target,
+        cost=row.cost,
     )
+
+
+def _picture(row: Any) -> Picture | None:
+    if row.picture_content is None:
+        return None
+    return Picture(row.picture_content, row.picture_media_type, row.picture_alt_text, row.picture_required)
+
+
+def _is_paid_for(tx: sa.Connection, channel: str, row: Any, budget: int, now: datetime) -> bool:
+    """Whether the month's budget has room for the post; the operator is told when little is left, and when none."""
+    account = Account(spending.spent(tx, channel, now), budget)
+    if row.action == Action.PUBLISH and not account.lets_through(row.cost):
+        spending.tell_exhausted(tx, channel, account, now)
+        return False
+    if account.crosses_warning(row.cost):
+        spending.tell_warning(tx, channel, account, row.cost, now)
+    return True
 
 
 def last_receipt(tx: sa.Connection, channel: str, before: datetime) -> str | None:
@@ -186,8 +241,9 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
             "new_concluded_at": None if decision.status == PostStatus.PENDING else now,
         },
     ).rowcount
+    billed = decision.status in (PostStatus.PUBLISHED, PostStatus.UNKNOWN)
     seen = f"published as {receipt.id}" if receipt else decision.error
-    ended = {"new_finished_at": now, "new_outcome": status}
+    ended = {"new_finished_at": now, "new_outcome": status, "new_cost": claim.cost if billed else 0}
     tx.execute(_END_ATTEMPT, whose | ended | {"new_error": None if done and receipt else seen})
     if not done:
         return False
@@ -195,6 +251,10 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
         apply(tx, claim.post)
     if decision.status == PostStatus.FAILED:
         skip_rest(tx, claim.post, now)
+    if decision.no_replies:
+        _end_edition(tx, claim, now)
+    if receipt and claim.message.picture:
+        tx.execute(pictures.update().where(pictures.c.post_id == claim.post).values(content=None))
     if decision.refused or decision.channel_until or state.refusals or state.wait_until:
         change: dict[str, object] = {
             "wait_until": decision.channel_until,
@@ -204,6 +264,49 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
             change |= {"paused_at": now, "pause_reason": decision.pause}
         tx.execute(channels.update().where(channels.c.name == claim.channel).values(**change))
     return True
+
+
+def _end_edition(tx: sa.Connection, claim: Claim, now: datetime) -> None:
+    """The platform takes no replies: the edition ends with what is published; what that does not show waits again, and
+    from now on the channel gets single posts."""
+    give_back(tx, [claim.post, *skip_rest(tx, claim.post, now)])
+    tx.execute(channels.update().where(channels.c.name == claim.channel).values(replies_refused_at=now))
+    note = (
+        f"{claim.channel} takes no replies under its own posts: threads end with their first part, and from now on "
+        f"each summary is a post of its own; to try threads again: digestbot resume {claim.channel}"
+    )
+    alarms.raise_alarm(tx, "replies", claim.channel, note, now)
+
+
+def give_back(tx: sa.Connection, skipped: Sequence[int]) -> None:
+    """The summaries of posts that will not be sent wait again, unless another post of their edition shows them, or is
+    to."""
+    of_skipped = posts.alias("of_skipped")
+    others = (
+        sa.select(post_summaries.c.summary_id)
+        .join(posts, posts.c.id == post_summaries.c.post_id)
+        .where(
+            posts.c.edition_id == of_skipped.c.edition_id,
+            posts.c.action == Action.PUBLISH,
+            posts.c.status.not_in([PostStatus.SKIPPED, PostStatus.FAILED]),
+            post_summaries.c.summary_id == backlog.c.summary_id,
+        )
+    )
+    mine = (
+        sa.select(post_summaries.c.post_id)
+        .join(of_skipped, of_skipped.c.id == post_summaries.c.post_id)
+        .where(
+            of_skipped.c.id.in_(skipped),
+            of_skipped.c.edition_id == backlog.c.edition_id,
+            post_summaries.c.summary_id == backlog.c.summary_id,
+            ~others.correlate(of_skipped, backlog).exists(),
+        )
+    )
+    tx.execute(
+        backlog.update()
+        .where(mine.correlate(backlog).exists())
+        .values(edition_id=None, position=None, status="waiting", held=None)
+    )
 
 
 def apply(tx: sa.Connection, operation: int) -> None:
@@ -218,6 +321,7 @@ def apply(tx: sa.Connection, operation: int) -> None:
             .where(posts.c.id == row.target_id)
             .values(status=PostStatus.DELETED, error=f"deleted: {row.text}", text=REMOVED, link=None)
         )
+        tx.execute(pictures.delete().where(pictures.c.post_id == row.target_id))
         tx.execute(
             posts.update()
             .where(posts.c.target_id == row.target_id, posts.c.action == Action.UPDATE)
@@ -225,22 +329,33 @@ def apply(tx: sa.Connection, operation: int) -> None:
         )
 
 
-def skip_rest(tx: sa.Connection, post: int, now: datetime) -> None:
-    """The parts of a thread after one that will not be published have nothing to go under."""
+def skip_rest(tx: sa.Connection, post: int, now: datetime) -> list[int]:
+    """The parts of a thread after one that will not be published have nothing to go under; gives their ids."""
     part = tx.execute(sa.select(posts.c.edition_id, posts.c.position, posts.c.action).where(posts.c.id == post)).one()
     if part.action != Action.PUBLISH:
-        return
-    tx.execute(
+        return []
+    following = tx.scalar(
+        sa.select(sa.func.min(posts.c.position)).where(
+            posts.c.edition_id == part.edition_id,
+            posts.c.position > part.position,
+            posts.c.action == Action.PUBLISH,
+            ~posts.c.reply,
+        )
+    )
+    rows = tx.execute(
         posts.update()
         .where(
             posts.c.edition_id == part.edition_id,
             posts.c.position > part.position,
+            *([posts.c.position < following] if following is not None else []),
             posts.c.action == Action.PUBLISH,
             posts.c.reply,
             posts.c.status == PostStatus.PENDING,
         )
         .values(status=PostStatus.SKIPPED, error="the part before it was not published", concluded_at=now)
+        .returning(posts.c.id)
     )
+    return list(rows.scalars())
 
 
 def expire(tx: sa.Connection, lease: timedelta, now: datetime) -> list[int]:
@@ -319,11 +434,18 @@ def claimed(tx: sa.Connection, channel: str, ids: Iterable[str]) -> set[str]:
     return set(tx.scalars(query))
 
 
-def settle(tx: sa.Connection, case: Case, verdict: Verdict, read: int, now: datetime) -> bool:
-    """Write down a look and what it settled; False where somebody else settled the post meanwhile."""
+def settle(tx: sa.Connection, case: Case, verdict: Verdict, read: int, now: datetime, cost: int = 0) -> bool:
+    """Write down a look, with what it cost, and what it settled; False where somebody else settled the post
+    meanwhile."""
     tx.execute(
         looks.insert().values(
-            post_id=case.post, epoch=case.epoch, at=now, complete=verdict.complete, read=read, note=verdict.note
+            post_id=case.post,
+            epoch=case.epoch,
+            at=now,
+            complete=verdict.complete,
+            read=read,
+            note=verdict.note,
+            cost=cost,
         )
     )
     values: dict[str, object] = {"status": verdict.status, "next_look_at": verdict.next_look}
@@ -338,7 +460,15 @@ def settle(tx: sa.Connection, case: Case, verdict: Verdict, read: int, now: date
     ).rowcount
     if done and verdict.status == PostStatus.DONE:
         apply(tx, case.post)
+    if done and verdict.status == PostStatus.PENDING:
+        _not_billed(tx, case.post, case.epoch)
+    if done and verdict.seen is not None:
+        tx.execute(pictures.update().where(pictures.c.post_id == case.post).values(content=None))
     return bool(done)
+
+
+def _not_billed(tx: sa.Connection, post: int, epoch: int) -> None:
+    tx.execute(attempts.update().where(attempts.c.post_id == post, attempts.c.epoch == epoch).values(cost=0))
 
 
 # ---- what a person decides
@@ -384,6 +514,8 @@ def resolve(tx: sa.Connection, post: int, decision: PostStatus, receipt: Receipt
         skip_rest(tx, post, now)
     if decision is PostStatus.DONE:
         apply(tx, post)
+    if decision in (PostStatus.SKIPPED, PostStatus.PENDING):
+        _not_billed(tx, post, row.epoch)
     return before
 
 
@@ -392,10 +524,11 @@ def pause(tx: sa.Connection, channel: str, reason: str, now: datetime) -> None:
     tx.execute(channels.update().where(channels.c.name == channel).values(paused_at=now, pause_reason=reason))
 
 
-def resume(tx: sa.Connection, channel: str) -> None:
-    """Let the channel go on at once."""
+def resume(tx: sa.Connection, channel: str, now: datetime) -> None:
+    """Let the channel go on at once, with threads again if it refused them."""
+    alarms.alarm_is_over(tx, "replies", channel, now)
     tx.execute(
         channels.update()
         .where(channels.c.name == channel)
-        .values(paused_at=None, pause_reason=None, wait_until=None, refusals=0)
+        .values(paused_at=None, pause_reason=None, wait_until=None, refusals=0, replies_refused_at=None)
     )

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from digestbot.ledger import backlogs
-from digestbot.model import Message, PostStatus, Slot, Summary
-from digestbot.schema import backlog, editions, posts, slots
+from digestbot.model import Draft, PostStatus, Shape, Slot, Summary
+from digestbot.schema import backlog, editions, pictures, post_summaries, posts, slots
 
 
 class TakenElsewhereError(Exception):
@@ -50,15 +50,18 @@ def make_edition(
     digest: str,
     channel: str,
     chosen: Sequence[Summary],
-    messages: Sequence[Message],
+    drafts: Sequence[Draft],
     now: datetime,
+    shape: Shape = Shape.SINGLE,
 ) -> list[int]:
     """Freeze these summaries as the slot's edition, and its posts as pending; gives the posts' ids.
 
     Raises TakenElsewhereError where one of the summaries no longer waits, or is no longer as it was rendered.
     """
     edition = tx.execute(
-        editions.insert().values(slot_id=slot_id, digest=digest, channel=channel, made_at=now).returning(editions.c.id)
+        editions.insert()
+        .values(slot_id=slot_id, digest=digest, channel=channel, shape=shape, made_at=now)
+        .returning(editions.c.id)
     ).scalar_one()
     ids = [summary.id for summary in chosen if summary.id is not None]
     now_known = backlogs.by_ids(tx, ids)
@@ -77,22 +80,37 @@ def make_edition(
         )
         if taken.rowcount != 1:
             raise TakenElsewhereError
-    made = []
-    for position, message in enumerate(messages):
-        made.append(
-            tx.execute(
-                posts.insert()
-                .values(
-                    edition_id=edition,
-                    position=position,
-                    channel=channel,
-                    status=PostStatus.PENDING,
-                    text=message.text,
-                    link=message.link,
-                    reply=message.reply,
-                    made_at=now,
-                )
-                .returning(posts.c.id)
-            ).scalar_one()
+    return [_make_post(tx, int(edition), position, channel, draft, now) for position, draft in enumerate(drafts)]
+
+
+def _make_post(tx: sa.Connection, edition: int, position: int, channel: str, draft: Draft, now: datetime) -> int:
+    message = draft.message
+    id_ = tx.execute(
+        posts.insert()
+        .values(
+            edition_id=edition,
+            position=position,
+            channel=channel,
+            status=PostStatus.PENDING,
+            text=message.text,
+            link=message.link,
+            reply=message.reply,
+            cost=draft.cost,
+            made_at=now,
         )
-    return made
+        .returning(posts.c.id)
+    ).scalar_one()
+    if draft.shows:
+        tx.execute(post_summaries.insert(), [{"post_id": id_, "summary_id": one} for one in draft.shows])
+    if message.picture is not None:
+        picture = message.picture
+        tx.execute(
+            pictures.insert().values(
+                post_id=id_,
+                content=picture.content,
+                media_type=picture.media_type,
+                alt_text=picture.alt_text,
+                required=picture.required,
+            )
+        )
+    return int(id_)

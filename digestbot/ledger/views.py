@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from digestbot.errors import LedgerError
 from digestbot.model import Action, PostRow, PostStatus, Receipt
-from digestbot.schema import ATTENTION, attempts, backlog, channels, editions, looks, posts, slots, sources
+from digestbot.schema import ATTENTION, attempts, backlog, channels, editions, looks, pictures, posts, slots, sources
 
 
 def post_rows(
@@ -23,7 +23,7 @@ def post_rows(
     most: int | None = None,
 ) -> list[PostRow]:
     """Posts in the order they were made: those after an id, at most so many."""
-    columns = (posts, editions.c.digest, slots.c.nominal)
+    columns = (posts, editions.c.digest, slots.c.nominal, pictures.c.alt_text)
     query = _filtered(columns, statuses, channel, digest).where(posts.c.id > after)
     if ids:
         query = query.where(posts.c.id.in_(ids))
@@ -56,6 +56,7 @@ def _filtered(
         sa.select(*columns)
         .join(editions, editions.c.id == posts.c.edition_id)
         .join(slots, slots.c.id == editions.c.slot_id)
+        .outerjoin(pictures, pictures.c.post_id == posts.c.id)
     )
     if statuses:
         query = query.where(posts.c.status.in_(statuses))
@@ -83,6 +84,9 @@ def _post(row: Any) -> PostRow:
         not_before=row.not_before,
         action=Action(row.action),
         target=row.target_id,
+        cost=row.cost,
+        picture=row.alt_text,
+        reply=row.reply,
     )
 
 
@@ -127,7 +131,7 @@ def history(tx: sa.Connection, post: int) -> tuple[list[dict[str, object]], list
         return [dict(row._mapping) for row in tx.execute(query)]
 
     return (
-        rows(attempts, "epoch", "started_at", "deadline", "finished_at", "outcome", "error"),
+        rows(attempts, "epoch", "started_at", "deadline", "finished_at", "outcome", "error", "cost"),
         rows(looks, "epoch", "at", "complete", "read", "note"),
     )
 

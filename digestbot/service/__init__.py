@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+import sqlalchemy as sa
 
 from digestbot import planning
 from digestbot.config import Config, DatabaseSource
+from digestbot.costs import FREE, Account, estimate
 from digestbot.errors import RenderError, SourceError
 from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, delivery, editions, views
+from digestbot.ledger import Ledger, backlogs, delivery, editions, spending, views
 from digestbot.ledger.intake import SourceState
-from digestbot.model import Message, Paper, PostStatus, Slot, Summary
+from digestbot.model import Draft, LinkPolicy, Message, Paper, PostStatus, Shape, Slot, Summary
 from digestbot.publishers import Publisher, publisher_for
-from digestbot.render import Renderer
+from digestbot.render import Place, Renderer
 from digestbot.service.amending import Amender
 from digestbot.service.delivering import Courier
 from digestbot.service.polling import Poller
@@ -50,9 +53,10 @@ class Preview:
     digest: str
     channel: str
     slot: Slot | None
-    messages: list[Message]
-    sample: Message | None
+    drafts: list[Draft]
+    sample: Draft | None
     backlog: dict[str, int]
+    account: Account
 
 
 class Service:
@@ -75,7 +79,7 @@ class Service:
         self.poller = Poller(config, ledger, clock, progress, stopping)
         make_publisher = publishers or (lambda name: publisher_for(config.channels[name]))
         self.courier = Courier(config, ledger, clock, make_publisher, progress, stopping)
-        self._amender = Amender(config, ledger, clock, self.message)
+        self._amender = Amender(config, ledger, clock, self.drafts)
         self._contained = Containment(log, progress)
 
     def prepare(self) -> None:
@@ -140,15 +144,16 @@ class Service:
     def _make(self, digest: str, channel: str, slot: Slot, report: Report, *, scheduled: bool) -> bool:
         """The slot's edition and posts; False where nothing waits. A slot with nothing to publish is reached
         too, if it was scheduled: what comes later waits for the next."""
-        chosen, messages = self._renderable(digest, channel, report)
+        chosen, shape, drafts = self._renderable(digest, channel, report)
         if not chosen and not scheduled:
             return False
         now = self.clock()
+        made: list[int] = []
         try:
             with self.ledger.begin() as tx:
                 slot_id = editions.reach_slot(tx, digest, channel, slot, now, scheduled=scheduled)
-                if chosen:
-                    made = editions.make_edition(tx, slot_id, digest, channel, chosen, messages, now)
+                if chosen and self._is_paid_for(tx, channel, drafts, now):
+                    made = editions.make_edition(tx, slot_id, digest, channel, chosen, drafts, now, shape)
                     report.made += made
         except editions.TakenElsewhereError:
             log.info("digest %s on %s: slot %s: another process was faster", digest, channel, slot.nominal)
@@ -158,11 +163,30 @@ class Service:
             digest,
             channel,
             slot.nominal,
-            f"makes post {', '.join(map(str, made))}" if chosen else "has nothing to publish",
+            f"makes post {', '.join(map(str, made))}"
+            if made
+            else "is over the month's budget"
+            if chosen
+            else "has nothing to publish",
         )
-        return bool(chosen)
+        if chosen and not made and not scheduled:
+            report.troubles.append(f"{channel}: the month's budget has no room for this edition")
+        return bool(made)
 
-    def _renderable(self, digest: str, channel: str, report: Report) -> tuple[list[Summary], list[Message]]:
+    def _is_paid_for(self, tx: sa.Connection, channel: str, drafts: Sequence[Draft], now: datetime) -> bool:
+        """Whether the month's budget has room for the edition beside what is pending; the operator is told when not."""
+        budget = self.config.budget(channel)
+        if budget is None:
+            return True
+        spending.new_month(tx, channel, now)
+        account = Account(spending.spent(tx, channel, now) + spending.reserved(tx, channel), budget)
+        if account.lets_through(sum(draft.cost for draft in drafts)):
+            return True
+        if spending.tell_exhausted(tx, channel, account, now):
+            log.error("channel %s: the month's budget is used up: digestbot alarms", channel)
+        return False
+
+    def _renderable(self, digest: str, channel: str, report: Report) -> tuple[list[Summary], Shape, list[Draft]]:
         """The next edition. A summary that cannot be rendered though others can is skipped with its reason.
 
         Raises RenderError for a template that cannot render anything: nothing is made, the slot stays due.
@@ -170,16 +194,16 @@ class Service:
         tries = 0
         while True:
             try:
-                chosen, messages = self.next_edition(digest, channel)
+                chosen, shape, drafts = self.next_edition(digest, channel)
                 if self.poller.confirm(chosen):
-                    return chosen, messages
+                    return chosen, shape, drafts
                 tries += 1
                 if tries >= CONFIRMATIONS:
                     raise SourceError("what would be published keeps changing in its store; the slot stays due")
             except RenderError as error:
                 report.render_errors.append(str(error))
                 try:
-                    self.message(digest, channel, SAMPLE)
+                    self.drafts(digest, channel, [SAMPLE])
                 except RenderError:
                     raise RenderError(f"{error}; nothing was made, the slot stays due") from error
                 if error.summary is None:
@@ -188,14 +212,15 @@ class Service:
                 with self.ledger.begin() as tx:
                     backlogs.skip(tx, digest, channel, error.summary, str(error))
 
-    def next_edition(self, digest: str, channel: str) -> tuple[list[Summary], list[Message]]:
+    def next_edition(self, digest: str, channel: str) -> tuple[list[Summary], Shape, list[Draft]]:
         """What the digest would publish on the channel next. Raises RenderError."""
         settings = self.config.digests[digest]
         gate = Gate.of(settings)
         self.judge(digest, channel, gate)
         with self.ledger.read() as tx:
             chosen = backlogs.next_up(tx, digest, channel, settings.order, gate, settings.size, self.clock())
-        return chosen, [self.message(digest, channel, summary) for summary in chosen]
+        shape, drafts = self.drafts(digest, channel, chosen)
+        return chosen, shape, drafts
 
     def judge(self, digest: str, channel: str, gate: Gate) -> None:
         """Let the gate look at what of the backlog it has not seen as it is now."""
@@ -204,14 +229,28 @@ class Service:
                 if not backlogs.judge(tx, digest, channel, gate.verdict):
                     return
 
-    def message(self, digest: str, channel: str, summary: Summary) -> Message:
-        """The summary's post in the digest's words. Raises RenderError."""
-        template = self.config.digests[digest].template
-        try:
-            return self.renderer.message(template, self.config.platform(channel), digest, channel, summary)
-        except RenderError as error:
-            error.summary = summary.id
-            raise
+    def drafts(
+        self, digest: str, channel: str, chosen: Sequence[Summary], shape: Shape | None = None
+    ) -> tuple[Shape, list[Draft]]:
+        """The summaries' posts in the digest's words and shape (or in another), with their costs. Raises RenderError.
+
+        Where the platform takes no replies, each summary is a post of its own that carries its link.
+        """
+        look = self.config.appearance(digest, channel)
+        if shape is not None:
+            look = look.model_copy(update={"shape": shape})
+        elif look.shape is not Shape.SINGLE and not self._takes_replies(channel):
+            link = LinkPolicy.NONE if look.link is LinkPolicy.NONE else LinkPolicy.POST
+            look = look.model_copy(update={"shape": Shape.SINGLE, "template": None, "link": link})
+        parameters = self.config.channels[channel].link_parameters
+        place = Place(digest, channel, self.config.platform(channel), parameters)
+        prices = self.config.prices(channel) or FREE
+        found = self.renderer.drafts(look, place, chosen) if chosen else []
+        return look.shape, [replace(draft, cost=estimate(draft.message, prices)) for draft in found]
+
+    def _takes_replies(self, channel: str) -> bool:
+        with self.ledger.read() as tx:
+            return delivery.takes_replies(tx, channel)
 
     # ---- outside the schedule
 
@@ -253,8 +292,9 @@ class Service:
             for name, (fetched, after) in found.items():
                 poller.rehearse(name, fetched, after)
             since = other.extend_backlog(digest, channel) or now
-            chosen, messages = other.next_edition(digest, channel)
+            chosen, _, drafts = other.next_edition(digest, channel)
             with ledger.read() as tx:
+                account = Account(spending.spent(tx, channel, now), self.config.budget(channel))
                 counts = views.backlog_counts(tx, digest, channel)
                 waiting = list(views.post_rows(tx, statuses=[PostStatus.PENDING], channel=channel, digest=digest))
                 sample = None if chosen or waiting else backlogs.newest(tx, settings.sources)
@@ -266,7 +306,8 @@ class Service:
                 digest,
                 channel,
                 slot,
-                [Message(row.text, row.link) for row in waiting] or messages,
-                other.message(digest, channel, sample) if sample else None,
+                [Draft(Message(row.text, row.link, row.reply), cost=row.cost) for row in waiting] or drafts,
+                other.drafts(digest, channel, [sample])[1][0] if sample else None,
                 counts,
+                account,
             )

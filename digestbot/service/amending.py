@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import sqlalchemy as sa
 
 from digestbot import changes as rules
 from digestbot.changes import Change, Kind
 from digestbot.config import Config
 from digestbot.errors import RenderError
-from digestbot.ledger import Ledger, backlogs, changes
-from digestbot.model import Action, Message, Platform, PostStatus, Reaction, Summary
+from digestbot.ledger import Ledger, alarms, backlogs, changes
+from digestbot.model import Action, Draft, Message, Platform, PostStatus, Reaction, Shape, Summary
 from digestbot.service.report import Clock, Report
 
 log = logging.getLogger(__name__)
@@ -33,9 +35,13 @@ class Amender:
     """Turns what was noted about published posts into updates and deletions, which are sent as posts are."""
 
     def __init__(
-        self, config: Config, ledger: Ledger, clock: Clock, message: Callable[[str, str, Summary], Message]
+        self,
+        config: Config,
+        ledger: Ledger,
+        clock: Clock,
+        drafts: Callable[[str, str, Sequence[Summary], Shape], tuple[Shape, list[Draft]]],
     ) -> None:
-        self._config, self._ledger, self._clock, self._message = config, ledger, clock, message
+        self._config, self._ledger, self._clock, self._drafts = config, ledger, clock, drafts
 
     def amend(self, report: Report) -> None:
         """Decide about every change that is noted and waits for nobody's word."""
@@ -49,19 +55,22 @@ class Amender:
                 if change.status in ON_ITS_WAY:
                     continue  # until it is known what there is to change
                 if change.status is PostStatus.PENDING:
-                    if change.kind is not Kind.EDITED or self._on_edit(change) is not Reaction.IGNORE:
+                    edited = change.kind is Kind.EDITED
+                    stays = edited and (self._on_edit(change) is Reaction.IGNORE or changes.goes_on(tx, change.post))
+                    if not stays:
                         changes.drop_pending(tx, change.post, change.kind, now)
                     over.append(change.post)
                     continue
-                found = self._wanted(change, backlogs.by_id(tx, change.summary))
+                found = self._wanted(tx, change)
                 if found is None:
                     over.append(change.post)
                 else:
                     wanted.append(found)
             deletions = [one for one in wanted if one.action is Action.DELETE and not one.change.confirmed]
             lately = changes.deletions_since(tx, now - rules.A_DAY)
-            waiting = changes.open_alarm(tx, "deletions", "posts") is not None
-            if deletions and (waiting or rules.caught(len(deletions), lately)):
+            waiting = alarms.open_alarm(tx, "deletions", "posts") is not None
+            summaries = {(one.change.channel, one.change.digest, one.change.summary) for one in deletions}
+            if deletions and (waiting or rules.caught(len(summaries), lately)):
                 note = changes.hold(tx, [one.change.post for one in deletions], lately, now)
                 log.error("%s: digestbot alarms", note)
                 wanted = [one for one in wanted if one not in deletions]
@@ -72,7 +81,7 @@ class Amender:
                     log.info("post %d: its summary was %s: %s", one.change.post, one.change.kind, one.action)
             changes.settled(tx, [*over, *(one.change.post for one in wanted)])
 
-    def _wanted(self, change: Change, summary: Summary | None) -> _Wanted | None:
+    def _wanted(self, tx: sa.Connection, change: Change) -> _Wanted | None:
         """What the digest wants done about a change; None for nothing."""
         if change.status is not PostStatus.PUBLISHED:
             return None
@@ -86,9 +95,13 @@ class Amender:
                 change.channel,
             )
             return None
-        message = self._now(change, summary)
+        shape, position, count, ids = changes.edition_of(tx, change.post)
+        message = self._now(tx, change, shape, position, count, ids)
         platform = self._config.platform(change.channel)
         action = rules.reaction(change, platform, settings.on_edit, settings.on_withdraw, message)
+        others = shape is Shape.ROUNDUP and platform is Platform.FACEBOOK and len(ids) > 1
+        if action is Action.DELETE and others and message is not None and message.link == change.link:
+            action = Action.UPDATE  # the post shows other summaries too: it goes on without this one
         if action is None and change.kind is not Kind.EDITED:
             log.warning("post %d: its summary was %s; as configured, the post stays", change.post, change.kind)
         return None if action is None else _Wanted(change, action, message)
@@ -97,16 +110,21 @@ class Amender:
         settings = self._config.digests.get(change.digest)
         return settings.on_edit if settings else Reaction.IGNORE
 
-    def _now(self, change: Change, summary: Summary | None) -> Message | None:
+    def _now(
+        self, tx: sa.Connection, change: Change, shape: Shape, position: int, count: int, ids: list[int]
+    ) -> Message | None:
         """What the post would say today; None where that cannot be said."""
         if self._config.platform(change.channel) is Platform.TWITTER:
             return None  # cannot be edited
-        if change.kind is Kind.WITHDRAWN:
-            return Message(WITHDRAWN, change.link)
-        if summary is None:
-            return None
+        known = backlogs.by_ids(tx, ids if shape is Shape.ROUNDUP else [change.summary])
+        summaries = [known[id_] for id_ in ids if id_ in known]
+        if not summaries:
+            return Message(WITHDRAWN, change.link) if change.kind is Kind.WITHDRAWN else None
         try:
-            return self._message(change.digest, change.channel, summary)
+            _, drafts = self._drafts(change.digest, change.channel, summaries, shape)
         except RenderError as error:
             log.error("post %d: its summary was %s, but it cannot be rendered: %s", change.post, change.kind, error)
             return None
+        if shape is Shape.SINGLE:
+            return drafts[0].message
+        return drafts[position].message if len(drafts) == count else None

@@ -47,7 +47,9 @@ class Courier:
         if self._stopping():
             return
         with self._ledger.begin() as tx:
-            claim = delivery.claim(tx, channel, self._config.delivery.lease, self._clock())
+            claim = delivery.claim(
+                tx, channel, self._config.delivery.lease, self._clock(), budget=self._config.budget(channel)
+            )
         while claim is not None:
             outcome = self._attempt(claim)
             claim = self._conclude(claim, outcome, report)
@@ -139,7 +141,8 @@ class Courier:
         with self._ledger.begin() as tx:
             claimed = delivery.claimed(tx, case.channel, [post.id for post in seen or ()])
             verdict = judge(case, seen, claimed, quiet, now, trouble)
-            return delivery.settle(tx, case, verdict, len(seen or ()), now), verdict
+            read = len(seen or ())
+            return delivery.settle(tx, case, verdict, read, now, self._read_price(case.channel) * read), verdict
 
     def _look_at(self, case: Case) -> tuple[bool, Verdict]:
         """Look at the post that an update or a deletion is about."""
@@ -152,7 +155,12 @@ class Courier:
         now = self._clock()
         verdict = judge_change(case, seen, delivery_.quiet_period, now, trouble)
         with self._ledger.begin() as tx:
-            return delivery.settle(tx, case, verdict, int(seen is not None), now), verdict
+            read = int(seen is not None)
+            return delivery.settle(tx, case, verdict, read, now, self._read_price(case.channel) * read), verdict
+
+    def _read_price(self, channel: str) -> int:
+        prices = self._config.prices(channel)
+        return prices.read if prices else 0
 
     def _look(self, channel: str, after: str | None, reply_to: str | None, since: datetime | None) -> list[Seen]:
         """The channel's timeline back to the post ``after``, or to ``since``, whichever comes first."""
@@ -180,7 +188,8 @@ class Courier:
                     done = delivery.conclude(tx, claim, decision, state, now)
                     following = None
                     if done and decision.settles and not self._stopping():
-                        following = delivery.claim(tx, claim.channel, self._config.delivery.lease, now, state)
+                        budget = self._config.budget(claim.channel)
+                        following = delivery.claim(tx, claim.channel, self._config.delivery.lease, now, state, budget)
                 break
             except LedgerError:
                 if not tries_left or now >= claim.deadline:
@@ -192,7 +201,9 @@ class Courier:
         report.concluded.append((claim.post, decision))
         if decision.receipt:
             return following
-        if decision.pause:
+        if decision.no_replies:
+            log.error("%s: %s; the edition ends with its first part: digestbot alarms", where, decision.error)
+        elif decision.pause:
             log.error("%s: not published, and the channel pauses: %s", where, decision.pause)
         else:
             level = logging.WARNING if decision.status == "pending" else logging.ERROR

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from digestbot.config import Config, FeedSource
 from digestbot.errors import SourceError
-from digestbot.ledger import Ledger, changes, intake
+from digestbot.ledger import Ledger, alarms, intake
 from digestbot.ledger.intake import Intake, SourceState
 from digestbot.model import Summary
 from digestbot.service.report import Clock
@@ -140,7 +140,7 @@ class Feeds:
                         name,
                     )
                 elif not before.open:
-                    changes.alarm_is_over(tx, "gap", name, self._clock())
+                    alarms.alarm_is_over(tx, "gap", name, self._clock())
                     intake.gap_since(tx, name, None)
             intake.poll_succeeded(tx, name, read.state, self._clock(), sighted=read.sighted)
         return read.taken
@@ -150,7 +150,7 @@ class Feeds:
         with self._ledger.read() as tx:
             if not intake.any_known(tx, name):
                 return None
-            newest, open_ = intake.newest_date(tx, name), changes.open_alarm(tx, "gap", name) is not None
+            newest, open_ = intake.newest_date(tx, name), alarms.open_alarm(tx, "gap", name) is not None
             return _Window(intake.count(tx, name), newest, open_)
 
     def _alarm(self, name: str, tx: sa.Connection, items: int, before: _Window) -> None:
@@ -163,7 +163,7 @@ class Feeds:
             else f"set sources.{name}.backfill to a source that shows more, or poll more often"
         )
         note = f"nothing of the {items} items that the feed shows was known: some before them may be missing; {mend}"
-        changes.raise_alarm(tx, "gap", name, note, self._clock())
+        alarms.raise_alarm(tx, "gap", name, note, self._clock())
         if not before.open:
             intake.gap_since(tx, name, before.newest)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from digestbot.config import Config, DatabaseSource, FeedSource
 from digestbot.errors import SourceError
 from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, changes, intake
+from digestbot.ledger import Ledger, alarms, backlogs, intake
 from digestbot.ledger.intake import Intake, SourceState
 from digestbot.model import Summary
 from digestbot.service.databases import Databases
@@ -91,7 +91,7 @@ class Poller:
         if source.backfill is None:
             return None
         with self._ledger.read() as tx:
-            if changes.open_alarm(tx, "gap", name) is None:
+            if alarms.open_alarm(tx, "gap", name) is None:
                 return None
             known_until = intake.known_until(tx, name)
         with self._ledger.begin() as tx:
@@ -116,7 +116,7 @@ class Poller:
             found = intake.take_in(tx, name, late, self._clock(), only_new=True)
             if found.unchanged:
                 intake.gap_since(tx, name, None)
-                changes.alarm_is_over(tx, "gap", name, self._clock())
+                alarms.alarm_is_over(tx, "gap", name, self._clock())
         if found.unchanged:
             log.warning("source %s: the gap was filled from %s: %d new", name, source.backfill, found.new)
         else:

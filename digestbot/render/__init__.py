@@ -1,0 +1,234 @@
+"""Jinja2 templates to posts: sandboxed, strict, and never over a platform's limit.
+
+A template is named TEMPLATE.PLATFORM.txt.j2 and is searched for in the operator's folder, then among the
+built-in ones. docs/templates.md lists what it is given.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from jinja2 import Template, TemplateNotFound, TemplateSyntaxError, pass_context
+from jinja2.runtime import Context
+
+from digestbot.config import Appearance
+from digestbot.errors import RenderError
+from digestbot.model import Draft, LinkPolicy, Message, Platform, Shape, Summary
+from digestbot.render.environment import MOST_TEXT, Environment, Steps, TooMuchError
+from digestbot.render.shapes import parts
+from digestbot.render.views import ChannelView, DigestView, PaperView, SummaryView, hashtags, names, shown_link
+from digestbot.text import LIMITS, UNBROKEN, Limit, blocks, cut, harmless, to_unicode
+
+__all__ = ["BUILT_IN", "PaperView", "Place", "Renderer", "SummaryView"]
+
+_PACKAGED = Path(__file__).parent.parent / "templates"
+BUILT_IN = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent.parent / "templates"
+
+LEAST_ROOM = 12  # a `fit` text that would get less than this is left out: a word and a half tell nobody anything
+_MARK = re.compile("\ue000(\\d+)\ue001")  # where a `fit` text goes; private-use characters, which harmless() removes
+_ENOUGH = 24  # characters of a title that tell a summary from the others of a roundup
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where posts are to appear: a digest on a channel. ``parameters`` join the links."""
+
+    digest: str
+    channel: str
+    platform: Platform
+    parameters: dict[str, str]
+
+
+class Renderer:
+    """Compiles each template once and renders summaries with it."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folders = [path for path in (folder, BUILT_IN) if path is not None]
+        filters: dict[str, Callable[..., Any]] = {
+            "cut": _cut,
+            "fit": _fit,
+            "names": names,
+            "plain": _plain,
+            "math": _math,
+        }
+        self._environment = Environment(self._folders, filters)
+
+    def drafts(self, look: Appearance, place: Place, chosen: Sequence[Summary]) -> list[Draft]:
+        """The posts of an edition, what they cost left open. Raises RenderError, with the template's line where there
+        is one, and with the summary that it is about where it is about one."""
+        if look.shape is Shape.ROUNDUP:
+            return self._roundup(look, place, chosen)
+        make = self._thread if look.shape is Shape.THREAD else self._single
+        found = []
+        for summary in chosen:
+            try:
+                found += make(look, place, summary)
+            except RenderError as error:
+                error.summary = summary.id
+                raise
+        return found
+
+    def _single(self, look: Appearance, place: Place, summary: Summary) -> list[Draft]:
+        link = "" if look.link is LinkPolicy.NONE else shown_link(summary, place.parameters)
+        limit = LIMITS[place.platform]
+        texts: list[str] = []
+        view = SummaryView(summary, link)
+        raw = self._render(look, place, [summary], texts, summary=view, paper=view.paper)
+        text, _ = _fill(raw, texts, limit)
+        return self._posts(look, place, [text], link, [_ids([summary])])
+
+    def _thread(self, look: Appearance, place: Place, summary: Summary) -> list[Draft]:
+        link = "" if look.link is LinkPolicy.NONE else shown_link(summary, place.parameters)
+        view = SummaryView(summary, "")
+        raw = self._render(look, place, [summary], None, summary=view, paper=view.paper)
+        texts = parts(_tidy(raw), link, look.link, LIMITS[place.platform])
+        return self._posts(look, place, texts, link, [_ids([summary])] * len(texts))
+
+    def _roundup(self, look: Appearance, place: Place, chosen: Sequence[Summary]) -> list[Draft]:
+        each = look.link is LinkPolicy.POST
+        views = [SummaryView(one, shown_link(one, place.parameters) if each else "") for one in chosen]
+        raw = self._render(look, place, chosen, None, summaries=views)
+        shared = _home(chosen) if look.link is LinkPolicy.LAST else ""
+        texts = parts(_tidy(raw), shared, look.link, LIMITS[place.platform], whole=True)
+        shown = [
+            [one for one, view in zip(chosen, views, strict=True) if _shows(text, view)] or list(chosen)
+            for text in texts
+        ]
+        return self._posts(look, place, texts, shared, [_ids(some) for some in shown])
+
+    def _posts(
+        self, look: Appearance, place: Place, texts: Sequence[str], link: str, shows: Sequence[tuple[int, ...]]
+    ) -> list[Draft]:
+        """The finished texts as posts, if each of them can be one."""
+        limit = LIMITS[place.platform]
+        found = []
+        for number, (text, ids) in enumerate(zip(texts, shows, strict=True)):
+            finished = text.replace(UNBROKEN, " ")
+            length = limit.measure(finished)
+            where = f"template {look.template_name}.{place.platform}.txt.j2"
+            if not finished:
+                raise RenderError(f"{where}: makes an empty post")
+            if length > limit.most:
+                raise RenderError(
+                    f"{where}: makes {length} characters, over the limit of {limit.most}; "
+                    "pass what may be shortened through the filter fit"
+                )
+            attached = link if place.platform is Platform.FACEBOOK and link and not number else None
+            found.append(Draft(Message(finished, attached, reply=number > 0), ids))
+        return found
+
+    def _render(
+        self, look: Appearance, place: Place, chosen: Sequence[Summary], texts: list[str] | None, **values: Any
+    ) -> str:
+        name = f"{look.template_name}.{place.platform}.txt.j2"
+        compiled = self._compiled(name)
+        limit = LIMITS[place.platform]
+        try:
+            pieces, length = [], 0
+            for piece in compiled.generate(
+                **values,
+                digest=DigestView(place.digest, look.heading),
+                channel=ChannelView(place.channel, str(place.platform), limit.most),
+                hashtags=hashtags(look.hashtags, [summary.paper for summary in chosen]),
+                _fit=texts,
+                _limit=limit,
+                _step=Steps(),
+            ):
+                pieces.append(piece)
+                length += len(piece)
+                if length > MOST_TEXT:
+                    raise TooMuchError(f"makes more than {MOST_TEXT} characters")
+        except Exception as error:  # a template may raise whatever it likes
+            raise RenderError(f"template {name}, line {_line(error, compiled)}: {error}") from error
+        return "".join(pieces)
+
+    def _compiled(self, name: str) -> Template:
+        try:
+            return self._environment.get_template(name)
+        except TemplateNotFound as error:
+            places = " or ".join(str(folder) for folder in self._folders)
+            raise RenderError(f"template {error.name}: not found in {places}") from error
+        except TemplateSyntaxError as error:
+            raise RenderError(f"template {error.name or name}, line {error.lineno}: {error.message}") from error
+        except UnicodeDecodeError as error:
+            raise RenderError(f"template {name}: is not UTF-8 text") from error
+
+
+def _ids(chosen: Sequence[Summary]) -> tuple[int, ...]:
+    return tuple(summary.id for summary in chosen if summary.id is not None)
+
+
+def _home(chosen: Sequence[Summary]) -> str:
+    """The site that the summaries are on: the link that a roundup can share."""
+    parts_ = urlsplit(shown_link(chosen[0], {}))
+    return f"{parts_.scheme}://{parts_.netloc}/"
+
+
+def _shows(text: str, view: SummaryView) -> bool:
+    """Whether a part of a roundup shows a summary: by its link, or the beginning of its title."""
+    if view.link:
+        return view.link in text
+    return view.paper.title[:_ENOUGH] in text
+
+
+@pass_context
+def _cut(context: Context, text: object, most: int) -> str:
+    """Filter: at most that many characters, as the platform counts them."""
+    limit: Limit = context.parent["_limit"]
+    return cut(str(text), most, limit.measure)
+
+
+@pass_context
+def _fit(context: Context, text: object) -> str:
+    """Filter: as much of the text as the rest of the post leaves room for; in a thread or a roundup, all of it."""
+    texts: list[str] | None = context.parent["_fit"]
+    if texts is None:
+        return str(text)
+    texts.append(str(text))
+    return f"\ue000{len(texts) - 1}\ue001"
+
+
+def _plain(text: object) -> str:
+    """Filter: Markdown with LaTeX as plain text that does no harm."""
+    return harmless("\n\n".join(block.text for block in blocks(str(text))))
+
+
+def _math(formula: object) -> str:
+    """Filter: a LaTeX formula as Unicode."""
+    return harmless(to_unicode(str(formula)))
+
+
+def _fill(raw: str, texts: Sequence[str], limit: Limit) -> tuple[str, int]:
+    """Put the `fit` texts in their places, the first given all the room there is; gives the length too."""
+    text = _tidy(_MARK.sub("", raw))
+    length = limit.measure(text)
+    for match in _MARK.finditer(raw):
+        room = limit.most - length
+        while room >= LEAST_ROOM:
+            filled = raw.replace(match[0], cut(texts[int(match[1])], room, limit.measure), 1)
+            whole = _tidy(_MARK.sub("", filled))
+            over = limit.measure(whole) - limit.most
+            if over <= 0:
+                raw, text, length = filled, whole, limit.most + over
+                break
+            room -= over  # two texts side by side can weigh more than each alone
+        else:
+            raw = raw.replace(match[0], "", 1)
+    return text, length
+
+
+def _tidy(text: str) -> str:
+    """No blanks at line ends, no more than one empty line in a row, none around."""
+    text = "\n".join(line.rstrip() for line in text.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def _line(error: Exception, template: Template) -> int | str:
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == template.filename]
+    return lines[-1] if lines and lines[-1] is not None else "?"

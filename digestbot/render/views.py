@@ -1,0 +1,169 @@
+"""What templates are given: summaries, papers, digests and channels, fit for a post. docs/templates.md lists it all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, lru_cache
+from itertools import zip_longest
+
+from digestbot.model import Paper, Summary
+from digestbot.text import Block, ascii_link, blocks, harmless, plain_title
+
+_SENTENCE_END = (".", "!", "?", ":", ";", "…", "。", "！", "？")
+# Parts of a name that belong to the surname, and what stands after one.
+_PARTICLES = frozenset(
+    ("al", "ap", "ben", "bin", "da", "das", "de", "del", "della", "den", "der", "di", "dos", "du", "el", "la", "le",
+     "los", "ten", "ter", "van", "von", "zu", "zum", "zur", "'t")
+)  # fmt: skip
+_AFTER_NAME = re.compile(r",?\s+(?:Jr\.?|Sr\.?|I{2,3}|IV)$")
+
+
+@lru_cache(maxsize=1024)  # one summary is rendered for several channels
+def plain_blocks(body: str) -> tuple[Block, ...]:
+    """The readable parts of a summary's text, harmless."""
+    found = blocks(body)
+    if not found:
+        return ()
+    texts = harmless("\n".join(block.text for block in found)).split("\n")  # no block's text holds a line break
+    pairs = zip(found, texts, strict=True)
+    return tuple(Block(block.kind, text, block.number) for block, text in pairs if text)
+
+
+@dataclass(frozen=True)
+class PaperView:
+    """`paper` in a template."""
+
+    title: str
+    key: str
+    arxiv_id: str | None
+    doi: str | None
+    authors: tuple[str, ...]
+    venue: str | None
+    year: int | None
+    category: str | None
+    sections: tuple[str, ...]
+
+    @classmethod
+    def of(cls, paper: Paper) -> PaperView:
+        """The paper, fit for a post."""
+        return cls(
+            title=harmless(plain_title(paper.title)),
+            key=harmless(paper.key),
+            arxiv_id=paper.arxiv_id,
+            doi=paper.doi,
+            authors=tuple(harmless(plain_title(name)) for name in paper.authors),
+            venue=harmless(plain_title(paper.venue)) if paper.venue else None,
+            year=paper.year,
+            category=harmless(paper.category) if paper.category else None,
+            sections=tuple(harmless(name) for name in paper.sections),
+        )
+
+
+class SummaryView:
+    """`summary` in a template."""
+
+    def __init__(self, summary: Summary, link: str) -> None:
+        self._body = summary.body
+        self._paper = summary.paper
+        self.writer: str | None = harmless(summary.writer) or None if summary.writer else None
+        self.link = link
+        self.orcid: str | None = harmless(summary.orcid) if summary.orcid else None
+        self.votes: int | None = summary.votes
+        self.dated: datetime | None = summary.dated
+
+    @cached_property
+    def paper(self) -> PaperView:
+        """The paper that it is about."""
+        return PaperView.of(self._paper)
+
+    @property
+    def by(self) -> str:
+        """Who wrote it, as a line of the post."""
+        return f"Summary by {self.writer}" if self.writer else "Anonymous summary"
+
+    @cached_property
+    def text(self) -> str:
+        """All of it as plain text: paragraphs apart, list items with a bullet or their number."""
+        text, before = "", ""
+        for block in plain_blocks(self._body):
+            text += ("\n" if block.kind == before == "item" else "\n\n") if text else ""
+            mark = "• " if block.number is None else f"{block.number}. "
+            text += mark + block.text if block.kind == "item" else block.text
+            before = block.kind
+        return text
+
+    @cached_property
+    def lead(self) -> str:
+        """All of it as one paragraph of prose: headings left out, list items as clauses."""
+        prose = [block for block in plain_blocks(self._body) if block.kind != "heading"]
+        text = ""
+        for block, after in zip_longest(prose, prose[1:]):
+            text += block.text if block.number is None else f"({block.number}) {block.text}"
+            if after and not block.text.endswith((*_SENTENCE_END, ",")):
+                if block.kind == after.kind == "item":
+                    text += ";"
+                elif after.kind == "item":
+                    text += ":"
+                elif after.kind != "formula" and after.text[:1].isupper():
+                    text += "."
+            text += " "
+        return text.strip(" ")
+
+
+@dataclass(frozen=True)
+class DigestView:
+    """`digest` in a template."""
+
+    name: str
+    heading: str
+
+
+@dataclass(frozen=True)
+class ChannelView:
+    """`channel` in a template."""
+
+    name: str
+    platform: str
+    limit: int
+
+
+def shown_link(summary: Summary, parameters: dict[str, str]) -> str:
+    """The summary's address with the channel's parameters, fit for a post."""
+    return ascii_link(summary.link, parameters)
+
+
+def hashtags(wanted: Sequence[str], papers: Sequence[Paper]) -> tuple[str, ...]:
+    """What the digest's ``hashtags`` come to: those written out, and those made of what is known of the papers."""
+    found: list[str] = []
+    for one in wanted:
+        if one.startswith("#"):
+            found.append(one)
+            continue
+        for paper in papers:
+            names = [paper.category or ""] if one == "category" else paper.sections
+            words = (re.sub(r"[^\w]|_", "", name) for name in names)
+            found += [f"#{word}" for word in words if re.search(r"[^\W\d]", word)]
+    return tuple(dict.fromkeys(found))
+
+
+def names(people: Sequence[str], most: int = 4) -> str:
+    """Surnames as papers are cited: "Ren, He, Girshick and Sun"; of more than ``most``, "Ren et al."."""
+    surnames = [_surname(name) for name in people]
+    if not surnames:
+        return ""
+    if len(surnames) > max(most, 1):
+        return f"{surnames[0]} et al."
+    return " and ".join(filter(None, (", ".join(surnames[:-1]), surnames[-1])))
+
+
+def _surname(name: str) -> str:
+    words = _AFTER_NAME.sub("", name.strip()).split()
+    if not words:
+        return name
+    first = len(words) - 1
+    while first > 1 and words[first - 1].lower() in _PARTICLES:
+        first -= 1
+    return " ".join(words[first:])
