@@ -21,7 +21,7 @@ from digestbot.cli.common import (
     until_signalled,
 )
 from digestbot.errors import DigestbotError
-from digestbot.model import PostStatus
+from digestbot.model import Image, ImageFailure, PostStatus
 
 if TYPE_CHECKING:
     from digestbot.ledger import Ledger
@@ -202,6 +202,9 @@ def check(arguments: argparse.Namespace) -> int:
     service = Service(config, ledger, now_)
     for digest, channel in config.pairs():
         found.append(_looked(f"template of {digest} for {channel}", partial(_renders, service, digest, channel)))
+    for digest, channel in config.pairs():
+        if config.appearance(digest, channel).image is not Image.NONE:
+            found.append(_looked(f"pictures of {digest} for {channel}", partial(_pictures, service, digest, channel)))
     found += _check_ledger(ledger)
     ledger.close()
     if arguments.online:
@@ -253,6 +256,21 @@ def _asks(publisher: Publisher) -> str:
     if advice:
         raise DigestbotError("; ".join([account, *advice]))
     return account
+
+
+def _pictures(service: Service, digest: str, channel: str) -> str:
+    from digestbot.cards import MISSING, available
+    from digestbot.service import SAMPLE
+
+    look = service.config.appearance(digest, channel)
+    held = "posts wait for them" if look.image_failure is ImageFailure.HOLD else "posts go without"
+    if not available():
+        raise DigestbotError(f"cannot be made here, {held}; {MISSING}")
+    if look.image is Image.CARD:
+        picture = service.picturer.picture(look.image, channel, SAMPLE)
+        assert picture is not None  # noqa: S101 - a card is made of every summary
+        return f"a card can be made ({len(picture.content) // 1000} kB for a sample)"
+    return "taken from the summaries' texts"
 
 
 def _renders(service: Service, digest: str, channel: str) -> str:

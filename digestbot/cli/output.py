@@ -59,9 +59,8 @@ def post_table(rows: Iterable[PostRow]) -> None:
     some = False
     for row in rows:
         if not some:
-            print(
-                f"{'id':>5}  {'status':<11}  {'channel':<8}  {'digest':<10}  {'at (UTC)':<16}  {'cost':>7}  {'text':<48}  receipt"
-            )
+            head = f"{'id':>5}  {'status':<11}  {'channel':<8}  {'digest':<10}  {'at (UTC)':<16}  {'cost':>7}  "
+            print(f"{head}{'text':<48}  receipt")
         some = True
         print(post_line(row))
     if not some:

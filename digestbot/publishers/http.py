@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -11,8 +12,11 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from digestbot.errors import OutcomeUnknown, PublishError, Unavailable
+from digestbot.errors import OutcomeUnknown, PublishError, RateLimited, Unauthorized, Unavailable
+from digestbot.model import Picture
 from digestbot.net import CONNECT_SECONDS, Wire, pool_manager
+
+log = logging.getLogger(__name__)
 
 READ_SECONDS = 30.0
 
@@ -52,6 +56,22 @@ class Session(requests.Session):
             return self.answer
         finally:
             self.close()  # the adapters' connections; they open new ones when asked again
+
+
+def uploaded(picture: Picture, upload: Callable[[Picture], str]) -> str | None:
+    """The platform's id of the picture, after ``upload``; None where it does not take it and the post may go without.
+
+    Nothing of the post itself has been sent by then, so what went wrong says nothing about it.
+    """
+    try:
+        return upload(picture)
+    except PublishError as error:
+        if not picture.required:
+            log.warning("the picture was not taken, the post goes without it: %s", error)
+            return None
+        if isinstance(error, Unauthorized | RateLimited):
+            raise
+        raise Unavailable(f"the picture was not taken: {error}") from error
 
 
 def failure(wire: Wire, error: Exception) -> PublishError:

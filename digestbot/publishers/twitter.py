@@ -6,6 +6,7 @@ in, no time limit, leaves 402 without an exception of its own, and lets requests
 
 from __future__ import annotations
 
+import base64
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -16,9 +17,9 @@ import requests
 import tweepy
 
 from digestbot.config import TwitterChannel
-from digestbot.errors import OutcomeUnknown, PublishError, RateLimited, Rejected, Unauthorized
-from digestbot.model import Message, Receipt, Seen
-from digestbot.publishers.http import Session, failure, wait_from, words
+from digestbot.errors import OutcomeUnknown, PublishError, RateLimited, Rejected, RepliesRefused, Unauthorized
+from digestbot.model import Message, Picture, Receipt, Seen
+from digestbot.publishers.http import Session, failure, uploaded, wait_from, words
 
 # tweepy's debug log prints tokens, oauthlib's prints what it signs with.
 for _name in ("tweepy", "oauthlib", "requests_oauthlib"):
@@ -49,16 +50,48 @@ class TwitterPublisher:
     def publish(
         self, message: Message, *, reply_to: str | None, seconds: float, may_send: Callable[[], bool]
     ) -> Receipt:
-        """POST /2/tweets."""
-        answer = self._call(
-            seconds,
-            may_send,
-            lambda: self._client.create_tweet(text=message.text, in_reply_to_tweet_id=reply_to, user_auth=True),
-        )
+        """POST /2/tweets; a picture is uploaded before, within half of the time."""
+        media = None
+        if message.picture is not None:
+            seconds /= 2
+            media = uploaded(message.picture, lambda picture: self._upload(picture, seconds, may_send))
+        try:
+            answer = self._call(
+                seconds,
+                may_send,
+                lambda: self._client.create_tweet(
+                    text=message.text,
+                    in_reply_to_tweet_id=reply_to,
+                    media_ids=[media] if media else None,
+                    user_auth=True,
+                ),
+            )
+        except Unauthorized as error:
+            if reply_to and _refuses_replies(error.__cause__):
+                raise RepliesRefused(f"X takes no reply here: {error}") from error
+            raise
         id_ = _field(answer, "id")
         if not id_.isdecimal():
             raise OutcomeUnknown("X answered without the post's id")
         return self.receipt(id_)
+
+    def _upload(self, picture: Picture, seconds: float, may_send: Callable[[], bool]) -> str:
+        """POST /2/media/upload and /2/media/metadata, for which tweepy has no methods; gives the media's id."""
+        body = {"media": base64.b64encode(picture.content).decode(), "media_category": "tweet_image"}
+        answer = self._post("/2/media/upload", body, seconds / 2, may_send)
+        id_ = _field(answer, "id")
+        if not id_.isdecimal() or _state(answer) == "failed":
+            raise Rejected("X did not take the picture")
+        if picture.alt_text:
+            metadata = {"id": id_, "metadata": {"alt_text": {"text": picture.alt_text}}}
+            self._post("/2/media/metadata", metadata, seconds / 2, may_send)
+        return id_
+
+    def _post(self, route: str, body: dict[str, Any], seconds: float, may_send: Callable[[], bool]) -> Any:
+        def call() -> Any:
+            return self._client.request("POST", route, json=body, user_auth=True).json()
+
+        return self._call(seconds, may_send, call)
 
     def update(self, receipt: str, message: Message, *, seconds: float, may_send: Callable[[], bool]) -> None:  # noqa: ARG002
         """X edits only within an hour, for accounts that pay for it, and makes a new post of it: not for this."""
@@ -131,6 +164,9 @@ class TwitterPublisher:
     def _seen(self, tweet: dict[str, Any]) -> Seen:
         text, links = str(tweet["text"]), []
         for url in (tweet.get("entities") or {}).get("urls") or []:
+            if _ITS_PICTURE.search(str(url["expanded_url"])):  # X shows an attached picture as an address too
+                text = text.replace(str(url["url"]), "").rstrip()
+                continue
             expanded = str(url.get("unwound_url") or url["expanded_url"])
             text = text.replace(str(url["url"]), str(url["expanded_url"]))
             links += [expanded, str(url["expanded_url"])]
@@ -168,6 +204,28 @@ def _field(answer: Any, name: str) -> str:
     data = answer.get("data") if isinstance(answer, dict) else None
     value = data.get(name) if isinstance(data, dict) else None
     return value if isinstance(value, str) else ""
+
+
+def _state(answer: Any) -> object:
+    """How far X is with what was uploaded; None where it is done at once."""
+    data = answer.get("data") if isinstance(answer, dict) else None
+    info = data.get("processing_info") if isinstance(data, dict) else None
+    return info.get("state") if isinstance(info, dict) else None
+
+
+def _refuses_replies(error: BaseException | None) -> bool:
+    """Whether a refusal is about the reply, and not about the account: a moment ago it was allowed to post the part
+    before. X has no error of its own for this (its words are "You are not permitted to perform this action")."""
+    if not isinstance(error, tweepy.Forbidden):
+        return False
+    body = _json(error.response)
+    return body is not None and not _ACCOUNT.search(words(body))
+
+
+_ACCOUNT = re.compile(
+    r"suspend|locked|deactivated|oauth|client-forbidden|client-not-enrolled|spend|credit", re.IGNORECASE
+)
+_ITS_PICTURE = re.compile(r"/status/\d+/photo/\d+$")
 
 
 def _is_gone(error: BaseException | None) -> bool:

@@ -105,6 +105,8 @@ class SummaryView:
             if after and not block.text.endswith((*_SENTENCE_END, ",")):
                 if block.kind == after.kind == "item":
                     text += ";"
+                elif block.kind == "item":
+                    text += "."
                 elif after.kind == "item":
                     text += ":"
                 elif after.kind != "formula" and after.text[:1].isupper():

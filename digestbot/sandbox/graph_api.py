@@ -107,6 +107,8 @@ class GraphApi:
         """POST /{page}/photos."""
         if "source" not in request.files:
             return graph_error(400, 324, "(#324) Requires upload file")
+        if self.faults.refuse_pictures:
+            return graph_error(400, 324, "(#324) Missing or invalid image file")
         kind, content = request.files["source"]
         if len(content) > PHOTO_BYTES:
             return graph_error(400, 1, "Please reduce the amount of data you're asking for, then retry your request")

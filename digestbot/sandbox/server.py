@@ -149,7 +149,8 @@ class Sandbox:
         return Answer(answer.status, answer.body, headers)
 
     def _switchboard(self, request: Request) -> Answer:
-        """POST /sandbox/faults {"kind", "platform"?, "times"?, "seconds"?}, or {"lag": s}, or {"rates", "seed"}."""
+        """POST /sandbox/faults {"kind", "platform"?, "times"?, "seconds"?}, or {"lag": s}, or {"rates", "seed"},
+        or {"refuse_replies": true} and the like."""
         if request.method == "GET" and request.path == "/sandbox/timelines":
             with self.world.lock:
                 return Answer(
@@ -165,6 +166,9 @@ class Sandbox:
             return Answer(404, {"error": "POST /sandbox/faults with JSON, or GET /sandbox/timelines"})
         wanted: dict[str, Any] = request.json
         try:
+            for name in ("refuse_replies", "refuse_pictures", "refuse_duplicates"):
+                if name in wanted:
+                    setattr(self.faults, name, bool(wanted[name]))
             if "lag" in wanted:
                 self.faults.lag = float(wanted["lag"])
             if "rates" in wanted:

@@ -78,6 +78,8 @@ class Faults:
         self._random = random.Random(0)  # noqa: S311 - repeatable faults, not secrets
         self.lag = 0.0
         self.refuse_duplicates = True  # X does; without it a second post shows instead of being refused
+        self.refuse_replies = False  # X may, also under one's own posts
+        self.refuse_pictures = False
         self._spared = 0
 
     def add(self, kind: str, platform: str | None = None, times: int = 1, seconds: int = 60) -> None:

@@ -120,6 +120,8 @@ class XApi:
             return invalid("Your media IDs are invalid.", **{"media.media_ids": [str(id_) for id_ in ids]})
         reply = body.get("reply")
         reply_to = str(reply.get("in_reply_to_tweet_id")) if isinstance(reply, dict) else None
+        if reply_to and self.faults.refuse_replies:
+            return problem(403, "You are not permitted to perform this action.")
         if reply_to and not any(tweet.id == reply_to for tweet in self.world.tweets):
             return invalid("The post that is replied to does not exist.", **{"reply.in_reply_to_tweet_id": [reply_to]})
         now = self.world.clock()
@@ -192,12 +194,14 @@ class XApi:
         if "media" in request.files:
             kind, content = request.files["media"]
         elif request.json and isinstance(request.json.get("media"), str):
-            kind, content = (
-                str(request.json.get("media_type", "image/png")),
-                base64.b64decode(str(request.json["media"])),
-            )
+            if set(request.json) - {"media", "media_category", "additional_owners"}:
+                return invalid("Additional properties are not allowed.", media=[])
+            content = base64.b64decode(str(request.json["media"]))
+            kind = "image/jpeg" if content.startswith(b"\xff\xd8") else "image/png"
         else:
             return invalid("media is required", media=[])
+        if self.faults.refuse_pictures:
+            return invalid("media type unrecognized.", media=[])
         if len(content) > IMAGE_BYTES:
             return invalid("File size exceeds 5242880 bytes.", media=[])
         return self._keep(Picture(self.world.new_id(), content, kind))
@@ -287,6 +291,11 @@ def _shown(tweet: Post) -> dict[str, object]:
         text = text.replace(html.escape(url, quote=False), short, 1)
         expanded = url if url.startswith("http") else f"http://{url}"
         urls.append({"url": short, "expanded_url": expanded, "display_url": url.partition("//")[2][:27]})
+    if tweet.media:  # an attached picture is an address in the text, too
+        short = f"https://t.co/{tweet.id[-9:]}p"
+        text += f" {short}"
+        photo = f"https://x.com/sandbox_{tweet.account}/status/{tweet.id}/photo/1"
+        urls.append({"url": short, "expanded_url": photo, "display_url": f"pic.x.com/{tweet.id[-9:]}p"})
     shown: dict[str, object] = {
         "id": tweet.id,
         "text": text,

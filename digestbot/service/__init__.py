@@ -14,17 +14,18 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from digestbot import planning
-from digestbot.config import Config, DatabaseSource
+from digestbot.config import Config, DatabaseSource, Prices
 from digestbot.costs import FREE, Account, estimate
-from digestbot.errors import RenderError, SourceError
+from digestbot.errors import PictureError, RenderError, SourceError
 from digestbot.gate import Gate
 from digestbot.ledger import Ledger, backlogs, delivery, editions, spending, views
 from digestbot.ledger.intake import SourceState
-from digestbot.model import Draft, LinkPolicy, Message, Paper, PostStatus, Shape, Slot, Summary
+from digestbot.model import Draft, Image, LinkPolicy, Message, Paper, PostStatus, Shape, Slot, Summary
 from digestbot.publishers import Publisher, publisher_for
 from digestbot.render import Place, Renderer
 from digestbot.service.amending import Amender
 from digestbot.service.delivering import Courier
+from digestbot.service.picturing import Picturer
 from digestbot.service.polling import Poller
 from digestbot.service.report import Clock, Containment, Report
 
@@ -79,6 +80,7 @@ class Service:
         self.poller = Poller(config, ledger, clock, progress, stopping)
         make_publisher = publishers or (lambda name: publisher_for(config.channels[name]))
         self.courier = Courier(config, ledger, clock, make_publisher, progress, stopping)
+        self.picturer = Picturer(config)
         self._amender = Amender(config, ledger, clock, self.drafts)
         self._contained = Containment(log, progress)
 
@@ -196,7 +198,7 @@ class Service:
             try:
                 chosen, shape, drafts = self.next_edition(digest, channel)
                 if self.poller.confirm(chosen):
-                    return chosen, shape, drafts
+                    return chosen, shape, self._pictured(digest, channel, chosen, drafts)
                 tries += 1
                 if tries >= CONFIRMATIONS:
                     raise SourceError("what would be published keeps changing in its store; the slot stays due")
@@ -211,6 +213,20 @@ class Service:
                 log.error("digest %s on %s: summary %d is skipped: %s", digest, channel, error.summary, error)
                 with self.ledger.begin() as tx:
                     backlogs.skip(tx, digest, channel, error.summary, str(error))
+
+    def _pictured(self, digest: str, channel: str, chosen: Sequence[Summary], drafts: Sequence[Draft]) -> list[Draft]:
+        """With pictures, and what these cost. Raises PictureError where a post is to be held without one."""
+        look = self.config.appearance(digest, channel)
+        if look.image is Image.NONE or not chosen:
+            return list(drafts)
+        try:
+            found = self.picturer.attach(look, channel, chosen, drafts)
+        except PictureError as error:
+            raise PictureError(f"{error}; nothing was made, the slot stays due (image_failure)") from error
+        return [replace(draft, cost=estimate(draft.message, self._prices(channel))) for draft in found]
+
+    def _prices(self, channel: str) -> Prices:
+        return self.config.prices(channel) or FREE
 
     def next_edition(self, digest: str, channel: str) -> tuple[list[Summary], Shape, list[Draft]]:
         """What the digest would publish on the channel next. Raises RenderError."""
@@ -244,9 +260,8 @@ class Service:
             look = look.model_copy(update={"shape": Shape.SINGLE, "template": None, "link": link})
         parameters = self.config.channels[channel].link_parameters
         place = Place(digest, channel, self.config.platform(channel), parameters)
-        prices = self.config.prices(channel) or FREE
         found = self.renderer.drafts(look, place, chosen) if chosen else []
-        return look.shape, [replace(draft, cost=estimate(draft.message, prices)) for draft in found]
+        return look.shape, [replace(draft, cost=estimate(draft.message, self._prices(channel))) for draft in found]
 
     def _takes_replies(self, channel: str) -> bool:
         with self.ledger.read() as tx:
@@ -293,6 +308,7 @@ class Service:
                 poller.rehearse(name, fetched, after)
             since = other.extend_backlog(digest, channel) or now
             chosen, _, drafts = other.next_edition(digest, channel)
+            drafts = other._pictured(digest, channel, chosen, drafts)
             with ledger.read() as tx:
                 account = Account(spending.spent(tx, channel, now), self.config.budget(channel))
                 counts = views.backlog_counts(tx, digest, channel)

@@ -5,15 +5,17 @@ takes, counted by `LIMITS`.
 """
 
 from digestbot.text.addresses import find_urls
-from digestbot.text.cutting import ELLIPSIS, cut, split
+from digestbot.text.cutting import ELLIPSIS, cut, sentence_ends, split
 from digestbot.text.latex import to_unicode
 from digestbot.text.length import LIMITS, Limit, weighted_length
-from digestbot.text.markdown import Block, blocks, plain_title
+from digestbot.text.markdown import FORMULA, MOST_FORMULAS, Block, blocks, first_image, plain_title
 from digestbot.text.safety import UNBROKEN, ascii_link, harmless
 
 __all__ = [
     "ELLIPSIS",
+    "FORMULA",
     "LIMITS",
+    "MOST_FORMULAS",
     "UNBROKEN",
     "Block",
     "Limit",
@@ -21,8 +23,10 @@ __all__ = [
     "blocks",
     "cut",
     "find_urls",
+    "first_image",
     "harmless",
     "plain_title",
+    "sentence_ends",
     "split",
     "to_unicode",
     "weighted_length",

@@ -272,11 +272,11 @@ class _Reader:
         plain = name.rstrip("*")
         if plain == "array" or plain == "alignat":
             self.raw()
-        rows: list[list[str]] = [[]]
+        rows: list[list[list[_Atom]]] = [[]]
         while True:
             atoms = self.group("&", "\\\\", "\\end", "\\cr")
             ended = self.tokens[self.at - 1] if self.at <= len(self.tokens) else ""
-            rows[-1].append(joined(atoms))
+            rows[-1].append(atoms)
             if ended in ("\\\\", "\\cr"):
                 rows.append([])
             elif ended != "&":
@@ -286,11 +286,13 @@ class _Reader:
         lines = [cells for cells in rows if any(cells)]
         gap = f";{UNBROKEN}"
         if plain in ("cases", "dcases", "rcases"):
-            return [_Atom(gap.join(_case(cells) for cells in lines))]
+            return [_Atom(gap.join(_case([joined(cell) for cell in cells]) for cells in lines))]
         if plain in _BRACKETS:
             left, right = tuple(_BRACKETS[plain])
-            return [_Atom(left + gap.join(UNBROKEN.join(filter(None, cells)) for cells in lines) + right)]
-        return [_Atom(gap.join(_aligned(cells) for cells in lines))]
+            return [
+                _Atom(left + gap.join(UNBROKEN.join(joined(cell) for cell in cells if cell) for cells in lines) + right)
+            ]
+        return [_Atom(gap.join(joined([atom for cell in cells for atom in cell]) for cells in lines))]
 
     def _script(self, atoms: list[_Atom]) -> None:
         """Below and above the last atom; both at once stand in that order, whichever was written first."""
@@ -322,11 +324,6 @@ def _case(cells: list[str]) -> str:
     if not condition:
         return value
     return f"{value}{'' if _CONDITION.match(condition) else ','}{UNBROKEN}{condition}"
-
-
-def _aligned(cells: list[str]) -> str:
-    """A line of aligned formulas: "a = b"."""
-    return re.sub(f"{UNBROKEN}+", UNBROKEN, UNBROKEN.join(filter(None, cells))).strip(UNBROKEN)
 
 
 def _kind(sign: str) -> str:
@@ -458,7 +455,7 @@ def _scripted(text: str, table: dict[str, str], sign: str) -> tuple[str, bool]:
     closed = text.replace(UNBROKEN, "")
     if all(char in table for char in closed):
         return "".join(table[char] for char in closed), False
-    if len(closed) == 1 or re.fullmatch(r"[A-Za-z]+|\d+|\([^()]*\)|[^\W_]['*]", closed):
+    if len(closed) == 1 or re.fullmatch(r"[A-Za-z]+|\d+(?:\.\d+)?|\([^()]*\)|\[[^\[\]]*\]|[^\W_]['*]", closed):
         return sign + closed, True
     return f"{sign}({_LOOSE.sub('', text)})", True
 

@@ -12,30 +12,32 @@ from digestbot.text.safety import UNBROKEN
 
 _MATH = re.compile(r"(?<![\\\d])\$(?=\S)([^$\n]+?)(?<=[^\s\\])\$(?!\d)")
 _LEFT_OUT = ("Table", "CodeBlock", "Image", "MetadataBlock", "FootnoteDefinition")
-_TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|</?[A-Za-z][^<>]*>", re.DOTALL | re.IGNORECASE)
-_KNOWN_TAG = re.compile(
-    r"<!--|</?(?:a|abbr|b|big|blockquote|br|center|cite|code|dd|del|details|div|dl|dt|em|figure|font|h[1-6]|hr|i|img|ins|"
-    r"kbd|li|mark|ol|p|pre|q|s|samp|section|small|span|strike|strong|sub|summary|sup|table|td|th|tr|tt|u|ul|var)[\s/>]",
-    re.IGNORECASE,
+_NAMES = (
+    "a|abbr|b|big|blockquote|br|center|cite|code|dd|del|details|div|dl|dt|em|figure|font|h[1-6]|hr|i|img|ins|kbd|li|mark|"
+    "ol|p|pre|q|s|samp|section|small|span|strike|strong|sub|summary|sup|table|td|th|tr|tt|u|ul|var"
 )
-# Tags that were escaped twice, so that the parser took them for text.
-_WRITTEN_TAG = re.compile(
-    r"</?(?:b|big|br|center|code|div|em|font|h[1-6]|i|img|li|ol|p|pre|small|span|strong|sub|sup|u|ul)(?:\s[^<>]*)?/?>",
-    re.IGNORECASE,
+_KNOWN_TAG = re.compile(rf"<!--|</?(?:{_NAMES}|script|style)[\s/>]", re.IGNORECASE)
+_TAG = re.compile(
+    rf"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?-->|</?(?:{_NAMES})(?:[\s/][^<>]*)?>", re.DOTALL | re.IGNORECASE
 )
 _GAPS = re.compile(f"[^\\S{UNBROKEN}]+")
 _GONE = "\ue003"  # where a picture was
 # "(see ![a plot]())", "see the code and ![a plot]()."
 _AROUND_GONE = re.compile(
     rf"\s*[(\[]\s*(?:see|cf\.?|e\.g\.?|in)?\s*{_GONE}\s*[)\]]"
-    rf"|(?:\s*\b(?:and|or|see|in|at|here|also))+:?\s*{_GONE}(?=\s*(?:[.,;:!?]|\Z))"
+    rf"|(?:\s*\b(?:and|or|see|in|at|here|also|plus|with|like|below|above))+:?\s*{_GONE}(?=\s*(?:[.,;:!?]|\Z))"
 )
+_CUT_BYTES = (497, 506)  # of a text in the store's shorter feeds: 500 and "..."
+_CUT_WORD = re.compile(r"\s+\S*\.\.\.\Z")
 # What MathJax takes for a formula and Markdown does not.
 _MATHJAX = re.compile(
     r"\\\((.+?)\\\)|\\\[(.+?)\\\]"
     r"|(?<!\$)(\\begin\{(align|equation|gather|eqnarray|multline|displaymath)(\*?)\}.*?\\end\{\4\5\})(?!\s*\$)",
     re.DOTALL,
 )
+FORMULA = 0xE100  # the first of the private characters that stand for formulas
+MOST_FORMULAS = 256
+_SAYS = re.compile(f"[\\w{chr(FORMULA)}-{chr(FORMULA + MOST_FORMULAS)}]")
 _COMMAND = re.compile(r"\\[A-Za-z]{2,}")
 # What is left of Markdown that the store cut off in the middle: "**bold", "[text](http://…", "<a href=…"
 _BROKEN_LINK = re.compile(r"!?\[([^\]]*)\]\([^()\s]*(?:\.\.\.)?$|<[A-Za-z/][^<>]*$")
@@ -58,8 +60,9 @@ class Block:
 class _Gatherer:
     """Gathers a parser's events into blocks."""
 
-    def __init__(self) -> None:
+    def __init__(self, formulas: list[tuple[str, bool]] | None) -> None:
         self.found: list[Block] = []
+        self.formulas = formulas
         self.lists: list[int | None] = []  # those around the place: the number of the next item, None without numbers
         self.items = 0  # list items around the place
         self._number: int | None = None
@@ -82,13 +85,15 @@ class _Gatherer:
             self.text(value)  # "x<y and y>z"
         elif what in ("Html", "InlineHtml"):
             gap = " " if what == "Html" or "br" in value.lower() else ""
-            self.text(html.unescape(_TAG.sub(gap, value)))
+            self.text(html.unescape(html.unescape(_TAG.sub(gap, value))))
 
     def tag(self, tag: str, value: Any, *, starts: bool) -> None:
         """A part of the text begins or ends."""
         if tag == "Link":
             self.inside += 1 if starts else -1
             self.links += starts
+            if starts and value["Link"].get("link_type") in ("Autolink", "Email"):
+                self.words.add(value["Link"]["dest_url"])  # the address itself is what it says
         elif tag in _ENDS and (not starts or tag in ("Item", "List")):
             self.finish("heading" if tag == "Heading" else "item" if self.items else "paragraph")
         if tag == "List" and starts:
@@ -114,7 +119,11 @@ class _Gatherer:
     def math(self, formula: str, *, displayed: bool) -> None:
         if _PRICE.fullmatch(formula):
             return self.text(f"${formula}$")
-        self.pieces.append(to_unicode(formula))
+        if self.formulas is not None and len(self.formulas) < MOST_FORMULAS:
+            self.pieces.append(chr(FORMULA + len(self.formulas)))
+            self.formulas.append((formula, displayed))
+        else:
+            self.pieces.append(to_unicode(formula))
         self.formula = self.formula and displayed
         self.words.add(formula)
         return None
@@ -130,7 +139,7 @@ class _Gatherer:
         text = _mended("".join(self.pieces))
         # a paragraph of links whose addresses are gone ("[code]() and [data]()") says nothing
         empty = self.links and self.words <= _JOINING
-        if re.search(r"\w", text) and not empty:
+        if _SAYS.search(text) and not empty:
             kind = "formula" if self.formula and kind == "paragraph" else kind
             self.found.append(Block(kind, text, self._number if kind == "item" else None))
             self._number = None
@@ -145,23 +154,33 @@ def _mended(text: str) -> str:
         text = _AROUND_GONE.sub("", text).replace(_GONE, "")
         text = _GAPS.sub(" ", text).strip(" ")
     text = _MARKS.sub("", _BROKEN_LINK.sub(r"\1", text))
-    if "<" in text:
-        text = _WRITTEN_TAG.sub("", text)
+    if "<" in text:  # tags that were escaped twice, so that the parser took them for text
+        text = _TAG.sub("", text)
     return prose(text) if _COMMAND.search(text) else text.strip(" ")
 
 
-def blocks(body: str) -> list[Block]:
+def blocks(body: str, formulas: list[tuple[str, bool]] | None = None) -> list[Block]:
     """The readable parts of a Markdown text, in order.
 
     What plain text cannot carry (tables, code blocks, images) is left out whole; HTML loses its tags. Spaces within a
-    formula are `UNBROKEN`.
+    formula are `UNBROKEN`. With a list for ``formulas``, these are put there as they are written, and whether they
+    are displayed on a line of their own, and in the text a character from `FORMULA` on stands for each.
     """
     import pyromark
 
     if "\\(" in body or "\\[" in body or "\\begin{" in body:
         body = _MATHJAX.sub(_as_dollars, body)
-    options = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_MATH
-    gathered = _Gatherer()
+    if body.endswith("...") and _CUT_BYTES[0] <= len(body.encode("utf-8", "replace")) <= _CUT_BYTES[1]:
+        body = _CUT_WORD.sub("…", body)  # the store cut it, mostly in the middle of a word
+    known = pyromark.Options
+    options = (
+        known.ENABLE_TABLES
+        | known.ENABLE_STRIKETHROUGH
+        | known.ENABLE_MATH
+        | known.ENABLE_FOOTNOTES
+        | known.ENABLE_TASKLISTS
+    )
+    gathered = _Gatherer(formulas)
     left_out = 0
     for event in pyromark.events(body, options=options):
         if isinstance(event, str):  # SoftBreak, HardBreak, Rule
@@ -198,6 +217,28 @@ _ENDS = ("Paragraph", "Heading", "Item", "List", "HtmlBlock")
 
 def _tag(value: Any) -> str:
     return value if isinstance(value, str) else next(iter(value))
+
+
+def first_image(body: str) -> tuple[str, str] | None:
+    """The address of the first picture of a Markdown text, and what the text says of it; None without one."""
+    import pyromark
+
+    if "![" not in body:
+        return None
+    found: str | None = None
+    said: list[str] = []
+    value: Any
+    for event in pyromark.events(body):
+        if isinstance(event, str):
+            continue
+        ((what, value),) = event.items()
+        if what == "Start" and _tag(value) == "Image" and found is None:
+            found = str(value["Image"].get("dest_url") or "") or None
+        elif what == "End" and _tag(value) == "Image" and found:
+            break
+        elif found and what == "Text":
+            said.append(str(value))
+    return (found, " ".join("".join(said).split())) if found else None
 
 
 def plain_title(title: str) -> str:

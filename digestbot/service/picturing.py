@@ -1,0 +1,115 @@
+"""The pictures that go with posts: cards made of summaries, or the first image of their text."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from digestbot.cards import MISSING, CardMaker
+from digestbot.config import Appearance, Config
+from digestbot.errors import PictureError, SourceError
+from digestbot.model import Draft, Image, ImageFailure, Picture, Summary
+from digestbot.sources.fetch import Fetcher
+from digestbot.text import cut, first_image, harmless, plain_title
+
+log = logging.getLogger(__name__)
+
+FETCH_SECONDS = 30.0
+MOST_BYTES = 10 * 10**6  # of an image as it is fetched; Facebook takes no more
+MOST_PIXELS = 40 * 10**6
+LONGEST_SIDE = 2048  # pixels of the image as it is posted
+MOST_POSTED = 5 * 2**20  # bytes: X takes no more
+MOST_ALT = 1000
+_FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
+
+
+class Picturer:
+    """Finds or makes the pictures of an edition's posts."""
+
+    def __init__(self, config: Config, *, allow_private: bool = False) -> None:
+        """``allow_private`` lets images come from private addresses: strangers name them, so only tests do."""
+        self._config, self._allow_private = config, allow_private
+        settings = config.cards
+        template = config.folder / settings.template if settings.template else None
+        self._cards = CardMaker(template, [config.folder / path for path in settings.font_paths])
+
+    def attach(self, look: Appearance, channel: str, chosen: Sequence[Summary], drafts: Sequence[Draft]) -> list[Draft]:
+        """The drafts with their pictures: one for each post that begins a summary, for a roundup that of its first.
+
+        A picture that cannot be had is left out, or raises PictureError: as ``image_failure`` says.
+        """
+        by_id = {summary.id: summary for summary in chosen}
+        required = look.image_failure is ImageFailure.HOLD
+        found = []
+        for draft in drafts:
+            summary = by_id.get(draft.shows[0]) if draft.shows and not draft.message.reply else None
+            picture = None
+            if summary is not None:
+                try:
+                    picture = self.picture(look.image, channel, summary, required=required)
+                except PictureError as error:
+                    if required:
+                        raise
+                    log.warning("summary %s on %s goes without its picture: %s", summary.id, channel, error)
+            found.append(replace(draft, message=replace(draft.message, picture=picture)) if picture else draft)
+        return found
+
+    def picture(self, image: Image, channel: str, summary: Summary, *, required: bool = False) -> Picture | None:
+        """The summary's picture; None where it has none. Raises PictureError."""
+        if image is Image.CARD:
+            return self._cards.make(summary, self._config.platform(channel), required=required)
+        address = first_image(summary.body) if image is Image.FIRST_IMAGE else None
+        if address is None:
+            return None
+        url = urljoin(summary.link, address[0])
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise PictureError(f"image {url[:60]}: is no web address")
+        content, media_type = _reencoded(self._fetched(url))
+        title = plain_title(summary.paper.title)
+        said = address[1] or f"A figure from a summary of {title}"
+        return Picture(content, media_type, cut(harmless(said), MOST_ALT), required)
+
+    def _fetched(self, url: str) -> bytes:
+        fetcher = Fetcher(allow_private=self._allow_private, seconds=FETCH_SECONDS, most_bytes=MOST_BYTES)
+        try:
+            fetched = fetcher.fetch(url)
+        except SourceError as error:
+            raise PictureError(f"image {error}") from error
+        if fetched is None:  # "not modified", though nothing was known
+            raise PictureError(f"image {url[:60]}: the server sends nothing")
+        with fetched.file as file:
+            file.seek(0)
+            return file.read()
+
+
+def _reencoded(content: bytes) -> tuple[bytes, str]:
+    """The image written anew, without what it said about its maker and place, at a size that platforms take."""
+    try:
+        from PIL import Image as Pillow
+        from PIL import ImageOps
+    except ModuleNotFoundError as error:
+        raise PictureError(f"no image library is installed: {MISSING}") from error
+    try:
+        with Pillow.open(io.BytesIO(content), formats=_FORMATS) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise PictureError(f"image: has {opened.width} by {opened.height} pixels, which is too much")
+            image: Any = ImageOps.exif_transpose(opened)
+            image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+            flat = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    except PictureError:
+        raise
+    except Exception as error:  # decoders raise whatever a broken image makes them
+        raise PictureError(f"image: cannot be read ({type(error).__name__})") from error
+    clean = Pillow.new("RGB", flat.size, "white")  # what is transparent would be black on some screens
+    clean.paste(flat, mask=flat.getchannel("A") if flat.mode == "RGBA" else None)
+    out = io.BytesIO()
+    clean.save(out, "PNG", optimize=True)
+    if out.tell() <= MOST_POSTED // 4:
+        return out.getvalue(), "image/png"
+    out = io.BytesIO()
+    clean.save(out, "JPEG", quality=88)
+    return out.getvalue(), "image/jpeg"
