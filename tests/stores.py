@@ -139,3 +139,7 @@ class Store:
 
     def delete(self, key: str, user: int) -> None:
         self._run(self.vignettes.delete().where(self.vignettes.c.paperid == key, self.vignettes.c.userid == user))
+
+
+def site(store: Store) -> dict[str, Any]:
+    return {"kind": "database", "address": store.address, "layout": "shortscience"}

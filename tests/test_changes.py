@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from conftest import START, Clock, Feed, empty_postgresql
 from hypothesis import given
 from hypothesis import strategies as st
-from stores import Store
+from stores import Store, site
 
 from digestbot import changes as rules
 from digestbot.changes import Change, Kind, shows_name
@@ -47,10 +47,6 @@ def store(tmp_path: Any) -> Any:
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'store.db'}")
     yield Store(engine, f"sqlite:///{tmp_path / 'store.db'}")
     engine.dispose()
-
-
-def site(store: Store) -> dict[str, Any]:
-    return {"kind": "database", "address": store.address, "layout": "shortscience"}
 
 
 def published(make_service: Make, store: Store, clock: Clock, count: int = 1, first: int = 1, **digest: Any) -> Service:

@@ -173,8 +173,10 @@ def _home(chosen: Sequence[Summary]) -> str:
 def _shows(text: str, view: SummaryView) -> bool:
     """Whether a part of a roundup shows a summary: by its link, or the beginning of its title."""
     if view.link:
-        return view.link in text
-    return view.paper.title[:_ENOUGH] in text
+        return re.search(re.escape(view.link) + r"(?!\S)", text) is not None
+    title = view.paper.title.replace(UNBROKEN, " ")
+    end = "" if len(title) > _ENOUGH else r"(?!\w)"
+    return re.search(re.escape(title[:_ENOUGH]) + end, text.replace(UNBROKEN, " ")) is not None
 
 
 @pass_context
