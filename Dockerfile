@@ -1,4 +1,4 @@
-# digestbot as a service. Build: docker build -t digestbot .
+# digestbot as a service, with pictures. Build: docker build -t digestbot .
 # Run, with a read-only root, the configuration in ./config and the ledger in the volume "ledger":
 #   docker run --read-only --tmpfs /tmp -v ./config:/config:ro -v ledger:/ledger digestbot
 # In config.toml write database = "sqlite:////ledger/digestbot.db". Secrets come from the environment

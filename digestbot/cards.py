@@ -189,6 +189,27 @@ def _about(paper: PaperView) -> str:
     return " · ".join(filter(None, (_plain(people), where)))
 
 
+# What tex2typst does not know, in words that it knows; and signs that Typst has renamed since.
+_WORDS = [
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r"\\(?:label|tag\*?|color)\{[^{}]*\}|\\(?:nonumber|notag|displaystyle|limits|!)", " "),
+        (r"\\(?:[bB]ig{1,2}[lrm]?)(?![A-Za-z])", ""),
+        (r"\\[lr]Vert(?![A-Za-z])", r"\\|"),
+        (r"\\[lr]vert(?![A-Za-z])", "|"),
+        (r"\\(?:bm|pmb)(?![A-Za-z])", r"\\boldsymbol"),
+        (r"\\(?:nicefrac|sfrac|cfrac|tfrac)(?![A-Za-z])", r"\\frac"),
+        (r"\\stackrel(?![A-Za-z])", r"\\overset"),
+        (r"\\xrightarrow\{([^{}]*)\}", r"\\overset{\1}{\\to}"),
+        (r"\\(?:textbf|textit|emph|mbox|textrm)(?![A-Za-z])", r"\\text"),
+        (r"\\coloneqq?(?![A-Za-z])", ":="),
+        (r"\\arg(max|min)(?![A-Za-z])", r"\\operatorname{arg\1}"),
+        (r"\\operatorname\*", r"\\operatorname"),
+    )
+]
+_RENAMED = re.compile(r"\b(dot|plus|minus|times)\.circle\b")
+
+
 @cache
 def _tex2typst() -> Any:
     from tex2typst import tex2typst
@@ -205,7 +226,9 @@ def _typst(formula: str) -> str | None:
     if len(formula) > MOST_FORMULA or deepest > DEEPEST or formula.count("\\") > MOST_FORMULA // 4:
         return None
     try:
-        typeset = str(_tex2typst()(formula)).strip()
+        for pattern, words in _WORDS:
+            formula = pattern.sub(words, formula)
+        typeset = _RENAMED.sub(r"\1.o", str(_tex2typst()(formula)).strip())
     except Exception:  # noqa: BLE001 - broken LaTeX raises whatever it meets
         return None
     # Nothing of Typst's own language may get into what it evaluates.

@@ -12,7 +12,7 @@ from conftest import filled_in
 from digestbot import config
 from digestbot.cli import COMMANDS, parser
 from digestbot.model import PostStatus
-from digestbot.render import PaperView, SummaryView
+from digestbot.render.views import ChannelView, DigestView, PaperView, SummaryView
 from digestbot.sandbox import FAULTS
 
 ROOT = Path(__file__).parent.parent
@@ -26,6 +26,9 @@ SECTIONS = {
     "page": config.FacebookChannel,
     "digests": config.Digest,
     "delivery": config.Delivery,
+    "prices": config.Prices,
+    "on": config.OnChannel,
+    "cards": config.Cards,
 }
 
 
@@ -76,6 +79,9 @@ def test_every_fault_is_documented() -> None:
 
 def test_every_value_of_a_template_is_documented() -> None:
     names = [f"paper.{name}" for name in PaperView.__dataclass_fields__]
+    names += [f"digest.{name}" for name in DigestView.__dataclass_fields__]
+    names += [f"channel.{name}" for name in ChannelView.__dataclass_fields__]
+    names += ["summaries", "hashtags"]
     names += [f"summary.{name}" for name in ("writer", "link", "orcid", "votes", "dated")]
     names += [f"summary.{name}" for name in vars(SummaryView) if not name.startswith("_")]
     for name in names:
@@ -85,6 +91,12 @@ def test_every_value_of_a_template_is_documented() -> None:
 def test_every_status_is_in_the_glossary() -> None:
     for status in PostStatus:
         assert f"`{status}`" in DOCS["glossary"]
+
+
+def test_the_sample_posts_are_what_is_made_today() -> None:
+    from bench.samples import page
+
+    assert DOCS["samples"] == page(), "make them anew: python -m bench.samples"
 
 
 def test_links_between_the_docs_lead_somewhere() -> None:

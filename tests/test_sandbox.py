@@ -116,7 +116,7 @@ def test_duplicates_are_refused_for_a_day(sandbox: Sandbox, clock: Clock) -> Non
 
 def test_pictures(sandbox: Sandbox) -> None:
     x = client(sandbox)
-    media = {"media": base64.b64encode(b"\x89PNG").decode(), "media_category": "tweet_image", "media_type": "image/png"}
+    media = {"media": base64.b64encode(b"\x89PNG").decode(), "media_category": "tweet_image"}
     id_ = x.request("POST", "/2/media/upload", json=media, user_auth=True).json()["data"]["id"]
     x.request(
         "POST", "/2/media/metadata", json={"id": id_, "metadata": {"alt_text": {"text": "a picture"}}}, user_auth=True
@@ -137,7 +137,7 @@ def test_pictures(sandbox: Sandbox) -> None:
 def test_big_pictures_in_pieces(sandbox: Sandbox) -> None:
     x = client(sandbox)
     start = x.request(
-        "POST", "/2/media/upload/initialize", json={"media_type": "image/png", "total_bytes": 4}, user_auth=True
+        "POST", "/2/media/upload/initialize", json={"total_bytes": 4}, user_auth=True
     )
     id_ = start.json()["data"]["id"]
     piece = {"media": base64.b64encode(b"\x89PNG").decode(), "segment_index": 0}

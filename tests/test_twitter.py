@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import threading
@@ -12,8 +13,16 @@ import pytest
 from conftest import SECRETS
 
 from digestbot.config import TwitterChannel
-from digestbot.errors import OutcomeUnknown, PublishError, RateLimited, Rejected, Unauthorized, Unavailable
-from digestbot.model import Message, Receipt
+from digestbot.errors import (
+    OutcomeUnknown,
+    PublishError,
+    RateLimited,
+    Rejected,
+    RepliesRefused,
+    Unauthorized,
+    Unavailable,
+)
+from digestbot.model import Message, Picture, Receipt
 from digestbot.publishers.twitter import TwitterPublisher, classify
 from digestbot.sandbox import Sandbox
 
@@ -228,3 +237,91 @@ def test_no_secret_reaches_the_log(sandbox: Sandbox, caplog: pytest.LogCaptureFi
         send(publisher(sandbox.url), "again")
     for secret in SECRETS.values():
         assert secret not in caplog.text
+
+
+# ---- replies and pictures
+
+
+PICTURE = Picture(b"\x89PNG not really", "image/png", "what it shows")
+
+
+def answering(*answers: tuple[int, bytes]) -> tuple[str, threading.Thread]:
+    """A server that gives these answers, one to a connection."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with listener:
+            for status, body in answers:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.settimeout(5)
+                    received = b""
+                    while b"\r\n\r\n" not in received:
+                        received += connection.recv(65536)
+                    head, _, rest = received.partition(b"\r\n\r\n")
+                    length = next(
+                        (
+                            int(line.split(b":")[1])
+                            for line in head.split(b"\r\n")
+                            if line.lower().startswith(b"content-length")
+                        ),
+                        0,
+                    )
+                    while len(rest) < length:
+                        rest += connection.recv(65536)
+                    connection.sendall(
+                        b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                        % (status, len(body), body)
+                    )
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}", thread
+
+
+def publish(url: str, message: Message, reply_to: str | None = None) -> Receipt:
+    return publisher(url).publish(message, reply_to=reply_to, seconds=10, may_send=lambda: True)
+
+
+@pytest.mark.parametrize(
+    ("detail", "error"),
+    [
+        ("You are not permitted to perform this action.", RepliesRefused),
+        ("Reply to this conversation is not allowed because you have not been mentioned.", RepliesRefused),
+        ("Your account is suspended and is not permitted to access this feature.", Unauthorized),
+        ("To protect our users this account is temporarily locked.", Unauthorized),
+        ("Your client app is not configured with the appropriate oauth1 app permissions.", Unauthorized),
+    ],
+)
+def test_a_refused_reply_is_told_from_a_refused_account(detail: str, error: type[PublishError]) -> None:
+    body = json.dumps(problem(detail)).encode()
+    url, thread = answering((403, body), (403, body))
+    with pytest.raises(error) as caught:
+        publish(url, Message("part two"), reply_to="77")
+    assert type(caught.value) is error
+    with pytest.raises(Unauthorized):  # what is no reply was refused for another reason
+        publish(url, Message("part one"))
+    thread.join(5)
+
+
+def test_a_picture_that_the_post_needs_says_what_became_of_it(sandbox: Sandbox) -> None:
+    required = Picture(PICTURE.content, PICTURE.media_type, PICTURE.alt_text, required=True)
+    url, thread = answering((500, b"{}"), (429, b"{}"), (401, b"{}"))
+    with pytest.raises(Unavailable, match="the picture was not taken"):
+        publish(url, Message("a", picture=required))
+    with pytest.raises(RateLimited):
+        publish(url, Message("b", picture=required))
+    with pytest.raises(Unauthorized):
+        publish(url, Message("c", picture=required))
+    thread.join(5)
+    assert sandbox.world.tweets == []
+
+
+@pytest.mark.parametrize(
+    "upload",
+    [(500, b"{}"), (400, b"{}"), (200, b"{}"), (200, b"no json"), (200, b'{"data":{"id":"5","processing_info":{"state":"failed"}}}')],
+)  # fmt: skip
+def test_a_post_goes_without_a_picture_that_it_does_not_need(upload: tuple[int, bytes]) -> None:
+    url, thread = answering(upload, (201, b'{"data":{"id":"78","text":"x"}}'))
+    assert publish(url, Message("a", picture=PICTURE)).id == "78"
+    thread.join(5)

@@ -61,7 +61,7 @@ def sentence_ends(text: str) -> list[int]:
 def cut(text: str, most: int, measure: Measure = len) -> str:
     """The beginning of the text that measures at most ``most``.
 
-    Ends after a sentence where that keeps at least half the room, else after a clause that keeps two thirds of it, else
+    Ends after a sentence where that keeps two fifths of the room, else after a clause that keeps two thirds of it, else
     after a word, with an ellipsis that is counted. A word is cut only where its script sets no spaces or where it is a
     monster, and then between two characters, never inside one, an address or a formula. Gives "" where nothing fits. A
     text that fits comes back as it is.
@@ -120,7 +120,7 @@ def _head(text: str, most: int, measure: Measure) -> tuple[str, int]:
     room = _room(text, most, measure)
     for end in reversed(sentence_ends(text[: room + 2])):
         if end <= room and measure(text[:end]) <= most:
-            if measure(text[:end]) * 2 >= most:
+            if measure(text[:end]) * 5 >= most * 2:
                 return text[:end], end
             break
     most_before = most - measure(ELLIPSIS)

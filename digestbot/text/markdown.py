@@ -74,6 +74,7 @@ class _Gatherer:
         self.links = 0  # and pictures
         self.words: set[str] = set()  # outside of them
         self.inside = 0
+        self.after_display = False
 
     def content(self, what: str, value: str) -> None:
         """What stands between tags."""
@@ -111,6 +112,9 @@ class _Gatherer:
         self.pieces.append(_GONE)
 
     def text(self, text: str) -> None:
+        if self.after_display and text.lstrip()[:1].isupper():
+            self.pieces.append(".")  # a displayed formula ends the sentence before it by its place
+        self.after_display = self.after_display and not text.strip()
         self.pieces.append(text.replace(UNBROKEN, " "))
         self.formula = self.formula and not text.strip()
         if not self.inside:
@@ -123,7 +127,9 @@ class _Gatherer:
             self.pieces.append(chr(FORMULA + len(self.formulas)))
             self.formulas.append((formula, displayed))
         else:
-            self.pieces.append(to_unicode(formula))
+            text = to_unicode(formula)
+            self.pieces.append(text)
+            self.after_display = displayed and text[-1:] not in ".,;:!?"
         self.formula = self.formula and displayed
         self.words.add(formula)
         return None

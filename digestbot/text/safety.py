@@ -128,4 +128,8 @@ def ascii_link(link: str, parameters: dict[str, str] | None = None) -> str:
     safe = "/?&=:+%-_.~,;@"
     query = [quote(parts.query, safe)] if parts.query else []
     query += [f"{quote(name, '')}={quote(value, '')}" for name, value in (parameters or {}).items()]
-    return urlunsplit((parts.scheme, host, quote(parts.path, safe), "&".join(query), quote(parts.fragment, safe)))
+    address = urlunsplit((parts.scheme, host, quote(parts.path, safe), "&".join(query), quote(parts.fragment, safe)))
+    last = address[-1:]
+    if last.isalnum() or last in "=_#/+-":
+        return address
+    return f"{address[:-1]}%{ord(last):02X}"  # X would take it for the end of a sentence

@@ -1,0 +1,305 @@
+"""Cards, images from the text, and getting them onto both platforms."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Clock, Feed, make_summary
+from PIL import Image as Pillow
+
+from digestbot import cards
+from digestbot.cards import CardMaker
+from digestbot.errors import PictureError
+from digestbot.ledger import views
+from digestbot.model import Image, Paper, Picture, Platform, PostStatus, Summary
+from digestbot.sandbox import Answer, Sandbox
+from digestbot.service import Service
+from digestbot.service.picturing import Picturer, _reencoded
+
+Make = Callable[..., Service]
+MAKER = CardMaker()
+BODY = r"""# Idea
+
+Adam keeps averages of the gradient, $m_t = \beta_1 m_{t-1} + (1-\beta_1) g_t$, and steps by
+$$\theta_t = \theta_{t-1} - \alpha \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon}$$ It needs little memory.
+
+* invariant to rescaling
+"""
+
+
+def summary(**fields: Any) -> Summary:
+    paper = Paper(
+        "journals/corr/1412.6980",
+        "Adam: A Method for Stochastic Optimization",
+        authors=("Diederik P. Kingma", "Jimmy Ba"),
+        venue="ICLR",
+        year=2015,
+    )
+    return make_summary(1, **({"paper": paper, "body": BODY} | fields))
+
+
+def size(picture: Picture) -> tuple[int, int]:
+    with Pillow.open(io.BytesIO(picture.content)) as image:
+        assert image.format == "PNG"
+        return image.size
+
+
+# ---- cards
+
+
+@pytest.mark.parametrize(("platform", "pixels"), [(Platform.TWITTER, (1200, 675)), (Platform.FACEBOOK, (1200, 630))])
+def test_a_card_and_what_it_says(platform: Platform, pixels: tuple[int, int]) -> None:
+    picture = MAKER.make(summary(), platform)
+    assert size(picture) == pixels
+    assert picture.alt_text == (
+        "Adam: A Method for Stochastic Optimization. Kingma and Ba · ICLR, 2015. Summary by Reader 1. "
+        "Adam keeps averages of the gradient, mₜ = β₁ mₜ₋₁ + (1 - β₁) gₜ, and steps by "
+        "θₜ = θₜ₋₁ - α m̂ₜ/(√v̂ₜ + ϵ) It needs little memory. • invariant to rescaling"
+    )
+    assert MAKER.make(summary(), platform).content == picture.content
+
+
+def test_what_does_not_fit_is_neither_shown_nor_said() -> None:
+    body = " ".join(f"Sentence number {number} says one more thing about the model at length." for number in range(40))
+    alt = MAKER.make(summary(body=body), Platform.TWITTER).alt_text
+    assert "Sentence number 3 " in alt
+    assert "Sentence number 20 " not in alt
+    assert len(alt) <= 1000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "$\\badmacro{x} \\frac{$ is broken, $#read(\"/etc/passwd\")$ is hostile, $x_1$ is well.",
+        r"$\text{#sys.inputs}$ and $\mathrm{#panic()}$ and `#eval` #x @y *z* $$\href{http://x}{y}$$",
+        "$" + "{" * 200 + "x" + "}" * 200 + "$ is deep",
+        "$" + r"\frac{1}{" * 60 + "x" + "}" * 60 + "$ is deep too",
+        "$" + "x^" * 900 + "2$ is long",
+        "Great 🎉🔥 work 👨\u200d👩\u200d👧!",
+        "word" * 400,
+        "Ünïcödé ∀x∈ℝ: ⌈x⌉ ≥ 0, κόσμε, мир; “quotes” – dashes.",
+        "\\begin{cases} a \\\\ b \\end{cases} $$\\begin{cases} x & y \\\\ 1 & 2 \\end{cases}$$ $\\undefined$ $\\mathbb{1}$",
+    ],
+)  # fmt: skip
+def test_whatever_a_text_holds_makes_a_card(body: str) -> None:
+    assert size(MAKER.make(summary(body=body), Platform.TWITTER)) == (1200, 675)
+
+
+def test_a_formula_that_cannot_be_set_is_set_as_text() -> None:
+    maker = CardMaker()
+    with_bad = maker.make(summary(body=r"So $\undefinedmacro_1$ and $x_2$."), Platform.TWITTER)
+    assert "undefinedmacro₁ and x₂" in with_bad.alt_text
+
+
+def test_a_card_that_lacks_a_glyph_is_not_made() -> None:
+    with pytest.raises(PictureError, match="could not be displayed"):
+        MAKER.make(summary(body="In hieroglyphs: \U00013080\U00013081."), Platform.TWITTER)
+
+
+def test_an_operators_template(tmp_path: Path) -> None:
+    own = tmp_path / "own.typ"
+    own.write_text(
+        "#let card = json(bytes(sys.inputs.card))\n#set document(title: card.title)\n"
+        "#set page(width: card.width * 1pt, height: card.height * 1pt)\n#card.title\n#metadata(0) <shown>"
+    )
+    assert size(CardMaker(own).make(summary(), Platform.TWITTER)) == (1200, 675)
+    own.write_text("#nothing")
+    with pytest.raises(PictureError, match=r"own\.typ: unknown variable: nothing"):
+        CardMaker(own).make(summary(), Platform.TWITTER)
+    with pytest.raises(PictureError, match="no such template"):
+        CardMaker(tmp_path / "missing.typ").make(summary(), Platform.TWITTER)
+
+
+def test_without_the_typesetter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cards, "find_spec", lambda name: None)
+    with pytest.raises(PictureError, match=r"pip install 'digestbot\[cards\]'"):
+        CardMaker().make(summary(), Platform.TWITTER)
+
+
+# ---- images from the text
+
+
+def png(width: int = 60, height: int = 40, mode: str = "RGB", **more: Any) -> bytes:
+    out = io.BytesIO()
+    Pillow.new(mode, (width, height), "red").save(out, more.pop("format", "PNG"), **more)
+    return out.getvalue()
+
+
+def test_an_image_is_written_anew_without_what_it_said_of_itself() -> None:
+    from PIL.PngImagePlugin import PngInfo
+
+    about = PngInfo()
+    about.add_text("Author", "somebody at home")
+    exif = Pillow.Exif()
+    exif[0x010E] = "somebody at home"
+    for content in (png(pnginfo=about, exif=exif), png(format="JPEG", exif=exif), png(mode="RGBA"), png(format="WEBP")):
+        clean, media_type = _reencoded(content)
+        assert b"somebody" not in clean
+        assert media_type == "image/png"
+        with Pillow.open(io.BytesIO(clean)) as image:
+            assert image.size == (60, 40)
+            assert not image.getexif()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "cannot be read"),
+        (b"<html>no image</html>", "cannot be read"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "cannot be read"),
+        (png()[:60], "cannot be read"),
+        (png(9000, 5000), "pixels"),
+    ],
+)
+def test_what_is_no_image_is_refused(content: bytes, words: str) -> None:
+    with pytest.raises(PictureError, match=words):
+        _reencoded(content)
+
+
+def test_a_large_image_is_made_smaller() -> None:
+    clean, _ = _reencoded(png(5000, 1000))
+    with Pillow.open(io.BytesIO(clean)) as image:
+        assert image.size == (2048, 410)
+
+
+def test_a_strangers_image_is_not_fetched_from_a_private_network(make_service: Make, sandbox: Sandbox) -> None:
+    service = make_service()  # whose source may be at a private address
+    shown = summary(body=f"![a plot]({sandbox.url}/plot.png)")
+    with pytest.raises(PictureError, match="private address"):
+        service.picturer.picture(Image.FIRST_IMAGE, "x", shown)
+    with pytest.raises(PictureError, match="no web address"):
+        service.picturer.picture(Image.FIRST_IMAGE, "x", summary(body="![x](data:image/png;base64,AAAA)"))
+    assert service.picturer.picture(Image.FIRST_IMAGE, "x", summary(body="no picture")) is None
+
+
+def test_the_first_image_with_its_words(make_service: Make, sandbox: Sandbox) -> None:
+    sandbox.documents["/plot.png"] = lambda _: Answer(200, png(), content_type="image/png")
+    picturer = Picturer(make_service().config, allow_private=True)
+    body = f"Text. ![the *loss* curve]({sandbox.url}/plot.png) ![]({sandbox.url}/second.png)"
+    picture = picturer.picture(Image.FIRST_IMAGE, "x", summary(body=body))
+    assert picture is not None
+    assert picture.alt_text == "the loss curve"
+    assert size(picture) == (60, 40)
+    relative = summary(body="![](/plot.png)", link=f"{sandbox.url}/paper?x#y")
+    picture = picturer.picture(Image.FIRST_IMAGE, "x", relative)
+    assert picture is not None
+    assert picture.alt_text == "A figure from a summary of Adam: A Method for Stochastic Optimization"
+    with pytest.raises(PictureError, match="404"):
+        picturer.picture(Image.FIRST_IMAGE, "x", summary(body=f"![]({sandbox.url}/no.png)"))
+
+
+# ---- published
+
+
+def run(service: Service, clock: Clock) -> None:
+    service.tick()
+    clock.forward(hours=1)
+    service.tick()
+
+
+def test_a_card_goes_with_the_post_on_both_platforms(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    feed.add(1, body=BODY)
+    service = make_service(image="card")
+    run(service, clock)
+    (tweet,), (post,) = sandbox.world.tweets, sandbox.world.page_posts
+    for shown, pixels in ((tweet, (1200, 675)), (post, (1200, 630))):
+        (media,) = shown.media
+        picture = sandbox.world.pictures[media]
+        assert picture.alt_text.startswith("Paper Number 1. Summary by Reader 1. Adam keeps averages")
+        assert size(Picture(picture.content, picture.content_type, "")) == pixels
+    assert post.link is None  # the picture stands in its place; the text has the address
+    with service.ledger.read() as tx:
+        x, page = views.post_rows(tx)
+    assert (x.cost, page.cost) == (205_000, 0)
+    assert x.picture is not None
+    assert x.picture.startswith("Paper Number 1")
+
+
+def test_a_thread_has_its_card_at_the_first_part(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    feed.add(1, body="Much is said here, and at some length. " * 30)
+    run(make_service(image="card", shape="thread", channels=["x"]), clock)
+    assert [len(tweet.media) for tweet in sandbox.world.tweets] == [1] + [0] * (len(sandbox.world.tweets) - 1)
+
+
+def test_a_lost_answer_is_found_though_the_platform_adds_the_pictures_address(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    feed.add(1, body=BODY)
+    service = make_service(image="card", link="none", channels=["x"])
+    service.tick()
+    clock.forward(hours=1)
+    sandbox.faults.add("drop-after")
+    sandbox.faults.after(2)  # the upload and its alt text
+    service.tick()
+    clock.forward(minutes=1)
+    service.tick()
+    with service.ledger.read() as tx:
+        assert [row.status for row in views.post_rows(tx)] == [PostStatus.PUBLISHED]
+    assert len(sandbox.world.tweets) == 1
+
+
+@pytest.mark.parametrize("channel", ["x", "page"])
+def test_a_picture_that_is_refused_is_left_out_or_holds_the_post(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, channel: str
+) -> None:
+    feed.add(1, body=BODY)
+    sandbox.faults.refuse_pictures = True
+    run(make_service(image="card", channels=[channel]), clock)
+    timeline = sandbox.world.tweets if channel == "x" else sandbox.world.page_posts
+    (shown,) = timeline
+    assert shown.media == []
+    feed.add(2, body=BODY)
+    held = make_service(image="card", image_failure="hold", channels=[channel])
+    clock.forward(hours=4)
+    held.tick()
+    assert len(timeline) == 1
+    with held.ledger.read() as tx:
+        row = views.post_rows(tx)[-1]
+        assert row.status is PostStatus.PENDING
+        assert "the picture was not taken" in str(row.error)
+    sandbox.faults.refuse_pictures = False
+    clock.forward(hours=1)
+    held.tick()
+    assert len(timeline) == 2
+    assert len(timeline[1].media) == 1
+
+
+def test_a_picture_that_cannot_be_made_is_left_out_or_keeps_the_slot_due(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed.add(1, body="In hieroglyphs: \U00013080\U00013081.")
+    held = make_service(image="card", image_failure="hold", channels=["x"])
+    held.tick()
+    clock.forward(hours=1)
+    report = held.tick()
+    assert sandbox.world.tweets == []
+    assert "nothing was made, the slot stays due" in str(report.troubles)
+    make_service(image="card", channels=["x"]).tick()
+    (tweet,) = sandbox.world.tweets
+    assert tweet.media == []
+    assert "goes without its picture" in caplog.text
+
+
+def test_the_ledger_forgets_a_picture_once_it_is_published(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    import sqlalchemy as sa
+
+    from digestbot.schema import pictures
+
+    feed.add(1, body=BODY)
+    service = make_service(image="card", channels=["x"])
+    run(service, clock)
+    with service.ledger.read() as tx:
+        (row,) = tx.execute(sa.select(pictures)).all()
+    assert row.content is None
+    assert row.alt_text.startswith("Paper Number 1")
