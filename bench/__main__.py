@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from bench import database, intake, memory, polls, publishing, regenerated, startup
+from bench import database, intake, memory, polls, posts, publishing, regenerated, startup
 
 ALL = {
     "startup": startup.main,
@@ -13,6 +13,7 @@ ALL = {
     "polls": polls.main,
     "publish": publishing.main,
     "memory": memory.main,
+    "posts": posts.main,
 }
 STORES: dict[str, Callable[..., None]] = {"regenerated": regenerated.main, "database": database.main}  # minutes each
 
