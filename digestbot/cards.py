@@ -157,7 +157,7 @@ def available() -> bool:
 
 def _sentences(body: str, formulas: list[tuple[str, bool]]) -> list[tuple[str, str]]:
     """The prose of a summary's text, sentence by sentence, with marks where formulas are. Each begins a paragraph or a
-    list item, or goes on ("paragraph", "item", "same")."""
+    list item, or goes on, after a space or in a script that sets none ("paragraph", "item", "same", "close")."""
     found: list[tuple[str, str]] = []
     for block in blocks(body, formulas):
         if block.kind == "heading":
@@ -168,7 +168,7 @@ def _sentences(body: str, formulas: list[tuple[str, bool]]) -> list[tuple[str, s
         for end in [*sentence_ends(text), len(text)]:
             if re.search(r"[^\W\d]|" + _MARK.pattern, text[start:end]):
                 found.append((kind, cut(text[start:end].strip(), MOST_SENTENCE)))
-                kind, start = "same", end
+                kind, start = "same" if text[end : end + 1].isspace() else "close", end
         if len(found) >= MOST_SENTENCES:
             break
     return found[:MOST_SENTENCES]

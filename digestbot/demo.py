@@ -15,6 +15,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from digestbot import config as configuration
+from digestbot.cards import available
 from digestbot.errors import LedgerError
 from digestbot.ledger import Ledger, views
 from digestbot.model import PostRow
@@ -123,6 +124,7 @@ def _settings(url: str) -> configuration.Config:
                     "schedule": SCHEDULE,
                     "min_votes": 2,
                     "backlog": "all",
+                    "image": "card" if available() else "none",
                 }
             },
         }

@@ -160,6 +160,9 @@ def test_a_first_ledger_with_all_that_it_holds_is_brought_up_to_date(database_ur
             Receipt("77", "https://x.com/77"),
         )
         assert len(views.history(tx, 1)[0]) == 1
+        assert row.cost == 0
+        assert tx.execute(sa.select(schema.post_summaries)).all() == [(1, 1)]
+        assert tx.scalar(sa.select(schema.editions.c.shape)) == "single"
         assert dict(tx.execute(sa.select(schema.paper_keys.c.key, schema.paper_keys.c.paper_id)).all()) == {
             "conf/a": 1,
             "conf/b": 2,

@@ -136,9 +136,7 @@ def test_pictures(sandbox: Sandbox) -> None:
 
 def test_big_pictures_in_pieces(sandbox: Sandbox) -> None:
     x = client(sandbox)
-    start = x.request(
-        "POST", "/2/media/upload/initialize", json={"total_bytes": 4}, user_auth=True
-    )
+    start = x.request("POST", "/2/media/upload/initialize", json={"total_bytes": 4}, user_auth=True)
     id_ = start.json()["data"]["id"]
     piece = {"media": base64.b64encode(b"\x89PNG").decode(), "segment_index": 0}
     x.request("POST", f"/2/media/upload/{id_}/append", json=piece, user_auth=True)

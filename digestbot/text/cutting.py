@@ -87,7 +87,7 @@ def split(text: str, room: int, measure: Measure, *, first: int, whole: bool = F
         if not head and whole:
             head, end = _paragraphs(rest, most, measure, 1)
         if not head:
-            head, end = _head(rest, most, measure)
+            head, end = _head(rest, most, measure, 4)  # rather a short part than a broken sentence
         if not head:  # a formula or an address that no part holds
             end = _next_gap(rest)
         else:
@@ -112,15 +112,16 @@ def _paragraphs(text: str, most: int, measure: Measure, least: int) -> tuple[str
 def _is_heading(text: str) -> bool:
     """Whether the last paragraph is one short line without an end: what it announces comes after it."""
     last = text.rpartition("\n\n")[2]
-    return "\n" not in last and last != text and len(last) < 60 and not _STOP.search(last[-2:])
+    return not ("\n" in last or UNBROKEN in last or last == text or len(last) >= 60 or _STOP.search(last[-2:]))
 
 
-def _head(text: str, most: int, measure: Measure) -> tuple[str, int]:
-    """The beginning of a text that is too long, and how much of the text that is."""
+def _head(text: str, most: int, measure: Measure, parts: float = 2.5) -> tuple[str, int]:
+    """The beginning of a text that is too long, and how much of the text that is. A sentence's end has to keep one of
+    so many parts of the room."""
     room = _room(text, most, measure)
     for end in reversed(sentence_ends(text[: room + 2])):
         if end <= room and measure(text[:end]) <= most:
-            if measure(text[:end]) * 5 >= most * 2:
+            if measure(text[:end]) * parts >= most:
                 return text[:end], end
             break
     most_before = most - measure(ELLIPSIS)
