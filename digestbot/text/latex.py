@@ -1,5 +1,5 @@
-"""LaTeX to Unicode. What a sign is called is pylatexenc's to know; how a formula is laid out on one line is ours:
-scripts, fractions, spacing, environments, and a readable way to say what Unicode has no sign for.
+"""LaTeX to Unicode. What a sign is called is pylatexenc's to know; how a formula reads on one line is ours: fractions,
+environments, and (in `layout`) scripts, spacing, and a readable way to say what Unicode has no sign for.
 """
 
 from __future__ import annotations
@@ -8,23 +8,13 @@ import logging
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 
+from digestbot.text.layout import Atom, accented, grouped, joined, kind_of, kind_of_sign, lowered, raised
 from digestbot.text.safety import UNBROKEN
-from digestbot.text.signs import (
-    ACCENTS,
-    BINARY,
-    CLOSING,
-    FONTS,
-    FUNCTIONS,
-    OPENING,
-    OWN,
-    RELATIONS,
-    SUBSCRIPT,
-    SUPERSCRIPT,
-)
+from digestbot.text.signs import ACCENTS, FONTS, FUNCTIONS, OWN
 
 DEEPEST = 80  # groups and macros within each other: what comes after is left out
 LONGEST = 4000  # characters of a formula that are read
@@ -51,27 +41,9 @@ _SPACES = frozenset((",", ":", ";", ">", " ", "\n", "quad", "qquad", "enspace", 
 _FRACTIONS = frozenset(("frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac", "flatfrac"))
 _BRACKETS = {"pmatrix": "()", "bmatrix": "[]", "matrix": "[]", "smallmatrix": "[]", "vmatrix": "||", "Vmatrix": "‖‖",
              "Bmatrix": "[]", "array": "[]"}  # fmt: skip
-_BIG = frozenset("∑∏∐∫∬∭∮⋃⋂⨁⨂⋁⋀")
 _SCRIPTS = frozenset("_^'’")
-_NO_LEFT = frozenset(("open", "rel", "bin", "punct", "op"))  # after these a sign has nothing to its left
-_DIFFERENTIAL = frozenset("d∂δΔ∇")
 _LEFT_OVER = re.compile(r"[\\{}]|\$(?!\d)")
-_LOOSE = re.compile(rf"(?<!\w){UNBROKEN}|{UNBROKEN}(?!\w)")
 _CONDITION = re.compile(r"(?:if|for|when|where|otherwise|else|with|and|on)\b")
-
-
-@dataclass(frozen=True, slots=True)
-class _Atom:
-    """A piece of a formula: what it looks like, and how it stands to its neighbours.
-
-    ``kind``: ord, word, op (log, max, ∑), bin, rel, open, close, punct, space, frac. ``blank``: the source has a blank
-    before it. ``spilled``: it ends in a script that Unicode has no sign for.
-    """
-
-    text: str
-    kind: str = "ord"
-    blank: bool = False
-    spilled: bool = False
 
 
 class _Reader:
@@ -96,9 +68,9 @@ class _Reader:
         self.at += 1 + self._blank()
         return token
 
-    def group(self, *ends: str) -> list[_Atom]:
+    def group(self, *ends: str) -> list[Atom]:
         """The atoms up to one of these tokens (which is taken), or to the end."""
-        atoms: list[_Atom] = []
+        atoms: list[Atom] = []
         font: Callable[[str], str] | None = None
         self.depth += 1
         while True:
@@ -121,7 +93,7 @@ class _Reader:
                 found[0] = replace(found[0], blank=True)
             atoms += found
 
-    def argument(self) -> list[_Atom]:
+    def argument(self) -> list[Atom]:
         """The next group, or the one token that stands for it."""
         if self.depth > DEEPEST:
             self.at = len(self.tokens)
@@ -149,14 +121,14 @@ class _Reader:
             pieces.append(token)
         return "".join(pieces)
 
-    def option(self) -> list[_Atom]:
+    def option(self) -> list[Atom]:
         """What stands in [...] after a macro."""
         if self.peek() == "[":
             self.take()
             return self.group("]")
         return []
 
-    def atom(self) -> list[_Atom]:
+    def atom(self) -> list[Atom]:
         """What the next token begins."""
         if self.depth > DEEPEST:
             self.at = len(self.tokens)
@@ -166,33 +138,33 @@ class _Reader:
         self.depth -= 1
         return found
 
-    def _begun(self, token: str) -> list[_Atom]:
+    def _begun(self, token: str) -> list[Atom]:
         if token == "{":
             inner = self.group("}")
-            return [_Atom(joined(inner), _kind_of(inner), spilled=inner[-1].spilled)] if inner else []
+            return [Atom(joined(inner), kind_of(inner), spilled=inner[-1].spilled)] if inner else []
         if token.startswith("\\") and len(token) > 1:
             return self._macro(token[1:])
         if token in ("}", "$", "&", "\\", ""):
             return []
         if token == "~":
-            return [_Atom(UNBROKEN, "space")]
+            return [Atom(UNBROKEN, "space")]
         if token in ("-", "−"):
-            return [_Atom("-", "bin")]
+            return [Atom("-", "bin")]
         if token == ":" and self.tokens[self.at : self.at + 1] == ["="]:
             self.take()
-            return [_Atom(":=", "rel")]
-        return [_Atom(token, _kind(token))]
+            return [Atom(":=", "rel")]
+        return [Atom(token, kind_of_sign(token))]
 
-    def _macro(self, name: str) -> list[_Atom]:  # noqa: C901 - one case a macro, each a line or two
+    def _macro(self, name: str) -> list[Atom]:  # noqa: C901 - one case a macro, each a line or two
         if name in _SPACES:
-            return [_Atom(UNBROKEN, "space")]
+            return [Atom(UNBROKEN, "space")]
         if name in _IGNORED:
             if self.peek() == "." and name in ("left", "right"):
                 self.take()
             return []
         if name == "\\":
             self.option()
-            return [_Atom(";", "punct")]
+            return [Atom(";", "punct")]
         if name in _TEXT_MACROS:
             return self._text(name)
         if name in _TRANSPARENT:
@@ -206,38 +178,38 @@ class _Reader:
                 self.raw()
             return []
         if name in FONTS:
-            return [_Atom("".join(map(FONTS[name], joined(self.argument()))))]
+            return [Atom("".join(map(FONTS[name], joined(self.argument()))))]
         if name in ACCENTS:
-            return [_Atom(_accented(joined(self.argument()), ACCENTS[name]))]
+            return [Atom(accented(joined(self.argument()), ACCENTS[name]))]
         if name in _FRACTIONS:
-            over, under = _grouped(self.argument(), below=False), _grouped(self.argument(), below=True)
-            return [_Atom(f"{over}/{under}", "frac")] if over and under else [_Atom(over or under)]
+            over, under = grouped(self.argument(), below=False), grouped(self.argument(), below=True)
+            return [Atom(f"{over}/{under}", "frac")] if over and under else [Atom(over or under)]
         if name in FUNCTIONS:
-            return [_Atom(FUNCTIONS[name], "op")]
+            return [Atom(FUNCTIONS[name], "op")]
         match name:
             case "sqrt":
                 degree = joined(self.option())
-                return [_Atom((_raised(degree)[0] if degree else "") + "√" + _grouped(self.argument(), below=True))]
+                return [Atom((raised(degree)[0] if degree else "") + "√" + grouped(self.argument(), below=True))]
             case "binom" | "dbinom" | "tbinom":
-                return [_Atom(f"({joined(self.argument())}{UNBROKEN}choose{UNBROKEN}{joined(self.argument())})")]
+                return [Atom(f"({joined(self.argument())}{UNBROKEN}choose{UNBROKEN}{joined(self.argument())})")]
             case "overset" | "stackrel":
                 above, base = joined(self.argument()), self.argument()
                 if above == "def" and joined(base) == "=":
-                    return [_Atom("≝", "rel")]
-                return [replace(base[0], text=joined(base) + _raised(above)[0])] if base else []
+                    return [Atom("≝", "rel")]
+                return [replace(base[0], text=joined(base) + raised(above)[0])] if base else []
             case "underset":
                 below, base = joined(self.argument()), self.argument()
-                return [replace(base[-1], text=joined(base) + _lowered(below)[0])] if base else []
+                return [replace(base[-1], text=joined(base) + lowered(below)[0])] if base else []
             case "substack":
-                return [_Atom(joined(self.argument()).replace(";", ","))]
+                return [Atom(joined(self.argument()).replace(";", ","))]
             case "pmod" | "pod":
-                return [_Atom(UNBROKEN, "space"), _Atom(f"(mod{UNBROKEN}{joined(self.argument())})")]
+                return [Atom(UNBROKEN, "space"), Atom(f"(mod{UNBROKEN}{joined(self.argument())})")]
             case "mid":
-                return [_Atom("|", "rel")]
+                return [Atom("|", "rel")]
             case "bmod" | "mod":
-                return [_Atom("mod", "rel")]
+                return [Atom("mod", "rel")]
             case "tag" | "tag*":
-                return [_Atom(UNBROKEN, "space"), _Atom(f"({self.raw()})")]
+                return [Atom(UNBROKEN, "space"), Atom(f"({self.raw()})")]
             case "not":
                 return [replace(one, text=unicodedata.normalize("NFC", one.text + "\u0338")) for one in self.atom()[:1]]
             case "begin":
@@ -248,31 +220,31 @@ class _Reader:
         if name.startswith("x") and name.endswith("arrow"):
             self.option()
             self.argument()
-            return [_Atom("←" if "left" in name else "→", "rel")]
+            return [Atom("←" if "left" in name else "→", "rel")]
         return self._sign(name)
 
-    def _sign(self, name: str) -> list[_Atom]:
+    def _sign(self, name: str) -> list[Atom]:
         sign = OWN.get(name) or _known(name)
         if sign is not None:
-            return [_Atom(sign, _kind(sign))] if sign else []
+            return [Atom(sign, kind_of_sign(sign))] if sign else []
         if len(name) == 1 or self.peek() == "{":  # a macro of the writer's own that gives its argument a style
-            return [] if not name.isalpha() or self.peek() == "{" else [_Atom(name)]
-        return [_Atom(name.rstrip("*"), "op")]
+            return [] if not name.isalpha() or self.peek() == "{" else [Atom(name)]
+        return [Atom(name.rstrip("*"), "op")]
 
-    def _text(self, name: str) -> list[_Atom]:
+    def _text(self, name: str) -> list[Atom]:
         raw = self.raw()
         if name.startswith(("operatorname", "mathop", "mathrm")) or "\\" in raw or "$" in raw:
             inner = re.sub(r"(?<=\w) (?=\w)", "~", raw) if name.startswith("text") else raw
             found = joined(_Reader(inner, self.depth).group())
-            return [_Atom(found, "op" if len(found) > 1 and found[:1].isalpha() else "ord")] if found else []
+            return [Atom(found, "op" if len(found) > 1 and found[:1].isalpha() else "ord")] if found else []
         found = re.sub(r"[{}_^]", "", raw)
-        return [_Atom(re.sub(r"\s+", UNBROKEN, found), "word")] if found.strip() else [_Atom(UNBROKEN, "space")]
+        return [Atom(re.sub(r"\s+", UNBROKEN, found), "word")] if found.strip() else [Atom(UNBROKEN, "space")]
 
-    def _environment(self, name: str) -> list[_Atom]:
+    def _environment(self, name: str) -> list[Atom]:
         plain = name.rstrip("*")
         if plain == "array" or plain == "alignat":
             self.raw()
-        rows: list[list[list[_Atom]]] = [[]]
+        rows: list[list[list[Atom]]] = [[]]
         while True:
             atoms = self.group("&", "\\\\", "\\end", "\\cr")
             ended = self.tokens[self.at - 1] if self.at <= len(self.tokens) else ""
@@ -286,18 +258,18 @@ class _Reader:
         lines = [cells for cells in rows if any(cells)]
         gap = f";{UNBROKEN}"
         if plain in ("cases", "dcases", "rcases"):
-            return [_Atom(gap.join(_case([joined(cell) for cell in cells]) for cells in lines))]
+            return [Atom(gap.join(_case([joined(cell) for cell in cells]) for cells in lines))]
         if plain in _BRACKETS:
             left, right = tuple(_BRACKETS[plain])
             return [
-                _Atom(left + gap.join(UNBROKEN.join(joined(cell) for cell in cells if cell) for cells in lines) + right)
+                Atom(left + gap.join(UNBROKEN.join(joined(cell) for cell in cells if cell) for cells in lines) + right)
             ]
-        return [_Atom(gap.join(joined([atom for cell in cells for atom in cell]) for cells in lines))]
+        return [Atom(gap.join(joined([atom for cell in cells for atom in cell]) for cells in lines))]
 
-    def _script(self, atoms: list[_Atom]) -> None:
+    def _script(self, atoms: list[Atom]) -> None:
         """Below and above the last atom; both at once stand in that order, whichever was written first."""
-        below: list[_Atom] = []
-        above: list[_Atom] = []
+        below: list[Atom] = []
+        above: list[Atom] = []
         primes = ""
         while (sign := self.peek()) in _SCRIPTS:
             self.take()
@@ -307,9 +279,9 @@ class _Reader:
                 below += self.argument()
             else:
                 above += self.argument()
-        base = atoms.pop() if atoms and atoms[-1].kind not in ("space", "bin", "rel", "punct", "open") else _Atom("")
-        low, low_spilled = _lowered(joined(below))
-        high, high_spilled = _raised(joined(above))
+        base = atoms.pop() if atoms and atoms[-1].kind not in ("space", "bin", "rel", "punct", "open") else Atom("")
+        low, low_spilled = lowered(joined(below))
+        high, high_spilled = raised(joined(above))
         text = base.text + low + primes + high
         if base.kind == "frac" and (low or high):
             text = f"({base.text}){low}{primes}{high}"
@@ -324,20 +296,6 @@ def _case(cells: list[str]) -> str:
     if not condition:
         return value
     return f"{value}{'' if _CONDITION.match(condition) else ','}{UNBROKEN}{condition}"
-
-
-def _kind(sign: str) -> str:
-    for kind, members in (("rel", RELATIONS), ("bin", BINARY), ("open", OPENING), ("close", CLOSING), ("op", _BIG)):
-        if sign in members:
-            return kind
-    return "punct" if sign in ",;:" else "ord"
-
-
-def _kind_of(atoms: list[_Atom]) -> str:
-    """How a group stands to its neighbours: as what it is made of, if that is one thing."""
-    if len(atoms) == 1:
-        return atoms[0].kind
-    return "op" if atoms and atoms[0].kind == "op" and all(one.kind in ("op", "space") for one in atoms) else "ord"
 
 
 @cache
@@ -355,109 +313,6 @@ def _database() -> Any:
     from pylatexenc import latex2text
 
     return latex2text.get_default_latex_context_db()
-
-
-def joined(atoms: list[_Atom]) -> str:
-    """The atoms on one line, with the spaces that make it readable."""
-    out: list[str] = []
-    before = _Atom("", "open")
-    bars = {"|": False, "‖": False}
-    for number, atom in enumerate(atoms):
-        if atom.text in bars and atom.kind == "ord":
-            after = atoms[number + 1] if number + 1 < len(atoms) else None
-            atom = _bar(atom, before, after, bars)
-        if (atom.kind == "bin" and before.kind in _NO_LEFT and atom.text in "+-±∓·*∗") or (
-            atom.kind == "rel" and before.kind == "open"
-        ):
-            atom = replace(atom, kind="sign")
-        if out and _apart(before, atom):
-            out.append(UNBROKEN)
-        out.append(atom.text)
-        before = atom
-    return re.sub(f"{UNBROKEN}+", UNBROKEN, "".join(out)).strip(UNBROKEN)
-
-
-def _bar(atom: _Atom, before: _Atom, after: _Atom | None, bars: dict[str, bool]) -> _Atom:
-    """A bar opens, closes, or stands between: p(y | x)."""
-    if bars[atom.text]:
-        bars[atom.text] = False
-        return replace(atom, kind="close")
-    if before.kind in ("open", "rel", "bin", "sign", "punct", "op", "space") or (before.kind == "frac"):
-        bars[atom.text] = True
-        return replace(atom, kind="open")
-    return replace(atom, kind="rel") if atom.blank and after is not None and after.blank else atom
-
-
-def _apart(before: _Atom, atom: _Atom) -> bool:
-    """Whether a space goes between two atoms."""
-    if "space" in (before.kind, atom.kind) or before.kind == "sign":
-        return False
-    if "rel" in (before.kind, atom.kind):
-        return True
-    if "bin" in (before.kind, atom.kind):
-        return before.kind != "open" and atom.kind not in ("close", "punct")
-    if before.kind == "punct":
-        return not (before.text == ":" and not atom.blank) and not (
-            before.text == "," and atom.text[:1].isdigit() and not atom.blank
-        )
-    if before.kind == "open" or atom.kind in ("close", "punct"):
-        return False
-    if atom.text in "∀∃":
-        return True
-    if before.kind in ("ord", "close") and atom.kind == "ord" and atom.blank and atom.text[:1] not in "!'/":
-        return len(before.text) > 1 or before.kind == "close"
-    if before.kind in ("op", "word", "frac") or before.spilled:
-        if atom.kind == "open":
-            return before.text[-1:] in _BIG or before.kind == "frac"
-        return atom.text[:1] not in "!'/"
-    if atom.kind in ("op", "word", "frac"):
-        return True
-    return before.text[-1:].isdigit() and atom.text[:1].isdigit()
-
-
-def _grouped(atoms: list[_Atom], *, below: bool) -> str:
-    """A part of a fraction, or what stands under a root: in parentheses where it would be read wrongly without."""
-    text = joined(atoms)
-    alone = len(atoms) == 1 and atoms[0].kind not in ("frac", "bin", "rel") and UNBROKEN not in text
-    product = all(one.kind == "ord" and not one.spilled and UNBROKEN not in one.text for one in atoms)
-    differential = len(atoms) == 2 and atoms[0].text[:1] in _DIFFERENTIAL and product
-    call = re.fullmatch(r"[^()]*\([^()]*\)", text) and atoms[0].kind in ("ord", "op") and len(text) < 40
-    enclosed = len(atoms) > 1 and re.fullmatch(r"\([^()]*\)|‖[^‖]*‖\S?|\|[^|]*\|", text)
-    fits = (
-        alone
-        or differential
-        or enclosed
-        or (product and not below)
-        or (call and atoms[1:2] and atoms[1].kind == "open")
-    )
-    return text if fits or not text else f"({text})"
-
-
-def _accented(text: str, mark: str) -> str:
-    if len(text) > 3 and mark not in ("\u0304", "\u0332"):
-        return text
-    mark = "\u0305" if mark == "\u0304" and len(text) > 1 else mark
-    return unicodedata.normalize("NFC", "".join(char + mark if char.isalnum() else char for char in text))
-
-
-def _raised(text: str) -> tuple[str, bool]:
-    return _scripted(text, SUPERSCRIPT, "^")
-
-
-def _lowered(text: str) -> tuple[str, bool]:
-    return _scripted(text, SUBSCRIPT, "_")
-
-
-def _scripted(text: str, table: dict[str, str], sign: str) -> tuple[str, bool]:
-    """A script in Unicode's signs, or in plain ones after ``sign``; and whether the latter."""
-    if not text:
-        return "", False
-    closed = text.replace(UNBROKEN, "")
-    if all(char in table for char in closed):
-        return "".join(table[char] for char in closed), False
-    if len(closed) == 1 or re.fullmatch(r"[A-Za-z]+|\d+(?:\.\d+)?|\([^()]*\)|\[[^\[\]]*\]|[^\W_]['*]", closed):
-        return sign + closed, True
-    return f"{sign}({_LOOSE.sub('', text)})", True
 
 
 @lru_cache(maxsize=4096)
