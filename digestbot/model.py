@@ -238,6 +238,11 @@ class PostRow:
     picture: str | None
     reply: bool
 
+    def message(self) -> Message:
+        """What it says; of its picture only the words."""
+        picture = Picture(b"", "", self.picture) if self.picture else None
+        return Message(self.text, self.link, self.reply, picture)
+
 
 @dataclass(frozen=True, slots=True)
 class Alarm:

@@ -160,6 +160,7 @@ def preview(arguments: argparse.Namespace) -> int:
                         for draft in found.drafts
                     ],
                     "cost": sum(draft.cost for draft in found.drafts) / DOLLAR,
+                    "within_budget": found.account.lets_through(sum(draft.cost for draft in found.drafts)),
                     "month": output.account_json(found.account),
                 }
             )
@@ -181,7 +182,8 @@ def preview(arguments: argparse.Namespace) -> int:
                 print("\n" + output.framed(found.sample.message, platform, found.sample.cost))
             if config.prices(channel):
                 cost = sum(draft.cost for draft in found.drafts)
-                print(f"\n{output.account_line(channel, found.account, now_())}; this edition {dollars(cost)}")
+                over = "" if found.account.lets_through(cost) else ": over the budget, it would not be sent"
+                print(f"\n{output.account_line(channel, found.account, now_())}; this edition {dollars(cost)}{over}")
             print()
     finally:
         ledger.close()
@@ -277,6 +279,7 @@ def _renders(service: Service, digest: str, channel: str) -> str:
     from digestbot.service import SAMPLE
     from digestbot.text import LIMITS
 
-    _, drafts = service.drafts(digest, channel, [SAMPLE])
+    shape = service.config.appearance(digest, channel).shape
+    _, drafts = service.drafts(digest, channel, [SAMPLE], shape)
     limit = LIMITS[service.config.platform(channel)]
     return f"renders ({limit.measure(drafts[0].message.text)} of {limit.most} characters for a sample)"

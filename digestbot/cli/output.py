@@ -135,7 +135,7 @@ def post_history(row: PostRow, attempts: list[dict[str, Any]], looks: list[dict[
     if row.error:
         print(f"  {row.error}")
     published = row.action is Action.PUBLISH and row.status is not PostStatus.DELETED
-    print("\n" + (framed(Message(row.text, row.link, row.reply), platform, row.cost) if published else f"  {row.text}"))
+    print("\n" + (framed(row.message(), platform, row.cost) if published else f"  {row.text}"))
     for attempt in attempts:
         ended = f"{attempt['finished_at']:%H:%M:%S}" if attempt["finished_at"] else "never"
         outcome = attempt["outcome"] or "no outcome was recorded"

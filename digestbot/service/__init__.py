@@ -322,7 +322,7 @@ class Service:
                 digest,
                 channel,
                 slot,
-                [Draft(Message(row.text, row.link, row.reply), cost=row.cost) for row in waiting] or drafts,
+                [Draft(row.message(), cost=row.cost) for row in waiting] or drafts,
                 other.drafts(digest, channel, [sample])[1][0] if sample else None,
                 counts,
                 account,
