@@ -27,7 +27,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A post that shows a summary which changed. ``confirmed``: the operator has allowed its deletion."""
+    """A post that shows a summary which changed. ``confirmed``: the operator has allowed its deletion. ``pictured``:
+    its picture is of that summary."""
 
     post: int
     summary: int
@@ -39,6 +40,7 @@ class Change:
     showing: str
     noted_at: datetime
     confirmed: bool = False
+    pictured: bool = False
 
 
 def shows_name(text: str, link: str | None, writer: str, handle: str | None, orcid: str | None = None) -> bool:
@@ -69,7 +71,7 @@ def reaction(
         return Action.DELETE
     if platform is Platform.TWITTER:
         return None
-    if change.kind is not Kind.EDITED and now is None:
+    if change.kind is not Kind.EDITED and (now is None or change.pictured):  # a picture cannot be edited
         return Action.DELETE
     if change.kind is Kind.UNNAMED and now is not None and now.link != change.link:
         return Action.DELETE

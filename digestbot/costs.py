@@ -31,12 +31,9 @@ class Account:
         """Whether so much more stays within the budget."""
         return self.budget is None or self.spent + cost <= self.budget
 
-    def crosses_warning(self, cost: int) -> bool:
-        """Whether so much more is what takes it to where the operator is warned."""
-        if self.budget is None or not cost:
-            return False
-        line = self.budget * WARN_AT
-        return self.spent * 100 < line <= (self.spent + cost) * 100
+    def nears_its_end(self, cost: int = 0) -> bool:
+        """Whether with so much more the operator is to be warned."""
+        return self.budget is not None and (self.spent + cost) * 100 >= self.budget * WARN_AT
 
 
 def estimate(message: Message, prices: Prices) -> int:

@@ -128,6 +128,7 @@ def matches(message: Message, seen: Sequence[Seen]) -> list[Seen]:
     if same_text:
         return same_text
     links = {comparable_link(url) for url in ([message.link] if message.link else find_urls(message.text))}
+    links = {link for link in links if re.search(r"[/?#][^/?#]", link)}  # a site's own address says nothing
     return [post for post in seen if links & {comparable_link(url) for url in post.links}]
 
 

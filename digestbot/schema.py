@@ -285,7 +285,8 @@ posts = sa.Table(
     sa.Index(None, "channel", "concluded_at"),
 )
 
-# Which summaries a post shows: all parts of a thread the same one, a part of a roundup several.
+# Which summaries a post shows: all parts of a thread the same one, a part of a roundup several. Of a deletion, those
+# that it is made for.
 post_summaries = sa.Table(
     "post_summaries",
     metadata,
@@ -294,11 +295,12 @@ post_summaries = sa.Table(
     sa.Index(None, "summary_id"),
 )
 
-# A post's picture; its content is forgotten once it is published.
+# A post's picture, and whose it is; its content is forgotten once it is published.
 pictures = sa.Table(
     "pictures",
     metadata,
     sa.Column("post_id", _Id, sa.ForeignKey(posts.c.id), primary_key=True, autoincrement=False),
+    sa.Column("summary_id", _Id, sa.ForeignKey(summaries.c.id)),
     sa.Column("content", sa.LargeBinary),
     sa.Column("media_type", sa.Text, nullable=False),
     sa.Column("alt_text", sa.Text, nullable=False),
@@ -378,7 +380,7 @@ changes = sa.Table(
     "changes",
     metadata,
     sa.Column("post_id", _Id, sa.ForeignKey(posts.c.id), primary_key=True, autoincrement=False),
-    sa.Column("summary_id", _Id, sa.ForeignKey(summaries.c.id), nullable=False),
+    sa.Column("summary_id", _Id, sa.ForeignKey(summaries.c.id), primary_key=True, autoincrement=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("noted_at", UtcTime, nullable=False),
     sa.Column("alarm_id", _Id, sa.ForeignKey(alarms.c.id)),

@@ -154,7 +154,7 @@ def test_a_pending_post_of_a_withdrawn_summary_is_not_sent(
     store.edit(KEY.format(1), 1, priv=True)
     tick(service, clock)
     with service.ledger.begin() as tx:
-        delivery.resume(tx, "x", clock())
+        delivery.resume(tx, "x")
     tick(service, clock)
     skipped = rows(service)[0]
     assert (skipped.status, skipped.error) == (PostStatus.SKIPPED, "the summary was withdrawn")
@@ -179,7 +179,7 @@ def test_an_unknown_post_of_a_withdrawn_summary_is_deleted_once_it_is_found(
     tick(service, clock)
     assert rows(service)[0].status is PostStatus.PUBLISHED  # found, and so known to be there
     with service.ledger.begin() as tx:
-        delivery.resume(tx, "x", clock())
+        delivery.resume(tx, "x")
     tick(service, clock)
     assert sandbox.world.tweets == []
 
@@ -275,7 +275,7 @@ def test_a_pending_post_is_made_anew_without_the_name(
     store.edit(KEY.format(1), 1, anon=True)
     tick(service, clock)
     with service.ledger.begin() as tx:
-        delivery.resume(tx, "x", clock())
+        delivery.resume(tx, "x")
     tick(service, clock)
     assert sandbox.world.tweets == []
     tick(service, clock, hours=4)  # the next slot
@@ -345,7 +345,7 @@ def test_each_edit_is_brought_once_and_the_newest_wins(
         PostStatus.PENDING,
     ]
     with service.ledger.begin() as tx:
-        delivery.resume(tx, "page", clock())
+        delivery.resume(tx, "page")
     tick(service, clock)
     assert "Third." in sandbox.world.page_posts[0].text
     edits = [
@@ -459,7 +459,7 @@ def test_deletions_go_before_posts(make_service: Make, store: Store, sandbox: Sa
     tick(service, clock)
     sandbox.world.calls.clear()
     with service.ledger.begin() as tx:
-        delivery.resume(tx, "x", clock())
+        delivery.resume(tx, "x")
     tick(service, clock)
     assert [call.split()[0] for call in sandbox.world.calls if "/2/tweets" in call] == ["DELETE", "POST"]
 
@@ -648,7 +648,7 @@ def paused(service: Service, clock: Clock, *channels: str) -> None:
 def resumed(service: Service, *channels: str) -> None:
     with service.ledger.begin() as tx:
         for channel in channels:
-            delivery.resume(tx, channel, service.clock())
+            delivery.resume(tx, channel)
 
 
 def test_a_post_whose_text_is_gone_is_not_sent_at_a_retry(

@@ -51,10 +51,9 @@ def test_dollars(amount: int, shown: str) -> None:
 def test_a_budget_is_kept_and_warned_of_once(spent: int, cost: int, budget: int) -> None:
     account = Account(spent, budget)
     assert account.lets_through(cost) == (spent + cost <= budget)
-    if account.crosses_warning(cost):
-        assert spent * 100 < budget * 80
-        assert not Account(spent + cost, budget).crosses_warning(cost)
+    assert account.nears_its_end(cost) == (100 * (spent + cost) >= 80 * budget)
     assert Account(spent, None).lets_through(cost)
+    assert not Account(spent, None).nears_its_end(cost)
 
 
 def test_months_are_utcs() -> None:
@@ -131,7 +130,7 @@ def test_a_budget_ends_the_months_posts_and_the_next_month_goes_on(
     with service.ledger.read() as tx:
         assert views.backlog_counts(tx, "latest", "x") == {"taken": 5, "waiting": 7}
         notes = [alarm.note for alarm in alarms.open_alarms(tx)]
-    assert notes[0] == "$0.80 of $1.00 for November 2026 are used"
+    assert notes[0] == "$1.00 of $1.00 for November 2026 are used"
     assert "nothing is posted until 01 December" in notes[1]
     clock.now = datetime(2026, 12, 1, 8, tzinfo=UTC)
     service.tick()  # makes up for the last slot that was missed

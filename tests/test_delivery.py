@@ -276,7 +276,7 @@ def test_clock_jumps_double_nothing_and_block_nothing(
     sandbox.faults.add("429", seconds=3600)
     service.tick()  # waits for an hour, by the old clock
     with service.ledger.begin() as tx:
-        delivery.resume(tx, "x", clock())
+        delivery.resume(tx, "x")
         assert delivery.claim(tx, "x", service.config.delivery.lease, clock()) is not None
     clock.now += jump
     run_for(service, clock, 60)

@@ -148,7 +148,7 @@ def resume(arguments: argparse.Namespace) -> int:
     from digestbot.ledger import delivery
 
     with existing(arguments) as (config, ledger), ledger.begin() as tx:
-        delivery.resume(tx, _channel(config, arguments.channel), now_())
+        delivery.resume(tx, _channel(config, arguments.channel))
     print(f"channel {arguments.channel} goes on")
     return OK
 

@@ -271,7 +271,7 @@ def _cross_check(raw: dict[str, Any]) -> list[str]:
         problems += [
             f"digests.{name}.on.{word}: is not among the digest's channels; add it there, or remove this"
             for word in (on if isinstance(on, dict) else {})
-            if word not in digest.get("channels", [])
+            if word not in (digest["channels"] if isinstance(digest.get("channels"), list) else [word])
         ]
         problems += _feeds_its_own_reserve(name, digest, tables["sources"])
         problems += _sections_need_a_database(name, digest, tables["sources"])

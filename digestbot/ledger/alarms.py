@@ -51,28 +51,19 @@ def open_alarms(tx: sa.Connection) -> list[Alarm]:
 
 
 def raise_once(tx: sa.Connection, kind: str, subject: str, note_: str, since: datetime, now: datetime) -> bool:
-    """Raise an alarm, unless this was done since then already; gives whether it was raised. An older one is over."""
+    """Raise an alarm, unless one is open, whose words are renewed, or the operator has given their word on one that was
+    raised since then; gives whether it was raised."""
     before = tx.execute(
-        sa.select(alarms.c.raised_at, alarms.c.decided_at)
+        sa.select(alarms.c.raised_at, alarms.c.decision)
         .where(alarms.c.kind == kind, alarms.c.subject == subject)
         .order_by(alarms.c.id.desc())
         .limit(1)
     ).first()
-    if before is not None and before.raised_at >= since:
-        return False
-    if before is not None and before.decided_at is None:
-        alarm_is_over(tx, kind, subject, now)
-    raise_alarm(tx, kind, subject, note_, now)
-    return True
-
-
-def pass_older(tx: sa.Connection, kinds: tuple[str, ...], subject: str, than: datetime, now: datetime) -> None:
-    """What these alarms warned of is over."""
-    tx.execute(
-        alarms.update()
-        .where(alarms.c.kind.in_(kinds), alarms.c.subject == subject, alarms.c.raised_at < than, OPEN_ALARM)
-        .values(decided_at=now, decision=PASSED)
-    )
+    known = before is not None and before.decision in (CONFIRMED, DISMISSED) and before.raised_at >= since
+    new = before is None or before.decision is not None
+    if not known:
+        raise_alarm(tx, kind, subject, note_, now)
+    return new and not known
 
 
 def decide(tx: sa.Connection, alarm: int, decision: str, now: datetime) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +19,7 @@ from digestbot.schema import (
     alarms,
     backlog,
     changes,
+    channels,
     editions,
     pictures,
     post_summaries,
@@ -29,6 +29,7 @@ from digestbot.schema import (
 
 BATCH = 500
 UNSENT = (PostStatus.FAILED, PostStatus.SKIPPED)
+ON_ITS_WAY = (PostStatus.PUBLISHING, PostStatus.UNKNOWN, PostStatus.QUARANTINED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,12 @@ class Difference:
 def _showing(tx: sa.Connection, summary_ids: Collection[int]) -> list[sa.Row[tuple[object, ...]]]:
     """The posts of these summaries, but for deleted ones; nobody else claims one of them before this is over."""
     query = (
-        sa.select(posts, post_summaries.c.summary_id)
+        sa.select(posts, post_summaries.c.summary_id, pictures.c.alt_text)
         .join(post_summaries, post_summaries.c.post_id == posts.c.id)
+        .outerjoin(
+            pictures,
+            sa.and_(pictures.c.post_id == posts.c.id, pictures.c.summary_id == post_summaries.c.summary_id),
+        )
         .where(
             post_summaries.c.summary_id.in_(summary_ids),
             posts.c.action == Action.PUBLISH,
@@ -69,36 +74,44 @@ def note(tx: sa.Connection, differences: Sequence[Difference], now: datetime) ->
     named_again = [one.summary for one in differences if one.named]
     _over(tx, changes.c.summary_id.in_(named_again), changes.c.kind == Kind.UNNAMED, now=now)
     found: list[tuple[int, int, Kind]] = []
-    for row in _showing(tx, [one.summary for one in differences if one.edited or one.name_gone or one.back]):
-        one = by_id[row.summary_id]
-        if _names_somebody(one, row.text, row.link):
+    rows = _showing(tx, [one.summary for one in differences if one.edited or one.name_gone or one.back])
+    # Without the part that names its writer, the others of a thread would hang in the air: they go with it.
+    naming = {(row.edition_id, row.summary_id) for row in rows if _names_somebody(by_id[row.summary_id], row)}
+    for row in rows:
+        if (row.edition_id, row.summary_id) in naming:
             found += _recall(tx, row, Kind.UNNAMED, now)
-        elif one.edited and row.status not in UNSENT:
+        elif by_id[row.summary_id].edited and row.status not in UNSENT:
             found.append((row.id, row.summary_id, Kind.EDITED))
     _record(tx, found, now)
 
 
-def _names_somebody(one: Difference, text: str, link: str | None) -> bool:
-    """Whether a post says who wrote a summary that says so no longer. Of one that was withdrawn in between, the name
-    is forgotten: what the post does not show to be anonymous, named its writer."""
+def _names_somebody(one: Difference, row: Any) -> bool:
+    """Whether a post, or its picture, says who wrote a summary that says so no longer. Of one that was withdrawn in
+    between, the name is forgotten: what the post does not show to be anonymous, named its writer."""
+    said = f"{row.text} {row.alt_text or ''}"
     if one.name_gone:
-        return shows_name(text, link, *one.name_gone)
-    return one.back and not one.named and "#anon" not in f"{text} {link or ''}" and text != REMOVED
+        return shows_name(said, row.link, *one.name_gone)
+    return one.back and not one.named and "#anon" not in f"{said} {row.link or ''}" and row.text != REMOVED
 
 
 def _recall(tx: sa.Connection, row: Any, kind: Kind, now: datetime) -> list[tuple[int, int, Kind]]:
-    """What a post says is not to be said any more: it is not sent, now or at a retry; one that is, or may be, on the
-    platform is noted."""
+    """What a post says is not to be said any more: it is not sent, now or at a retry, and forgotten where it was not;
+    one that is, or may be, on the platform is noted."""
+    updates = (posts.c.target_id == row.id, posts.c.action == Action.UPDATE, posts.c.status.not_in(ON_ITS_WAY))
     tx.execute(
         posts.update()
-        .where(posts.c.target_id == row.id, posts.c.status == PostStatus.PENDING, posts.c.action == Action.UPDATE)
-        .values(status=PostStatus.SKIPPED, error=_REASONS[kind], text=REMOVED, concluded_at=now)
+        .where(*updates, posts.c.status == PostStatus.PENDING)
+        .values(status=PostStatus.SKIPPED, error=_REASONS[kind], concluded_at=now)
     )
-    if row.status in UNSENT:
+    tx.execute(posts.update().where(*updates).values(text=REMOVED))
+    status = tx.scalar(
+        sa.select(posts.c.status).where(posts.c.id == row.id)
+    )  # another part's recall may have skipped it
+    if status == PostStatus.PENDING and drop_pending(tx, row.id, kind, now):
+        return []
+    if status in (*UNSENT, PostStatus.PENDING):
         tx.execute(posts.update().where(posts.c.id == row.id).values(text=REMOVED, link=None))
         tx.execute(pictures.delete().where(pictures.c.post_id == row.id))
-        return []
-    if row.status == PostStatus.PENDING and drop_pending(tx, row.id, kind, now):
         return []
     return [(row.id, row.summary_id, kind)]
 
@@ -121,6 +134,7 @@ def drop_pending(tx: sa.Connection, post: int, kind: Kind, now: datetime) -> boo
     """A pending post is not sent as it was made, what it would have said is forgotten, and its summary goes back to the
     backlog: to be posted as it is now, or if it was withdrawn, should it come back. False where it is no longer
     pending."""
+    first = _first_part(tx, post)
     done = tx.execute(
         posts.update()
         .where(posts.c.id == post, posts.c.status == PostStatus.PENDING)
@@ -129,8 +143,28 @@ def drop_pending(tx: sa.Connection, post: int, kind: Kind, now: datetime) -> boo
     if not done.rowcount:
         return False
     tx.execute(pictures.delete().where(pictures.c.post_id == post))
-    give_back(tx, [post, *skip_rest(tx, post, now)])
+    dropped = [post, *skip_rest(tx, post, now)]
+    begun = tx.execute(
+        posts.update()
+        .where(posts.c.id == first, posts.c.status == PostStatus.PENDING)
+        .values(status=PostStatus.SKIPPED, error="a part after it is made anew", concluded_at=now)
+    )
+    if begun.rowcount:  # what was not begun is not begun without its end
+        dropped += [first, *skip_rest(tx, first, now)]
+    give_back(tx, dropped)
     return True
+
+
+def _first_part(tx: sa.Connection, post: int) -> int:
+    """The first part of the thread that the post is of."""
+    part = tx.execute(sa.select(posts.c.edition_id, posts.c.position).where(posts.c.id == post)).one()
+    query = sa.select(posts.c.id).where(
+        posts.c.edition_id == part.edition_id,
+        posts.c.position <= part.position,
+        posts.c.action == Action.PUBLISH,
+        ~posts.c.reply,
+    )
+    return int(tx.scalar(query.order_by(posts.c.position.desc()).limit(1)) or post)
 
 
 def goes_on(tx: sa.Connection, post: int) -> bool:
@@ -169,27 +203,29 @@ _REASONS = {
 
 
 def _record(tx: sa.Connection, found: Sequence[tuple[int, int, Kind]], now: datetime, alarm: int | None = None) -> None:
-    """One row a post: of several things that happened, the worst stands."""
+    """One row a post and summary: of several things that happened, the worst stands."""
     if not found:
         return
-    before: dict[int, list[str]] = defaultdict(list)
-    held: dict[int, int | None] = {}  # what waits for the operator's word goes on waiting for it
-    ids = [post for post, _, _ in found]
-    for row in tx.execute(sa.select(changes).where(changes.c.post_id.in_(ids))):
-        before[row.post_id].append(row.kind)
-        held[row.post_id] = row.alarm_id
-    tx.execute(changes.delete().where(changes.c.post_id.in_(ids)))
+    before: dict[tuple[int, int], str] = {}
+    held: dict[tuple[int, int], int | None] = {}  # what waits for the operator's word goes on waiting for it
+    pairs = {(post, summary): kind for post, summary, kind in found}
+    mine = changes.c.post_id.in_({post for post, _ in pairs})
+    for row in tx.execute(sa.select(changes).where(mine)):
+        before[row.post_id, row.summary_id] = row.kind
+        held[row.post_id, row.summary_id] = row.alarm_id
+    for post, summary in pairs:
+        tx.execute(changes.delete().where(changes.c.post_id == post, changes.c.summary_id == summary))
     tx.execute(
         changes.insert(),
         [
             {
-                "post_id": post,
-                "summary_id": summary,
-                "kind": worst([*before[post], kind]),
+                "post_id": pair[0],
+                "summary_id": pair[1],
+                "kind": worst([*filter(None, [before.get(pair)]), kind]),
                 "noted_at": now,
-                "alarm_id": alarm or held.get(post),
+                "alarm_id": alarm or held.get(pair),
             }
-            for post, summary, kind in found
+            for pair, kind in pairs.items()
         ],
     )
 
@@ -198,10 +234,12 @@ def _come_back(tx: sa.Connection, ids: Sequence[int], now: datetime) -> None:
     """Withdrawn summaries are there again: nothing is to be done to their posts, and what was not done yet is not."""
     _over(tx, changes.c.summary_id.in_(ids), changes.c.kind == Kind.WITHDRAWN, now=now)
     mine = sa.select(post_summaries.c.post_id).where(post_summaries.c.summary_id.in_(ids))
+    others = sa.select(post_summaries.c.post_id).where(post_summaries.c.summary_id.not_in(ids))
     tx.execute(
         posts.update()
         .where(
-            posts.c.target_id.in_(mine),
+            posts.c.id.in_(mine),
+            posts.c.id.not_in(others),  # a deletion that is made for another summary too goes on
             posts.c.action == Action.DELETE,
             posts.c.status == PostStatus.PENDING,
         )
@@ -239,11 +277,22 @@ def open_changes(tx: sa.Connection) -> list[Change]:
     """The changes that wait for nobody's word."""
     rows = tx.execute(
         sa.select(
-            changes, posts.c.channel, posts.c.status, posts.c.link, posts.c.text, editions.c.digest, alarms.c.decision
+            changes,
+            posts.c.channel,
+            posts.c.status,
+            posts.c.link,
+            posts.c.text,
+            editions.c.digest,
+            alarms.c.decision,
+            pictures.c.post_id.label("picture"),
         )
         .join(posts, posts.c.id == changes.c.post_id)
         .join(editions, editions.c.id == posts.c.edition_id)
         .outerjoin(alarms, alarms.c.id == changes.c.alarm_id)
+        .outerjoin(
+            pictures,
+            sa.and_(pictures.c.post_id == changes.c.post_id, pictures.c.summary_id == changes.c.summary_id),
+        )
         .where(sa.or_(changes.c.alarm_id.is_(None), alarms.c.decided_at.is_not(None)))
         .order_by(changes.c.noted_at, changes.c.post_id)
     ).all()
@@ -259,6 +308,7 @@ def open_changes(tx: sa.Connection) -> list[Change]:
             showing=_latest_text(tx, row.post_id) or row.text,
             noted_at=row.noted_at,
             confirmed=row.decision == alarm_room.CONFIRMED,
+            pictured=row.picture is not None,
         )
         for row in rows
     ]
@@ -286,7 +336,9 @@ def deletions_since(tx: sa.Connection, instant: datetime) -> int:
     return len({tuple(row) for row in tx.execute(query)})
 
 
-def amend(tx: sa.Connection, change: Change, action: Action, message: Message | None, now: datetime) -> int | None:
+def amend(
+    tx: sa.Connection, change: Change, action: Action, message: Message | None, now: datetime, cost: int = 0
+) -> int | None:
     """Record that the post is to be updated or deleted; gives the id of the row that does it, None where a deletion
     was recorded before. An update that was not tried yet gives way to the newer one."""
     target = tx.execute(sa.select(posts).where(posts.c.id == change.post)).one()
@@ -295,7 +347,9 @@ def amend(tx: sa.Connection, change: Change, action: Action, message: Message | 
         posts.c.action == Action.DELETE,
         posts.c.status != PostStatus.SKIPPED,
     )
-    if tx.execute(others).first() is not None:
+    deletion = tx.scalar(others)
+    if deletion is not None:
+        _made_for(tx, deletion, change.summary)
         return None
     tx.execute(
         posts.update()
@@ -313,23 +367,39 @@ def amend(tx: sa.Connection, change: Change, action: Action, message: Message | 
             channel=target.channel,
             status=PostStatus.PENDING,
             text=message.text if message and action is Action.UPDATE else f"the summary {reason[change.kind]}",
+            cost=cost,
             made_at=now,
         )
         .returning(posts.c.id)
     ).scalar_one()
+    if action is Action.DELETE:
+        _made_for(tx, id_, change.summary)
     return int(id_)
 
 
-def settled(tx: sa.Connection, post_ids: Iterable[int]) -> None:
-    """Nothing more is to be decided about these changes."""
-    tx.execute(changes.delete().where(changes.c.post_id.in_(list(post_ids))))
+def _made_for(tx: sa.Connection, deletion: int, summary: int) -> None:
+    """The deletion is, also, this summary's."""
+    values = {"post_id": deletion, "summary_id": summary}
+    known = sa.select(post_summaries.c.post_id).where(
+        *(post_summaries.c[name] == value for name, value in values.items())
+    )
+    if tx.execute(known).first() is None:
+        tx.execute(post_summaries.insert().values(**values))
 
 
-def hold(tx: sa.Connection, post_ids: Collection[int], lately: int, now: datetime) -> str:
+def settled(tx: sa.Connection, pairs: Iterable[tuple[int, int]]) -> None:
+    """Nothing more is to be decided about these changes, each named by its post and its summary."""
+    for post, summary in pairs:
+        tx.execute(changes.delete().where(changes.c.post_id == post, changes.c.summary_id == summary))
+
+
+def hold(tx: sa.Connection, pairs: Collection[tuple[int, int]], lately: int, now: datetime) -> str:
     """These deletions wait for the operator's word, with those that wait already; gives what the alarm says."""
     alarm = alarm_room.raise_alarm(tx, "deletions", "posts", "", now)
-    tx.execute(changes.update().where(changes.c.post_id.in_(post_ids)).values(alarm_id=alarm))
-    held = tx.scalar(sa.select(sa.func.count()).select_from(changes).where(changes.c.alarm_id == alarm))
+    for post, summary in pairs:
+        mine = (changes.c.post_id == post, changes.c.summary_id == summary)
+        tx.execute(changes.update().where(*mine).values(alarm_id=alarm))
+    held = tx.scalar(sa.select(sa.func.count(changes.c.post_id.distinct())).where(changes.c.alarm_id == alarm))
     note_ = (
         f"{held} posts would be deleted, after {lately} within a day; more than {MOST_DELETIONS} a day need your word"
     )
@@ -345,11 +415,13 @@ def decide_alarm(tx: sa.Connection, alarm: int, *, confirm: bool, now: datetime)
         raise LedgerError(f"there is no alarm {alarm}")
     if row.decided_at is not None:
         raise LedgerError(f"alarm {alarm} was {row.decision} already")
-    held = list(tx.scalars(sa.select(changes.c.post_id).where(changes.c.alarm_id == alarm)))
+    held = tx.execute(sa.select(changes).where(changes.c.alarm_id == alarm)).all()
     if not confirm:
-        for change in tx.execute(sa.select(changes).where(changes.c.alarm_id == alarm)).all():
+        for change in held:
             if change.kind != Kind.EDITED:  # what never went out is not what was dismissed
                 drop_pending(tx, change.post_id, Kind(change.kind), now)
-        settled(tx, held)
+        settled(tx, [(change.post_id, change.summary_id) for change in held])
+        if row.kind == "replies":  # the operator says that threads may be tried again
+            tx.execute(channels.update().where(channels.c.name == row.subject).values(replies_refused_at=None))
     alarm_room.decide(tx, alarm, alarm_room.CONFIRMED if confirm else alarm_room.DISMISSED, now)
-    return len(held)
+    return len({change.post_id for change in held})

@@ -200,9 +200,9 @@ def _is_paid_for(tx: sa.Connection, channel: str, row: Any, budget: int, now: da
     """Whether the month's budget has room for the post; the operator is told when little is left, and when none."""
     account = Account(spending.spent(tx, channel, now), budget)
     if row.action == Action.PUBLISH and not account.lets_through(row.cost):
-        spending.tell_exhausted(tx, channel, account, now)
+        spending.tell_exhausted(tx, channel, account, row.cost, now)
         return False
-    if account.crosses_warning(row.cost):
+    if row.cost and account.nears_its_end(row.cost):
         spending.tell_warning(tx, channel, account, row.cost, now)
     return True
 
@@ -248,9 +248,9 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
     if not done:
         return False
     if status == PostStatus.DONE:
-        apply(tx, claim.post)
+        apply(tx, claim.post, now)
     if decision.status == PostStatus.FAILED:
-        skip_rest(tx, claim.post, now)
+        give_back(tx, skip_rest(tx, claim.post, now), but=claim.post)
     if decision.no_replies:
         _end_edition(tx, claim, now)
     if receipt and claim.message.picture:
@@ -267,20 +267,39 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
 
 
 def _end_edition(tx: sa.Connection, claim: Claim, now: datetime) -> None:
-    """The platform takes no replies: the edition ends with what is published; what that does not show waits again, and
-    from now on the channel gets single posts."""
-    give_back(tx, [claim.post, *skip_rest(tx, claim.post, now)])
+    """The platform takes no replies: the edition ends with what is published, and threads that wait are not begun; what
+    that does not show waits again, and from now on the channel gets single posts."""
+    dropped = [claim.post, *skip_rest(tx, claim.post, now)]
+    after = posts.alias("after")
+    begin = sa.select(posts.c.id).where(
+        posts.c.channel == claim.channel,
+        PENDING,
+        posts.c.action == Action.PUBLISH,
+        ~posts.c.reply,
+        sa.exists().where(
+            after.c.edition_id == posts.c.edition_id, after.c.position == posts.c.position + 1, after.c.reply
+        ),
+    )
+    for first in list(tx.scalars(begin)):
+        skipped = {
+            "status": PostStatus.SKIPPED,
+            "error": "the channel takes no replies: made anew",
+            "concluded_at": now,
+        }
+        tx.execute(posts.update().where(posts.c.id == first).values(**skipped))
+        dropped += [first, *skip_rest(tx, first, now)]
+    give_back(tx, dropped)
     tx.execute(channels.update().where(channels.c.name == claim.channel).values(replies_refused_at=now))
     note = (
         f"{claim.channel} takes no replies under its own posts: threads end with their first part, and from now on "
-        f"each summary is a post of its own; to try threads again: digestbot resume {claim.channel}"
+        "each summary is a post of its own. Confirm to leave it so, dismiss to try threads again"
     )
     alarms.raise_alarm(tx, "replies", claim.channel, note, now)
 
 
-def give_back(tx: sa.Connection, skipped: Sequence[int]) -> None:
+def give_back(tx: sa.Connection, skipped: Sequence[int], *, but: int | None = None) -> None:
     """The summaries of posts that will not be sent wait again, unless another post of their edition shows them, or is
-    to."""
+    to, or the post ``but`` is what keeps them."""
     of_skipped = posts.alias("of_skipped")
     others = (
         sa.select(post_summaries.c.summary_id)
@@ -288,7 +307,7 @@ def give_back(tx: sa.Connection, skipped: Sequence[int]) -> None:
         .where(
             posts.c.edition_id == of_skipped.c.edition_id,
             posts.c.action == Action.PUBLISH,
-            posts.c.status.not_in([PostStatus.SKIPPED, PostStatus.FAILED]),
+            sa.or_(posts.c.status.not_in([PostStatus.SKIPPED, PostStatus.FAILED]), posts.c.id == (but or 0)),
             post_summaries.c.summary_id == backlog.c.summary_id,
         )
     )
@@ -309,24 +328,42 @@ def give_back(tx: sa.Connection, skipped: Sequence[int]) -> None:
     )
 
 
-def apply(tx: sa.Connection, operation: int) -> None:
+def apply(tx: sa.Connection, operation: int, now: datetime) -> None:
     """An update or a deletion was done: what it was about is no longer as it was."""
     row = tx.execute(sa.select(posts.c.action, posts.c.target_id, posts.c.text).where(posts.c.id == operation)).one()
     if row.action == Action.UPDATE:
         tx.execute(posts.update().where(posts.c.id == row.target_id).values(text=row.text))
     else:
-        # The summary's text goes with it: who withdrew it wants it nowhere.
-        tx.execute(
-            posts.update()
-            .where(posts.c.id == row.target_id)
-            .values(status=PostStatus.DELETED, error=f"deleted: {row.text}", text=REMOVED, link=None)
+        _deleted(tx, operation, row.target_id, f"deleted: {row.text}", now)
+
+
+def _deleted(tx: sa.Connection, operation: int, target: int, note: str, now: datetime) -> None:
+    """The post is gone, and its summary's text with it: who withdrew it wants it nowhere. Parts that were to go under
+    it are not sent; other summaries that it showed wait again."""
+    post = posts.update().where(posts.c.id == target)
+    tx.execute(post.values(status=PostStatus.DELETED, error=note, text=REMOVED, link=None))
+    tx.execute(pictures.delete().where(pictures.c.post_id == target))
+    tx.execute(posts.update().where(posts.c.target_id == target, posts.c.action == Action.UPDATE).values(text=REMOVED))
+    give_back(tx, skip_rest(tx, target, now), but=target)
+    edition = tx.scalar(sa.select(posts.c.edition_id).where(posts.c.id == target))
+    its_own = sa.select(post_summaries.c.summary_id).where(post_summaries.c.post_id == operation)
+    shown = sa.select(post_summaries.c.summary_id).where(post_summaries.c.post_id == target)
+    elsewhere = (
+        sa.select(post_summaries.c.summary_id)
+        .join(posts, posts.c.id == post_summaries.c.post_id)
+        .where(posts.c.edition_id == edition, posts.c.action == Action.PUBLISH, posts.c.id != target)
+        .where(posts.c.status.not_in([PostStatus.SKIPPED, PostStatus.FAILED, PostStatus.DELETED]))
+    )
+    tx.execute(
+        backlog.update()
+        .where(
+            backlog.c.edition_id == edition,
+            backlog.c.summary_id.in_(shown),
+            backlog.c.summary_id.not_in(its_own),
+            backlog.c.summary_id.not_in(elsewhere),
         )
-        tx.execute(pictures.delete().where(pictures.c.post_id == row.target_id))
-        tx.execute(
-            posts.update()
-            .where(posts.c.target_id == row.target_id, posts.c.action == Action.UPDATE)
-            .values(text=REMOVED)
-        )
+        .values(edition_id=None, position=None, status="waiting", held=None)
+    )
 
 
 def skip_rest(tx: sa.Connection, post: int, now: datetime) -> list[int]:
@@ -459,7 +496,7 @@ def settle(tx: sa.Connection, case: Case, verdict: Verdict, read: int, now: date
         .values(**values)
     ).rowcount
     if done and verdict.status == PostStatus.DONE:
-        apply(tx, case.post)
+        apply(tx, case.post, now)
     if done and verdict.status == PostStatus.PENDING:
         _not_billed(tx, case.post, case.epoch)
     if done and verdict.seen is not None:
@@ -491,8 +528,8 @@ def resolve(tx: sa.Connection, post: int, decision: PostStatus, receipt: Receipt
         open_ |= {PostStatus.SKIPPED}
     if before not in open_:
         raise LedgerError(f"post {post} is {before}: nothing to decide")
-    if decision is PostStatus.PENDING and row.text == REMOVED:
-        raise LedgerError(f"post {post} cannot be sent: its summary was withdrawn or changed, and its text is gone")
+    if decision is PostStatus.PENDING:
+        _may_be_sent(tx, row)
     if row.action != Action.PUBLISH and decision is PostStatus.PUBLISHED:
         decision, receipt = PostStatus.DONE, None
     if receipt is not None and claimed(tx, row.channel, [receipt.id]):
@@ -511,12 +548,41 @@ def resolve(tx: sa.Connection, post: int, decision: PostStatus, receipt: Receipt
         )
     )
     if decision is PostStatus.SKIPPED:
-        skip_rest(tx, post, now)
+        give_back(tx, skip_rest(tx, post, now), but=post)
+    if receipt is not None:
+        tx.execute(pictures.update().where(pictures.c.post_id == post).values(content=None))
     if decision is PostStatus.DONE:
-        apply(tx, post)
-    if decision in (PostStatus.SKIPPED, PostStatus.PENDING):
+        apply(tx, post, now)
+    if decision is PostStatus.PENDING:
         _not_billed(tx, post, row.epoch)
     return before
+
+
+def _may_be_sent(tx: sa.Connection, row: Any) -> None:
+    """Raises LedgerError for a post whose text is gone, or whose summaries wait for another one by now, or a part with
+    nothing to go under."""
+    if row.text == REMOVED:
+        raise LedgerError(f"post {row.id} cannot be sent: its summary was withdrawn or changed, and its text is gone")
+    if row.action != Action.PUBLISH:
+        return
+    taken = sa.select(backlog.c.summary_id).where(backlog.c.edition_id == row.edition_id)
+    astray = sa.select(post_summaries.c.summary_id).where(
+        post_summaries.c.post_id == row.id, post_summaries.c.summary_id.not_in(taken)
+    )
+    if tx.execute(astray.limit(1)).first() is not None:
+        raise LedgerError(
+            f"post {row.id} cannot be sent: what it shows went back to the backlog, and comes in another post"
+        )
+    if not row.reply:
+        return
+    before = sa.select(posts.c.receipt_id).where(
+        posts.c.edition_id == row.edition_id,
+        posts.c.position == row.position - 1,
+        posts.c.action == Action.PUBLISH,
+        posts.c.status.not_in([PostStatus.DELETED, PostStatus.SKIPPED, PostStatus.FAILED]),
+    )
+    if tx.execute(before).first() is None:
+        raise LedgerError(f"post {row.id} cannot be sent: the part before it is not published; retry that first")
 
 
 def pause(tx: sa.Connection, channel: str, reason: str, now: datetime) -> None:
@@ -524,11 +590,10 @@ def pause(tx: sa.Connection, channel: str, reason: str, now: datetime) -> None:
     tx.execute(channels.update().where(channels.c.name == channel).values(paused_at=now, pause_reason=reason))
 
 
-def resume(tx: sa.Connection, channel: str, now: datetime) -> None:
-    """Let the channel go on at once, with threads again if it refused them."""
-    alarms.alarm_is_over(tx, "replies", channel, now)
+def resume(tx: sa.Connection, channel: str) -> None:
+    """Let the channel go on at once."""
     tx.execute(
         channels.update()
         .where(channels.c.name == channel)
-        .values(paused_at=None, pause_reason=None, wait_until=None, refusals=0, replies_refused_at=None)
+        .values(paused_at=None, pause_reason=None, wait_until=None, refusals=0)
     )

@@ -107,6 +107,7 @@ def _make_post(tx: sa.Connection, edition: int, position: int, channel: str, dra
         tx.execute(
             pictures.insert().values(
                 post_id=id_,
+                summary_id=draft.shows[0] if draft.shows else None,
                 content=picture.content,
                 media_type=picture.media_type,
                 alt_text=picture.alt_text,

@@ -38,16 +38,23 @@ def tell_warning(tx: sa.Connection, channel: str, account: Account, cost: int, n
     alarms.raise_once(tx, WARNING, channel, note, month_start(now), now)
 
 
-def tell_exhausted(tx: sa.Connection, channel: str, account: Account, now: datetime) -> bool:
-    """The month's budget has no room for the next post; gives whether the operator was not told yet."""
-    following = month_start(month_start(now) + timedelta(days=32))
-    note = (
-        f"{dollars(account.spent)} of {dollars(account.budget or 0)} for {now:%B %Y} are used, and the next post would "
-        f"cost more than is left: nothing is posted until {following:%d %B}, or monthly_budget is raised"
-    )
+def tell_exhausted(tx: sa.Connection, channel: str, account: Account, cost: int, now: datetime) -> bool:
+    """The month's budget has no room for what comes next, which costs so much; gives whether the operator was not told
+    yet."""
+    budget = account.budget or 0
+    used = f"{dollars(account.spent)} of {dollars(budget)} for {now:%B %Y} are used"
+    if cost > budget:
+        note = f"what comes next costs {dollars(cost)}, more than the whole budget of {dollars(budget)}: raise "
+        note += "monthly_budget, or make editions smaller (size, shape, link, image)"
+    else:
+        following = month_start(month_start(now) + timedelta(days=32))
+        note = f"{used}, and what comes next costs {dollars(cost)}: nothing is posted until {following:%d %B}, or "
+        note += "monthly_budget is raised"
     return alarms.raise_once(tx, EXHAUSTED, channel, note, month_start(now), now)
 
 
-def new_month(tx: sa.Connection, channel: str, now: datetime) -> None:
-    """Last month's warnings are over."""
-    alarms.pass_older(tx, (WARNING, EXHAUSTED), channel, month_start(now), now)
+def tell_room(tx: sa.Connection, channel: str, account: Account, now: datetime) -> None:
+    """There is room again, in a new month or because the budget was raised: what was warned of is over."""
+    alarms.alarm_is_over(tx, EXHAUSTED, channel, now)
+    if not account.nears_its_end():
+        alarms.alarm_is_over(tx, WARNING, channel, now)

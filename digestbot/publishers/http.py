@@ -12,7 +12,7 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from digestbot.errors import OutcomeUnknown, PublishError, RateLimited, Unauthorized, Unavailable
+from digestbot.errors import OutcomeUnknown, PublishError, RateLimited, Rejected, Unauthorized, Unavailable
 from digestbot.model import Picture
 from digestbot.net import CONNECT_SECONDS, Wire, pool_manager
 
@@ -69,7 +69,7 @@ def uploaded(picture: Picture, upload: Callable[[Picture], str]) -> str | None:
         if not picture.required:
             log.warning("the picture was not taken, the post goes without it: %s", error)
             return None
-        if isinstance(error, Unauthorized | RateLimited):
+        if isinstance(error, Unauthorized | RateLimited | Rejected):
             raise
         raise Unavailable(f"the picture was not taken: {error}") from error
 

@@ -10,6 +10,7 @@ import base64
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from digestbot.publishers.http import Session, failure, uploaded, wait_from, wor
 for _name in ("tweepy", "oauthlib", "requests_oauthlib"):
     logging.getLogger(_name).setLevel(logging.INFO)
 
+log = logging.getLogger(__name__)
 
 PAGE = 20  # posts to a page of the timeline: seldom are more of interest, and each is billed
 
@@ -67,9 +69,19 @@ class TwitterPublisher:
                 ),
             )
         except Unauthorized as error:
-            if reply_to and _refuses_replies(error.__cause__):
-                raise RepliesRefused(f"X takes no reply here: {error}") from error
+            if reply_to:
+                raise _about_a_reply(error) from error
             raise
+        except Rejected as error:
+            if (
+                media is None
+                or "media" not in str(error).lower()
+                or message.picture is None
+                or message.picture.required
+            ):
+                raise
+            log.warning("X does not take the picture with the post, which goes without it: %s", error)
+            return self.publish(replace(message, picture=None), reply_to=reply_to, seconds=seconds, may_send=may_send)
         id_ = _field(answer, "id")
         if not id_.isdecimal():
             raise OutcomeUnknown("X answered without the post's id")
@@ -213,18 +225,24 @@ def _state(answer: Any) -> object:
     return info.get("state") if isinstance(info, dict) else None
 
 
-def _refuses_replies(error: BaseException | None) -> bool:
-    """Whether a refusal is about the reply, and not about the account: a moment ago it was allowed to post the part
-    before. X has no error of its own for this (its words are "You are not permitted to perform this action")."""
-    if not isinstance(error, tweepy.Forbidden):
-        return False
-    body = _json(error.response)
-    return body is not None and not _ACCOUNT.search(words(body))
+def _about_a_reply(error: Unauthorized) -> PublishError:
+    """What a refusal of a reply means. If it is not about the account, it is about the reply: a moment ago the account
+    was allowed to post the part before. X has no error of its own for this (its words are "You are not permitted to
+    perform this action")."""
+    cause = error.__cause__
+    body = _json(cause.response) if isinstance(cause, tweepy.Forbidden) else None
+    if body is None or _ACCOUNT.search(words(body)):
+        return error
+    if _PARENT.search(words(body)):
+        return Rejected(f"X does not find the part before: {words(body.get('detail', ''))}")
+    return RepliesRefused(f"X takes no reply here: {words(body.get('detail', ''))}")
 
 
 _ACCOUNT = re.compile(
-    r"suspend|locked|deactivated|oauth|client-forbidden|client-not-enrolled|spend|credit", re.IGNORECASE
+    r"suspend|locked|deactivated|oauth|client-forbidden|client-not-enrolled|spend|credit|automated|spam|limit|verif",
+    re.IGNORECASE,
 )
+_PARENT = re.compile(r"deleted|not visible|not found|no longer", re.IGNORECASE)
 _ITS_PICTURE = re.compile(r"/status/\d+/photo/\d+$")
 
 

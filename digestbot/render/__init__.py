@@ -8,22 +8,30 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from jinja2 import Template, TemplateNotFound, TemplateSyntaxError, pass_context
-from jinja2.runtime import Context
+from jinja2 import Template, TemplateNotFound, TemplateSyntaxError
 
 from digestbot.config import Appearance
 from digestbot.errors import RenderError
 from digestbot.model import Draft, LinkPolicy, Message, Platform, Shape, Summary
-from digestbot.render.environment import MOST_TEXT, Environment, Steps, TooMuchError
+from digestbot.render.environment import MOST_TEXT, RENDERING, Environment, Rendering, TooMuchError
 from digestbot.render.shapes import parts
-from digestbot.render.views import ChannelView, DigestView, PaperView, SummaryView, hashtags, names, shown_link
-from digestbot.text import LIMITS, UNBROKEN, Limit, blocks, cut, harmless, to_unicode
+from digestbot.render.views import (
+    ChannelView,
+    DigestView,
+    MarkedView,
+    PaperView,
+    SummaryView,
+    hashtags,
+    names,
+    shown_link,
+)
+from digestbot.text import LIMITS, UNBROKEN, Limit, ascii_link, blocks, cut, find_urls, harmless, to_unicode, unlinked
 
 __all__ = ["BUILT_IN", "PaperView", "Place", "Renderer", "SummaryView"]
 
@@ -32,7 +40,8 @@ BUILT_IN = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent.par
 
 LEAST_ROOM = 12  # a `fit` text that would get less than this is left out: a word and a half tell nobody anything
 _MARK = re.compile("\ue000(\\d+)\ue001")  # where a `fit` text goes; private-use characters, which harmless() removes
-_ENOUGH = 24  # characters of a title that tell a summary from the others of a roundup
+MARKS = 0xE200  # private characters from here on stand in a roundup's text for the summaries that it shows
+_MARKS = re.compile(f"[{chr(MARKS)}-{chr(MARKS + 255)}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,54 +71,68 @@ class Renderer:
     def drafts(self, look: Appearance, place: Place, chosen: Sequence[Summary]) -> list[Draft]:
         """The posts of an edition, what they cost left open. Raises RenderError, with the template's line where there
         is one, and with the summary that it is about where it is about one."""
-        if look.shape is Shape.ROUNDUP:
-            return self._roundup(look, place, chosen)
-        make = self._thread if look.shape is Shape.THREAD else self._single
-        found = []
-        for summary in chosen:
-            try:
-                found += make(look, place, summary)
-            except RenderError as error:
-                error.summary = summary.id
-                raise
-        return found
+        if look.shape is not Shape.ROUNDUP:
+            make = self._thread if look.shape is Shape.THREAD else self._single
+            return [draft for summary in chosen for draft in _about(summary, make, look, place, summary)]
+        try:
+            return _about(None, self._roundup, look, place, chosen)
+        except RenderError:
+            if len(chosen) > 1:  # perhaps it is one of them
+                for summary in chosen:
+                    _about(summary, self._roundup, look, place, [summary])
+            raise
 
     def _single(self, look: Appearance, place: Place, summary: Summary) -> list[Draft]:
         link = "" if look.link is LinkPolicy.NONE else shown_link(summary, place.parameters)
         limit = LIMITS[place.platform]
         texts: list[str] = []
         view = SummaryView(summary, link)
-        raw = self._render(look, place, [summary], texts, summary=view, paper=view.paper)
+        raw = self._render(look, place, [summary], limit, texts, summary=view, paper=view.paper)
         text, _ = _fill(raw, texts, limit)
-        return self._posts(look, place, [text], link, [_ids([summary])])
+        return self._posts(look, place, [text], link, [_ids([summary])], find_urls(text))
 
     def _thread(self, look: Appearance, place: Place, summary: Summary) -> list[Draft]:
         link = "" if look.link is LinkPolicy.NONE else shown_link(summary, place.parameters)
         view = SummaryView(summary, "")
-        raw = self._render(look, place, [summary], None, summary=view, paper=view.paper)
-        texts = parts(_tidy(raw), link, look.link, LIMITS[place.platform])
-        return self._posts(look, place, texts, link, [_ids([summary])] * len(texts))
+        limit = LIMITS[place.platform]
+        text = _tidy(self._render(look, place, [summary], limit, None, summary=view, paper=view.paper))
+        texts = parts(text, link, look.link, limit)
+        return self._posts(look, place, texts, link, [_ids([summary])] * len(texts), [*find_urls(text), link])
 
     def _roundup(self, look: Appearance, place: Place, chosen: Sequence[Summary]) -> list[Draft]:
         each = look.link is LinkPolicy.POST
-        views = [SummaryView(one, shown_link(one, place.parameters) if each else "") for one in chosen]
-        raw = self._render(look, place, chosen, None, summaries=views)
-        shared = _home(chosen) if look.link is LinkPolicy.LAST else ""
-        texts = parts(_tidy(raw), shared, look.link, LIMITS[place.platform], whole=True)
-        shown = [
-            [one for one, view in zip(chosen, views, strict=True) if _shows(text, view)] or list(chosen)
-            for text in texts
+        views = [
+            MarkedView(one, shown_link(one, place.parameters) if each else "", chr(MARKS + number))
+            for number, one in enumerate(chosen)
         ]
-        return self._posts(look, place, texts, shared, [_ids(some) for some in shown])
+        limit = _unmarked(LIMITS[place.platform])
+        raw = self._render(look, place, chosen, limit, None, summaries=views)
+        shared = _home(chosen, place.parameters) if look.link is LinkPolicy.LAST else ""
+        marked = parts(_tidy(raw), shared, look.link, limit, whole=True)
+        shown = [{ord(mark) - MARKS for mark in _MARKS.findall(text)} for text in marked]
+        if set().union(*shown) != set(range(len(chosen))):
+            where = f"template {look.template_name}.{place.platform}.txt.j2"
+            raise RenderError(f"{where}: shows nothing of one of the summaries; is it made for a roundup?")
+        ids = [_ids([one for number, one in enumerate(chosen) if number in some]) for some in shown]
+        texts = [_MARKS.sub("", text) for text in marked]
+        return self._posts(look, place, texts, shared, ids, [*find_urls(_MARKS.sub("", raw)), shared])
 
     def _posts(
-        self, look: Appearance, place: Place, texts: Sequence[str], link: str, shows: Sequence[tuple[int, ...]]
+        self,
+        look: Appearance,
+        place: Place,
+        texts: Sequence[str],
+        link: str,
+        shows: Sequence[tuple[int, ...]],
+        links: Collection[str],
     ) -> list[Draft]:
-        """The finished texts as posts, if each of them can be one."""
+        """The finished texts as posts, if each of them can be one. ``links`` are all that may be one in them."""
         limit = LIMITS[place.platform]
         found = []
         for number, (text, ids) in enumerate(zip(texts, shows, strict=True)):
             finished = text.replace(UNBROKEN, " ")
+            if place.platform is Platform.TWITTER:  # what a cut has made look like an address
+                finished = unlinked(finished, links)
             length = limit.measure(finished)
             where = f"template {look.template_name}.{place.platform}.txt.j2"
             if not finished:
@@ -124,11 +147,17 @@ class Renderer:
         return found
 
     def _render(
-        self, look: Appearance, place: Place, chosen: Sequence[Summary], texts: list[str] | None, **values: Any
+        self,
+        look: Appearance,
+        place: Place,
+        chosen: Sequence[Summary],
+        limit: Limit,
+        texts: list[str] | None,
+        **values: Any,
     ) -> str:
         name = f"{look.template_name}.{place.platform}.txt.j2"
         compiled = self._compiled(name)
-        limit = LIMITS[place.platform]
+        under_way = RENDERING.set(Rendering(limit, texts))
         try:
             pieces, length = [], 0
             for piece in compiled.generate(
@@ -136,16 +165,16 @@ class Renderer:
                 digest=DigestView(place.digest, look.heading),
                 channel=ChannelView(place.channel, str(place.platform), limit.most),
                 hashtags=hashtags(look.hashtags, [summary.paper for summary in chosen]),
-                _fit=texts,
-                _limit=limit,
-                _step=Steps(),
             ):
                 pieces.append(piece)
                 length += len(piece)
                 if length > MOST_TEXT:
                     raise TooMuchError(f"makes more than {MOST_TEXT} characters")
         except Exception as error:  # a template may raise whatever it likes
-            raise RenderError(f"template {name}, line {_line(error, compiled)}: {error}") from error
+            said = str(error) or type(error).__name__
+            raise RenderError(f"template {name}, line {_line(error, compiled)}: {said}") from error
+        finally:
+            RENDERING.reset(under_way)
         return "".join(pieces)
 
     def _compiled(self, name: str) -> Template:
@@ -164,32 +193,38 @@ def _ids(chosen: Sequence[Summary]) -> tuple[int, ...]:
     return tuple(summary.id for summary in chosen if summary.id is not None)
 
 
-def _home(chosen: Sequence[Summary]) -> str:
+def _about(summary: Summary | None, make: Callable[..., list[Draft]], *arguments: Any) -> list[Draft]:
+    """What is made, or a RenderError that says of which summary it was to be."""
+    try:
+        return make(*arguments)
+    except RenderError as error:
+        error.summary = summary.id if summary else None
+        raise
+    except Exception as error:
+        trouble = RenderError(f"cannot be made into a post: {type(error).__name__}: {error}")
+        trouble.summary = summary.id if summary else None
+        raise trouble from error
+
+
+def _home(chosen: Sequence[Summary], parameters: dict[str, str]) -> str:
     """The site that the summaries are on: the link that a roundup can share."""
-    parts_ = urlsplit(shown_link(chosen[0], {}))
-    return f"{parts_.scheme}://{parts_.netloc}/"
+    found = urlsplit(chosen[0].link)
+    return ascii_link(f"{found.scheme}://{found.netloc}/", parameters)
 
 
-def _shows(text: str, view: SummaryView) -> bool:
-    """Whether a part of a roundup shows a summary: by its link, or the beginning of its title."""
-    if view.link:
-        return re.search(re.escape(view.link) + r"(?!\S)", text) is not None
-    title = view.paper.title.replace(UNBROKEN, " ")
-    end = "" if len(title) > _ENOUGH else r"(?!\w)"
-    return re.search(re.escape(title[:_ENOUGH]) + end, text.replace(UNBROKEN, " ")) is not None
+def _unmarked(limit: Limit) -> Limit:
+    """The limit, which the marks of summaries do not count towards."""
+    return Limit(limit.most, lambda text: limit.measure(_MARKS.sub("", text)))
 
 
-@pass_context
-def _cut(context: Context, text: object, most: int) -> str:
+def _cut(text: object, most: int) -> str:
     """Filter: at most that many characters, as the platform counts them."""
-    limit: Limit = context.parent["_limit"]
-    return cut(str(text), most, limit.measure)
+    return cut(str(text), most, RENDERING.get().limit.measure)
 
 
-@pass_context
-def _fit(context: Context, text: object) -> str:
+def _fit(text: object) -> str:
     """Filter: as much of the text as the rest of the post leaves room for; in a thread or a roundup, all of it."""
-    texts: list[str] | None = context.parent["_fit"]
+    texts = RENDERING.get().texts
     if texts is None:
         return str(text)
     texts.append(str(text))

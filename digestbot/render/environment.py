@@ -6,25 +6,45 @@ Templates are the operator's own, but a slip in one must not hang the service.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import FileSystemLoader, StrictUndefined, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
+
+from digestbot.text import Limit
 
 MOST_STEPS = 20_000  # turns of all loops of one rendering together
-MOST_TEXT = 200_000  # characters that one expression, or one rendering, may make
-_GROWING = frozenset(("center", "expandtabs", "ljust", "rjust", "zfill", "format", "format_map", "translate"))
+MOST_TEXT = 200_000  # characters, or members of a list, that one expression or one rendering may make
+_GROWING = frozenset(
+    ("center", "expandtabs", "ljust", "rjust", "zfill", "format", "format_map", "translate", "replace", "join")
+)
 
 
 class TooMuchError(Exception):
     """A template takes too many turns or makes too much text."""
 
 
+@dataclass
+class Rendering:
+    """The rendering under way: the limit, what ``fit`` texts it has (None where nothing is to be fitted), and how many
+    turns its loops may still take."""
+
+    limit: Limit
+    texts: list[str] | None
+    steps: int = MOST_STEPS
+
+
+RENDERING: ContextVar[Rendering] = ContextVar("rendering")
+
+
 class Environment(ImmutableSandboxedEnvironment):
     """The environment of all templates."""
 
-    intercepted_binops = frozenset(("*", "**", "%"))
+    intercepted_binops = frozenset(("*", "**", "%", "+"))
 
     def __init__(self, folders: list[Path], filters: dict[str, Callable[..., Any]]) -> None:
         super().__init__(
@@ -34,18 +54,14 @@ class Environment(ImmutableSandboxedEnvironment):
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        for name in ("center", "format", "indent", "random", "xmlattr", "wordwrap"):
+        for name in ("batch", "center", "format", "indent", "random", "slice", "xmlattr", "wordwrap"):
             del self.filters[name]
-        self.filters |= filters
+        del self.globals["lipsum"]
+        self.globals |= {"_step": _step, "_join": _join}
+        self.filters |= {"replace": _replace, "join": _joined} | filters
 
     def _generate(self, source: nodes.Template, *arguments: Any, **options: Any) -> str:
-        for body in [loop.body for loop in source.find_all(nodes.For)] + [
-            one.body for one in source.find_all(nodes.Macro)
-        ]:
-            line = body[0].lineno if body else source.lineno
-            count = nodes.Call(nodes.Name("_step", "load"), [], [], None, None)
-            body.insert(0, nodes.ExprStmt(count).set_lineno(line).set_environment(self))
-        return super()._generate(source, *arguments, **options)
+        return super()._generate(_Bounded(self).visit(source), *arguments, **options)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """As Jinja has it, without the methods that make long texts of short ones."""
@@ -53,27 +69,78 @@ class Environment(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """As Jinja has it, bounded."""
-        if operator == "*" and _size(left) * _size(right) > MOST_TEXT:
+        numbers = isinstance(left, int | float) and isinstance(right, int | float)
+        if operator == "*" and not numbers and _size(left) * _size(right) > MOST_TEXT:
             raise TooMuchError("makes too long a text")
-        if operator == "%" and isinstance(left, str):
+        if operator == "+" and not numbers and _size(left) + _size(right) > MOST_TEXT:
+            raise TooMuchError("makes too long a text")
+        if operator == "%" and not numbers:
             raise TooMuchError("writes texts with %; use ~ to join them")
-        if operator == "**" and (abs(left) > 1000 or abs(right) > 10):
+        if operator == "**" and (not numbers or abs(left) > 1000 or abs(right) > 10):
             raise TooMuchError("reckons with too large a number")
         return super().call_binop(context, operator, left, right)
+
+
+class _Bounded(NodeTransformer):
+    """Lets every turn of a loop, and every call of a macro, be counted, and joined texts be measured."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    def _call(self, name: str, arguments: list[nodes.Expr], line: int) -> nodes.Call:
+        called: nodes.Call = nodes.Call(nodes.Name(name, "load"), arguments, [], None, None)
+        called.set_lineno(line, override=True).set_environment(self._environment)
+        return called
+
+    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - Jinja finds them by these names
+        """A loop, or a macro."""
+        self.generic_visit(node)
+        line = node.body[0].lineno if node.body else node.lineno
+        counted = nodes.ExprStmt(self._call("_step", [], line))
+        counted.set_lineno(line).set_environment(self._environment)
+        node.body.insert(0, counted)
+        return node
+
+    visit_Macro = visit_For  # noqa: N815
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Call:  # noqa: N802
+        """Texts joined with ~."""
+        self.generic_visit(node)
+        return self._call("_join", list(node.nodes), node.lineno)
 
 
 def _size(value: Any) -> float:
     return abs(value) if isinstance(value, int | float) else len(value)
 
 
-class Steps:
-    """Counts the turns of a rendering's loops."""
+def _step() -> None:
+    rendering = RENDERING.get()
+    rendering.steps -= 1
+    if rendering.steps < 0:
+        raise TooMuchError(f"loops take more than {MOST_STEPS} turns together")
 
-    def __init__(self) -> None:
-        self._left = MOST_STEPS
 
-    def __call__(self) -> None:
-        """One more."""
-        self._left -= 1
-        if self._left < 0:
-            raise TooMuchError(f"takes more than {MOST_STEPS} turns")
+def _bounded(length: int) -> None:
+    if length > MOST_TEXT:
+        raise TooMuchError(f"makes more than {MOST_TEXT} characters")
+
+
+def _join(*pieces: Any) -> str:
+    texts = [str(piece) for piece in pieces]
+    _bounded(sum(map(len, texts)))
+    return "".join(texts)
+
+
+def _joined(value: Any, d: str = "", attribute: Any = None) -> str:
+    """Filter: the members with something between them."""
+    texts = [str(one if attribute is None else getattr(one, str(attribute))) for one in value]
+    _bounded(sum(map(len, texts)) + len(str(d)) * len(texts))
+    return str(d).join(texts)
+
+
+def _replace(text: Any, old: Any, new: Any, count: int = -1) -> str:
+    """Filter: another text in the place of one."""
+    text, old, new = str(text), str(old), str(new)
+    _bounded(len(text) + text.count(old) * len(new))
+    replaced: str = text.replace(old, new, count)
+    return replaced

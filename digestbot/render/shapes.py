@@ -26,11 +26,13 @@ def parts(text: str, link: str, where: LinkPolicy, limit: Limit, *, whole: bool 
         found = split(text, room, limit.measure, first=first, whole=whole)
         if where is LinkPolicy.LAST and found and limit.measure(found[-1]) + reserve > room:
             found[-1:] = split(found[-1], room, limit.measure, first=room - reserve, whole=whole)
+            if limit.measure(found[-1]) + reserve > room:
+                found.append("")  # a part of the link alone
         if len(found) <= 9:
             break
     if len(found) < 2:
         return [(found[0] if found else "") + tail]
-    numbered = [f"{part} ({number}/{len(found)})" for number, part in enumerate(found, 1)]
+    numbered = [f"{part} ({number}/{len(found)})".lstrip(" ") for number, part in enumerate(found, 1)]
     place = 0 if where is LinkPolicy.POST else -1
     numbered[place] += tail
     return numbered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
 from itertools import zip_longest
@@ -113,6 +113,40 @@ class SummaryView:
                     text += "."
             text += " "
         return text.strip(" ")
+
+
+class MarkedView(SummaryView):
+    """`summary` in a roundup's template: what it says carries a mark, by which the parts are told that show it."""
+
+    def __init__(self, summary: Summary, link: str, mark: str) -> None:
+        super().__init__(summary, link)
+        self._mark = mark
+        self.writer = self._marked(self.writer) if self.writer else None
+        self.link = self._marked(link)
+
+    def _marked(self, text: str) -> str:
+        return self._mark + text if text else ""
+
+    @cached_property
+    def paper(self) -> PaperView:
+        """The paper that it is about."""
+        paper = super().paper
+        return replace(paper, title=self._marked(paper.title))
+
+    @property
+    def by(self) -> str:
+        """Who wrote it, as a line of the post."""
+        return self._marked(super().by)
+
+    @cached_property
+    def text(self) -> str:
+        """All of it as plain text."""
+        return self._marked(super().text)
+
+    @cached_property
+    def lead(self) -> str:
+        """All of it as one paragraph of prose."""
+        return self._marked(super().lead)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from digestbot.errors import PictureError, RenderError, SourceError
 from digestbot.gate import Gate
 from digestbot.ledger import Ledger, backlogs, delivery, editions, spending, views
 from digestbot.ledger.intake import SourceState
-from digestbot.model import Draft, Image, LinkPolicy, Message, Paper, PostStatus, Shape, Slot, Summary
+from digestbot.model import Draft, Image, LinkPolicy, Paper, PostStatus, Shape, Slot, Summary
 from digestbot.publishers import Publisher, publisher_for
 from digestbot.render import Place, Renderer
 from digestbot.service.amending import Amender
@@ -179,12 +179,14 @@ class Service:
         """Whether the month's budget has room for the edition beside what is pending; the operator is told when not."""
         budget = self.config.budget(channel)
         if budget is None:
+            spending.tell_room(tx, channel, Account(0, None), now)
             return True
-        spending.new_month(tx, channel, now)
         account = Account(spending.spent(tx, channel, now) + spending.reserved(tx, channel), budget)
-        if account.lets_through(sum(draft.cost for draft in drafts)):
+        cost = sum(draft.cost for draft in drafts)
+        if account.lets_through(cost):
+            spending.tell_room(tx, channel, account, now)
             return True
-        if spending.tell_exhausted(tx, channel, account, now):
+        if spending.tell_exhausted(tx, channel, account, cost, now):
             log.error("channel %s: the month's budget is used up: digestbot alarms", channel)
         return False
 
@@ -255,12 +257,13 @@ class Service:
         look = self.config.appearance(digest, channel)
         if shape is not None:
             look = look.model_copy(update={"shape": shape})
-        elif look.shape is not Shape.SINGLE and not self._takes_replies(channel):
-            link = LinkPolicy.NONE if look.link is LinkPolicy.NONE else LinkPolicy.POST
-            look = look.model_copy(update={"shape": Shape.SINGLE, "template": None, "link": link})
         parameters = self.config.channels[channel].link_parameters
         place = Place(digest, channel, self.config.platform(channel), parameters)
         found = self.renderer.drafts(look, place, chosen) if chosen else []
+        if any(draft.message.reply for draft in found) and shape is None and not self._takes_replies(channel):
+            link = LinkPolicy.NONE if look.link is LinkPolicy.NONE else LinkPolicy.POST
+            look = look.model_copy(update={"shape": Shape.SINGLE, "template": None, "link": link})
+            found = self.renderer.drafts(look, place, chosen)
         return look.shape, [replace(draft, cost=estimate(draft.message, self._prices(channel))) for draft in found]
 
     def _takes_replies(self, channel: str) -> bool:
@@ -323,7 +326,9 @@ class Service:
                 channel,
                 slot,
                 [Draft(row.message(), cost=row.cost) for row in waiting] or drafts,
-                other.drafts(digest, channel, [sample])[1][0] if sample else None,
+                other._pictured(digest, channel, [sample], other.drafts(digest, channel, [sample])[1])[0]
+                if sample
+                else None,
                 counts,
                 account,
             )

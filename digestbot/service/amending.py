@@ -18,7 +18,6 @@ from digestbot.service.report import Clock, Report
 
 log = logging.getLogger(__name__)
 
-ON_ITS_WAY = (PostStatus.PUBLISHING, PostStatus.UNKNOWN, PostStatus.QUARANTINED)
 WITHDRAWN = "This summary was withdrawn."
 
 
@@ -29,6 +28,10 @@ class _Wanted:
     change: Change
     action: Action
     message: Message | None
+
+
+def _pair(change: Change) -> tuple[int, int]:
+    return change.post, change.summary
 
 
 class Amender:
@@ -50,20 +53,21 @@ class Amender:
                 return
         now = self._clock()
         with self._ledger.begin() as tx:
-            wanted, over = [], []
+            wanted: list[_Wanted] = []
+            over: list[Change] = []
             for change in changes.open_changes(tx):
-                if change.status in ON_ITS_WAY:
+                if change.status in changes.ON_ITS_WAY:
                     continue  # until it is known what there is to change
                 if change.status is PostStatus.PENDING:
                     edited = change.kind is Kind.EDITED
                     stays = edited and (self._on_edit(change) is Reaction.IGNORE or changes.goes_on(tx, change.post))
                     if not stays:
                         changes.drop_pending(tx, change.post, change.kind, now)
-                    over.append(change.post)
+                    over.append(change)
                     continue
                 found = self._wanted(tx, change)
                 if found is None:
-                    over.append(change.post)
+                    over.append(change)
                 else:
                     wanted.append(found)
             deletions = [one for one in wanted if one.action is Action.DELETE and not one.change.confirmed]
@@ -71,15 +75,17 @@ class Amender:
             waiting = alarms.open_alarm(tx, "deletions", "posts") is not None
             summaries = {(one.change.channel, one.change.digest, one.change.summary) for one in deletions}
             if deletions and (waiting or rules.caught(len(summaries), lately)):
-                note = changes.hold(tx, [one.change.post for one in deletions], lately, now)
+                note = changes.hold(tx, [_pair(one.change) for one in deletions], lately, now)
                 log.error("%s: digestbot alarms", note)
                 wanted = [one for one in wanted if one not in deletions]
             for one in wanted:
-                made = changes.amend(tx, one.change, one.action, one.message, now)
+                prices = self._config.prices(one.change.channel)
+                cost = prices.delete if prices and one.action is Action.DELETE else 0
+                made = changes.amend(tx, one.change, one.action, one.message, now, cost)
                 if made is not None:
                     report.made.append(made)
                     log.info("post %d: its summary was %s: %s", one.change.post, one.change.kind, one.action)
-            changes.settled(tx, [*over, *(one.change.post for one in wanted)])
+            changes.settled(tx, [_pair(change) for change in (*over, *(one.change for one in wanted))])
 
     def _wanted(self, tx: sa.Connection, change: Change) -> _Wanted | None:
         """What the digest wants done about a change; None for nothing."""
@@ -100,7 +106,8 @@ class Amender:
         platform = self._config.platform(change.channel)
         action = rules.reaction(change, platform, settings.on_edit, settings.on_withdraw, message)
         others = shape is Shape.ROUNDUP and platform is Platform.FACEBOOK and len(ids) > 1
-        if action is Action.DELETE and others and message is not None and message.link == change.link:
+        whole = message is not None and message.link == change.link and not change.pictured
+        if action is Action.DELETE and others and whole:
             action = Action.UPDATE  # the post shows other summaries too: it goes on without this one
         if action is None and change.kind is not Kind.EDITED:
             log.warning("post %d: its summary was %s; as configured, the post stays", change.post, change.kind)

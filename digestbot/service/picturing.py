@@ -51,9 +51,9 @@ class Picturer:
             if summary is not None:
                 try:
                     picture = self.picture(look.image, channel, summary, required=required)
-                except PictureError as error:
+                except Exception as error:  # what a stranger's picture, or a typesetter, may raise
                     if required:
-                        raise
+                        raise PictureError(f"summary {summary.id}: {error}") from error
                     log.warning("summary %s on %s goes without its picture: %s", summary.id, channel, error)
             found.append(replace(draft, message=replace(draft.message, picture=picture)) if picture else draft)
         return found

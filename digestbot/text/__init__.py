@@ -9,7 +9,7 @@ from digestbot.text.cutting import ELLIPSIS, cut, sentence_ends, split
 from digestbot.text.latex import to_unicode
 from digestbot.text.length import LIMITS, Limit, weighted_length
 from digestbot.text.markdown import FORMULA, MOST_FORMULAS, Block, blocks, first_image, plain_title
-from digestbot.text.safety import UNBROKEN, ascii_link, harmless
+from digestbot.text.safety import UNBROKEN, ascii_link, harmless, unlinked
 
 __all__ = [
     "ELLIPSIS",
@@ -29,5 +29,6 @@ __all__ = [
     "sentence_ends",
     "split",
     "to_unicode",
+    "unlinked",
     "weighted_length",
 ]

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 
 from digestbot.text.addresses import spans
 from digestbot.text.characters import boundaries
-from digestbot.text.safety import UNBROKEN
+from digestbot.text.safety import UNBROKEN, harmless
 
 Measure = Callable[[str], int]
 
 ELLIPSIS = "…"
 MONSTER = 40  # characters without a space: no word of a language
 MOST_PARTS = 99
+_LONGEST_URL = 5000
 
 _STOP = re.compile(r"(?:(?P<wide>[。！？｡．])|[.!?…]+)[\"'”’»)\]」』）]*")
 _GAP = re.compile(rf"[^\S{UNBROKEN}]+")
@@ -80,7 +81,7 @@ def split(text: str, room: int, measure: Measure, *, first: int, whole: bool = F
     rest = text.strip()
     while rest and len(parts) < MOST_PARTS:
         most = room if parts else first
-        if measure(rest) <= most:
+        if len(rest) <= most * 4 + _LONGEST_URL and measure(rest) <= most:
             parts.append(rest)
             break
         head, end = _paragraphs(rest, most, measure, 1 if whole else most * 3 // 5)
@@ -151,11 +152,17 @@ def _inside_word(text: str, start: int, room: int) -> Sequence[int]:
     places = [start + at for at in boundaries(word[: room - start + 2]) if at]
     return [
         at
-        for at in reversed(places)
+        for at in reversed(places[-MONSTER:])
         if at <= room
         and (spaceless is None or _SPACELESS.search(text[at - 1 : at + 1]))
         and not _inside_address(text, at)
+        and _is_harmless(text[max(start, at - 2 * MONSTER) : at], text[at : at + 2 * MONSTER])
     ]
+
+
+def _is_harmless(before: str, after: str) -> bool:
+    """Whether both sides of a cut are still harmless: what was inside a word may mention or link at its beginning."""
+    return harmless(before) == before and harmless(ELLIPSIS + after) == ELLIPSIS + after
 
 
 def _inside_address(text: str, at: int) -> bool:
@@ -180,9 +187,9 @@ def _room(text: str, most: int, measure: Measure) -> int:
             else:
                 high = middle - 1
         return low
-    while at and (over := measure(text[:at].rstrip(_DANGLING)) - most) > 0:
+    while at > 0 and (over := measure(text[:at].rstrip(_DANGLING)) - most) > 0:
         at -= max(1, over // 2)
-    return at
+    return max(at, 0)
 
 
 def _word_end(text: str, at: int) -> int:

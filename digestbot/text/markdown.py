@@ -21,6 +21,7 @@ _TAG = re.compile(
     rf"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?-->|</?(?:{_NAMES})(?:[\s/][^<>]*)?>", re.DOTALL | re.IGNORECASE
 )
 _GAPS = re.compile(f"[^\\S{UNBROKEN}]+")
+_PRIVATE = re.compile("[\ue000-\uf8ff]")  # nobody's characters, which stand for something here
 _GONE = "\ue003"  # where a picture was
 # "(see ![a plot]())", "see the code and ![a plot]()."
 _AROUND_GONE = re.compile(
@@ -178,6 +179,7 @@ def blocks(body: str, formulas: list[tuple[str, bool]] | None = None) -> list[Bl
         body = _MATHJAX.sub(_as_dollars, body)
     if body.endswith("...") and _CUT_BYTES[0] <= len(body.encode("utf-8", "replace")) <= _CUT_BYTES[1]:
         body = _CUT_WORD.sub("…", body)  # the store cut it, mostly in the middle of a word
+    body = _PRIVATE.sub("", body)
     known = pyromark.Options
     options = (
         known.ENABLE_TABLES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -19,7 +20,7 @@ MOST_SHOWN = 40  # characters of an address that is shown and leads nowhere
 # Facebook @[number].
 _SIGIL = re.compile(
     r"(?<![@＠#＃$＄])(?:(?<![A-Za-z0-9_])|(?<=\b[Rr][Tt]))[@＠#＃$＄]++(?:(?<=[@＠])(?=[\w\[])"
-    r"|(?<=[#＃])(?!\d*(?:[\s!-/:-@\[-^`{-~]|\Z))|(?<=[$＄])(?=[A-Za-z]))"
+    r"|(?<=[#＃])(?!\d*(?:[\s!-/:-@\[-^`{-~]|\Z))|(?<=[$＄])(?=[A-Za-z]))|[@＠](?=\[)"
 )
 _SIGILS = "@＠#＃$＄"
 _BLANKS = re.compile(f"[^\\S\n{UNBROKEN}]+")
@@ -56,7 +57,7 @@ def _calmed(text: str) -> str:
             text = _flood().sub(r"\1", text)
     if any(sigil in text for sigil in _SIGILS):
         text = _SIGIL.sub("", text)
-    return _unlinked(text)
+    return unlinked(text)
 
 
 @cache
@@ -85,12 +86,13 @@ def _flood() -> Any:
     return regex.compile(r"(\p{M}{8})\p{M}+")
 
 
-def _unlinked(text: str) -> str:
-    """What X would make a link of, so that it does not: it would count 23, and may cost."""
+def unlinked(text: str, keep: Collection[str] = ()) -> str:
+    """What X would make a link of, but for these, so that it does not: it would count 23, and may cost."""
     pieces, done = [], 0
     for start, end in spans(text):
-        pieces += [text[done:start], _shown(text[start:end])]
-        done = end
+        if text[start:end] not in keep:
+            pieces += [text[done:start], _shown(text[start:end])]
+            done = end
     return "".join(pieces) + text[done:] if done else text
 
 

@@ -33,13 +33,18 @@ def upgrade() -> None:
     op.create_table(
         "pictures",
         sa.Column("post_id", _ID, autoincrement=False, nullable=False),
+        sa.Column("summary_id", _ID, nullable=True),
         sa.Column("content", sa.LargeBinary(), nullable=True),
         sa.Column("media_type", sa.Text(), nullable=False),
         sa.Column("alt_text", sa.Text(), nullable=False),
         sa.Column("required", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["post_id"], ["posts.id"], name=op.f("fk_pictures_post_id")),
+        sa.ForeignKeyConstraint(["summary_id"], ["summaries.id"], name=op.f("fk_pictures_summary_id")),
         sa.PrimaryKeyConstraint("post_id", name=op.f("pk_pictures")),
     )
+    with op.batch_alter_table("changes") as batch:
+        batch.drop_constraint("pk_changes", type_="primary")
+        batch.create_primary_key("pk_changes", ["post_id", "summary_id"])
     op.add_column("editions", sa.Column("shape", sa.Text(), server_default="single", nullable=False))
     for table in ("posts", "attempts", "looks"):
         op.add_column(table, _cost())
