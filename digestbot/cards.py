@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from digestbot.errors import PictureError
+from digestbot.formulas import typeset
 from digestbot.model import Picture, Platform, Summary
 from digestbot.render import BUILT_IN, PaperView, SummaryView
 from digestbot.render.views import names, shown_link
@@ -32,13 +32,12 @@ from digestbot.text import (
 SIZES = {Platform.TWITTER: (1200, 675), Platform.FACEBOOK: (1200, 630)}
 MOST_ALT = 1000  # characters of X's alt text
 MOST_SENTENCES = 12
+MOST_TITLE = 300  # characters
 MOST_SENTENCE = 420  # characters; no longer one is read on a card
-MOST_FORMULA = 400  # characters of LaTeX that are typeset
-DEEPEST = 12  # groups within groups: the typesetter's stack is not ours to catch
 MISSING = "pip install 'digestbot[cards]' for pictures"
 
 _MARK = re.compile(f"([{chr(FORMULA)}-{chr(FORMULA + MOST_FORMULAS)}])")
-_NO_FORMULA = re.compile(r"#|@|\bimport\b|\binclude\b|//|/\*|`")
+_LONG_WORD = re.compile(r"(\S{24})(?=\S{8})")
 _EMOJI = re.compile("[\U0001f000-\U0001fbff\u2600-\u27bf\ufe0f\u200d\u20e3]+")
 
 
@@ -59,7 +58,7 @@ class CardMaker:
         formulas: list[tuple[str, bool]] = []
         sentences = _sentences(summary.body, formulas)
         about = _about(view.paper)
-        title = _plain(view.paper.title)
+        title = _plain(cut(view.paper.title, MOST_TITLE))
         card: dict[str, Any] = {
             "width": width,
             "height": height,
@@ -68,24 +67,25 @@ class CardMaker:
             "by": view.by,
             "site": urlsplit(view.link).hostname or "",
         }
-        content, shown = self._typeset(card, sentences, formulas)
+        content, shown = self._typeset(card, sentences[:MOST_SENTENCES], formulas, more=len(sentences) > MOST_SENTENCES)
         said = [_plain(_as_text(sentence, formulas)) for _, sentence in sentences[:shown]]
         alt = ". ".join(filter(None, (title, about, view.by))) + ". " + " ".join(said)
-        return Picture(content, "image/png", cut(alt.strip(), MOST_ALT), required)
+        return Picture(content, "image/png", cut(alt.replace("\u200b", "").strip(), MOST_ALT), required)
 
     def _typeset(
-        self, card: dict[str, Any], sentences: list[tuple[str, str]], formulas: list[tuple[str, bool]]
+        self, card: dict[str, Any], sentences: list[tuple[str, str]], formulas: list[tuple[str, bool]], *, more: bool
     ) -> tuple[bytes, int]:
         """The picture, and how many of the sentences it shows."""
+        compiler = self._opened()
         from typst import TypstError
 
-        compiler = self._opened()
         trouble = ""
         for attempt in range(3):
             data = card | {
+                "more": more,
                 "sentences": [
                     {"kind": kind, "pieces": self._pieces(sentence, formulas)} for kind, sentence in sentences
-                ]
+                ],
             }
             if attempt == 2:  # whatever it is, without the pictographs that few fonts have
                 data = json.loads(_EMOJI.sub("", json.dumps(data, ensure_ascii=False)))
@@ -94,13 +94,25 @@ class CardMaker:
                 # A document for keeping may lack no glyph: this finds what a picture would show as an empty box.
                 compiler.compile(sys_inputs=inputs, format="pdf", pdf_standards=["a-2u"])
                 content = compiler.compile(sys_inputs=inputs, format="png", ppi=72)
-                shown = json.loads(compiler.query("<shown>", field="value", one=True))
-                return bytes(content), int(shown)
+                if not isinstance(content, bytes):
+                    raise PictureError(f"card {self._template.name}: makes {len(content)} pages; it has to fit one")
+                return content, self._shown(compiler)
             except TypstError as error:
-                trouble = " ".join(error.message.split())
+                trouble = _said(error, self._template.name)
                 if attempt == 0 and not self._find_bad(formulas) and not _EMOJI.search(inputs["card"]):
                     break
-        raise PictureError(f"card {self._template.name}: {trouble[:200]}")
+        raise PictureError(f"card {trouble[:200]}")
+
+    def _shown(self, compiler: Any) -> int:
+        try:
+            shown = json.loads(compiler.query("<shown>", field="value", one=True))
+        except RuntimeError:
+            shown = None
+        if not isinstance(shown, int) or shown < 0:
+            raise PictureError(
+                f"card {self._template.name}: does not say how many sentences it shows; write #metadata(count) <shown>"
+            )
+        return shown
 
     def _opened(self) -> Any:
         if self._compiler is None:
@@ -122,11 +134,11 @@ class CardMaker:
                 continue
             if _MARK.fullmatch(part):
                 formula, displayed = formulas[ord(part) - FORMULA]
-                typeset = _typst(formula) if formula not in self._bad else None
-                if typeset is None:
+                set_out = typeset(formula) if formula not in self._bad else None
+                if set_out is None:
                     pieces.append({"kind": "text", "body": _plain(harmless(to_unicode(formula)))})
                 else:
-                    pieces.append({"kind": "display" if displayed else "math", "body": typeset})
+                    pieces.append({"kind": "display" if displayed else "math", "body": set_out})
             else:
                 goes_on = pieces and pieces[-1]["kind"] != "display" and part[0] == " "
                 body = f"{' ' if goes_on else ''}{_plain(harmless(part))}{' ' if part[-1] == ' ' else ''}"
@@ -139,15 +151,21 @@ class CardMaker:
 
         before = len(self._bad)
         for formula, _ in formulas:
-            typeset = _typst(formula)
-            if typeset is None or formula in self._bad:
+            set_out = typeset(formula)
+            if set_out is None or formula in self._bad:
                 continue
-            source = f'#set document(title: [x])\n#eval({json.dumps(typeset)}, mode: "math")'
+            source = f'#set document(title: [x])\n#eval({json.dumps(set_out)}, mode: "math")'
             try:
                 typst.compile(source.encode(), format="pdf", pdf_standards=["a-2u"])
             except typst.TypstError:
                 self._bad.add(formula)
         return len(self._bad) > before
+
+
+def _said(error: Any, name: str) -> str:
+    """Typst's complaint in a line, with its place."""
+    place = re.search(r"[^\s/]+\.typ:\d+:\d+", str(getattr(error, "diagnostic", "")))
+    return f"{place[0] if place else name}: " + " ".join(error.message.split())
 
 
 def available() -> bool:
@@ -169,17 +187,24 @@ def _sentences(body: str, formulas: list[tuple[str, bool]]) -> list[tuple[str, s
             if re.search(r"[^\W\d]|" + _MARK.pattern, text[start:end]):
                 found.append((kind, cut(text[start:end].strip(), MOST_SENTENCE)))
                 kind, start = "same" if text[end : end + 1].isspace() else "close", end
-        if len(found) >= MOST_SENTENCES:
+        if len(found) > MOST_SENTENCES:
             break
-    return found[:MOST_SENTENCES]
+    return found
 
 
 def _as_text(sentence: str, formulas: list[tuple[str, bool]]) -> str:
-    return harmless(_MARK.sub(lambda match: to_unicode(formulas[ord(match[1]) - FORMULA][0]), sentence))
+    def said(match: re.Match[str]) -> str:
+        formula, displayed = formulas[ord(match[1]) - FORMULA]
+        text = to_unicode(formula)
+        ends = displayed and sentence[match.end() :].lstrip()[:1].isupper() and text[-1:] not in ".,;:!?"
+        return f"{text}." if ends else text
+
+    return harmless(_MARK.sub(said, sentence))
 
 
 def _plain(text: str) -> str:
-    return text.replace(UNBROKEN, " ")
+    """Finished text, in which also a word that is wider than the card can break."""
+    return _LONG_WORD.sub("\\1\u200b", text.replace(UNBROKEN, " "))
 
 
 def _about(paper: PaperView) -> str:
@@ -187,49 +212,3 @@ def _about(paper: PaperView) -> str:
     people = names(paper.authors, 5)
     where = ", ".join(str(part) for part in (cut(paper.venue, 60) if paper.venue else "", paper.year or "") if part)
     return " · ".join(filter(None, (_plain(people), where)))
-
-
-# What tex2typst does not know, in words that it knows; and signs that Typst has renamed since.
-_WORDS = [
-    (re.compile(pattern), words)
-    for pattern, words in (
-        (r"\\(?:label|tag\*?|color)\{[^{}]*\}|\\(?:nonumber|notag|displaystyle|limits|!)", " "),
-        (r"\\(?:[bB]ig{1,2}[lrm]?)(?![A-Za-z])", ""),
-        (r"\\[lr]Vert(?![A-Za-z])", r"\\|"),
-        (r"\\[lr]vert(?![A-Za-z])", "|"),
-        (r"\\(?:bm|pmb)(?![A-Za-z])", r"\\boldsymbol"),
-        (r"\\(?:nicefrac|sfrac|cfrac|tfrac)(?![A-Za-z])", r"\\frac"),
-        (r"\\stackrel(?![A-Za-z])", r"\\overset"),
-        (r"\\xrightarrow\{([^{}]*)\}", r"\\overset{\1}{\\to}"),
-        (r"\\(?:textbf|textit|emph|mbox|textrm)(?![A-Za-z])", r"\\text"),
-        (r"\\coloneqq?(?![A-Za-z])", ":="),
-        (r"\\arg(max|min)(?![A-Za-z])", r"\\operatorname{arg\1}"),
-        (r"\\operatorname\*", r"\\operatorname"),
-    )
-]
-_RENAMED = re.compile(r"\b(dot|plus|minus|times)\.circle\b")
-
-
-@cache
-def _tex2typst() -> Any:
-    from tex2typst import tex2typst
-
-    return tex2typst
-
-
-def _typst(formula: str) -> str | None:
-    """The formula in Typst's words; None where it is better set as text."""
-    depth = deepest = 0
-    for char in formula:
-        depth += (char in "{[(") - (char in "}])")
-        deepest = max(deepest, depth)
-    if len(formula) > MOST_FORMULA or deepest > DEEPEST or formula.count("\\") > MOST_FORMULA // 4:
-        return None
-    try:
-        for pattern, words in _WORDS:
-            formula = pattern.sub(words, formula)
-        typeset = _RENAMED.sub(r"\1.o", str(_tex2typst()(formula)).strip())
-    except Exception:  # noqa: BLE001 - broken LaTeX raises whatever it meets
-        return None
-    # Nothing of Typst's own language may get into what it evaluates.
-    return None if not typeset or _NO_FORMULA.search(typeset) or len(typeset) > 4 * MOST_FORMULA else typeset

@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from digestbot import cards
 from digestbot.cards import CardMaker
 from digestbot.errors import PictureError
+from digestbot.formulas import _is_mathematics, typeset
 from digestbot.ledger import delivery, views
 from digestbot.model import Image, Paper, Picture, Platform, PostStatus, Summary
 from digestbot.sandbox import Answer, Sandbox
@@ -58,7 +59,7 @@ def test_a_card_and_what_it_says(platform: Platform, pixels: tuple[int, int]) ->
     assert picture.alt_text == (
         "Adam: A Method for Stochastic Optimization. Kingma and Ba · ICLR, 2015. Summary by Reader 1. "
         "Adam keeps averages of the gradient, mₜ = β₁ mₜ₋₁ + (1 - β₁) gₜ, and steps by "
-        "θₜ = θₜ₋₁ - α m̂ₜ/(√v̂ₜ + ϵ) It needs little memory. • invariant to rescaling"
+        "θₜ = θₜ₋₁ - α m̂ₜ/(√v̂ₜ + ϵ). It needs little memory. • invariant to rescaling"
     )
     assert MAKER.make(summary(), platform).content == picture.content
 
@@ -109,7 +110,7 @@ def test_an_operators_template(tmp_path: Path) -> None:
     )
     assert size(CardMaker(own).make(summary(), Platform.TWITTER)) == (1200, 675)
     own.write_text("#nothing")
-    with pytest.raises(PictureError, match=r"own\.typ: unknown variable: nothing"):
+    with pytest.raises(PictureError, match=r"own\.typ:1:\d+: unknown variable: nothing"):
         CardMaker(own).make(summary(), Platform.TWITTER)
     with pytest.raises(PictureError, match="no such template"):
         CardMaker(tmp_path / "missing.typ").make(summary(), Platform.TWITTER)
@@ -303,3 +304,67 @@ def test_the_ledger_forgets_a_picture_once_it_is_published(
         (row,) = tx.execute(sa.select(pictures)).all()
     assert row.content is None
     assert row.alt_text.startswith("Paper Number 1")
+
+
+# ---- what a stranger's formula may not do
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        r'\operatorname{x") std.eval("(1+2)*1000") op("}',
+        r'\text{x") std.read("card.typ") op("}',
+        r'\operatorname{x") std.panic("PWN") op("}',
+        r'\operatorname{x") sys.inputs.card op("}',
+        r"\text{a` b}",
+    ],
+)
+def test_a_formula_runs_no_code(formula: str) -> None:
+    assert typeset(formula) is None
+    assert size(MAKER.make(summary(body=f"A ${formula}$ b."), Platform.TWITTER)) == (1200, 675)
+
+
+@pytest.mark.parametrize("word", ["std", "sys", "eval", "read", "panic", "import", "text", "lorem"])
+def test_only_names_of_mathematics_reach_the_typesetter(word: str) -> None:
+    assert not _is_mathematics(f'{word}.eval("1")')
+    assert not _is_mathematics(f"x + {word}(y)")
+    assert not _is_mathematics(f'"a" {word}')
+    assert not _is_mathematics('"unfinished')
+    assert not _is_mathematics("#x")
+    assert _is_mathematics('sum_(i=1)^n x_i dot.o frac(a, "if") mat(delim: "[", 1, 2; 3, 4) \\ α')
+
+
+@pytest.mark.parametrize(
+    "macro", [r"\sqrt", r"\hat", r"\overline", r"\frac", r"\mathbf", "x^", r"x_\sqrt", r"\sqrt[\sqrt"]
+)
+def test_what_would_take_for_ever_is_set_as_text(macro: str) -> None:
+    assert typeset(macro * 24 + "x") is None
+    assert typeset(macro + "{x}" * 2) is not None or "[" in macro
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("#card.title", "does not say how many"),
+        ("#card.title\n#metadata(\"x\") <shown>", "does not say how many"),
+        ("#pagebreak()\n#metadata(0) <shown>", "makes 2 pages"),
+        ("#card.widht", r"own\.typ:4:\d+: dictionary does not contain key"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_an_operators_template(tmp_path: Path, source: str, words: str) -> None:
+    own = tmp_path / "own.typ"
+    own.write_text(
+        "#let card = json(bytes(sys.inputs.card))\n#set document(title: card.title)\n"
+        f"#set page(width: card.width * 1pt, height: card.height * 1pt)\n{source}"
+    )
+    with pytest.raises(PictureError, match=words):
+        CardMaker(own).make(summary(), Platform.TWITTER)
+
+
+def test_private_characters_in_a_text_are_nobodys() -> None:
+    picture = MAKER.make(summary(body="Text \ue150 with $x_1$ and \ue100."), Platform.TWITTER)
+    assert picture.alt_text.endswith("Text with x₁ and .")
+
+
+def test_a_displayed_formula_ends_its_sentence_in_the_alt_text() -> None:
+    assert MAKER.make(summary(body="So $$a = b$$ The rest."), Platform.TWITTER).alt_text.endswith("So a = b. The rest.")
