@@ -16,6 +16,7 @@ from digestbot.text.characters import nfc
 MOST_LABEL = 63  # characters of one part of a host, in the form that name servers know
 MOST_URL = 4096  # X's own
 MOST_SLUG = 40  # of a t.co address
+MOST_TRIES = 8  # places of a run at which an address is looked for
 
 _SPACES = "\t-\r \x85\xa0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _DIRECTIONAL = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -69,42 +70,67 @@ def _tld_length(label: str) -> int:
 
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
-    """Where the addresses stand in a text that is in NFC already."""
+    """Where the addresses stand in a text that is in NFC already.
+
+    twitter-text goes on after each address, and after each that it passes over (those after ``-_./``); what it has gone
+    past cannot be the character before the next one, so that one's first character then is.
+    """
     if "." not in text:
         return
-    done = 0
-    for match in _RUN.finditer(text):
-        start, end = match.span()
-        if end <= done or "." not in match[0]:
+    past = 0
+    for run in _RUN.finditer(text):
+        if "." not in run[0]:
             continue
-        protocol = _PROTOCOL.search(text, max(done, start - 8), start)
-        begin = protocol.start() if protocol else start
-        if begin < done or (begin == done and done):  # right after another address: its neighbour has to lie between
-            start = begin = max(done, start) + 1
-            protocol = None
-        if begin and _NOT_BEFORE.match(text, begin - 1):
-            continue
-        if protocol is None and begin and text[begin - 1] in "-_./":
-            continue
-        host_end = _host_end(text, start, end)
-        if host_end is None:
-            continue
-        if protocol is None:
-            found = list(_ascii_hosts(text, start, host_end))
-            tail = _tail_end(text, host_end)
-            if found and tail > host_end and "/" in text[host_end:tail]:
-                found[-1] = (found[-1][0], tail)
-            yield from found
-            done = tail
-            continue
-        stop = _tail_end(text, host_end)
-        if text[start:host_end].lower() == "t.co":
-            slug = _SLUG.match(text, host_end)
-            if slug is not None and len(slug[1]) > MOST_SLUG:
+        start, end, tries = run.start(), run.end(), 0
+        while (start := max(start, past)) < end and tries < MOST_TRIES:
+            tries += 1
+            protocol = _PROTOCOL.search(text, max(past, start - 8), start)
+            begin = protocol.start() if protocol else start
+            before = begin - 1
+            first = begin == past and (begin or not _NOT_BEFORE.match(text, begin))
+            if first:  # nothing between: its first character is the one before
+                before, start, protocol = start, start + 1, None
+                begin = start
+            if (before >= 0 and _NOT_BEFORE.match(text, before)) or start >= end:
+                start = _after_next_sign(text, start, end)
                 continue
-            stop = slug.end() if slug else host_end
-        done = stop
-        yield begin, stop
+            found = _host_end(text, start, end)
+            if found is None and first and not before and (found := _host_end(text, 0, end)) is not None:
+                start, begin, before = 0, 0, -1  # the text's first character is part of the host after all
+            if found is None:
+                start = _after_next_sign(text, start, end)
+                continue
+            past, addresses = _with_tail(text, begin, start, found, protocol=bool(protocol))
+            if protocol or before < 0 or text[before] not in "-_./":
+                yield from addresses
+
+
+def _after_next_sign(text: str, start: int, end: int) -> int:
+    """After the next character of the run that may stand before an address."""
+    at = start
+    while at < end and _NOT_BEFORE.match(text, at):
+        at += 1
+    return at + 1
+
+
+def _with_tail(
+    text: str, begin: int, start: int, host_end: int, *, protocol: bool
+) -> tuple[int, list[tuple[int, int]]]:
+    """How far the address goes, and the addresses that are made of it: without a protocol the Latin hosts in it."""
+    tail, has_path = _tail_end(text, host_end)
+    if not _is_named(text[start:host_end]):
+        return tail, []
+    if not protocol:
+        found = list(_ascii_hosts(text, start, host_end))
+        if found and has_path:
+            found[-1] = (found[-1][0], tail)
+        return tail, found
+    if text[start:host_end].lower() == "t.co":
+        slug = _SLUG.match(text, host_end)
+        if slug is not None and len(slug[1]) > MOST_SLUG:
+            return tail, []
+        tail = slug.end() if slug else host_end
+    return tail, [(begin, tail)]
 
 
 def _host_end(text: str, start: int, end: int) -> int | None:
@@ -115,18 +141,17 @@ def _host_end(text: str, start: int, end: int) -> int | None:
     for number, label in enumerate(labels):
         if number and not _bad(labels[number - 1], named=True):
             length = _tld_length(label)
-            if length and not _GOES_ON.match(text, at + length):
+            if length and (label[:4].lower() == "xn--" or not _GOES_ON.match(text, at + length)):
                 best = at + length
         if _bad(label, named=False):
             break
         at += len(label) + 1
-    if best is None or best - start > MOST_URL:
-        return None
-    return (
-        best
-        if all(len(label) <= MOST_LABEL and _encoded(label) <= MOST_LABEL for label in text[start:best].split("."))
-        else None
-    )
+    return best
+
+
+def _is_named(host: str) -> bool:
+    """Whether name servers could know the host."""
+    return len(host) <= MOST_URL and all(_encoded(label) <= MOST_LABEL for label in host.split("."))
 
 
 def _bad(label: str, *, named: bool) -> bool:
@@ -135,7 +160,7 @@ def _bad(label: str, *, named: bool) -> bool:
 
 def _encoded(label: str) -> int:
     """How long a label is for name servers."""
-    if label.isascii():
+    if label.isascii() or len(label) > MOST_LABEL:
         return len(label)
     return 4 + len(unicodedata.normalize("NFKC", label.lower()).encode("punycode", "replace"))
 
@@ -145,10 +170,11 @@ def _ascii_hosts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     for match in _ASCII_HOST.finditer(text, start, end):
         stop = None
         at = match.start()
-        for label in (match[0] + text[match.end() : end]).split("."):
+        last = text.find(".", match.end(), end)  # the end of the label that follows what matched
+        for label in text[match.start() : end if last < 0 else last].split("."):
             if at > match.start():
                 length = _tld_length(label)
-                if length and not _GOES_ON.match(text, at + length):
+                if length and (label[:4].lower() == "xn--" or not _GOES_ON.match(text, at + length)):
                     stop = at + length
             at += len(label) + 1
             if at > match.end():
@@ -157,8 +183,9 @@ def _ascii_hosts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             yield match.start(), stop
 
 
-def _tail_end(text: str, host_end: int) -> int:
-    """Where port, path and query end: not with a mark that closes the sentence around the address."""
+def _tail_end(text: str, host_end: int) -> tuple[int, bool]:
+    """Where port, path and query end, not with a mark that closes the sentence around the address; and whether there is
+    a path."""
     tail = _TAIL.match(text, host_end)
     assert tail is not None  # noqa: S101 - all of it is optional
     end = tail.end()
@@ -168,7 +195,7 @@ def _tail_end(text: str, host_end: int) -> int:
     if query is not None:
         kept = len(query[0].rstrip(_NO_QUERY_END))
         end += kept if kept > 1 else 0
-    return end
+    return end, bool(tail["path"])
 
 
 def find_urls(text: str) -> list[str]:

@@ -19,9 +19,12 @@ MOST_SHOWN = 40  # characters of an address that is shown and leads nowhere
 # address), before a number (#12), or where money is meant ($5, US$30). X takes RT@name for a mention all the same, and
 # Facebook @[number].
 _SIGIL = re.compile(
-    r"(?<![@＠#＃$＄])(?:(?<![A-Za-z0-9_])|(?<=\b[Rr][Tt]))[@＠#＃$＄]++(?:(?<=[@＠])(?=[\w\[])"
-    r"|(?<=[#＃])(?!\d*(?:[\s!-/:-@\[-^`{-~]|\Z))|(?<=[$＄])(?=[A-Za-z]))|[@＠](?=\[)"
+    r"(?<![@＠#＃$＄])(?:(?<![A-Za-z0-9_])|(?<=[^A-Za-z0-9_][Rr][Tt])|(?<=^[Rr][Tt])|(?=[@＠#＃$＄]{2}))[@＠#＃$＄]++"
+    r"(?:(?<=[@＠])(?=\w|\[\d+[:\]])|(?<=[#＃])(?!\d*(?:[\s!-/:-@\[-^`{-~❴]|\Z))|(?<=[$＄])(?=[A-Za-z]))"
+    r"|[@＠](?=\[\d+[:\]])"
 )
+# "recall @10" is read as it is meant.
+_AT_RANK = re.compile(r"(?<![^\s(])[@＠](?=\d+(?:[.,]\d+)?%?(?![\w@＠]))")
 _SIGILS = "@＠#＃$＄"
 _BLANKS = re.compile(f"[^\\S\n{UNBROKEN}]+")
 _AROUND_LINES = re.compile(f"[ {UNBROKEN}]*\n[ {UNBROKEN}]*")
@@ -56,7 +59,7 @@ def _calmed(text: str) -> str:
         if _FLOOD.search(text):
             text = _flood().sub(r"\1", text)
     if any(sigil in text for sigil in _SIGILS):
-        text = _SIGIL.sub("", text)
+        text = _SIGIL.sub("", _AT_RANK.sub("at ", text))
     return unlinked(text)
 
 
