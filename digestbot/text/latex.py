@@ -29,20 +29,29 @@ _TRANSPARENT = frozenset(
      "mathopen", "mathclose", "mathinner", "ensuremath", "smash", "boxed", "overbrace", "underbrace", "cancel",
      "mathstrut")
 )  # fmt: skip
-_DROPPED = {"label": 1, "color": 1, "hspace": 1, "hspace*": 1, "vspace": 1, "vspace*": 1, "phantom": 1, "vphantom": 1,
-            "hphantom": 1, "footnote": 1, "cite": 1, "ref": 1, "eqref": 1, "href": 1, "url": 1, "textcolor": 1,
-            "rule": 2, "raisebox": 1}  # fmt: skip
+_DROPPED = {
+    "label": 1, "color": 1, "hspace": 1, "hspace*": 1, "vspace": 1, "vspace*": 1, "phantom": 1, "vphantom": 1,
+    "hphantom": 1, "footnote": 1, "cite": 1, "ref": 1, "eqref": 1, "href": 1, "url": 1, "textcolor": 1, "rule": 2,
+    "raisebox": 1, "newcommand": 2, "renewcommand": 2, "def": 2, "DeclareMathOperator": 2, "colorbox": 1, "style": 1,
+    "class": 1, "cssId": 1, "require": 1,
+}  # fmt: skip
 _IGNORED = frozenset(
     ("displaystyle", "textstyle", "scriptstyle", "scriptscriptstyle", "limits", "nolimits", "nonumber", "notag", "rm",
      "bf", "it", "sf", "tt", "left", "right", "middle", "big", "Big", "bigg", "Bigg", "bigl", "Bigl", "biggl", "Biggl",
-     "bigr", "Bigr", "biggr", "Biggr", "bigm", "Bigm", "!", "hline", "centering", "mathsurround", "allowbreak", "/")
+     "bigr", "Bigr", "biggr", "Biggr", "bigm", "Bigm", "!", "hline", "centering", "mathsurround", "allowbreak", "/",
+     "tiny", "scriptsize", "footnotesize", "small", "normalsize", "large", "Large", "newline")
 )  # fmt: skip
 _SPACES = frozenset((",", ":", ";", ">", " ", "\n", "quad", "qquad", "enspace", "thinspace", "hfill", "space"))
 _FRACTIONS = frozenset(("frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac", "flatfrac"))
 _BRACKETS = {"pmatrix": "()", "bmatrix": "[]", "matrix": "[]", "smallmatrix": "[]", "vmatrix": "||", "Vmatrix": "‖‖",
              "Bmatrix": "[]", "array": "[]"}  # fmt: skip
+_DIMENSION = re.compile(r"\\(?:hskip|kern|mkern|mskip|vskip)\s*-?[\d.]+\s*(?:em|ex|pt|mu|cm|mm|in)\b")
+_INFIX = frozenset(("\\over", "\\atop", "\\choose"))
+_ENCLOSED = {"norm": "‖‖", "Norm": "‖‖", "abs": "||", "set": "❴❵", "ceil": "⌈⌉", "floor": "⌊⌋", "inner": "⟨⟩", "ket": "|⟩",
+             "bra": "⟨|", "braket": "⟨⟩"}  # fmt: skip
 _SCRIPTS = frozenset("_^'’")
 _LEFT_OVER = re.compile(r"[\\{}]|\$(?!\d)")
+_DOUBLED = re.compile(r"(?<=\()\[([^\[\]]*)\](?=\))|(?<=\[)\[([^\[\]]*)\](?=\])")  # brackets of a matrix in brackets
 _CONDITION = re.compile(r"(?:if|for|when|where|otherwise|else|with|and|on)\b")
 
 
@@ -53,6 +62,7 @@ class _Reader:
         self.tokens = _TOKEN.findall(formula)
         self.at = 0
         self.depth = depth
+        self.cases = False  # a brace has just opened whose content is lines
 
     def peek(self) -> str:
         """The next token that is no blank; "" at the end."""
@@ -86,6 +96,10 @@ class _Reader:
             if token in _SCRIPTS:
                 self._script(atoms)
                 continue
+            if token in _INFIX:
+                self.take()
+                self.depth -= 1
+                return [_infix(token, atoms, self.group(*ends) if self.depth <= DEEPEST else [])]
             found = self.atom()
             if font is not None:
                 found = [replace(one, text="".join(map(font, one.text))) for one in found]
@@ -144,9 +158,9 @@ class _Reader:
             return [Atom(joined(inner), kind_of(inner), spilled=inner[-1].spilled)] if inner else []
         if token.startswith("\\") and len(token) > 1:
             return self._macro(token[1:])
-        if token in ("}", "$", "&", "\\", ""):
+        if token in ("}", "$", "\\", ""):
             return []
-        if token == "~":
+        if token in ("~", "&"):
             return [Atom(UNBROKEN, "space")]
         if token in ("-", "−"):
             return [Atom("-", "bin")]
@@ -161,6 +175,9 @@ class _Reader:
         if name in _IGNORED:
             if self.peek() == "." and name in ("left", "right"):
                 self.take()
+            elif name == "left" and self.peek() == "\\{" and "\\begin" in self.tokens[self.at + 1 : self.at + 4]:
+                self.take()
+                self.cases = True
             return []
         if name == "\\":
             self.option()
@@ -186,10 +203,17 @@ class _Reader:
             return [Atom(f"{over}/{under}", "frac")] if over and under else [Atom(over or under)]
         if name in FUNCTIONS:
             return [Atom(FUNCTIONS[name], "op")]
+        if name in _ENCLOSED and self.peek() == "{":
+            left, right = tuple(_ENCLOSED[name])
+            between = joined(self.argument())
+            if name == "inner" and self.peek() == "{":
+                between += f",{UNBROKEN}{joined(self.argument())}"
+            return [Atom(left + between + right)]
         match name:
             case "sqrt":
                 degree = joined(self.option())
-                return [Atom((raised(degree)[0] if degree else "") + "√" + grouped(self.argument(), below=True))]
+                root = (raised(degree)[0] if degree else "") + "√" + grouped(self.argument(), below=True)
+                return [Atom(root, "root")]
             case "binom" | "dbinom" | "tbinom":
                 return [Atom(f"({joined(self.argument())}{UNBROKEN}choose{UNBROKEN}{joined(self.argument())})")]
             case "overset" | "stackrel":
@@ -219,8 +243,8 @@ class _Reader:
                 return []
         if name.startswith("x") and name.endswith("arrow"):
             self.option()
-            self.argument()
-            return [Atom("←" if "left" in name else "→", "rel")]
+            label, spilled = raised(joined(self.argument()))
+            return [Atom(("←" if "left" in name else "→") + ("" if spilled else label), "rel")]
         return self._sign(name)
 
     def _sign(self, name: str) -> list[Atom]:
@@ -233,17 +257,23 @@ class _Reader:
 
     def _text(self, name: str) -> list[Atom]:
         raw = self.raw()
-        if name.startswith(("operatorname", "mathop", "mathrm")) or "\\" in raw or "$" in raw:
-            inner = re.sub(r"(?<=\w) (?=\w)", "~", raw) if name.startswith("text") else raw
-            found = joined(_Reader(inner, self.depth).group())
+        if name.startswith(("operatorname", "mathop", "mathrm")):
+            found = joined(_Reader(raw, self.depth).group())
             return [Atom(found, "op" if len(found) > 1 and found[:1].isalpha() else "ord")] if found else []
-        found = re.sub(r"[{}_^]", "", raw)
-        return [Atom(re.sub(r"\s+", UNBROKEN, found), "word")] if found.strip() else [Atom(UNBROKEN, "space")]
+        if "$" in raw:
+            found = joined(_Reader(re.sub(r"\s+", "~", raw), self.depth).group())
+        else:
+            found = prose(raw) if "\\" in raw else re.sub(r"[{}]", "", raw)
+            found = re.sub(r"\s+", UNBROKEN, found)
+        return [Atom(found, "word")] if found.strip() else [Atom(UNBROKEN, "space")]
 
     def _environment(self, name: str) -> list[Atom]:
         plain = name.rstrip("*")
-        if plain == "array" or plain == "alignat":
+        if plain in ("array", "alignat", "alignedat", "tabular"):
             self.raw()
+        if self.cases and plain in _BRACKETS:  # \\left\\{ \\begin{array} ... \\right.
+            plain = "cases"
+        self.cases = False
         rows: list[list[list[Atom]]] = [[]]
         while True:
             atoms = self.group("&", "\\\\", "\\end", "\\cr")
@@ -283,10 +313,18 @@ class _Reader:
         low, low_spilled = lowered(joined(below))
         high, high_spilled = raised(joined(above))
         text = base.text + low + primes + high
-        if base.kind == "frac" and (low or high):
+        if base.kind in ("frac", "root") and (low or high):
             text = f"({base.text}){low}{primes}{high}"
         kind = base.kind if base.kind in ("op", "close", "word") else "ord"
         atoms.append(replace(base, text=text, kind=kind, spilled=low_spilled or high_spilled))
+
+
+def _infix(token: str, above: list[Atom], below: list[Atom]) -> Atom:
+    """TeX's own way to write a fraction."""
+    if token == "\\over":
+        return Atom(f"{grouped(above, below=False)}/{grouped(below, below=True)}", "frac")
+    word = "choose" if token == "\\choose" else "over"
+    return Atom(f"({joined(above)}{UNBROKEN}{word}{UNBROKEN}{joined(below)})")
 
 
 def _case(cells: list[str]) -> str:
@@ -322,7 +360,8 @@ def to_unicode(formula: str) -> str:
     >>> to_unicode(r"\\beta_1\\in\\mathbb{R}^n").replace(UNBROKEN, " ")
     'β₁ ∈ ℝⁿ'
     """
-    text = joined(_Reader(formula[:LONGEST]).group())
+    text = joined(_Reader(_DIMENSION.sub(" ", formula[:LONGEST])).group())
+    text = _DOUBLED.sub(lambda match: match[1] or match[2], text)
     return _LEFT_OVER.sub("", text).strip(f"{UNBROKEN} ")
 
 

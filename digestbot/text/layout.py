@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from digestbot.text.safety import UNBROKEN
 from digestbot.text.signs import BINARY, CLOSING, OPENING, RELATIONS, SUBSCRIPT, SUPERSCRIPT
 
-_BIG = frozenset("∑∏∐∫∬∭∮⋃⋂⨁⨂⋁⋀")
+_BIG = frozenset("∑∏∐∫∬∭∮⋃⋂⨁⨂⋁⋀⨆")
 _NO_LEFT = frozenset(("open", "rel", "bin", "punct", "op"))  # after these a sign has nothing to its left
-_DIFFERENTIAL = frozenset("d∂δΔ∇")
+_DIFFERENTIAL = frozenset("d∂Δ∇")
+_CALLED = frozenset("fghpqrFGPQDLV")  # letters that before a parenthesis are rather a function than a factor
 _LOOSE = re.compile(rf"(?<!\w){UNBROKEN}|{UNBROKEN}(?!\w)")
 
 
@@ -57,11 +58,14 @@ def joined(atoms: list[Atom]) -> str:
             atom.kind == "rel" and before.kind == "open"
         ):
             atom = replace(atom, kind="sign")
+        if atom.kind == "frac" and (before.text == "/" or (before.kind == "op" and before.text.isalpha())):
+            atom = replace(atom, text=f"({atom.text})")  # log (p/q), a/(b/c)
         if out and _apart(before, atom):
             out.append(UNBROKEN)
         out.append(atom.text)
         before = atom
-    return re.sub(f"{UNBROKEN}+", UNBROKEN, "".join(out)).strip(UNBROKEN)
+    text = re.sub(f"{UNBROKEN}+", UNBROKEN, "".join(out)).strip(UNBROKEN)
+    return re.sub(f"{UNBROKEN}([.,;])", r"\1", text)
 
 
 def _bar(atom: Atom, before: Atom, after: Atom | None, bars: dict[str, bool]) -> Atom:
@@ -93,12 +97,14 @@ def _apart(before: Atom, atom: Atom) -> bool:
         return True
     if before.kind in ("ord", "close") and atom.kind == "ord" and atom.blank and atom.text[:1] not in "!'/":
         return len(before.text) > 1 or before.kind == "close"
-    if before.kind in ("op", "word", "frac") or before.spilled:
+    if "word" in (before.kind, atom.kind):  # TeX sets none; where the source has one it may be meant
+        return atom.blank and atom.text[:1] not in "!'/@.-" and before.text[-1:] not in "-("
+    if before.kind in ("op", "frac", "root") or before.spilled:
         if atom.kind == "open":
             return before.text[-1:] in _BIG or before.kind == "frac"
-        return atom.text[:1] not in "!'/"
-    if atom.kind in ("op", "word", "frac"):
-        return True
+        return atom.text[:1] not in "!'/@."
+    if atom.kind in ("op", "frac"):
+        return before.text != "/" and before.text[-1:] not in "-("
     return before.text[-1:].isdigit() and atom.text[:1].isdigit()
 
 
@@ -108,7 +114,7 @@ def grouped(atoms: list[Atom], *, below: bool) -> str:
     alone = len(atoms) == 1 and atoms[0].kind not in ("frac", "bin", "rel") and UNBROKEN not in text
     product = all(one.kind == "ord" and not one.spilled and UNBROKEN not in one.text for one in atoms)
     differential = len(atoms) == 2 and atoms[0].text[:1] in _DIFFERENTIAL and product
-    call = re.fullmatch(r"[^()]*\([^()]*\)", text) and atoms[0].kind in ("ord", "op") and len(text) < 40
+    call = re.fullmatch(r"[^()]*\([^()]*\)", text) and (atoms[0].kind == "op" or text[0] in _CALLED) and len(text) < 40
     enclosed = len(atoms) > 1 and re.fullmatch(r"\([^()]*\)|‖[^‖]*‖\S?|\|[^|]*\|", text)
     fits = (
         alone
@@ -139,12 +145,12 @@ def lowered(text: str) -> tuple[str, bool]:
 
 
 def _scripted(text: str, table: dict[str, str], sign: str) -> tuple[str, bool]:
-    """A script in Unicode's signs, or in plain ones after ``sign``; and whether the latter."""
+    """A script in Unicode's signs, or in plain ones after ``sign``; and whether what follows has to keep a distance."""
     if not text:
         return "", False
     closed = text.replace(UNBROKEN, "")
     if all(char in table for char in closed):
-        return "".join(table[char] for char in closed), False
+        return "".join(table[char] for char in closed), closed[-1] in "*∗⋆"
     if len(closed) == 1 or re.fullmatch(r"[A-Za-z]+|\d+(?:\.\d+)?|\([^()]*\)|\[[^\[\]]*\]|[^\W_]['*]", closed):
         return sign + closed, True
     return f"{sign}({_LOOSE.sub('', text)})", True

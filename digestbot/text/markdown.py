@@ -25,7 +25,7 @@ _PRIVATE = re.compile("[\ue000-\uf8ff]")  # nobody's characters, which stand for
 _GONE = "\ue003"  # where a picture was
 # "(see ![a plot]())", "see the code and ![a plot]()."
 _AROUND_GONE = re.compile(
-    rf"\s*[(\[]\s*(?:see|cf\.?|e\.g\.?|in)?\s*{_GONE}\s*[)\]]"
+    rf"{_GONE}\s*(?:,|\band\b|\bor\b)\s*|\s*[(\[]\s*(?:see|cf\.?|e\.g\.?|in)?\s*{_GONE}\s*[)\]]"
     rf"|(?:\s*\b(?:and|or|see|in|at|here|also|plus|with|like|below|above))+:?\s*{_GONE}(?=\s*(?:[.,;:!?]|\Z))"
 )
 _CUT_BYTES = (497, 506)  # of a text in the store's shorter feeds: 500 and "..."
@@ -114,7 +114,9 @@ class _Gatherer:
 
     def text(self, text: str) -> None:
         if self.after_display and text.lstrip()[:1].isupper():
-            self.pieces.append(".")  # a displayed formula ends the sentence before it by its place
+            while self.pieces[-1].isspace():
+                self.pieces.pop()
+            self.pieces.append(". ")  # a displayed formula ends the sentence before it by its place
         self.after_display = self.after_display and not text.strip()
         self.pieces.append(text.replace(UNBROKEN, " "))
         self.formula = self.formula and not text.strip()

@@ -9,12 +9,12 @@ from functools import partial
 SUBSCRIPT = dict(zip("0123456789+-=()aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ", strict=True))
 SUPERSCRIPT = dict(
     zip(
-        "0123456789+-=()abcdefghijklmnoprstuvwxyzABDEGHIJKLMNOPRTUVWβγδ⊤∗*⋆∘†′",
-        "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵀᵁⱽᵂᵝᵞᵟᵀ***°†′",
+        "0123456789+-=()abcdefghijklmnoprstuvwxyzABDEGHIJKLMNOPRTUVWβγδ⊤∗*⋆∘†′'",
+        "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵀᵁⱽᵂᵝᵞᵟᵀ***°†′'",
         strict=True,
     )
 )
-RELATIONS = frozenset("=<>≤≥≠≈∼≃≅≡∝∈∉∋∌⊂⊃⊆⊇⊄⊊→←↔⇒⇐⇔⟶⟵⟹⟸⟺↦⟼≪≫≺≻⪯⪰≔≜≝⊢⊨⟂≲≳∥⊥⇌↪↠") - {"⊥"}
+RELATIONS = frozenset("⊨⇝⊲⊳=<>≤≥≠≈∼≃≅≡∝∈∉∋∌⊂⊃⊆⊇⊄⊊→←↔⇒⇐⇔⟶⟵⟹⟸⟺↦⟼≪≫≺≻⪯⪰≔≜≝⊢⊨⟂≲≳∥⊥⇌↪↠") - {"⊥"}
 BINARY = frozenset("+-*±∓×÷·⋅∘∗⋆⊕⊗⊙⊖∪∩∧∨∖⊎⊔⊓•")
 OPENING = frozenset("([⟨⌊⌈❴")
 CLOSING = frozenset(")]⟩⌋⌉❵")
@@ -33,6 +33,10 @@ OWN = {
     "propto": "∝", "setminus": "∖", "times": "×", "ell": "ℓ", "epsilon": "ϵ", "varepsilon": "ε", "phi": "ϕ",
     "varphi": "φ", "checkmark": "✓", "square": "□", "Box": "□", "qed": "□", "hbar": "ℏ", "imath": "ı", "jmath": "ȷ",
     "lt": "<", "gt": ">", "lbrack": "[", "rbrack": "]", "ni": "∋", "wedge": "∧", "vee": "∨", "oint": "∮", "iint": "∬",
+    "backslash": "∖", "1": "𝟙", "models": "⊨", "vDash": "⊨", "leadsto": "⇝", "lhd": "⊲", "rhd": "⊳", "ddagger": "‡",
+    "S": "§",
+    "bigoplus": "⨁", "bigotimes": "⨂", "bigcup": "⋃", "bigcap": "⋂", "bigvee": "⋁", "bigwedge": "⋀", "bigsqcup": "⨆",
+    "dddot": "", "Bbbk": "𝕜",
 }  # fmt: skip
 FUNCTIONS = {
     name: name
@@ -46,7 +50,7 @@ ACCENTS = {
     "hat": "\u0302", "widehat": "\u0302", "tilde": "\u0303", "widetilde": "\u0303", "bar": "\u0304",
     "overline": "\u0304", "vec": "\u20d7", "overrightarrow": "\u20d7", "dot": "\u0307", "ddot": "\u0308",
     "check": "\u030c", "breve": "\u0306", "acute": "\u0301", "grave": "\u0300", "mathring": "\u030a",
-    "underline": "\u0332",
+    "underline": "\u0332", "widebar": "\u0304", "dddot": "\u20db",
 }  # fmt: skip
 
 
@@ -57,7 +61,7 @@ def _letter(styles: tuple[str, ...], char: str) -> str:
     case = "CAPITAL" if char.isupper() else "SMALL" if char.isalpha() else "DIGIT"
     name = char.upper() if char.isalpha() else unicodedata.name(char).removeprefix("DIGIT ")
     for style in styles:
-        for form in (f"{style} {case} {name}", f"MATHEMATICAL {style} {case} {name}"):
+        for form in (f"MATHEMATICAL {style} {case} {name}", f"{style} {case} {name}"):
             try:
                 return unicodedata.lookup(form)
             except KeyError:
