@@ -50,7 +50,9 @@ class RenderError(DigestbotError):
 
 
 class PictureError(DigestbotError):
-    """A picture cannot be made, fetched or read."""
+    """A picture cannot be made, fetched or read; ``summary`` is the id of the one whose it was to be."""
+
+    summary: int | None = None
 
 
 class LedgerError(DigestbotError):

@@ -138,7 +138,6 @@ FORMULAS = [
     (r"\newcommand{\R}{\mathbb{R}} x \in \R", "x ∈ ℝ"),
     (r"\text{mAP}@0.5", "mAP@0.5"),
     (r"x^2 \, .", "x²."),
-    (r"\begin{align}a&=b\\&=c\end{align}", "a = b; = c"),
 ]  # fmt: skip
 
 

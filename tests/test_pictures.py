@@ -15,8 +15,9 @@ from digestbot import cards
 from digestbot.cards import CardMaker
 from digestbot.errors import PictureError
 from digestbot.formulas import _is_mathematics, typeset
-from digestbot.ledger import delivery, views
-from digestbot.model import Image, Paper, Picture, Platform, PostStatus, Summary
+from digestbot.gate import Gate
+from digestbot.ledger import alarms, backlogs, delivery, views
+from digestbot.model import Image, Order, Paper, Picture, Platform, PostStatus, Summary
 from digestbot.sandbox import Answer, Sandbox
 from digestbot.service import Service
 from digestbot.service.picturing import Picturer, _reencoded
@@ -274,20 +275,55 @@ def test_a_picture_that_is_refused_is_left_out_or_holds_the_post(
     assert len(timeline[1].media) == 1
 
 
-def test_a_picture_that_cannot_be_made_is_left_out_or_keeps_the_slot_due(
+def test_a_picture_that_cannot_be_made_is_left_out_or_its_summary_waits(
     make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     feed.add(1, body="In hieroglyphs: \U00013080\U00013081.")
+    feed.add(2, body="In letters.")
     held = make_service(image="card", image_failure="hold", channels=["x"])
     held.tick()
     clock.forward(hours=1)
-    report = held.tick()
-    assert sandbox.world.tweets == []
-    assert "nothing was made, the slot stays due" in str(report.troubles)
-    make_service(image="card", channels=["x"]).tick()
+    held.tick()
+    (tweet,) = sandbox.world.tweets  # the other goes on
+    assert "Paper Number 2" in tweet.text
+    with held.ledger.read() as tx:
+        (alarm,) = alarms.open_alarms(tx)
+        assert (alarm.kind, alarm.subject) == ("pictures", "latest on x")
+        (row,) = backlogs.listed(tx, "latest", "x", Order.OLDEST, Gate(), None, clock())
+        assert row.waits_for.startswith("its picture: card card.typ")
+    make_service(image="card", channels=["x"]).send("latest", 1)
+    assert len(sandbox.world.tweets) == 2
+    assert sandbox.world.tweets[1].media == []
+    assert "goes without its picture" in caplog.text
+    with held.ledger.read() as tx:
+        assert alarms.open_alarms(tx) == []
+
+
+def test_whatever_a_strangers_picture_raises_holds_nobody_up(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    feed.add(1, body="Text ![x](http://[oops/a.png) here.")
+    run(make_service(image="first-image", channels=["x"]), clock)
+    assert len(sandbox.world.tweets) == 1
+
+
+def test_media_that_are_refused_with_the_post_are_left_out(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    feed.add(1, body=BODY)
+    service = make_service(image="card", channels=["x"])
+    service.tick()
+    clock.forward(hours=1)
+    taken = sandbox.world.pictures
+
+    class Forgetful(dict):  # type: ignore[type-arg]
+        def __contains__(self, key: object) -> bool:
+            return False  # known when its alt text is set, and not any more at the post
+
+    sandbox.world.pictures = Forgetful(taken)
+    service.tick()
     (tweet,) = sandbox.world.tweets
     assert tweet.media == []
-    assert "goes without its picture" in caplog.text
 
 
 def test_the_ledger_forgets_a_picture_once_it_is_published(

@@ -254,6 +254,21 @@ def as_summary(row: Any) -> Summary:
     )
 
 
+PICTURE = "its picture: "  # begins what a summary waits for whose post is held without one
+
+
+def hold(tx: sa.Connection, digest: str, channel: str, summary: int, reason: str) -> None:
+    """This summary waits for its picture, until `try_pictures_again`."""
+    mine = (*_of(digest, channel), backlog.c.summary_id == summary, WAITING)
+    tx.execute(backlog.update().where(*mine).values(held=PICTURE + reason))
+
+
+def try_pictures_again(tx: sa.Connection, digest: str, channel: str) -> int:
+    """Let those that wait for their picture be looked at anew; gives how many that are."""
+    mine = (*_of(digest, channel), WAITING, backlog.c.held.startswith(PICTURE))
+    return tx.execute(backlog.update().where(*mine).values(held=None)).rowcount
+
+
 def skip(tx: sa.Connection, digest: str, channel: str, summary: int, reason: str) -> None:
     """This summary will not go onto the channel, for this reason."""
     tx.execute(

@@ -18,7 +18,7 @@ from digestbot.config import Config, DatabaseSource, Prices
 from digestbot.costs import FREE, Account, estimate
 from digestbot.errors import PictureError, RenderError, SourceError
 from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, delivery, editions, spending, views
+from digestbot.ledger import Ledger, alarms, backlogs, delivery, editions, spending, views
 from digestbot.ledger.intake import SourceState
 from digestbot.model import Draft, Image, LinkPolicy, Paper, PostStatus, Shape, Slot, Summary
 from digestbot.publishers import Publisher, publisher_for
@@ -196,14 +196,27 @@ class Service:
         Raises RenderError for a template that cannot render anything: nothing is made, the slot stays due.
         """
         tries = 0
+        held = ""
+        with self.ledger.begin() as tx:
+            again = backlogs.try_pictures_again(tx, digest, channel)
         while True:
             try:
                 chosen, shape, drafts = self.next_edition(digest, channel)
                 if self.poller.confirm(chosen):
-                    return chosen, shape, self._pictured(digest, channel, chosen, drafts)
+                    drafts = self._pictured(digest, channel, chosen, drafts)
+                    if again or held:
+                        self._tell_of_pictures(digest, channel, held)
+                    return chosen, shape, drafts
                 tries += 1
                 if tries >= CONFIRMATIONS:
                     raise SourceError("what would be published keeps changing in its store; the slot stays due")
+            except PictureError as error:
+                held = str(error)
+                log.error(
+                    "digest %s on %s: summary %s waits for its picture: %s", digest, channel, error.summary, error
+                )
+                with self.ledger.begin() as tx:
+                    backlogs.hold(tx, digest, channel, error.summary or 0, held)
             except RenderError as error:
                 report.render_errors.append(str(error))
                 try:
@@ -221,11 +234,18 @@ class Service:
         look = self.config.appearance(digest, channel)
         if look.image is Image.NONE or not chosen:
             return list(drafts)
-        try:
-            found = self.picturer.attach(look, channel, chosen, drafts)
-        except PictureError as error:
-            raise PictureError(f"{error}; nothing was made, the slot stays due (image_failure)") from error
+        found = self.picturer.attach(look, channel, chosen, drafts)
         return [replace(draft, cost=estimate(draft.message, self._prices(channel))) for draft in found]
+
+    def _tell_of_pictures(self, digest: str, channel: str, held: str) -> None:
+        """Raise an alarm about summaries that wait for their pictures, or let it be over."""
+        subject, now = f"{digest} on {channel}", self.clock()
+        with self.ledger.begin() as tx:
+            if held:
+                note = f"summaries wait for their pictures ({held}): digestbot backlog {digest} lists them"
+                alarms.raise_alarm(tx, "pictures", subject, note, now)
+            else:
+                alarms.alarm_is_over(tx, "pictures", subject, now)
 
     def _prices(self, channel: str) -> Prices:
         return self.config.prices(channel) or FREE
@@ -310,8 +330,7 @@ class Service:
             for name, (fetched, after) in found.items():
                 poller.rehearse(name, fetched, after)
             since = other.extend_backlog(digest, channel) or now
-            chosen, _, drafts = other.next_edition(digest, channel)
-            drafts = other._pictured(digest, channel, chosen, drafts)
+            chosen, _, drafts = other._renderable(digest, channel, Report())
             with ledger.read() as tx:
                 account = Account(spending.spent(tx, channel, now), self.config.budget(channel))
                 counts = views.backlog_counts(tx, digest, channel)
@@ -326,9 +345,7 @@ class Service:
                 channel,
                 slot,
                 [Draft(row.message(), cost=row.cost) for row in waiting] or drafts,
-                other._pictured(digest, channel, [sample], other.drafts(digest, channel, [sample])[1])[0]
-                if sample
-                else None,
+                other.drafts(digest, channel, [sample])[1][0] if sample else None,
                 counts,
                 account,
             )

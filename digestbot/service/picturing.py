@@ -53,7 +53,9 @@ class Picturer:
                     picture = self.picture(look.image, channel, summary, required=required)
                 except Exception as error:  # what a stranger's picture, or a typesetter, may raise
                     if required:
-                        raise PictureError(f"summary {summary.id}: {error}") from error
+                        held = PictureError(str(error))
+                        held.summary = summary.id
+                        raise held from error
                     log.warning("summary %s on %s goes without its picture: %s", summary.id, channel, error)
             found.append(replace(draft, message=replace(draft.message, picture=picture)) if picture else draft)
         return found
@@ -78,7 +80,7 @@ class Picturer:
         try:
             fetched = fetcher.fetch(url)
         except SourceError as error:
-            raise PictureError(f"image {error}") from error
+            raise PictureError(f"image {str(error).partition('; to allow it')[0]}") from error
         if fetched is None:  # "not modified", though nothing was known
             raise PictureError(f"image {url[:60]}: the server sends nothing")
         with fetched.file as file:

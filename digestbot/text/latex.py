@@ -47,11 +47,12 @@ _BRACKETS = {"pmatrix": "()", "bmatrix": "[]", "matrix": "[]", "smallmatrix": "[
              "Bmatrix": "[]", "array": "[]"}  # fmt: skip
 _DIMENSION = re.compile(r"\\(?:hskip|kern|mkern|mskip|vskip)\s*-?[\d.]+\s*(?:em|ex|pt|mu|cm|mm|in)\b")
 _INFIX = frozenset(("\\over", "\\atop", "\\choose"))
-_ENCLOSED = {"norm": "‖‖", "Norm": "‖‖", "abs": "||", "set": "❴❵", "ceil": "⌈⌉", "floor": "⌊⌋", "inner": "⟨⟩", "ket": "|⟩",
-             "bra": "⟨|", "braket": "⟨⟩"}  # fmt: skip
+_ENCLOSED = {"norm": "‖‖", "Norm": "‖‖", "abs": "||", "set": "❴❵", "ceil": "⌈⌉", "floor": "⌊⌋", "inner": "⟨⟩",
+             "ket": "|⟩", "bra": "⟨|", "braket": "⟨⟩"}  # fmt: skip
 _SCRIPTS = frozenset("_^'’")
 _LEFT_OVER = re.compile(r"[\\{}]|\$(?!\d)")
-_DOUBLED = re.compile(r"(?<=\()\[([^\[\]]*)\](?=\))|(?<=\[)\[([^\[\]]*)\](?=\])")  # brackets of a matrix in brackets
+# The brackets of a matrix in brackets.
+_DOUBLED = re.compile(r"(?<=\()\[([^\[\]]*)\](?=\))|(?<=\[)\[([^\[\]]*)\](?=\])")
 _CONDITION = re.compile(r"(?:if|for|when|where|otherwise|else|with|and|on)\b")
 
 
