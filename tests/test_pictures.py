@@ -404,3 +404,12 @@ def test_private_characters_in_a_text_are_nobodys() -> None:
 
 def test_a_displayed_formula_ends_its_sentence_in_the_alt_text() -> None:
     assert MAKER.make(summary(body="So $$a = b$$ The rest."), Platform.TWITTER).alt_text.endswith("So a = b. The rest.")
+
+
+def test_the_documentations_small_template_makes_a_card(tmp_path: Path) -> None:
+    docs = (Path(__file__).parent.parent / "docs" / "templates.md").read_text()
+    (tmp_path / "own.typ").write_text(docs.partition("```typst\n")[2].partition("```")[0])
+    picture = CardMaker(tmp_path / "own.typ").make(summary(), Platform.FACEBOOK)
+    assert size(picture) == (1200, 630)
+    assert "Adam keeps averages" in picture.alt_text
+    assert "invariant" not in picture.alt_text

@@ -112,6 +112,36 @@ def test_fit_fills_what_is_left_and_no_more(tmp_path: Path) -> None:
         ("{{ summary.text | fit }}{{ 'x' * 300 }}", "over the limit of 280"),
         ("{# nothing #}", "makes an empty post"),
         ("{% include 'missing.j2' %}", "missing.j2"),
+        (
+            "\n{% for a in range(999) %}{% for b in range(999) %}{% endfor %}{% endfor %}",
+            "line 2: loops take more than",
+        ),
+        (
+            "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(40) }}",
+            "loops take more",
+        ),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "line 1: "),
+        (
+            "{% set ns = namespace(x='ab') %}{% for i in range(40) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+            "makes more",
+        ),
+        (
+            "{% set ns = namespace(x='ab') %}{% for i in range(40) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+            "too long",
+        ),
+        ("{% set ns = namespace(x=[1]) %}{% for i in range(40) %}{% set ns.x = ns.x + ns.x %}{% endfor %}", "too long"),
+        ("{{ ('a' * 9999) | replace('a', 'b' * 9999) }}", "makes more than"),
+        ("{{ ('a' * 9999).replace('a', 'b' * 9999) }}", "unsafe"),
+        ("{{ 'a'.join(range(99999)) }}", "unsafe"),
+        ("{{ range(99999) | join('b' * 999) }}", "makes more than"),
+        ("{{ 'x' * 999999999 }}", "too long"),
+        ("{{ [1] * 999999999 }}", "too long"),
+        ("{{ 2 ** 999999 }}", "too large"),
+        ("{{ '%0999999999d' % 1 }}", "with %"),
+        ("{{ 'x'.center(999999999) }}", "unsafe"),
+        ("{{ 'x' | center(999999999) }}", "No filter"),
+        ("{{ lipsum() }}", "undefined"),
+        ("{{ [1] | batch(999999999, 'x') | list }}", "No filter"),
     ],
 )
 def test_templates_that_fail(tmp_path: Path, template: str, words: str) -> None:
@@ -128,6 +158,37 @@ def test_a_template_that_is_missing_or_no_text(tmp_path: Path) -> None:
     (tmp_path / "summary.twitter.txt.j2").write_bytes(b"\xff\xfe")
     with pytest.raises(RenderError, match="not UTF-8"):
         post(make_summary(1), renderer=Renderer(tmp_path))
+
+
+def test_macros_of_another_file_work_with_the_filters(tmp_path: Path) -> None:
+    (tmp_path / "lib.j2").write_text(
+        "{% macro line(s) %}{% for i in range(2) %}{{ s | cut(9) }}{{ i }} {% endfor %}{{ 'a' ~ 'b' }}{% endmacro %}"
+    )
+    renderer = own(
+        tmp_path,
+        "{% import 'lib.j2' as lib %}{{ lib.line(paper.title) }} {{ ['x', 'y'] | join('-') | replace('y', 'z') }}",
+    )
+    assert post(make_summary(1), renderer=renderer).text == "Paper…0 Paper…1 ab x-z"
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ ['Shaoqing Ren', 'Kaiming He', 'Ross B. Girshick', 'Jian Sun'] | names }}", "Ren, He, Girshick and Sun"),
+        ("{{ ['Shaoqing Ren', 'Kaiming He', 'Ross B. Girshick'] | names(2) }}", "Ren et al."),
+        ("{{ ['Diederik P. Kingma', 'Jimmy Ba'] | names(2) }}", "Kingma and Ba"),
+        (
+            "{{ ['Laurens van der Maaten', 'Plato', 'Martin King Jr.', '李明'] | names }}",
+            "van der Maaten, Plato, King and 李明",
+        ),
+        ("a{{ [] | names }}", "a"),
+        ("{{ '*so* $x_1$' | plain }}", "so x₁"),
+        ("{{ '\\\\alpha^2' | math }}", "α²"),
+        ("{{ summary.paper.title }} {{ digest.heading }}", "Paper Number 1 Best of the week"),
+    ],
+)
+def test_filters_and_values(tmp_path: Path, template: str, text: str) -> None:
+    assert post(make_summary(1), renderer=own(tmp_path, template)).text == text
 
 
 def test_a_summarys_text_is_never_a_template() -> None:

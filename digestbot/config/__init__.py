@@ -212,7 +212,13 @@ def _explain(detail: Any, raw: dict[str, Any]) -> str:
             fault = "is missing; write" if detail["type"] == "union_tag_not_found" else "must be"
             key, mend = f"{key}.{name}", f"{fault} " + " or ".join(f'"{kind}"' for kind in kinds)
         case "tuple_type" | "too_short":
-            mend = 'write a list with at least one name, such as ["shortscience"]'
+            mend = 'write a list with at least one member, such as ["…"]'
+        case "string_pattern_mismatch" if detail["ctx"]["pattern"] == r"\S":
+            mend = "must not be empty"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            mend = "write a table, such as { name = … }"
+        case "path_type":
+            mend = "write a path"
         case "string_pattern_mismatch":
             mend = f"does not look right: it must match {detail['ctx']['pattern']}"
         case _:
