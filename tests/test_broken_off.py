@@ -15,7 +15,7 @@ from stores import Store, site
 from test_shapes import KEY, LONG, render, rows
 
 from digestbot.errors import LedgerError
-from digestbot.ledger import alarms, delivery, spending, views
+from digestbot.ledger import alarms, decisions, spending, views
 from digestbot.model import Draft, PostStatus, Seen
 from digestbot.reconcile import matches
 from digestbot.render import Renderer
@@ -88,7 +88,7 @@ def test_a_part_whose_summaries_wait_again_is_not_sent_by_hand(
     published(service, clock)
     (part,) = rows(service, statuses=[PostStatus.SKIPPED])
     with service.ledger.begin() as tx, pytest.raises(LedgerError, match="went back to the backlog"):
-        delivery.resolve(tx, part.id, PostStatus.PENDING, None, clock())
+        decisions.resolve(tx, part.id, PostStatus.PENDING, None, clock())
 
 
 def test_a_part_with_nothing_to_go_under_is_not_sent_by_hand(
@@ -108,7 +108,7 @@ def test_a_part_with_nothing_to_go_under_is_not_sent_by_hand(
     service.tick()
     second = rows(service)[1]
     with service.ledger.begin() as tx, pytest.raises(LedgerError, match="retry that first"):
-        delivery.resolve(tx, second.id, PostStatus.PENDING, None, clock())
+        decisions.resolve(tx, second.id, PostStatus.PENDING, None, clock())
 
 
 def test_a_refused_first_part_gives_back_what_the_others_were_to_show(

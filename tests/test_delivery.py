@@ -12,7 +12,7 @@ from conftest import Clock, Feed, drafts, make_summary, up_next
 
 from digestbot.errors import LedgerError
 from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, delivery, editions, intake, views
+from digestbot.ledger import Ledger, backlogs, decisions, delivery, editions, intake, views
 from digestbot.model import Message, PostRow, PostStatus, Receipt, Slot
 from digestbot.sandbox import FAULTS, Sandbox
 from digestbot.service import Report, Service
@@ -194,16 +194,18 @@ def test_what_a_person_decides(make_service: Make, feed: Feed, sandbox: Sandbox,
         for post in made:
             tx.exec_driver_sql(f"UPDATE posts SET status = 'quarantined' WHERE id = {post}")
     with service.ledger.begin() as tx:
-        assert delivery.resolve(tx, made[0], PostStatus.PUBLISHED, Receipt("5", "u"), clock()) is PostStatus.QUARANTINED
-        assert delivery.resolve(tx, made[1], PostStatus.SKIPPED, None, clock()) is PostStatus.QUARANTINED
-        assert delivery.resolve(tx, made[2], PostStatus.PENDING, None, clock()) is PostStatus.QUARANTINED
+        assert (
+            decisions.resolve(tx, made[0], PostStatus.PUBLISHED, Receipt("5", "u"), clock()) is PostStatus.QUARANTINED
+        )
+        assert decisions.resolve(tx, made[1], PostStatus.SKIPPED, None, clock()) is PostStatus.QUARANTINED
+        assert decisions.resolve(tx, made[2], PostStatus.PENDING, None, clock()) is PostStatus.QUARANTINED
         for post, decision, receipt, words in [
             (made[0], PostStatus.PENDING, None, "published: nothing to decide"),
             (made[3], PostStatus.PUBLISHED, Receipt("5", "u"), "another post already"),
             (999, PostStatus.PENDING, None, "no post 999"),
         ]:
             with pytest.raises(LedgerError, match=words):
-                delivery.resolve(tx, post, decision, receipt, clock())
+                decisions.resolve(tx, post, decision, receipt, clock())
     service.tick()
     assert [row.status for row in rows(service)] == [
         PostStatus.PUBLISHED,
@@ -276,7 +278,7 @@ def test_clock_jumps_double_nothing_and_block_nothing(
     sandbox.faults.add("429", seconds=3600)
     service.tick()  # waits for an hour, by the old clock
     with service.ledger.begin() as tx:
-        delivery.resume(tx, "x")
+        decisions.resume(tx, "x")
         assert delivery.claim(tx, "x", service.config.delivery.lease, clock()) is not None
     clock.now += jump
     run_for(service, clock, 60)

@@ -113,7 +113,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _resolve(arguments: argparse.Namespace) -> int:
-    from digestbot.ledger import delivery, views
+    from digestbot.ledger import decisions, views
     from digestbot.publishers import publisher_for
 
     with existing(arguments) as (config, ledger), ledger.begin() as tx:
@@ -128,27 +128,27 @@ def _resolve(arguments: argparse.Namespace) -> int:
                 raise ConfigError([f"--published: {error}"]) from error
         elif arguments.action == "resolve" and arguments.skip:
             decision = PostStatus.SKIPPED
-        before = delivery.resolve(tx, arguments.id, decision, receipt, now_())
+        before = decisions.resolve(tx, arguments.id, decision, receipt, now_())
     print(f"post {arguments.id}: {before} -> {decision}" + (f" as {receipt.url}" if receipt else ""))
     return OK
 
 
 def pause(arguments: argparse.Namespace) -> int:
     """Stop a channel."""
-    from digestbot.ledger import delivery
+    from digestbot.ledger import decisions
 
     with existing(arguments) as (config, ledger), ledger.begin() as tx:
-        delivery.pause(tx, _channel(config, arguments.channel), arguments.reason, now_())
+        decisions.pause(tx, _channel(config, arguments.channel), arguments.reason, now_())
     print(f"channel {arguments.channel} is paused; digestbot resume {arguments.channel} lets it go on")
     return OK
 
 
 def resume(arguments: argparse.Namespace) -> int:
     """Let a channel go on."""
-    from digestbot.ledger import delivery
+    from digestbot.ledger import decisions
 
     with existing(arguments) as (config, ledger), ledger.begin() as tx:
-        delivery.resume(tx, _channel(config, arguments.channel))
+        decisions.resume(tx, _channel(config, arguments.channel))
     print(f"channel {arguments.channel} goes on")
     return OK
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from digestbot.changes import MOST_DELETIONS, Change, Kind, shows_name, too_many_gone, worst
 from digestbot.errors import LedgerError
 from digestbot.ledger import alarms as alarm_room
-from digestbot.ledger.delivery import REMOVED, give_back, skip_rest
+from digestbot.ledger.parts import REMOVED, give_back, skip_rest
 from digestbot.model import Action, Message, PostStatus, Shape
 from digestbot.schema import (
     OPEN_ALARM,

@@ -5,7 +5,7 @@ The protocol is docs/lifecycle.md's; the caller commits a claim before it opens 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,16 +13,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from digestbot.costs import Account
-from digestbot.errors import LedgerError
-from digestbot.ledger import alarms, spending
-from digestbot.model import Action, Claim, Message, Picture, PostStatus, Receipt
+from digestbot.ledger import spending
+from digestbot.ledger.parts import apply, end_edition, give_back, skip_rest
+from digestbot.model import Action, Claim, Message, Picture, PostStatus
 from digestbot.reconcile import Case, Verdict, first_look
 from digestbot.retry import LONGEST_RATE_LIMIT, LONGEST_WAIT, Decision
 from digestbot.schema import (
     IN_FLIGHT,
     PENDING,
     attempts,
-    backlog,
     changes,
     channels,
     looks,
@@ -31,8 +30,6 @@ from digestbot.schema import (
     posts,
     summaries,
 )
-
-REMOVED = "(the text was removed with its summary)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +249,7 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
     if decision.status == PostStatus.FAILED:
         give_back(tx, skip_rest(tx, claim.post, now), but=claim.post)
     if decision.no_replies:
-        _end_edition(tx, claim, now)
+        end_edition(tx, claim.post, claim.channel, now)
     if receipt and claim.message.picture:
         tx.execute(pictures.update().where(pictures.c.post_id == claim.post).values(content=None))
     if decision.refused or decision.channel_until or state.refusals or state.wait_until:
@@ -264,135 +261,6 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
             change |= {"paused_at": now, "pause_reason": decision.pause}
         tx.execute(channels.update().where(channels.c.name == claim.channel).values(**change))
     return True
-
-
-def _end_edition(tx: sa.Connection, claim: Claim, now: datetime) -> None:
-    """The platform takes no replies: the edition ends with what is published, and threads that wait are not begun; what
-    that does not show waits again, and from now on the channel gets single posts."""
-    dropped = [claim.post, *skip_rest(tx, claim.post, now)]
-    after = posts.alias("after")
-    begin = sa.select(posts.c.id).where(
-        posts.c.channel == claim.channel,
-        PENDING,
-        posts.c.action == Action.PUBLISH,
-        ~posts.c.reply,
-        sa.exists().where(
-            after.c.edition_id == posts.c.edition_id, after.c.position == posts.c.position + 1, after.c.reply
-        ),
-    )
-    for first in list(tx.scalars(begin)):
-        skipped = {
-            "status": PostStatus.SKIPPED,
-            "error": "the channel takes no replies: made anew",
-            "concluded_at": now,
-        }
-        tx.execute(posts.update().where(posts.c.id == first).values(**skipped))
-        dropped += [first, *skip_rest(tx, first, now)]
-    give_back(tx, dropped)
-    tx.execute(channels.update().where(channels.c.name == claim.channel).values(replies_refused_at=now))
-    note = (
-        f"{claim.channel} takes no replies under its own posts: threads end with their first part, and from now on "
-        "each summary is a post of its own. Confirm to leave it so, dismiss to try threads again"
-    )
-    alarms.raise_alarm(tx, "replies", claim.channel, note, now)
-
-
-def give_back(tx: sa.Connection, skipped: Sequence[int], *, but: int | None = None) -> None:
-    """The summaries of posts that will not be sent wait again, unless another post of their edition shows them, or is
-    to, or the post ``but`` is what keeps them."""
-    of_skipped = posts.alias("of_skipped")
-    others = (
-        sa.select(post_summaries.c.summary_id)
-        .join(posts, posts.c.id == post_summaries.c.post_id)
-        .where(
-            posts.c.edition_id == of_skipped.c.edition_id,
-            posts.c.action == Action.PUBLISH,
-            sa.or_(posts.c.status.not_in([PostStatus.SKIPPED, PostStatus.FAILED]), posts.c.id == (but or 0)),
-            post_summaries.c.summary_id == backlog.c.summary_id,
-        )
-    )
-    mine = (
-        sa.select(post_summaries.c.post_id)
-        .join(of_skipped, of_skipped.c.id == post_summaries.c.post_id)
-        .where(
-            of_skipped.c.id.in_(skipped),
-            of_skipped.c.edition_id == backlog.c.edition_id,
-            post_summaries.c.summary_id == backlog.c.summary_id,
-            ~others.correlate(of_skipped, backlog).exists(),
-        )
-    )
-    tx.execute(
-        backlog.update()
-        .where(mine.correlate(backlog).exists())
-        .values(edition_id=None, position=None, status="waiting", held=None)
-    )
-
-
-def apply(tx: sa.Connection, operation: int, now: datetime) -> None:
-    """An update or a deletion was done: what it was about is no longer as it was."""
-    row = tx.execute(sa.select(posts.c.action, posts.c.target_id, posts.c.text).where(posts.c.id == operation)).one()
-    if row.action == Action.UPDATE:
-        tx.execute(posts.update().where(posts.c.id == row.target_id).values(text=row.text))
-    else:
-        _deleted(tx, operation, row.target_id, f"deleted: {row.text}", now)
-
-
-def _deleted(tx: sa.Connection, operation: int, target: int, note: str, now: datetime) -> None:
-    """The post is gone, and its summary's text with it: who withdrew it wants it nowhere. Parts that were to go under
-    it are not sent; other summaries that it showed wait again."""
-    post = posts.update().where(posts.c.id == target)
-    tx.execute(post.values(status=PostStatus.DELETED, error=note, text=REMOVED, link=None))
-    tx.execute(pictures.delete().where(pictures.c.post_id == target))
-    tx.execute(posts.update().where(posts.c.target_id == target, posts.c.action == Action.UPDATE).values(text=REMOVED))
-    give_back(tx, skip_rest(tx, target, now), but=target)
-    edition = tx.scalar(sa.select(posts.c.edition_id).where(posts.c.id == target))
-    its_own = sa.select(post_summaries.c.summary_id).where(post_summaries.c.post_id == operation)
-    shown = sa.select(post_summaries.c.summary_id).where(post_summaries.c.post_id == target)
-    elsewhere = (
-        sa.select(post_summaries.c.summary_id)
-        .join(posts, posts.c.id == post_summaries.c.post_id)
-        .where(posts.c.edition_id == edition, posts.c.action == Action.PUBLISH, posts.c.id != target)
-        .where(posts.c.status.not_in([PostStatus.SKIPPED, PostStatus.FAILED, PostStatus.DELETED]))
-    )
-    tx.execute(
-        backlog.update()
-        .where(
-            backlog.c.edition_id == edition,
-            backlog.c.summary_id.in_(shown),
-            backlog.c.summary_id.not_in(its_own),
-            backlog.c.summary_id.not_in(elsewhere),
-        )
-        .values(edition_id=None, position=None, status="waiting", held=None)
-    )
-
-
-def skip_rest(tx: sa.Connection, post: int, now: datetime) -> list[int]:
-    """The parts of a thread after one that will not be published have nothing to go under; gives their ids."""
-    part = tx.execute(sa.select(posts.c.edition_id, posts.c.position, posts.c.action).where(posts.c.id == post)).one()
-    if part.action != Action.PUBLISH:
-        return []
-    following = tx.scalar(
-        sa.select(sa.func.min(posts.c.position)).where(
-            posts.c.edition_id == part.edition_id,
-            posts.c.position > part.position,
-            posts.c.action == Action.PUBLISH,
-            ~posts.c.reply,
-        )
-    )
-    rows = tx.execute(
-        posts.update()
-        .where(
-            posts.c.edition_id == part.edition_id,
-            posts.c.position > part.position,
-            *([posts.c.position < following] if following is not None else []),
-            posts.c.action == Action.PUBLISH,
-            posts.c.reply,
-            posts.c.status == PostStatus.PENDING,
-        )
-        .values(status=PostStatus.SKIPPED, error="the part before it was not published", concluded_at=now)
-        .returning(posts.c.id)
-    )
-    return list(rows.scalars())
 
 
 def expire(tx: sa.Connection, lease: timedelta, now: datetime) -> list[int]:
@@ -498,102 +366,12 @@ def settle(tx: sa.Connection, case: Case, verdict: Verdict, read: int, now: date
     if done and verdict.status == PostStatus.DONE:
         apply(tx, case.post, now)
     if done and verdict.status == PostStatus.PENDING:
-        _not_billed(tx, case.post, case.epoch)
+        not_billed(tx, case.post, case.epoch)
     if done and verdict.seen is not None:
         tx.execute(pictures.update().where(pictures.c.post_id == case.post).values(content=None))
     return bool(done)
 
 
-def _not_billed(tx: sa.Connection, post: int, epoch: int) -> None:
+def not_billed(tx: sa.Connection, post: int, epoch: int) -> None:
+    """The attempt turned out to have posted nothing."""
     tx.execute(attempts.update().where(attempts.c.post_id == post, attempts.c.epoch == epoch).values(cost=0))
-
-
-# ---- what a person decides
-
-
-def resolve(tx: sa.Connection, post: int, decision: PostStatus, receipt: Receipt | None, now: datetime) -> PostStatus:
-    """Settle by hand a post that waits for a person; gives where it stood.
-
-    ``decision`` is published (with a receipt), pending (to be sent again) or skipped. Raises LedgerError for a
-    post that does not exist, or does not wait for anybody.
-    """
-    row = tx.execute(sa.select(posts).where(posts.c.id == post).with_for_update()).first()
-    if row is None:
-        raise LedgerError(f"there is no post {post}")
-    before = PostStatus(row.status)
-    open_ = {PostStatus.UNKNOWN, PostStatus.QUARANTINED, PostStatus.FAILED}
-    if decision is PostStatus.SKIPPED:
-        open_ |= {PostStatus.PENDING}
-    if decision is PostStatus.PENDING:
-        open_ |= {PostStatus.SKIPPED}
-    if before not in open_:
-        raise LedgerError(f"post {post} is {before}: nothing to decide")
-    if decision is PostStatus.PENDING:
-        _may_be_sent(tx, row)
-    if row.action != Action.PUBLISH and decision is PostStatus.PUBLISHED:
-        decision, receipt = PostStatus.DONE, None
-    if receipt is not None and claimed(tx, row.channel, [receipt.id]):
-        raise LedgerError(f"{receipt.id} is the receipt of another post already")
-    tx.execute(
-        posts.update()
-        .where(posts.c.id == post)
-        .values(
-            status=decision,
-            receipt_id=receipt.id if receipt else None,
-            receipt_url=receipt.url if receipt else None,
-            error=None if receipt else f"by hand: {decision}, was {before}",
-            not_before=None,
-            next_look_at=None,
-            concluded_at=None if decision is PostStatus.PENDING else now,
-        )
-    )
-    if decision is PostStatus.SKIPPED:
-        give_back(tx, skip_rest(tx, post, now), but=post)
-    if receipt is not None:
-        tx.execute(pictures.update().where(pictures.c.post_id == post).values(content=None))
-    if decision is PostStatus.DONE:
-        apply(tx, post, now)
-    if decision is PostStatus.PENDING:
-        _not_billed(tx, post, row.epoch)
-    return before
-
-
-def _may_be_sent(tx: sa.Connection, row: Any) -> None:
-    """Raises LedgerError for a post whose text is gone, or whose summaries wait for another one by now, or a part with
-    nothing to go under."""
-    if row.text == REMOVED:
-        raise LedgerError(f"post {row.id} cannot be sent: its summary was withdrawn or changed, and its text is gone")
-    if row.action != Action.PUBLISH:
-        return
-    taken = sa.select(backlog.c.summary_id).where(backlog.c.edition_id == row.edition_id)
-    astray = sa.select(post_summaries.c.summary_id).where(
-        post_summaries.c.post_id == row.id, post_summaries.c.summary_id.not_in(taken)
-    )
-    if tx.execute(astray.limit(1)).first() is not None:
-        raise LedgerError(
-            f"post {row.id} cannot be sent: what it shows went back to the backlog, and comes in another post"
-        )
-    if not row.reply:
-        return
-    before = sa.select(posts.c.receipt_id).where(
-        posts.c.edition_id == row.edition_id,
-        posts.c.position == row.position - 1,
-        posts.c.action == Action.PUBLISH,
-        posts.c.status.not_in([PostStatus.DELETED, PostStatus.SKIPPED, PostStatus.FAILED]),
-    )
-    if tx.execute(before).first() is None:
-        raise LedgerError(f"post {row.id} cannot be sent: the part before it is not published; retry that first")
-
-
-def pause(tx: sa.Connection, channel: str, reason: str, now: datetime) -> None:
-    """Stop the channel until it is resumed."""
-    tx.execute(channels.update().where(channels.c.name == channel).values(paused_at=now, pause_reason=reason))
-
-
-def resume(tx: sa.Connection, channel: str) -> None:
-    """Let the channel go on at once."""
-    tx.execute(
-        channels.update()
-        .where(channels.c.name == channel)
-        .values(paused_at=None, pause_reason=None, wait_until=None, refusals=0)
-    )

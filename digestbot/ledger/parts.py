@@ -1,0 +1,144 @@
+"""Inside a transaction: what becomes of the other parts of an edition, and of its summaries, when one of its posts is
+not sent, or is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from digestbot.ledger import alarms
+from digestbot.model import Action, PostStatus
+from digestbot.schema import PENDING, backlog, channels, pictures, post_summaries, posts
+
+REMOVED = "(the text was removed with its summary)"
+
+
+def skip_rest(tx: sa.Connection, post: int, now: datetime) -> list[int]:
+    """The parts of a thread after one that will not be published have nothing to go under; gives their ids."""
+    part = tx.execute(sa.select(posts.c.edition_id, posts.c.position, posts.c.action).where(posts.c.id == post)).one()
+    if part.action != Action.PUBLISH:
+        return []
+    following = tx.scalar(
+        sa.select(sa.func.min(posts.c.position)).where(
+            posts.c.edition_id == part.edition_id,
+            posts.c.position > part.position,
+            posts.c.action == Action.PUBLISH,
+            ~posts.c.reply,
+        )
+    )
+    rows = tx.execute(
+        posts.update()
+        .where(
+            posts.c.edition_id == part.edition_id,
+            posts.c.position > part.position,
+            *([posts.c.position < following] if following is not None else []),
+            posts.c.action == Action.PUBLISH,
+            posts.c.reply,
+            posts.c.status == PostStatus.PENDING,
+        )
+        .values(status=PostStatus.SKIPPED, error="the part before it was not published", concluded_at=now)
+        .returning(posts.c.id)
+    )
+    return list(rows.scalars())
+
+
+def give_back(tx: sa.Connection, skipped: Sequence[int], *, but: int | None = None) -> None:
+    """The summaries of posts that will not be sent wait again, unless another post of their edition shows them, or is
+    to, or the post ``but`` is what keeps them."""
+    of_skipped = posts.alias("of_skipped")
+    others = (
+        sa.select(post_summaries.c.summary_id)
+        .join(posts, posts.c.id == post_summaries.c.post_id)
+        .where(
+            posts.c.edition_id == of_skipped.c.edition_id,
+            posts.c.action == Action.PUBLISH,
+            sa.or_(posts.c.status.not_in([PostStatus.SKIPPED, PostStatus.FAILED]), posts.c.id == (but or 0)),
+            post_summaries.c.summary_id == backlog.c.summary_id,
+        )
+    )
+    mine = (
+        sa.select(post_summaries.c.post_id)
+        .join(of_skipped, of_skipped.c.id == post_summaries.c.post_id)
+        .where(
+            of_skipped.c.id.in_(skipped),
+            of_skipped.c.edition_id == backlog.c.edition_id,
+            post_summaries.c.summary_id == backlog.c.summary_id,
+            ~others.correlate(of_skipped, backlog).exists(),
+        )
+    )
+    tx.execute(
+        backlog.update()
+        .where(mine.correlate(backlog).exists())
+        .values(edition_id=None, position=None, status="waiting", held=None)
+    )
+
+
+def end_edition(tx: sa.Connection, post: int, channel: str, now: datetime) -> None:
+    """The platform takes no replies: the edition ends with what is published, and threads that wait are not begun; what
+    that does not show waits again, and from now on the channel gets single posts."""
+    dropped = [post, *skip_rest(tx, post, now)]
+    after = posts.alias("after")
+    begin = sa.select(posts.c.id).where(
+        posts.c.channel == channel,
+        PENDING,
+        posts.c.action == Action.PUBLISH,
+        ~posts.c.reply,
+        sa.exists().where(
+            after.c.edition_id == posts.c.edition_id, after.c.position == posts.c.position + 1, after.c.reply
+        ),
+    )
+    for first in list(tx.scalars(begin)):
+        skipped = {
+            "status": PostStatus.SKIPPED,
+            "error": "the channel takes no replies: made anew",
+            "concluded_at": now,
+        }
+        tx.execute(posts.update().where(posts.c.id == first).values(**skipped))
+        dropped += [first, *skip_rest(tx, first, now)]
+    give_back(tx, dropped)
+    tx.execute(channels.update().where(channels.c.name == channel).values(replies_refused_at=now))
+    note = (
+        f"{channel} takes no replies under its own posts: threads end with their first part, and from now on "
+        "each summary is a post of its own. Confirm to leave it so, dismiss to try threads again"
+    )
+    alarms.raise_alarm(tx, "replies", channel, note, now)
+
+
+def apply(tx: sa.Connection, operation: int, now: datetime) -> None:
+    """An update or a deletion was done: what it was about is no longer as it was."""
+    row = tx.execute(sa.select(posts.c.action, posts.c.target_id, posts.c.text).where(posts.c.id == operation)).one()
+    if row.action == Action.UPDATE:
+        tx.execute(posts.update().where(posts.c.id == row.target_id).values(text=row.text))
+    else:
+        _deleted(tx, operation, row.target_id, f"deleted: {row.text}", now)
+
+
+def _deleted(tx: sa.Connection, operation: int, target: int, note: str, now: datetime) -> None:
+    """The post is gone, and its summary's text with it: who withdrew it wants it nowhere. Parts that were to go under
+    it are not sent; other summaries that it showed wait again."""
+    post = posts.update().where(posts.c.id == target)
+    tx.execute(post.values(status=PostStatus.DELETED, error=note, text=REMOVED, link=None))
+    tx.execute(pictures.delete().where(pictures.c.post_id == target))
+    tx.execute(posts.update().where(posts.c.target_id == target, posts.c.action == Action.UPDATE).values(text=REMOVED))
+    give_back(tx, skip_rest(tx, target, now), but=target)
+    edition = tx.scalar(sa.select(posts.c.edition_id).where(posts.c.id == target))
+    its_own = sa.select(post_summaries.c.summary_id).where(post_summaries.c.post_id == operation)
+    shown = sa.select(post_summaries.c.summary_id).where(post_summaries.c.post_id == target)
+    elsewhere = (
+        sa.select(post_summaries.c.summary_id)
+        .join(posts, posts.c.id == post_summaries.c.post_id)
+        .where(posts.c.edition_id == edition, posts.c.action == Action.PUBLISH, posts.c.id != target)
+        .where(posts.c.status.not_in([PostStatus.SKIPPED, PostStatus.FAILED, PostStatus.DELETED]))
+    )
+    tx.execute(
+        backlog.update()
+        .where(
+            backlog.c.edition_id == edition,
+            backlog.c.summary_id.in_(shown),
+            backlog.c.summary_id.not_in(its_own),
+            backlog.c.summary_id.not_in(elsewhere),
+        )
+        .values(edition_id=None, position=None, status="waiting", held=None)
+    )
