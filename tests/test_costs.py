@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,12 @@ from digestbot.service import Service
 
 Make = Callable[..., Service]
 PICTURE = Picture(b"", "image/png", "what it shows")
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """SQLite alone: what is asked of the ledger here, tests/test_broken_off.py asks of PostgreSQL too."""
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
 
 
 @pytest.mark.parametrize(

@@ -796,5 +796,5 @@ class StoreMutations(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-StoreMutations.TestCase.settings = settings(max_examples=25, stateful_step_count=15)
+StoreMutations.TestCase.settings = settings(max_examples=20, stateful_step_count=15)
 TestStoreMutations = StoreMutations.TestCase

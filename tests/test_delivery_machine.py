@@ -162,5 +162,5 @@ class Delivery(RuleBasedStateMachine):
         assert sum(row.status in (PostStatus.PUBLISHING, PostStatus.UNKNOWN) for row in rows) <= 1
 
 
-Delivery.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Delivery.TestCase.settings = settings(max_examples=45, stateful_step_count=40, deadline=None)
 TestDelivery = Delivery.TestCase

@@ -140,8 +140,8 @@ def test_lengths_add_up(text: str) -> None:
 )
 def test_hostile_texts_cost_no_more_than_long_ones(piece: str) -> None:
     """What grew with the square of the length would take minutes here."""
-    weighted_length(piece * 30_000)
-    weighted_length("http://a.com/" + piece * 30_000 + ".com")
+    weighted_length(piece * 15_000)
+    weighted_length("http://a.com/" + piece * 15_000 + ".com")
 
 
 def test_limits_are_the_platforms() -> None:

@@ -33,6 +33,12 @@ $$\theta_t = \theta_{t-1} - \alpha \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon}$$
 """
 
 
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """SQLite alone: what is asked of the ledger here, tests/test_broken_off.py asks of PostgreSQL too."""
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
 def summary(**fields: Any) -> Summary:
     paper = Paper(
         "journals/corr/1412.6980",
