@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestbot.text import UNBROKEN, ascii_link, blocks, cut, find_urls, harmless, plain_title, weighted_length
+from digestbot.text import (
+    ELLIPSIS,
+    UNBROKEN,
+    ascii_link,
+    blocks,
+    cut,
+    find_urls,
+    harmless,
+    plain_title,
+    split,
+    weighted_length,
+)
 from digestbot.text.latex import to_unicode
 
 
@@ -41,6 +52,54 @@ def test_cut_ends_at_words(words: list[str], most: int) -> None:
     short = cut(text, most)
     kept = short.removesuffix("…").rstrip().split(" ")
     assert kept == words[: len(kept)] or short == text
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "👨\u200d👩\u200d👧",
+                "e\u0301\u0302",
+                "क्षि",
+                "🇩🇪",
+                "👍🏽",
+                "한국어",
+                "神经",
+                "x" * 50,
+                " ",
+                "word",
+                ". ",
+                "สวัสดี",
+                "\xa0=\xa0",
+            ]
+        ),
+        max_size=40,
+    ).map("".join)
+    | st.text(),
+    st.integers(0, 120),
+)
+def test_cut_and_split_end_between_characters(text: str, most: int) -> None:
+    import regex
+
+    def is_boundary(at: int) -> bool:
+        return at in {match.end() for match in regex.finditer(r"\X", text)} | {0}
+
+    for measure in (len, weighted_length):
+        kept = cut(text, most, measure)
+        if kept != text and kept:
+            assert (
+                is_boundary(len(kept.removesuffix(ELLIPSIS))) or text[len(kept.removesuffix(ELLIPSIS)) :][:1].isspace()
+            )
+        if most >= 20:
+            parts = split(text, most, measure, first=most)
+            assert all(measure(part) <= most for part in parts)
+
+
+@given(st.lists(st.text(alphabet="abcdefgh", min_size=1, max_size=9), min_size=1, max_size=120), st.integers(25, 80))
+def test_split_keeps_every_word(words: list[str], room: int) -> None:
+    text = ". ".join(words) + "."
+    parts = split(text, room, len, first=room)
+    assert "".join(parts).replace(ELLIPSIS, "").replace(" ", "") == text.replace(" ", "")
 
 
 def test_cut_prefers_sentences() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -10,6 +11,8 @@ from digestbot.costs import Account, dollars, month_start
 from digestbot.ledger import alarms
 from digestbot.model import Action
 from digestbot.schema import PENDING, attempts, looks, posts
+
+log = logging.getLogger(__name__)
 
 WARNING, EXHAUSTED = "budget", "budget-spent"
 
@@ -35,7 +38,8 @@ def reserved(tx: sa.Connection, channel: str) -> int:
 def tell_warning(tx: sa.Connection, channel: str, account: Account, cost: int, now: datetime) -> None:
     """Most of the month's budget is used."""
     note = f"{dollars(account.spent + cost)} of {dollars(account.budget or 0)} for {now:%B %Y} are used"
-    alarms.raise_once(tx, WARNING, channel, note, month_start(now), now)
+    if alarms.raise_once(tx, WARNING, channel, note, month_start(now), now):
+        log.warning("channel %s: %s", channel, note)
 
 
 def tell_exhausted(tx: sa.Connection, channel: str, account: Account, cost: int, now: datetime) -> bool:
