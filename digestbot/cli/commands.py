@@ -150,7 +150,7 @@ def preview(arguments: argparse.Namespace) -> int:
                     "posts": [
                         {
                             "text": draft.message.text,
-                            "link": draft.message.link,
+                            "link": None if draft.message.picture else draft.message.link,
                             "reply": draft.message.reply,
                             "length": limit.measure(draft.message.text),
                             "limit": limit.most,

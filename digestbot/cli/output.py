@@ -115,7 +115,7 @@ def framed(message: Message, platform: Platform, cost: int = 0) -> str:
     """A message between lines, with its length against the platform's limit, and what it is estimated to cost."""
     limit = LIMITS[platform]
     body = textwrap.indent(message.text, "  │ ", lambda _: True)
-    attached = f"\n  attached link: {message.link}" if message.link else ""
+    attached = f"\n  attached link: {message.link}" if message.link and not message.picture else ""
     picture = (
         f"\n  picture: {textwrap.shorten(message.picture.alt_text, 100, placeholder='…')}" if message.picture else ""
     )
