@@ -21,15 +21,15 @@ MOST_TRIES = 8  # places of a run at which an address is looked for
 _SPACES = "\t-\r \x85\xa0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _DIRECTIONAL = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _NEVER = "\ufffe\ufeff\uffff"
-_PUNCTUATION = r"!'#%&()*+,\\\-./:;<=>?@\[\]^_{|}~$"
+_PUNCTUATION = r"!'#%&()*+,\\/:;<=>?@\[\]^{|}~$"  # but for - _ .
 _ACCENTED = (
     "\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0253\u0254\u0256\u0257\u0259\u025b\u0263\u0268\u026f\u0272\u0289\u028b"
     "\u02bb\u0300-\u036f\u1e00-\u1eff"
 )
+_NO_HOST = re.compile(rf"[{_PUNCTUATION}{_SPACES}{_DIRECTIONAL}{_NEVER}]")
 # The characters of a host's labels, the two that may stand inside one, and the dot between them.
-_RUN = re.compile(
-    rf"[^{_PUNCTUATION}{_SPACES}{_DIRECTIONAL}{_NEVER}]?(?:[^{_PUNCTUATION}{_SPACES}{_DIRECTIONAL}{_NEVER}]|[-_.])+"
-)
+_RUN = re.compile(rf"[^{_PUNCTUATION}{_SPACES}{_DIRECTIONAL}{_NEVER}]+")
+_DOT_INSIDE = re.compile(r"\.(?:[A-Za-z]|[^\x00-\x7f])")  # hardly any prose has one, every address does
 _PROTOCOL = re.compile(r"https?://\Z", re.IGNORECASE)
 _NOT_BEFORE = re.compile(rf"[A-Za-z0-9@＠$#＃{_NEVER}]")
 _TLD = re.compile(r"[A-Za-z0-9-]+|[^\x00-\x7f]+")
@@ -77,11 +77,16 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
     """
     if "." not in text:
         return
-    past = 0
-    for run in _RUN.finditer(text):
-        if "." not in run[0]:
+    past = seen = 0
+    for dot in _DOT_INSIDE.finditer(text):
+        if dot.start() < seen:
             continue
-        start, end, tries = run.start(), run.end(), 0
+        start, tries = dot.start(), 0
+        while start > seen and not _NO_HOST.match(text, start - 1):
+            start -= 1
+        run = _RUN.match(text, start)
+        assert run is not None  # noqa: S101 - it holds the dot and what follows
+        end = seen = run.end()
         while (start := max(start, past)) < end and tries < MOST_TRIES:
             tries += 1
             protocol = _PROTOCOL.search(text, max(past, start - 8), start)
