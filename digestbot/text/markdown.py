@@ -73,7 +73,7 @@ class _Gatherer:
         self.pieces: list[str] = []
         self.formula = True  # nothing but a displayed formula so far
         self.links = 0  # and pictures
-        self.words: set[str] = set()  # outside of them
+        self.outside: list[str] = []  # what stands outside of them
         self.inside = 0
         self.after_display = False
 
@@ -95,7 +95,7 @@ class _Gatherer:
             self.inside += 1 if starts else -1
             self.links += starts
             if starts and value["Link"].get("link_type") in ("Autolink", "Email"):
-                self.words.add(value["Link"]["dest_url"])  # the address itself is what it says
+                self.outside.append(value["Link"]["dest_url"])  # the address itself is what it says
         elif tag in _ENDS and (not starts or tag in ("Item", "List")):
             self.finish("heading" if tag == "Heading" else "item" if self.items else "paragraph")
         if tag == "List" and starts:
@@ -121,7 +121,7 @@ class _Gatherer:
         self.pieces.append(text.replace(UNBROKEN, " "))
         self.formula = self.formula and not text.strip()
         if not self.inside:
-            self.words.update(re.findall(r"\w+", text.lower()))
+            self.outside.append(text)
 
     def math(self, formula: str, *, displayed: bool) -> None:
         if _PRICE.fullmatch(formula):
@@ -134,7 +134,7 @@ class _Gatherer:
             self.pieces.append(text)
             self.after_display = displayed and text[-1:] not in ".,;:!?"
         self.formula = self.formula and displayed
-        self.words.add(formula)
+        self.outside.append(formula)
         return None
 
     def item(self) -> None:
@@ -147,7 +147,7 @@ class _Gatherer:
     def finish(self, kind: str) -> None:
         text = _mended("".join(self.pieces))
         # a paragraph of links whose addresses are gone ("[code]() and [data]()") says nothing
-        empty = self.links and self.words <= _JOINING
+        empty = self.links and _JOINING.issuperset(re.findall(r"\w+", " ".join(self.outside).lower()))
         if _SAYS.search(text) and not empty:
             kind = "formula" if self.formula and kind == "paragraph" else kind
             self.found.append(Block(kind, text, self._number if kind == "item" else None))
@@ -158,11 +158,16 @@ class _Gatherer:
 def _mended(text: str) -> str:
     """On one line, without what stood around a picture, and without the marks of Markdown and LaTeX that no longer, or
     not yet, mean anything."""
-    text = _GAPS.sub(" ", text).strip(" ")
+    if not text.isprintable() or "  " in text:
+        text = _GAPS.sub(" ", text)
+    text = text.strip(" ")
     if _GONE in text:
         text = _AROUND_GONE.sub("", text).replace(_GONE, "")
         text = _GAPS.sub(" ", text).strip(" ")
-    text = _MARKS.sub("", _BROKEN_LINK.sub(r"\1", text))
+    if "[" in text or "<" in text:
+        text = _BROKEN_LINK.sub(r"\1", text)
+    if "*" in text or "`" in text:
+        text = _MARKS.sub("", text)
     if "<" in text:  # tags that were escaped twice, so that the parser took them for text
         text = _TAG.sub("", text)
     return prose(text) if _COMMAND.search(text) else text.strip(" ")

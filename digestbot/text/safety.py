@@ -51,9 +51,15 @@ def harmless(text: str) -> str:
 
 
 def _calmed(text: str) -> str:
-    text = _AROUND_LINES.sub("\n", _BLANKS.sub(" ", text)).strip(f" {UNBROKEN}")
-    if not text.isascii() or not text.replace("\n", "").isprintable():
-        if _SUSPECT.search(text) or not text.replace("\n", "").replace(UNBROKEN, "").isprintable():
+    # Python calls all white space but a plain space unprintable, and most of what is to go.
+    plain = text.replace("\n", "").replace(UNBROKEN, "").isprintable()
+    if not plain or "  " in text:
+        text = _BLANKS.sub(" ", text)
+    if "\n" in text:
+        text = _AROUND_LINES.sub("\n", text)
+    text = text.strip(f" {UNBROKEN}")
+    if not plain or not text.isascii():
+        if not plain or _SUSPECT.search(text):
             text = _hidden().sub("", text)
         text = nfc(text)
         if _FLOOD.search(text):
