@@ -88,7 +88,7 @@ class Renderer:
         texts: list[str] = []
         view = SummaryView(summary, link)
         raw = self._render(look, place, [summary], limit, texts, summary=view, paper=view.paper)
-        text, _ = _fill(raw, texts, limit)
+        text = _fill(raw, texts, limit)
         return self._posts(look, place, [text], link, [_ids([summary])], find_urls(text))
 
     def _thread(self, look: Appearance, place: Place, summary: Summary) -> list[Draft]:
@@ -111,7 +111,7 @@ class Renderer:
         marked = parts(_tidy(raw), shared, look.link, limit, whole=True)
         shown = [{ord(mark) - MARKS for mark in _MARKS.findall(text)} for text in marked]
         if set().union(*shown) != set(range(len(chosen))):
-            where = f"template {look.template_name}.{place.platform}.txt.j2"
+            where = f"template {_file(look, place)}"
             raise RenderError(f"{where}: shows nothing of one of the summaries; is it made for a roundup?")
         ids = [_ids([one for number, one in enumerate(chosen) if number in some]) for some in shown]
         texts = [_MARKS.sub("", text) for text in marked]
@@ -134,7 +134,7 @@ class Renderer:
             if place.platform is Platform.TWITTER:  # what a cut has made look like an address
                 finished = unlinked(finished, links)
             length = limit.measure(finished)
-            where = f"template {look.template_name}.{place.platform}.txt.j2"
+            where = f"template {_file(look, place)}"
             if not finished:
                 raise RenderError(f"{where}: makes an empty post")
             if length > limit.most:
@@ -155,7 +155,7 @@ class Renderer:
         texts: list[str] | None,
         **values: Any,
     ) -> str:
-        name = f"{look.template_name}.{place.platform}.txt.j2"
+        name = _file(look, place)
         compiled = self._compiled(name)
         under_way = RENDERING.set(Rendering(limit, texts))
         try:
@@ -241,8 +241,8 @@ def _math(formula: object) -> str:
     return harmless(to_unicode(str(formula)))
 
 
-def _fill(raw: str, texts: Sequence[str], limit: Limit) -> tuple[str, int]:
-    """Put the `fit` texts in their places, the first given all the room there is; gives the length too."""
+def _fill(raw: str, texts: Sequence[str], limit: Limit) -> str:
+    """Put the `fit` texts in their places, the first given all the room there is."""
     text = _tidy(_MARK.sub("", raw))
     length = limit.measure(text)
     for match in _MARK.finditer(raw):
@@ -257,7 +257,12 @@ def _fill(raw: str, texts: Sequence[str], limit: Limit) -> tuple[str, int]:
             room -= over  # two texts side by side can weigh more than each alone
         else:
             raw = raw.replace(match[0], "", 1)
-    return text, length
+    return text
+
+
+def _file(look: Appearance, place: Place) -> str:
+    """The file of the template."""
+    return f"{look.template_name}.{place.platform}.txt.j2"
 
 
 def _tidy(text: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from digestbot.cards import MISSING, CardMaker
+from digestbot.cards import MISSING, MOST_ALT, CardMaker
 from digestbot.config import Appearance, Config
 from digestbot.errors import PictureError, SourceError
 from digestbot.model import Draft, Image, ImageFailure, Picture, Summary
@@ -23,7 +23,6 @@ MOST_BYTES = 10 * 10**6  # of an image as it is fetched; Facebook takes no more
 MOST_PIXELS = 40 * 10**6
 LONGEST_SIDE = 2048  # pixels of the image as it is posted
 MOST_POSTED = 5 * 2**20  # bytes: X takes no more
-MOST_ALT = 1000
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 
 

@@ -1,7 +1,8 @@
 """What X makes a link of, by the rules of twitter-text (version 3): protocol optional, known top-level domains,
 international names, punctuation and scripts without spaces beside an address.
 
-One pass: runs of characters that a host may have are found first, then the host within a run, then what follows it.
+One pass: dots that an address may have are found first, then the run of host characters around each, the host within
+a run, and what follows it.
 """
 
 from __future__ import annotations
@@ -145,13 +146,19 @@ def _host_end(text: str, start: int, end: int) -> int | None:
     labels = text[start:end].split(".")
     for number, label in enumerate(labels):
         if number and not _bad(labels[number - 1], named=True):
-            length = _tld_length(label)
-            if length and (label[:4].lower() == "xn--" or not _GOES_ON.match(text, at + length)):
-                best = at + length
+            best = _tld_end(text, at, label) or best
         if _bad(label, named=False):
             break
         at += len(label) + 1
     return best
+
+
+def _tld_end(text: str, at: int, label: str) -> int | None:
+    """Where the top-level domain ends that a label, which begins here, begins with; None where none may end."""
+    length = _tld_length(label)
+    if length and (label[:4].lower() == "xn--" or not _GOES_ON.match(text, at + length)):
+        return at + length
+    return None
 
 
 def _is_named(host: str) -> bool:
@@ -178,9 +185,7 @@ def _ascii_hosts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         last = text.find(".", match.end(), end)  # the end of the label that follows what matched
         for label in text[match.start() : end if last < 0 else last].split("."):
             if at > match.start():
-                length = _tld_length(label)
-                if length and (label[:4].lower() == "xn--" or not _GOES_ON.match(text, at + length)):
-                    stop = at + length
+                stop = _tld_end(text, at, label) or stop
             at += len(label) + 1
             if at > match.end():
                 break

@@ -85,8 +85,6 @@ def split(text: str, room: int, measure: Measure, *, first: int, whole: bool = F
             parts.append(rest)
             break
         head, end = _paragraphs(rest, most, measure, 1 if whole else most * 3 // 5)
-        if not head and whole:
-            head, end = _paragraphs(rest, most, measure, 1)
         if not head:
             head, end = _head(rest, most, measure, 4)  # rather a short part than a broken sentence
         if not head:  # a formula or an address that no part holds

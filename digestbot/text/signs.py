@@ -36,7 +36,7 @@ OWN = {
     "backslash": "∖", "1": "𝟙", "models": "⊨", "vDash": "⊨", "leadsto": "⇝", "lhd": "⊲", "rhd": "⊳", "ddagger": "‡",
     "S": "§",
     "bigoplus": "⨁", "bigotimes": "⨂", "bigcup": "⋃", "bigcap": "⋂", "bigvee": "⋁", "bigwedge": "⋀", "bigsqcup": "⨆",
-    "dddot": "", "Bbbk": "𝕜",
+    "Bbbk": "𝕜",
 }  # fmt: skip
 FUNCTIONS = {
     name: name
