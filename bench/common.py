@@ -99,10 +99,12 @@ def up_next(tx: sa.Connection, digest: str, channel: str, most: int, now: dateti
     from digestbot.gate import Gate
     from digestbot.ledger import backlogs
     from digestbot.model import Order
+    from digestbot.planning import Queue
 
     while backlogs.judge(tx, digest, channel, Gate().verdict):
         pass
-    return backlogs.next_up(tx, digest, channel, Order.OLDEST, Gate(), most, now)
+    found = backlogs.candidates(tx, digest, channel, Order.OLDEST, Gate(), now, now, most)
+    return [one.summary for one in Queue(found).choose(most, now, None, one_per_paper=False)]
 
 
 def child(*arguments: str) -> tuple[float, int]:

@@ -19,7 +19,7 @@ from digestbot.cards import available
 from digestbot.errors import LedgerError
 from digestbot.ledger import Ledger, views
 from digestbot.model import PostRow
-from digestbot.planning import slots
+from digestbot.planning import Calendar
 from digestbot.sandbox import Answer, Sandbox, World
 from digestbot.sandbox.forms import Request
 from digestbot.service import Report, Service
@@ -66,7 +66,7 @@ def play(now: datetime, database: Path | None = None, port: int = 0) -> Iterator
                 service.prepare()
                 played = Played(sandbox, file)
                 played.reports.append(service.tick())  # first sight: reads the feed, fills the backlog
-                for slot in slots(SCHEDULE.upper(), ZoneInfo("UTC"), clock()):
+                for slot in Calendar((SCHEDULE.upper(),), ZoneInfo("UTC")).slots(clock()):
                     if slot.due > now:
                         break
                     moment[0] = slot.due

@@ -14,14 +14,16 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from digestbot.config import Digest, Filter
+from digestbot.config import Config, Filter
 from digestbot.identity import says_something
 from digestbot.model import Summary
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What a digest asks of a summary before it is published."""
+    """What a digest asks of a summary before it is published. ``shares_with`` are the other digests whose summaries may
+    come again on the channel; ``pictures`` tells one way of dealing with these from another, for what waits for its
+    picture is looked at anew when that changes."""
 
     min_votes: int | None = None
     min_age: timedelta | None = None
@@ -29,18 +31,32 @@ class Gate:
     require_text: bool = False
     include: Filter = field(default_factory=Filter)
     exclude: Filter = field(default_factory=Filter)
+    shares_with: tuple[str, ...] = ()
+    pictures: str = ""
 
     @classmethod
-    def of(cls, digest: Digest) -> Gate:
-        """The digest's."""
+    def of(cls, config: Config, name: str, channel: str) -> Gate:
+        """The digest's on a channel.
+
+        It shares summaries only with digests that are configured: what one that was renamed has posted stays posted.
+        """
+        digest, look = config.digests[name], config.appearance(name, channel)
+        others = sorted(set(config.digests) - {name}) if config.timing(name, channel).overlap else ()
         return cls(
-            digest.min_votes, digest.min_age, digest.max_age, digest.require_text, digest.include, digest.exclude
+            digest.min_votes,
+            digest.min_age,
+            digest.max_age,
+            digest.require_text,
+            digest.include,
+            digest.exclude,
+            tuple(others),
+            f"{look.image} {look.image_failure}",
         )
 
-    @property
+    @cached_property
     def mark(self) -> bytes:
         """Equal for gates whose verdict on content is the same."""
-        parts = (self.require_text, self.include, self.exclude)
+        parts = (self.require_text, self.include, self.exclude, self.shares_with, self.pictures)
         return hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
 
     def verdict(self, summary: Summary) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -50,6 +50,23 @@ class Order(StrEnum):
     OLDEST = "oldest"
     NEWEST = "newest"
     VOTES = "votes"
+
+
+class CatchUp(StrEnum):
+    """Which of the slots that were missed while digestbot was stopped are made up for."""
+
+    ONE = "one"
+    NONE = "none"
+    ALL = "all"
+
+
+class Approval(StrEnum):
+    """Where an edition stands that needs a person's word before it is posted."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    LAPSED = "lapsed"
 
 
 class Shape(StrEnum):
@@ -185,10 +202,17 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A due instant: ``nominal`` is the local date and time on the operator's calendar, ``due`` the instant."""
+    """A due instant: ``nominal`` is the local date and time on the operator's calendar, ``due`` the instant,
+    ``delay`` how much later it is kept (the digest's jitter)."""
 
     nominal: str
     due: datetime
+    delay: timedelta = timedelta(0)
+
+    @property
+    def at(self) -> datetime:
+        """When the slot is to be kept."""
+        return self.due + self.delay
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +241,7 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class PostRow:
     """A post as operators see it. ``cost`` is estimated, in millionths of a dollar; ``picture`` is what its picture
-    says."""
+    says. ``approve_by``: it waits for a person's word until then."""
 
     id: int
     status: PostStatus
@@ -237,6 +261,7 @@ class PostRow:
     cost: int
     picture: str | None
     reply: bool
+    approve_by: datetime | None = None
 
     def message(self) -> Message:
         """What it says; of its picture only the words."""

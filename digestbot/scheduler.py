@@ -27,19 +27,19 @@ BEAT = timedelta(seconds=5)
 class Metronome:
     """Calls ``tick`` about every ``beat``, never twice at once.
 
-    ``tick`` is given a function to call whenever it gets on: ``patience`` is how long it may go without.
+    ``tick`` is given a function to call whenever it gets on: ``patience`` says how long it may go without.
     """
 
     def __init__(
         self,
         tick: Callable[[Callable[[], None]], None],
         *,
-        patience: timedelta,
+        patience: Callable[[], timedelta],
         beat: timedelta = BEAT,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._tick, self._beat, self._now = tick, beat, now
-        self._patience = patience.total_seconds()
+        self._patience = patience
         self._last_sign = time.monotonic()
         self._busy = False
         self._scheduler = BackgroundScheduler(
@@ -71,7 +71,7 @@ class Metronome:
             if not self._alive():
                 log.critical("the scheduler's thread died: giving up, to be started again")
                 return False
-            if silent > self._patience:
+            if silent > self._patience().total_seconds():
                 log.critical("no sign of life for %d s: giving up, to be started again", silent)
                 return False
             if silent > 3 * beat and not self._busy:

@@ -23,7 +23,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-REVISION = "0003"  # the newest migration: what an up-to-date ledger says of itself
+REVISION = "0004"  # the newest migration: what an up-to-date ledger says of itself
 
 
 class UtcTime(sa.types.TypeDecorator[datetime]):
@@ -173,14 +173,21 @@ editions = sa.Table(
     sa.Column("channel", sa.Text, nullable=False),
     sa.Column("shape", sa.Text, nullable=False, server_default="single"),
     sa.Column("made_at", UtcTime, nullable=False),
+    sa.Column("approval", sa.Text),
+    sa.Column("approve_by", UtcTime),
     sa.UniqueConstraint("slot_id"),
+    sa.Index(None, "digest", "channel", "id"),
+    sa.Index("ix_editions_unapproved", "approve_by", **_only("approval = 'waiting'")),
 )
 
+UNAPPROVED = sa.text("editions.approval = 'waiting'")
+
 WAITING = sa.text("backlog.status = 'waiting'")
+READY = sa.text("backlog.status = 'waiting' AND backlog.held = ''")
 UNJUDGED = sa.text("backlog.status = 'waiting' AND backlog.held IS NULL")
 
 # One row a summary, digest and channel: waiting, taken into an edition, or skipped with its reason. ``held`` is
-# what the digest's gate says of a waiting one's content: NULL not looked at yet, '' it may go, else what it waits for.
+# what the digest's gate says of a waiting one: NULL not looked at yet, '' it may go, else what it waits for.
 backlog = sa.Table(
     "backlog",
     metadata,
@@ -208,6 +215,13 @@ backlog = sa.Table(
         "channel",
         "summary_id",
         **_only("status = 'waiting' AND held IS NULL"),
+    ),
+    sa.Index(
+        "ix_backlog_ready",
+        "digest",
+        "channel",
+        "summary_id",
+        **_only("status = 'waiting' AND held = ''"),
     ),
     sa.Index(None, "summary_id"),
 )

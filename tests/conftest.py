@@ -21,6 +21,7 @@ from digestbot import config as configuration
 from digestbot.gate import Gate
 from digestbot.ledger import Ledger, backlogs
 from digestbot.model import Draft, Message, Order, Paper, Summary
+from digestbot.planning import Queue
 from digestbot.sandbox import Answer, Sandbox, World
 from digestbot.service import Service
 
@@ -320,7 +321,8 @@ def up_next(tx: sa.Connection, digest: str, channel: str, most: int, now: dateti
     wanted = Gate(**gate)
     while backlogs.judge(tx, digest, channel, wanted.verdict):
         pass
-    return backlogs.next_up(tx, digest, channel, Order.OLDEST, wanted, most, now)
+    found = backlogs.candidates(tx, digest, channel, Order.OLDEST, wanted, now, now)
+    return [one.summary for one in Queue(found).choose(most, now, None, one_per_paper=False)]
 
 
 def drafts(chosen: list[Summary], messages: list[Message]) -> list[Draft]:

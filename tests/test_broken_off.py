@@ -98,13 +98,13 @@ def test_a_part_with_nothing_to_go_under_is_not_sent_by_hand(
     service = make_service(shape="thread", channels=["x"])
     service.tick()
     clock.forward(hours=1)
-    original = service.renderer.drafts
+    original = service.drafter.renderer.drafts
 
     def refused(*arguments: Any) -> list[Draft]:
         found = original(*arguments)
         return [replace(found[0], message=replace(found[0].message, text="x" * 300)), *found[1:]]
 
-    service.renderer.drafts = refused  # type: ignore[method-assign]
+    service.drafter.renderer.drafts = refused  # type: ignore[method-assign]
     service.tick()
     second = rows(service)[1]
     with service.ledger.begin() as tx, pytest.raises(LedgerError, match="retry that first"):
@@ -119,13 +119,13 @@ def test_a_refused_first_part_gives_back_what_the_others_were_to_show(
     service = make_service(shape="roundup", size=6, channels=["x"])
     service.tick()
     clock.forward(hours=1)
-    original = service.renderer.drafts
+    original = service.drafter.renderer.drafts
 
     def refused(*arguments: Any) -> list[Draft]:
         found = original(*arguments)
         return [replace(found[0], message=replace(found[0].message, text="x" * 300)), *found[1:]]
 
-    service.renderer.drafts = refused  # type: ignore[method-assign]
+    service.drafter.renderer.drafts = refused  # type: ignore[method-assign]
     service.tick()
     shown = len(rows(service)[0].text) and 4
     with service.ledger.read() as tx:
@@ -224,7 +224,7 @@ def test_a_card_names_nobody_who_takes_the_name_back(
     (tmp_path / "bare.twitter.txt.j2").write_text("{{ paper.title }}\n{{ summary.lead | fit }}")
     store.add(1)
     service = make_service(source=site(store), channels=["x"], image="card", link="none", template="bare")
-    service.renderer = Renderer(tmp_path)
+    service.drafter.renderer = Renderer(tmp_path)
     service.tick()
     clock.forward(hours=1)
     if not sent:

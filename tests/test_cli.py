@@ -28,6 +28,11 @@ COMMANDS = [
     "send",
     "preview",
     "posts",
+    "plan",
+    "why",
+    "approve",
+    "edit",
+    "decline",
     "backlog",
     "alarms",
     "pause",
@@ -38,7 +43,7 @@ COMMANDS = [
     "sandbox",
     "demo",
 ]
-JSON_COMMANDS = ["once", "send", "preview", "posts", "backlog", "alarms", "check", "demo"]
+JSON_COMMANDS = ["once", "send", "preview", "posts", "plan", "why", "approve", "backlog", "alarms", "check", "demo"]
 
 
 def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:

@@ -91,7 +91,7 @@ lease = "2 seconds"
         "channels.page.access_token_file: cannot read missing.txt: No such file",
         "digests.d.sources: there is no [sources.t]; known: s",
         "digests.d.channels: names one twice",
-        "digests.d.schedule: Bad minute; write five fields",
+        "digests.d.schedule: '61', the minute in '61 * * * *', is not understood",
         "digests.d.size: ",
         "digests.d.order: ",
         'digests.d.backlog: write "skip", "all"',
@@ -117,7 +117,7 @@ def test_a_short_lease_is_refused() -> None:
         ({"digests": {"d": {"sources": ["s"], "channels": ["x"], "schedule": "* * * *"}}}, "digests.d.schedule: "),
         (
             {"digests": {"d": {"sources": ["s"], "channels": ["x"], "schedule": "0 0 31 4,6 *"}}},
-            "digests.d.schedule: Bad day-of-month",
+            "digests.d.schedule: '0 0 31 4,6 *' never comes",
         ),
         ({"path": "x"}, "path: unknown key"),
         ({"delivery": {"lease": "1e9 weeks"}}, "delivery.lease: write a time span"),

@@ -99,7 +99,7 @@ def test_a_process_that_died_before_sending_loses_nothing(
 ) -> None:
     service = one_due(make_service, feed, clock, channel)
     report = Report()
-    service.plan("latest", channel, report)
+    service.planner.make_due(report)
     with service.ledger.begin() as tx:
         assert delivery.claim(tx, channel, service.config.delivery.lease, clock()) is not None
     run_for(make_service(channels=[channel]), clock, 40)
@@ -182,7 +182,7 @@ def test_what_a_person_decides(make_service: Make, feed: Feed, sandbox: Sandbox,
     for number in range(4):
         feed.add(number)
     service = make_service(channels=["x"], size=4)
-    service.plan("latest", "x", Report())
+    service.planner.make_due(Report())
     service.tick()
     service.config.delivery  # noqa: B018
     with service.ledger.begin() as tx:
@@ -361,7 +361,7 @@ def test_a_ledger_that_is_locked_or_read_only_sends_nothing(
     service = one_due(make_service, feed, clock, "x")
     if service.ledger.file is None:
         pytest.skip("SQLite's ways of refusing")
-    service.plan("latest", "x", Report())
+    service.planner.make_due(Report())
 
     @sa.event.listens_for(service.ledger.engine, "checkout")
     def impatient(connection: sqlite3.Connection, *_: object) -> None:

@@ -17,6 +17,7 @@ from digestbot.gate import Gate
 from digestbot.ledger import Ledger, backlogs, delivery, editions, intake, views
 from digestbot.ledger.database import wal_is_safe
 from digestbot.model import Claim, Message, Order, Paper, PostStatus, Receipt, Slot, Summary
+from digestbot.planning import Past
 from digestbot.retry import Decision
 
 LEASE = timedelta(minutes=2)
@@ -40,7 +41,7 @@ def extend(ledger: Ledger, policy: str | int | date = "all", channel: str = "x")
 def ordered(tx: sa.Connection, order: Order, min_votes: int | None) -> list[Summary]:
     gate = Gate(min_votes=min_votes)
     backlogs.judge(tx, "latest", "x", gate.verdict)
-    return backlogs.next_up(tx, "latest", "x", order, gate, 100, START)
+    return [one.summary for one in backlogs.candidates(tx, "latest", "x", order, gate, START, START)]
 
 
 def waiting(ledger: Ledger, order: Order = Order.OLDEST, min_votes: int | None = None) -> list[str]:
@@ -386,7 +387,20 @@ def test_a_slot_is_reached_once(ledger: Ledger) -> None:
         editions.reach_slot(tx, "latest", "x", Slot("a", START), START)
     with ledger.begin() as tx:
         editions.reach_slot(tx, "latest", "page", Slot("a", START), START)
-        assert editions.last_slot(tx, "latest", "x") == START
+
+
+def test_the_past_is_the_last_scheduled_slot_and_that_of_the_last_edition(ledger: Ledger) -> None:
+    fill(ledger, 1)
+    extend(ledger)
+    hour = timedelta(hours=1)
+    with ledger.begin() as tx:
+        assert editions.pasts(tx) == {("latest", "x"): Past(START)}
+        slot = editions.reach_slot(tx, "latest", "x", Slot("a", START + hour), START)
+        chosen = up_next(tx, "latest", "x", 1, START)
+        editions.make_edition(tx, slot, "latest", "x", chosen, drafts(chosen, [Message("t")]), START)
+        editions.reach_slot(tx, "latest", "x", Slot("b", START + 2 * hour), START)
+        editions.reach_slot(tx, "latest", "x", Slot("by hand", START + 3 * hour), START, scheduled=False)
+        assert editions.pasts(tx) == {("latest", "x"): Past(START + 2 * hour, START + hour)}
 
 
 # ---- delivery

@@ -179,10 +179,10 @@ def test_a_strangers_image_is_not_fetched_from_a_private_network(make_service: M
     service = make_service()  # whose source may be at a private address
     shown = summary(body=f"![a plot]({sandbox.url}/plot.png)")
     with pytest.raises(PictureError, match="private address"):
-        service.picturer.picture(Image.FIRST_IMAGE, "x", shown)
+        service.drafter.picturer.picture(Image.FIRST_IMAGE, "x", shown)
     with pytest.raises(PictureError, match="no web address"):
-        service.picturer.picture(Image.FIRST_IMAGE, "x", summary(body="![x](data:image/png;base64,AAAA)"))
-    assert service.picturer.picture(Image.FIRST_IMAGE, "x", summary(body="no picture")) is None
+        service.drafter.picturer.picture(Image.FIRST_IMAGE, "x", summary(body="![x](data:image/png;base64,AAAA)"))
+    assert service.drafter.picturer.picture(Image.FIRST_IMAGE, "x", summary(body="no picture")) is None
 
 
 def test_the_first_image_with_its_words(make_service: Make, sandbox: Sandbox) -> None:

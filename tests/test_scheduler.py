@@ -16,7 +16,7 @@ BEAT = timedelta(milliseconds=50)
 def run(
     tick: Callable[[Callable[[], None]], None], *, stop: threading.Event, patience: float = 30, **more: object
 ) -> bool:
-    return Metronome(tick, patience=timedelta(seconds=patience), beat=BEAT, **more).run(stop)  # type: ignore[arg-type]
+    return Metronome(tick, patience=lambda: timedelta(seconds=patience), beat=BEAT, **more).run(stop)  # type: ignore[arg-type]
 
 
 def test_it_beats_until_told_to_stop_whatever_a_tick_raises() -> None:
@@ -65,7 +65,7 @@ def test_signs_of_life_keep_a_long_tick_alive() -> None:
 
 
 def test_a_dead_scheduler_thread_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    metronome = Metronome(lambda _: None, patience=timedelta(seconds=30), beat=BEAT)
+    metronome = Metronome(lambda _: None, patience=lambda: timedelta(seconds=30), beat=BEAT)
     monkeypatch.setattr(metronome._scheduler, "_main_loop", lambda: None)  # as when a job store fails
     assert not metronome.run(threading.Event())
 
@@ -84,7 +84,7 @@ def test_a_clock_that_was_put_back_does_not_silence_it() -> None:
         if len(beats) == 3:
             stop.set()
 
-    metronome = Metronome(tick, patience=timedelta(seconds=30), beat=BEAT)
+    metronome = Metronome(tick, patience=lambda: timedelta(seconds=30), beat=BEAT)
     assert metronome.run(stop)
     assert len(beats) >= 3
     assert job_times

@@ -260,10 +260,10 @@ def test_a_refused_post_fails_alone(
     service = make_service(channels=["x"])
     service.tick()
     clock.forward(hours=1)
-    original = service.renderer.drafts
-    service.renderer.drafts = lambda *a: [replace(one, message=Message("x" * 400)) for one in original(*a)]  # type: ignore[method-assign]
+    original = service.drafter.renderer.drafts
+    service.drafter.renderer.drafts = lambda *a: [replace(one, message=Message("x" * 400)) for one in original(*a)]  # type: ignore[method-assign]
     service.tick()
-    service.renderer.drafts = original  # type: ignore[method-assign]
+    service.drafter.renderer.drafts = original  # type: ignore[method-assign]
     clock.forward(hours=4)
     service.tick()
     assert [row.status for row in rows(service)] == [PostStatus.FAILED, PostStatus.PUBLISHED]

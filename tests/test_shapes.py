@@ -271,7 +271,7 @@ def test_a_first_part_that_is_refused_ends_the_thread(
     service = make_service(shape="thread", size=2, channels=["x"])
     service.tick()
     clock.forward(hours=1)
-    original = service.renderer.drafts
+    original = service.drafter.renderer.drafts
 
     def broken(*arguments: Any) -> list[Draft]:
         from dataclasses import replace
@@ -279,7 +279,7 @@ def test_a_first_part_that_is_refused_ends_the_thread(
         found = original(*arguments)
         return [replace(found[0], message=replace(found[0].message, text="x" * 300)), *found[1:]]
 
-    service.renderer.drafts = broken  # type: ignore[method-assign]
+    service.drafter.renderer.drafts = broken  # type: ignore[method-assign]
     service.tick()
     found = rows(service)
     assert found[0].status is PostStatus.FAILED

@@ -19,6 +19,7 @@ OK, TROUBLE, USAGE, ATTENTION = 0, 1, 2, 3
 COMMANDS = {name: ("commands", name) for name in ("run", "once", "send", "preview", "check")}
 COMMANDS |= {name: ("care", name) for name in ("posts", "pause", "resume", "db")}
 COMMANDS |= {name: ("asking", name) for name in ("backlog", "alarms")}
+COMMANDS |= {name: ("schedules", name) for name in ("plan", "why", "approve", "edit", "decline")}
 COMMANDS |= {name: ("local", name) for name in ("init", "sandbox", "demo")}
 
 _EPILOG = """\
@@ -73,6 +74,30 @@ def parser() -> argparse.ArgumentParser:
     preview = add("preview", "show exactly what would be sent next; reads the sources, touches nothing")
     preview.add_argument("digest", metavar="DIGEST")
     preview.add_argument("--channel", metavar="CHANNEL", help="only this one of the digest's channels")
+    plan = add("plan", "show what will be posted when, at which cost, and which slots stay empty; touches nothing")
+    plan.add_argument("--days", type=_positive, default=7, metavar="N", help="for so many days (7)")
+    plan.add_argument(
+        "--from", dest="begin", metavar="TIME", help="from this time on, such as 2026-12-24 or 2026-12-24T18:00"
+    )
+    plan.add_argument("--digest", metavar="DIGEST", help="only this digest")
+    plan.add_argument("--channel", metavar="CHANNEL", help="only this channel")
+    why = add("why", "explain a summary: why it appeared, what it waits for, when it goes out, or why never")
+    why.add_argument(
+        "summary", metavar="SUMMARY", help="its id (digestbot backlog shows it), its address, or its paper's key"
+    )
+    approve = add("approve", "let an edition be posted that waits for your word; without ID, list those that do")
+    edit = add("edit", "change the text of a post that waits for approval", json=False)
+    texts = edit.add_mutually_exclusive_group()
+    texts.add_argument("--text", metavar="TEXT", help="what it is to say")
+    texts.add_argument(
+        "--file", metavar="FILE", help="the file that has it (- for standard input); without either, $EDITOR"
+    )
+    decline = add("decline", "do not post an edition that waits for your word", json=False)
+    decline.add_argument("--reason", default="by hand", metavar="TEXT", help="kept with its summaries")
+    decline.add_argument("--later", action="store_true", help="let its summaries wait for another edition")
+    approve.add_argument("id", type=int, nargs="?", metavar="ID", help="one of its posts")
+    edit.add_argument("id", type=int, metavar="ID", help="the post")
+    decline.add_argument("id", type=int, metavar="ID", help="one of its posts")
     backlog = add("backlog", "list what a digest would publish next, and what waits for what")
     backlog.add_argument("digest", metavar="DIGEST")
     backlog.add_argument("--channel", metavar="CHANNEL", help="only for this one of the digest's channels")

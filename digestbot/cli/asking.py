@@ -24,16 +24,16 @@ def backlog(arguments: argparse.Namespace) -> int:
 
     with existing(arguments) as (config, ledger):
         digest = known_digest(config, arguments.digest)
-        settings, shown = config.digests[digest], []
-        gate = Gate.of(settings)
+        shown = []
         for channel in known_channels(config, digest, arguments.channel):
             with ledger.rehearsal() as rehearsal:
                 service = Service(config, rehearsal, now_)
                 service.prepare()
                 service.extend_backlog(digest, channel)
-                service.judge(digest, channel, gate)
+                gate = Gate.of(config, digest, channel)
+                order = config.timing(digest, channel).order
                 with rehearsal.read() as tx:
-                    rows = backlogs.listed(tx, digest, channel, settings.order, gate, arguments.limit, now_())
+                    rows = backlogs.listed(tx, digest, channel, order, gate, arguments.limit, now_())
                     counts = views.backlog_counts(tx, digest, channel)
             shown.append(
                 {"digest": digest, "channel": channel, "counts": counts, "waiting": [_json(row) for row in rows]}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digestbot.cli import OK, TROUBLE
-from digestbot.cli.common import load_config, now_, open_ledger
+from digestbot.cli.common import known_channel, load_config, now_, open_ledger
 from digestbot.errors import ConfigError, LedgerError
 from digestbot.model import PostRow, PostStatus, Receipt
 
@@ -138,7 +138,7 @@ def pause(arguments: argparse.Namespace) -> int:
     from digestbot.ledger import decisions
 
     with existing(arguments) as (config, ledger), ledger.begin() as tx:
-        decisions.pause(tx, _channel(config, arguments.channel), arguments.reason, now_())
+        decisions.pause(tx, known_channel(config, arguments.channel), arguments.reason, now_())
     print(f"channel {arguments.channel} is paused; digestbot resume {arguments.channel} lets it go on")
     return OK
 
@@ -148,15 +148,9 @@ def resume(arguments: argparse.Namespace) -> int:
     from digestbot.ledger import decisions
 
     with existing(arguments) as (config, ledger), ledger.begin() as tx:
-        decisions.resume(tx, _channel(config, arguments.channel))
+        decisions.resume(tx, known_channel(config, arguments.channel))
     print(f"channel {arguments.channel} goes on")
     return OK
-
-
-def _channel(config: Config, name: str) -> str:
-    if name not in config.channels:
-        raise ConfigError([f"there is no channel {name!r}; known: {', '.join(config.channels)}"])
-    return name
 
 
 def db(arguments: argparse.Namespace) -> int:

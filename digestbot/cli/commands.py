@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from digestbot.cli import ATTENTION, OK, TROUBLE
 from digestbot.cli.common import (
@@ -18,12 +19,14 @@ from digestbot.cli.common import (
     now_,
     open_ledger,
     open_service,
+    set_up_logs,
     until_signalled,
 )
 from digestbot.errors import DigestbotError
 from digestbot.model import Image, ImageFailure, PostStatus
 
 if TYPE_CHECKING:
+    from digestbot.config import Config
     from digestbot.ledger import Ledger
     from digestbot.publishers import Publisher
     from digestbot.service import Report, Service
@@ -33,19 +36,32 @@ def run(arguments: argparse.Namespace) -> int:
     """The service, until a signal."""
     import logging
 
+    from digestbot.cli.reloading import Reloader
     from digestbot.scheduler import Metronome
+    from digestbot.service import Service
 
     config = load_config(arguments)
     stop = until_signalled()
     log = logging.getLogger("digestbot")
-    slowest = max((source.timeout for source in config.sources.values()), default=timedelta())
-    patience = config.delivery.lease + slowest + timedelta(minutes=5)
     signs: list[Callable[[], None]] = [lambda: None]
-    with open_service(config, progress=lambda: signs[0](), stopping=stop.is_set) as service:
+    options: dict[str, Any] = {"progress": lambda: signs[0](), "stopping": stop.is_set}
+    with open_service(config, **options) as first:
+
+        def again(fresh: Config) -> Service:
+            return Service(fresh, first.ledger, now_, **options)
+
+        newest = Reloader(first, now_, again, partial(set_up_logs, arguments))
+        signal.signal(signal.SIGHUP, lambda *_: newest.asked.set())
+
+        def patience() -> timedelta:
+            now_configured = newest.service.config
+            slowest = max((source.timeout for source in now_configured.sources.values()), default=timedelta())
+            return now_configured.delivery.lease + slowest + timedelta(minutes=5)
 
         def tick(sign: Callable[[], None]) -> None:
             signs[0] = sign
-            service.tick()
+            newest.look()
+            newest.service.tick()
 
         log.info(
             "running: %d source(s), %d channel(s), %d digest(s)",
@@ -56,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not Metronome(tick, patience=patience).run(stop):
             logging.shutdown()
             os._exit(TROUBLE)  # the thread that hangs would keep an orderly exit waiting for ever
+        newest.service.close()
         log.info("stopped")
     return OK
 
@@ -79,13 +96,14 @@ def send(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace, service: Service, report: Report) -> int:
     from digestbot.cli import output
-    from digestbot.ledger import alarms, views
+    from digestbot.ledger import alarms, approvals, views
 
     touched = {*report.made, *(post for post, _ in report.concluded), *(post for post, _ in report.settled)}
     with service.ledger.read() as tx:
         rows = list(views.post_rows(tx, ids=sorted(touched))) if touched else []
         waiting = views.waiting_for_a_person(tx)
         waits = alarms.open_alarms(tx)
+        unapproved = approvals.waiting(tx)
         paused = views.paused_channels(tx)
     failed = any(row.status is PostStatus.FAILED for row in rows)
     if arguments.json:
@@ -97,6 +115,7 @@ def _report(arguments: argparse.Namespace, service: Service, report: Report) -> 
                 "paused_channels": paused,
                 "troubles": report.troubles,
                 "waiting_for_a_person": waiting,
+                "waiting_for_approval": unapproved,
                 "alarms": [output.alarm_json(alarm) for alarm in waits],
             }
         )
@@ -110,11 +129,13 @@ def _report(arguments: argparse.Namespace, service: Service, report: Report) -> 
             f"{waiting} post(s) wait for a person: digestbot posts --status unknown --status quarantined",
             file=sys.stderr,
         )
+    if unapproved:
+        print(f"{len(unapproved)} post(s) wait for approval: digestbot approve", file=sys.stderr)
     for name, error in report.source_errors.items():
         print(f"source {name} could not be read: {error}", file=sys.stderr)
     for alarm in waits:
         print(f"{output.alarm_line(alarm)}; see digestbot alarms", file=sys.stderr)
-    if paused or waiting or failed or waits:
+    if paused or waiting or failed or waits or unapproved:
         return ATTENTION
     return TROUBLE if report.source_errors or report.render_errors or report.troubles else OK
 
@@ -137,9 +158,9 @@ def preview(arguments: argparse.Namespace) -> int:
     try:
         for channel in channels:
             found = Service(config, ledger, now_).preview(digest, channel)
-            platform, zone = config.platform(channel), config.zone(digest)
+            platform, zone = config.platform(channel), config.zone(digest, channel)
             limit = LIMITS[platform]
-            slot = found.slot.due.astimezone(zone) if found.slot else None
+            slot = found.slot.at.astimezone(zone) if found.slot else None
             shown.append(
                 {
                     "digest": digest,
@@ -160,6 +181,7 @@ def preview(arguments: argparse.Namespace) -> int:
                         for draft in found.drafts
                     ],
                     "cost": sum(draft.cost for draft in found.drafts) / DOLLAR,
+                    "reason": found.reason or None,
                     "within_budget": found.account.lets_through(sum(draft.cost for draft in found.drafts)),
                     "month": output.account_json(found.account),
                 }
@@ -174,8 +196,9 @@ def preview(arguments: argparse.Namespace) -> int:
             for draft in found.drafts:
                 print("\n" + output.framed(draft.message, platform, draft.cost))
             if not found.drafts:
+                why = found.reason or "no slot comes"
                 print(
-                    f"\nNothing would be sent; digestbot backlog {digest} says what waits for what."
+                    f"\nNothing would be sent ({why}); digestbot backlog {digest} says what waits for what."
                     + (" A post would look like this:" if found.sample else "")
                 )
             if found.sample:
@@ -269,7 +292,7 @@ def _pictures(service: Service, digest: str, channel: str) -> str:
     if not available():
         raise DigestbotError(f"cannot be made here, {held}; {MISSING}")
     if look.image is Image.CARD:
-        picture = service.picturer.picture(look.image, channel, SAMPLE)
+        picture = service.drafter.picturer.picture(look.image, channel, SAMPLE)
         assert picture is not None  # noqa: S101 - a card is made of every summary
         return f"a card can be made ({len(picture.content) // 1000} kB for a sample)"
     return "taken from the summaries' texts"
@@ -280,6 +303,6 @@ def _renders(service: Service, digest: str, channel: str) -> str:
     from digestbot.text import LIMITS
 
     shape = service.config.appearance(digest, channel).shape
-    _, drafts = service.drafts(digest, channel, [SAMPLE], shape)
+    _, drafts = service.drafter.drafts(digest, channel, [SAMPLE], shape)
     limit = LIMITS[service.config.platform(channel)]
     return f"renders ({limit.measure(drafts[0].message.text)} of {limit.most} characters for a sample)"

@@ -32,8 +32,13 @@ def load_config(arguments: argparse.Namespace) -> Config:
 
     logs.set_up(verbose=arguments.verbose, quiet=arguments.quiet)
     loaded = config.load(config.find(arguments.config, os.environ), os.environ)
-    logs.set_up(verbose=arguments.verbose, quiet=arguments.quiet, secrets=loaded.secrets())
+    set_up_logs(arguments, loaded.secrets())
     return loaded
+
+
+def set_up_logs(arguments: argparse.Namespace, secrets: list[str]) -> None:
+    """Log as loud as was asked for, and none of these secrets."""
+    logs.set_up(verbose=arguments.verbose, quiet=arguments.quiet, secrets=secrets)
 
 
 def open_ledger(config: Config) -> Ledger:
@@ -72,6 +77,13 @@ def known_digest(config: Config, name: str) -> str:
     """The digest's name. Raises ConfigError where there is none of that name."""
     if name not in config.digests:
         raise ConfigError([f"there is no digest {name!r}; known: {', '.join(config.digests) or 'none'}"])
+    return name
+
+
+def known_channel(config: Config, name: str) -> str:
+    """The channel's name. Raises ConfigError where there is none of that name."""
+    if name not in config.channels:
+        raise ConfigError([f"there is no channel {name!r}; known: {', '.join(config.channels)}"])
     return name
 
 

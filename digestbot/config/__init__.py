@@ -31,6 +31,7 @@ from digestbot.config.sections import (
     Filter,
     OnChannel,
     Prices,
+    Timing,
     TwitterChannel,
 )
 from digestbot.errors import ConfigError
@@ -48,6 +49,7 @@ __all__ = [
     "Filter",
     "OnChannel",
     "Prices",
+    "Timing",
     "TwitterChannel",
     "build",
     "find",
@@ -57,7 +59,7 @@ __all__ = [
 ENV_PREFIX = "DIGESTBOT_"
 ENV_CONFIG = "DIGESTBOT_CONFIG"  # names the file itself, so it is no key of it
 SECRETS = ("database", "address", "api_key", "api_secret", "access_token", "access_token_secret", "app_secret")
-LISTS = ("sources", "channels", "hashtags", "font_paths", *Filter.model_fields)
+LISTS = ("sources", "channels", "hashtags", "font_paths", "not_on", *Filter.model_fields)
 _INJECTED = re.compile(r"PORT(_|$)|SERVICE_")  # Kubernetes sets such for a service named digestbot
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -152,8 +154,9 @@ def _same_name(part: str, table: dict[str, Any]) -> str:
 
 
 def _from_environment(name: str, value: str) -> object:
-    """A list key takes a TOML array or words between commas; everything else stays text for pydantic."""
-    if name in LISTS:
+    """A list key takes a TOML array or words between commas; a schedule, whose words have commas, an array or one
+    schedule; everything else stays text for pydantic."""
+    if name in LISTS or (name == "schedule" and value.lstrip().startswith("[")):
         if value.lstrip().startswith("["):
             try:
                 return tomllib.loads(f"value = {value}")["value"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -13,21 +13,23 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from digestbot.config.values import (
     ApiAddress,
     Backlog,
-    Cron,
     DatabaseAddress,
+    Days,
     Duration,
     Hashtag,
+    Hours,
     LedgerAddress,
     Money,
     Parameters,
     Pattern,
     Query,
+    Schedule,
     Secret,
     Size,
     WebAddress,
     Zone,
 )
-from digestbot.model import Image, ImageFailure, LinkPolicy, Order, Platform, Reaction, Shape
+from digestbot.model import CatchUp, Image, ImageFailure, LinkPolicy, Order, Platform, Reaction, Shape
 
 
 class _Section(BaseModel):
@@ -78,11 +80,27 @@ class Prices(_Section):
     read: Money = 1_000
 
 
-class TwitterChannel(_Section):
+_Limit = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class Restraint(_Section):
+    """What keeps a digest, or a channel, from posting: the keys that both kinds of section have."""
+
+    quiet_hours: Hours | None = None
+    not_on: tuple[Days, ...] = ()
+    per_day: _Limit | None = None
+    per_week: _Limit | None = None
+
+
+class _Channel(Restraint):
+    link_parameters: Parameters = Field(default_factory=dict)
+    min_distance: Duration | None = None
+
+
+class TwitterChannel(_Channel):
     """``[channels.NAME]`` with ``platform = "twitter"``: one account on X."""
 
     platform: Literal["twitter"]
-    link_parameters: Parameters = Field(default_factory=dict)
     monthly_budget: Money | None = None
     prices: Prices = Prices()
     api_url: ApiAddress = "https://api.x.com"
@@ -92,11 +110,10 @@ class TwitterChannel(_Section):
     access_token_secret: Secret
 
 
-class FacebookChannel(_Section):
+class FacebookChannel(_Channel):
     """``[channels.NAME]`` with ``platform = "facebook"``: one Page."""
 
     platform: Literal["facebook"]
-    link_parameters: Parameters = Field(default_factory=dict)
     api_url: ApiAddress = "https://graph.facebook.com"
     api_version: Annotated[str, Field(pattern=r"^v\d+\.\d+$")] = "v26.0"
     page_id: Annotated[str, Field(pattern=r"^\d+$")]
@@ -137,28 +154,44 @@ class Appearance(_Section):
         return self.template or ("summary" if self.shape is Shape.SINGLE else str(self.shape))
 
 
-class OnChannel(_Section):
+class Timing(Restraint):
+    """When editions appear and how much is in them: the other keys of ``[digests.NAME]`` that
+    ``[digests.NAME.on.CHANNEL]`` may say otherwise. ``schedule`` is cron expressions, whatever words it was written
+    in."""
+
+    schedule: Schedule = ()
+    timezone: Zone | None = None
+    jitter: Duration | None = None
+    size: Annotated[int, Field(ge=1, le=50)] = 1
+    min_size: Annotated[int, Field(ge=1, le=50)] = 1
+    skip_if_empty: bool = True
+    spread: bool = False
+    order: Order = Order.OLDEST
+    window: Duration | None = None
+    overlap: bool = False
+    one_per_paper: bool = False
+    catch_up: CatchUp = CatchUp.ONE
+    approval: bool = False
+    approve_by: Duration = timedelta(days=1)
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> Timing:
+        if self.jitter and self.jitter >= timedelta(days=1):
+            raise ValueError("jitter must be shorter than a day")
+        return self
+
+
+class OnChannel(Appearance, Timing):
     """``[digests.NAME.on.CHANNEL]``: what is otherwise on this channel; what is not said is as in the digest."""
 
-    shape: Shape | None = None
-    link: LinkPolicy | None = None
-    template: _TemplateName | None = None
-    heading: Annotated[str, Field(pattern=r"\S", max_length=100)] | None = None
-    hashtags: tuple[Hashtag, ...] | None = None
-    image: Image | None = None
-    image_failure: ImageFailure | None = None
 
-
-class Digest(Appearance):
+class Digest(Appearance, Timing):
     """``[digests.NAME]``: which summaries go to which channels, when, and in which words."""
 
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
     channels: Annotated[tuple[str, ...], Field(min_length=1)]
-    schedule: Cron
-    timezone: Zone | None = None
+    schedule: Schedule
     on: dict[str, OnChannel] = Field(default_factory=dict)
-    size: Annotated[int, Field(ge=1, le=50)] = 1
-    order: Order = Order.OLDEST
     min_votes: int | None = None
     min_age: Duration | None = None
     max_age: Duration | None = None
@@ -174,6 +207,9 @@ class Digest(Appearance):
         if self.min_age and self.max_age and self.min_age >= self.max_age:
             raise ValueError("max_age must be longer than min_age, or nothing would ever pass")
         return self
+
+
+_Kind = TypeVar("_Kind", Appearance, Timing)
 
 
 class Cards(_Section):
@@ -209,14 +245,31 @@ class Config(_Section):
             raise ValueError('delivery.lease: write at least "10 seconds": a call to a platform takes that long')
         return self
 
+    @model_validator(mode="after")
+    def _editions_can_be_made(self) -> Config:
+        for digest, channel in self.pairs():
+            timing = self.timing(digest, channel)
+            if timing.min_size > timing.size:
+                where = f"digests.{digest}" + (f".on.{channel}" if channel in self.digests[digest].on else "")
+                raise ValueError(f"{where}.min_size: is more than size, {timing.size}: no edition could ever be made")
+            if self.appearance(digest, channel).shape is not Shape.ROUNDUP:
+                limits = [rules.per_day or rules.per_week for rules in (timing, self.channels[channel])]
+                limits += [rules.per_week or rules.per_day for rules in (timing, self.channels[channel])]
+                tightest = min((limit for limit in limits if limit), default=timing.min_size)
+                if tightest < timing.min_size:
+                    raise ValueError(
+                        f"digests.{digest}.min_size: is more than the {tightest} posts that a limit allows"
+                    )
+        return self
+
     @property
     def folder(self) -> Path:
         """Where relative paths start."""
         return self.path.parent if self.path else Path()
 
-    def zone(self, digest: str) -> ZoneInfo:
-        """The zone on whose calendar the digest's schedule is written."""
-        return self.digests[digest].timezone or self.timezone
+    def zone(self, digest: str, channel: str) -> ZoneInfo:
+        """The zone on whose calendar the digest's schedule for the channel is written."""
+        return self.timing(digest, channel).timezone or self.timezone
 
     def source_zone(self, source: str) -> ZoneInfo:
         """The zone in which a database's times are written that name none."""
@@ -235,12 +288,20 @@ class Config(_Section):
 
     def appearance(self, digest: str, channel: str) -> Appearance:
         """What the digest's posts look like on the channel."""
+        return self._for(Appearance, digest, channel)
+
+    def timing(self, digest: str, channel: str) -> Timing:
+        """When the digest's editions appear on the channel, and how much is in them."""
+        return self._for(Timing, digest, channel)
+
+    def _for(self, kind: type[_Kind], digest: str, channel: str) -> _Kind:
+        """The digest's keys of this kind, but for what it says otherwise of the channel."""
         settings = self.digests[digest]
-        names = set(Appearance.model_fields)
-        wanted = settings.model_dump(include=names)
-        if channel in settings.on:
-            wanted |= settings.on[channel].model_dump(exclude_none=True)
-        return Appearance.model_construct(**wanted)
+        here = settings.on.get(channel, settings)
+        said = here.model_fields_set
+        return kind.model_construct(
+            **{name: getattr(here if name in said else settings, name) for name in kind.model_fields}
+        )
 
     def prices(self, channel: str) -> Prices | None:
         """What the channel's platform takes; None where it takes nothing."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
 from pydantic import BeforeValidator, SecretStr
+
+from digestbot.config.schedules import crons
 
 PLACEHOLDER = "…"  # what config.example.toml has in the place of a secret
 
@@ -74,17 +75,43 @@ def _zone(value: object) -> ZoneInfo:
         raise ValueError(f'{value!r} is no time zone; write one such as "Europe/Berlin" or "UTC"') from None
 
 
-def _cron(value: object) -> str:
-    fields = str(value).upper()
+def _schedule(value: object) -> tuple[str, ...]:
+    several = value if isinstance(value, list | tuple) else [value]
+    if not several or not all(isinstance(one, str) and one.strip() for one in several):
+        raise ValueError('write a schedule such as "weekdays at 09:00", or a list of them')
+    found: list[str] = []
+    for place, one in enumerate(several):
+        try:
+            found += crons(one)
+        except ValueError as error:
+            raise ValueError(f"the {place + 1}. of {len(several)}: {error}" if len(several) > 1 else error) from None
+    return tuple(dict.fromkeys(found))
+
+
+def _hours(value: object) -> tuple[time, time]:
+    match = _HOURS.fullmatch(value) if isinstance(value, str) else None
     try:
-        CronSim(fields, datetime(2024, 1, 1, tzinfo=UTC))
-    except CronSimError as error:
+        found = (time(int(match[1]), int(match[2])), time(int(match[3]), int(match[4]))) if match else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise ValueError('write two times of day, such as "22:00-07:00"')
+    if found[0] == found[1]:
+        raise ValueError("begins and ends at the same time: leave it out, or nothing would ever be posted")
+    return found
+
+
+def _days(value: object) -> tuple[date, date]:
+    first, _, last = value.partition("..") if isinstance(value, str) else (str(value), "", "")
+    try:
+        found = (date.fromisoformat(first.strip()), date.fromisoformat((last or first).strip()))
+    except ValueError:
         raise ValueError(
-            f'{error}; write five fields: minute hour day month weekday, such as "0 9,13,17 * * mon-fri"'
+            f'{value!r} is no day; write one such as "2026-12-24", or days "2026-12-24..2026-12-26"'
         ) from None
-    if len(fields.split()) != 5:
-        raise ValueError("write five fields: minute hour day month weekday")
-    return fields
+    if found[1] < found[0]:
+        raise ValueError(f"{value!r} ends before it begins")
+    return found
 
 
 def _backlog(value: object) -> str | int | date:
@@ -175,6 +202,7 @@ def _pattern(value: object) -> str:
 
 
 DERIVED_HASHTAGS = ("category", "sections")  # made of what is known of the paper
+_HOURS = re.compile(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*")
 _HASHTAG = re.compile(r"#(?=\d*[^\W\d])\w{1,100}")
 _LIMITED = re.compile(r"\b(?:limit\s+\d+|fetch\s+(?:first|next)\b[^)]*?)(?:\s+offset\s+\d+)?[\s;]*\Z", re.IGNORECASE)
 Query = Annotated[str, BeforeValidator(_query)]
@@ -186,7 +214,9 @@ Money = Annotated[int, BeforeValidator(_money)]
 Parameters = Annotated[dict[str, str], BeforeValidator(_parameters)]
 Hashtag = Annotated[str, BeforeValidator(_hashtag)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
-Cron = Annotated[str, BeforeValidator(_cron)]
+Schedule = Annotated[tuple[str, ...], BeforeValidator(_schedule)]
+Hours = Annotated[tuple[time, time], BeforeValidator(_hours)]
+Days = Annotated[tuple[date, date], BeforeValidator(_days)]
 Backlog = Annotated[Literal["skip", "all"] | int | date, BeforeValidator(_backlog)]
 WebAddress = Annotated[str, BeforeValidator(_web_address)]
 ApiAddress = Annotated[str, BeforeValidator(_api_address)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,9 +12,11 @@ import sqlalchemy as sa
 
 from digestbot.gate import Gate
 from digestbot.model import Order, Paper, Summary
-from digestbot.schema import UNJUDGED, WAITING, backlog, cursors, papers, sources, summaries
+from digestbot.planning import Candidate
+from digestbot.schema import READY, UNJUDGED, WAITING, backlog, cursors, papers, sources, summaries
 
 BATCH = 500
+MOST_AT_ONCE = 2000  # candidates
 _PAPER = (
     papers.c.title,
     papers.c.arxiv_id,
@@ -38,12 +40,74 @@ class Waiting:
     waits_for: str
 
 
-def first_seen(tx: sa.Connection, digest: str, channel: str) -> datetime | None:
-    """When the digest first read a source for the channel; None if it never did."""
-    seen: datetime | None = tx.scalar(
-        sa.select(sa.func.min(cursors.c.first_seen_at)).where(cursors.c.digest == digest, cursors.c.channel == channel)
-    )
-    return seen
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a summary stands in a backlog: ``since`` is when it was taken in, or changed in the store; ``edited_at``
+    when it was last edited, as the store says."""
+
+    status: str
+    reason: str | None
+    held: str
+    edition: int | None
+    since: datetime
+    edited_at: datetime
+    votes: int | None
+    withdrawn: bool
+
+
+def standings(tx: sa.Connection, summary: int) -> dict[tuple[str, str], Standing]:
+    """How the summary stands in each digest's backlog for each channel."""
+    columns = (backlog, _noted.label("noted"), _SINCE.label("edited_at"), summaries.c.votes, summaries.c.withdrawn_at)
+    query = sa.select(*columns).join(summaries, summaries.c.id == backlog.c.summary_id)
+    return {
+        (row.digest, row.channel): Standing(
+            row.status,
+            row.reason,
+            row.held or "",
+            row.edition_id,
+            row.noted,
+            row.edited_at,
+            row.votes,
+            row.withdrawn_at is not None,
+        )
+        for row in tx.execute(
+            query.where(backlog.c.summary_id == summary).order_by(backlog.c.digest, backlog.c.channel)
+        )
+    }
+
+
+def find(tx: sa.Connection, wanted: str) -> list[tuple[Summary, str]]:
+    """The summaries that are meant by an id of the ledger's, an address or a paper's key, each with its source."""
+    query = sa.select(summaries, *_PAPER).join(papers)
+    if wanted.isdecimal():
+        query = query.where(summaries.c.id == int(wanted))
+    else:
+        query = query.where(sa.or_(summaries.c.link == wanted, summaries.c.key == wanted))
+    return [(as_summary(row), row.source) for row in tx.execute(query.order_by(summaries.c.id).limit(20))]
+
+
+_NEWEST = (
+    sa.select(sa.func.max(summaries.c.id))
+    .where(summaries.c.source == sources.c.name)
+    .correlate(sources)
+    .scalar_subquery()
+)
+_SOURCES = sa.select(sources.c.name, _NEWEST.label("newest")).where(sources.c.polled_at.is_not(None))
+
+
+def behind(tx: sa.Connection, wanted: Mapping[tuple[str, str], tuple[Sequence[str], bytes]]) -> list[tuple[str, str]]:
+    """The pairs of digest and channel whose backlogs are to be extended: those that have not read as far as one of
+    their sources was, or whose gate has another mark. For each pair, its sources and its gate's mark."""
+    newest = {row.name: row.newest or 0 for row in tx.execute(_SOURCES)}
+    known = {(row.digest, row.channel, row.source): row for row in tx.execute(sa.select(cursors))}
+    found = []
+    for (digest, channel), (names, mark) in wanted.items():
+        for name in names:
+            row = known.get((digest, channel, name))
+            if name in newest and (row is None or row.gate != mark or row.summary_id < newest[name] or row.sight_again):
+                found.append((digest, channel))
+                break
+    return found
 
 
 def extend(
@@ -55,11 +119,13 @@ def extend(
     zone: ZoneInfo,
     gate: Gate,
     now: datetime,
+    configured: Sequence[str] = (),
 ) -> int:
     """Put the source's summaries that the digest has not seen yet on its backlog for the channel.
 
     What is there at first sight is treated by ``policy``: "skip", "all", the number of newest to keep, or the
-    date (in ``zone``) from which on to keep. Gives how many now wait that did not. Where the digest's ``gate`` is
+    date (in ``zone``) from which on to keep; and what waits for the channel in the backlog of a digest that is no
+    longer ``configured`` goes on waiting here. Gives how many now wait that did not. Where the digest's ``gate`` is
     another than last time, all that waits is to be judged again.
     """
     polled = tx.execute(
@@ -80,7 +146,7 @@ def extend(
                 digest=digest, channel=channel, source=source, summary_id=newest, first_seen_at=now, gate=gate.mark
             )
         )
-        keep = _kept_at_first_sight(source, policy, zone)
+        keep = sa.or_(_kept_at_first_sight(source, policy, zone), _left_behind(channel, [digest, *configured]))
     elif newest > cursor:
         tx.execute(cursors.update().where(*mine).values(summary_id=newest, sight_again=False))
         again = row is not None and row.sight_again
@@ -120,6 +186,16 @@ def _kept_at_first_sight(source: str, policy: str | int | date, zone: ZoneInfo) 
     return summaries.c.id.in_(ids)
 
 
+def _left_behind(channel: str, configured: Sequence[str]) -> sa.ColumnElement[bool]:
+    left = backlog.alias("left_behind")
+    return sa.exists().where(
+        left.c.summary_id == summaries.c.id,
+        left.c.channel == channel,
+        left.c.status == "waiting",
+        left.c.digest.not_in(configured),
+    )
+
+
 def _of(digest: str, channel: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
     return backlog.c.digest == digest, backlog.c.channel == channel
 
@@ -128,11 +204,27 @@ def _judge_again(tx: sa.Connection, digest: str, channel: str) -> None:
     tx.execute(backlog.update().where(*_of(digest, channel), WAITING).values(held=None))
 
 
-def judge(tx: sa.Connection, digest: str, channel: str, verdict: Callable[[Summary], str]) -> int:
+def judge(
+    tx: sa.Connection, digest: str, channel: str, verdict: Callable[[Summary], str], shares_with: Sequence[str] = ()
+) -> int:
     """Let the gate look at some of the waiting summaries that it has not seen yet, or not as they are now; gives how
-    many those were."""
-    rows = tx.execute(_selected().where(*_of(digest, channel), UNJUDGED).limit(BATCH)).all()
-    verdicts = [{"b_summary": row.id, "held": verdict(as_summary(row))} for row in rows]
+    many those were. What another digest has put on the channel is held back, unless that is one of ``shares_with``."""
+    other = backlog.alias("other")
+    elsewhere = sa.select(sa.func.min(other.c.digest)).where(
+        other.c.summary_id == backlog.c.summary_id,
+        other.c.channel == channel,
+        other.c.status == "taken",
+        other.c.digest.not_in([digest, *shares_with]),
+    )
+    query = _selected().add_columns(elsewhere.correlate(backlog).scalar_subquery().label("elsewhere"))
+    rows = tx.execute(query.where(*_of(digest, channel), UNJUDGED).limit(BATCH)).all()
+    verdicts = [
+        {
+            "b_summary": row.id,
+            "held": f"digest {row.elsewhere} has it here" if row.elsewhere else verdict(as_summary(row)),
+        }
+        for row in rows
+    ]
     if verdicts:
         tx.execute(
             backlog.update().where(*_of(digest, channel), backlog.c.summary_id == sa.bindparam("b_summary"), WAITING),
@@ -149,19 +241,57 @@ def _selected() -> sa.Select[Any]:
     )
 
 
-def next_up(
-    tx: sa.Connection, digest: str, channel: str, order: Order, gate: Gate, most: int, now: datetime
-) -> list[Summary]:
-    """The next summaries of the backlog that the gate lets through, in the digest's order. Those it has not judged
-    yet are not among them."""
-    query = _selected().where(*_of(digest, channel), WAITING, summaries.c.withdrawn_at.is_(None), backlog.c.held == "")
+def unjudged(tx: sa.Connection) -> set[tuple[str, str]]:
+    """The pairs of digest and channel whose gate has not seen all that waits, or not as it is now."""
+    pairs = sa.select(backlog.c.digest, backlog.c.channel).where(UNJUDGED).distinct()
+    return {(row.digest, row.channel) for row in tx.execute(pairs)}
+
+
+def judge_elsewhere(tx: sa.Connection, digest: str, channel: str, ids: Sequence[int]) -> None:
+    """The digest took these summaries, or gave them back: the channel's other digests look at them anew."""
+    others = (backlog.c.summary_id.in_(ids), backlog.c.channel == channel, backlog.c.digest != digest, WAITING)
+    tx.execute(backlog.update().where(*others).values(held=None))
+
+
+def candidates(
+    tx: sa.Connection,
+    digest: str,
+    channel: str,
+    order: Order,
+    gate: Gate,
+    now: datetime,
+    until: datetime,
+    first: int = 8,
+) -> Iterator[Candidate]:
+    """The waiting summaries that the gate lets through at some time from now until then, in the digest's order: so many
+    are read at first, and more when they are asked for. Those it has not judged yet are not among them."""
+    query = (
+        sa.select(summaries.c.id, summaries.c.paper_id, summaries.c.taken_in_at, _SINCE.label("since"))
+        .join(backlog, backlog.c.summary_id == summaries.c.id)
+        .where(*_of(digest, channel), READY, summaries.c.withdrawn_at.is_(None))
+    )
     if gate.min_votes is not None:
         query = query.where(sa.func.coalesce(summaries.c.votes, 0) >= gate.min_votes)
     if gate.min_age is not None:
-        query = query.where(now - gate.min_age >= _SINCE)
+        query = query.where(until - gate.min_age >= _SINCE)
     if gate.max_age is not None:
         query = query.where(now - gate.max_age <= _SINCE)
-    return [as_summary(row) for row in tx.execute(query.order_by(*_in_order(order)).limit(most))]
+    query = query.order_by(*_in_order(order))
+    read, most = 0, first
+    while True:
+        rows = tx.execute(query.limit(most).offset(read)).all()
+        whole = by_ids(tx, [row.id for row in rows], lock=False)
+        for row in rows:
+            yield Candidate(
+                whole[row.id],
+                row.paper_id,
+                row.taken_in_at,
+                row.since + (gate.min_age or timedelta(0)),
+                row.since + gate.max_age if gate.max_age is not None else None,
+            )
+        if len(rows) < most:
+            return
+        read, most = read + most, min(most * 4, MOST_AT_ONCE)
 
 
 def _in_order(order: Order) -> tuple[sa.ColumnElement[Any], ...]:
@@ -211,12 +341,12 @@ def by_id(tx: sa.Connection, id_: int) -> Summary | None:
     return None if row is None else as_summary(row)
 
 
-def by_ids(tx: sa.Connection, ids: Sequence[int]) -> dict[int, Summary]:
-    """Those of these summaries that are not withdrawn, kept as they are until the transaction ends."""
+def by_ids(tx: sa.Connection, ids: Sequence[int], *, lock: bool = True) -> dict[int, Summary]:
+    """Those of these summaries that are not withdrawn; with ``lock`` kept as they are until the transaction ends."""
     query = (
         sa.select(summaries, *_PAPER).join(papers).where(summaries.c.id.in_(ids), summaries.c.withdrawn_at.is_(None))
     )
-    return {row.id: as_summary(row) for row in tx.execute(query.with_for_update(of=summaries))}
+    return {row.id: as_summary(row) for row in tx.execute(query.with_for_update(of=summaries) if lock else query)}
 
 
 def source_of(tx: sa.Connection, ids: Sequence[int]) -> dict[int, str]:
@@ -263,10 +393,10 @@ def hold(tx: sa.Connection, digest: str, channel: str, summary: int, reason: str
     tx.execute(backlog.update().where(*mine).values(held=PICTURE + reason))
 
 
-def try_pictures_again(tx: sa.Connection, digest: str, channel: str) -> int:
-    """Let those that wait for their picture be looked at anew; gives how many that are."""
+def try_pictures_again(tx: sa.Connection, digest: str, channel: str) -> None:
+    """Let those that wait for their picture be looked at anew."""
     mine = (*_of(digest, channel), WAITING, backlog.c.held.startswith(PICTURE))
-    return tx.execute(backlog.update().where(*mine).values(held=None)).rowcount
+    tx.execute(backlog.update().where(*mine).values(held=None))
 
 
 def skip(tx: sa.Connection, digest: str, channel: str, summary: int, reason: str) -> None:

@@ -5,7 +5,7 @@ The protocol is docs/lifecycle.md's; the caller commits a claim before it opens 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,19 +15,23 @@ import sqlalchemy as sa
 from digestbot.costs import Account
 from digestbot.ledger import spending
 from digestbot.ledger.parts import apply, end_edition, give_back, skip_rest
-from digestbot.model import Action, Claim, Message, Picture, PostStatus
+from digestbot.model import Action, Approval, Claim, Message, Picture, PostStatus
+from digestbot.planning import Traffic
 from digestbot.reconcile import Case, Verdict, first_look
 from digestbot.retry import LONGEST_RATE_LIMIT, LONGEST_WAIT, Decision
 from digestbot.schema import (
     IN_FLIGHT,
     PENDING,
+    UtcTime,
     attempts,
     changes,
     channels,
+    editions,
     looks,
     pictures,
     post_summaries,
     posts,
+    slots,
     summaries,
 )
 
@@ -77,6 +81,7 @@ _RECALLED = sa.and_(
         ),
     ),
 )
+_APPROVED = sa.or_(editions.c.approval.is_(None), editions.c.approval == Approval.APPROVED)
 _NEXT = (
     sa.select(
         posts,
@@ -95,11 +100,20 @@ _NEXT = (
     )
     .outerjoin(_target, _target.c.id == posts.c.target_id)
     .outerjoin(pictures, pictures.c.post_id == posts.c.id)
+    .join(editions, editions.c.id == posts.c.edition_id)
+    .join(slots, slots.c.id == editions.c.slot_id)
     .where(
         posts.c.channel == sa.bindparam("channel"),
         PENDING,
         sa.or_(~posts.c.reply, _before.c.receipt_id.is_not(None)),
         ~_RECALLED,
+        sa.or_(
+            posts.c.action != Action.PUBLISH,
+            posts.c.reply,  # what has begun is brought to its end
+            ~slots.c.scheduled,
+            editions.c.digest.not_in(sa.bindparam("held_back", expanding=True)),
+        ),
+        sa.or_(posts.c.action != Action.PUBLISH, _APPROVED),
     )
     .order_by(posts.c.action, posts.c.id)  # deletions first: the index has them in this order
     .limit(1)
@@ -147,13 +161,15 @@ def claim(
     now: datetime,
     state: ChannelState | None = None,
     budget: int | None = None,
+    held_back: Sequence[str] = (),
 ) -> Claim | None:
     """The channel's next post, now `publishing` with a new epoch and an attempt; None where nothing may be sent.
 
     Posts go out in the order they were made: one that waits for a retry holds back the others. Nothing is
     claimed while the channel is paused or asked to wait, or while another post's outcome is open. ``state`` is
     the channel's where this transaction has read it already, and concluded the post that was in flight. A post that
-    would take the month's ``budget`` over its end waits for the next month.
+    would take the month's ``budget`` over its end waits for the next month; of digests that are ``held_back``, no
+    scheduled post is begun.
     """
     if state is None:
         state = channel_state(tx, channel, now)
@@ -161,7 +177,7 @@ def claim(
             return None
     if state.pause_reason is not None or (state.wait_until and now < state.wait_until <= now + LONGEST_RATE_LIMIT):
         return None
-    row = tx.execute(_NEXT, {"channel": channel}).first()
+    row = tx.execute(_NEXT, {"channel": channel, "held_back": list(held_back)}).first()
     if row is None or (row.not_before and now < row.not_before <= now + LONGEST_WAIT):
         return None  # a retry further away than any was set by a clock that has since stepped back
     if budget is not None and not _is_paid_for(tx, channel, row, budget, now):
@@ -202,6 +218,33 @@ def _is_paid_for(tx: sa.Connection, channel: str, row: Any, budget: int, now: da
     if row.cost and account.nears_its_end(row.cost):
         spending.tell_warning(tx, channel, account, row.cost, now)
     return True
+
+
+LONGEST_LIMIT = timedelta(days=9)  # a week, in whatever zone
+_BEGINS = (posts.c.action == Action.PUBLISH, ~posts.c.reply)
+_WITH_DIGEST = sa.select(editions.c.digest).join(posts, posts.c.edition_id == editions.c.id)
+_APPEARED = _WITH_DIGEST.add_columns(posts.c.concluded_at).where(
+    posts.c.channel == sa.bindparam("channel"),
+    posts.c.concluded_at >= sa.bindparam("since", type_=UtcTime),
+    posts.c.status.in_([PostStatus.PUBLISHED, PostStatus.UNKNOWN, PostStatus.QUARANTINED, PostStatus.DELETED]),
+    *_BEGINS,
+)
+_QUEUED = _WITH_DIGEST.where(posts.c.channel == sa.bindparam("channel"), PENDING, *_BEGINS, _APPROVED)
+_SENDING = _WITH_DIGEST.where(
+    posts.c.channel == sa.bindparam("channel"), IN_FLIGHT, posts.c.status == PostStatus.PUBLISHING, *_BEGINS
+)
+
+
+def traffic(tx: sa.Connection, channel: str, now: datetime) -> Traffic:
+    """The channel's posts of the last days, and those that wait to be sent."""
+    appeared = tx.execute(_APPEARED, {"channel": channel, "since": now - LONGEST_LIMIT})
+    return Traffic(((row.concluded_at, row.digest) for row in appeared), queued(tx, channel))
+
+
+def queued(tx: sa.Connection, channel: str) -> list[str]:
+    """For each post that waits to be sent, or is being sent, its digest. Replies are left out, and what waits for a
+    person's word."""
+    return [digest for query in (_SENDING, _QUEUED) for digest in tx.scalars(query, {"channel": channel})]
 
 
 def last_receipt(tx: sa.Connection, channel: str, before: datetime) -> str | None:

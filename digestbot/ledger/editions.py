@@ -9,23 +9,41 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from digestbot.ledger import backlogs
-from digestbot.model import Draft, PostStatus, Shape, Slot, Summary
-from digestbot.schema import backlog, editions, pictures, post_summaries, posts, slots
+from digestbot.model import Approval, Draft, PostStatus, Shape, Slot, Summary
+from digestbot.planning import Past
+from digestbot.schema import READY, backlog, cursors, editions, pictures, post_summaries, posts, slots
 
 
 class TakenElsewhereError(Exception):
-    """Another process reached the slot, or took or changed one of the summaries, first: roll back and let it be."""
+    """Another process reached the slot, or took or changed one of the summaries, or another digest put one on the
+    channel, first: roll back and let it be."""
 
 
-def last_slot(tx: sa.Connection, digest: str, channel: str) -> datetime | None:
-    """When the newest scheduled slot that was reached was due."""
-    due: datetime | None = tx.scalar(
-        sa.select(slots.c.due)
-        .where(slots.c.digest == digest, slots.c.channel == channel, slots.c.scheduled)
-        .order_by(slots.c.due.desc())
-        .limit(1)
-    )
-    return due
+_of_pair = (slots.c.digest == cursors.c.digest, slots.c.channel == cursors.c.channel, slots.c.scheduled)
+_REACHED = sa.select(slots.c.due).where(*_of_pair).order_by(slots.c.due.desc()).limit(1)
+_EDITION = (
+    sa.select(slots.c.due)
+    .join(editions, editions.c.slot_id == slots.c.id)
+    .where(editions.c.digest == cursors.c.digest, editions.c.channel == cursors.c.channel, slots.c.scheduled)
+    .order_by(editions.c.id.desc())
+    .limit(1)
+)
+_PASTS = sa.select(
+    cursors.c.digest,
+    cursors.c.channel,
+    sa.func.min(cursors.c.first_seen_at).label("first_seen_at"),
+    _REACHED.correlate(cursors).scalar_subquery().label("reached"),
+    _EDITION.correlate(cursors).scalar_subquery().label("edition"),
+).group_by(cursors.c.digest, cursors.c.channel)
+
+
+def pasts(tx: sa.Connection) -> dict[tuple[str, str], Past]:
+    """What each digest did on each channel; of those that have seen a source."""
+    found = {}
+    for row in tx.execute(_PASTS):
+        since = max(instant for instant in (row.first_seen_at, row.reached) if instant is not None)
+        found[row.digest, row.channel] = Past(since, row.edition)
+    return found
 
 
 def reach_slot(
@@ -53,16 +71,17 @@ def make_edition(
     drafts: Sequence[Draft],
     now: datetime,
     shape: Shape = Shape.SINGLE,
+    approve_by: datetime | None = None,
 ) -> list[int]:
-    """Freeze these summaries as the slot's edition, and its posts as pending; gives the posts' ids.
+    """Freeze these summaries as the slot's edition, and its posts as pending; gives the posts' ids. With ``approve_by``
+    they wait for a person's word until then.
 
     Raises TakenElsewhereError where one of the summaries no longer waits, or is no longer as it was rendered.
     """
-    edition = tx.execute(
-        editions.insert()
-        .values(slot_id=slot_id, digest=digest, channel=channel, shape=shape, made_at=now)
-        .returning(editions.c.id)
-    ).scalar_one()
+    values = {"slot_id": slot_id, "digest": digest, "channel": channel, "shape": shape, "made_at": now}
+    if approve_by is not None:
+        values |= {"approval": Approval.WAITING, "approve_by": approve_by}
+    edition = tx.execute(editions.insert().values(**values).returning(editions.c.id)).scalar_one()
     ids = [summary.id for summary in chosen if summary.id is not None]
     now_known = backlogs.by_ids(tx, ids)
     for position, summary in enumerate(chosen):
@@ -74,12 +93,13 @@ def make_edition(
                 backlog.c.digest == digest,
                 backlog.c.channel == channel,
                 backlog.c.summary_id == summary.id,
-                backlog.c.status == "waiting",
+                READY,
             )
             .values(status="taken", edition_id=edition, position=position)
         )
         if taken.rowcount != 1:
             raise TakenElsewhereError
+    backlogs.judge_elsewhere(tx, digest, channel, ids)
     return [_make_post(tx, int(edition), position, channel, draft, now) for position, draft in enumerate(drafts)]
 
 

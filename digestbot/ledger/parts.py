@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from digestbot.ledger import alarms
+from digestbot.ledger.backlogs import judge_elsewhere
 from digestbot.model import Action, PostStatus
 from digestbot.schema import PENDING, backlog, channels, pictures, post_summaries, posts
 
@@ -68,11 +69,19 @@ def give_back(tx: sa.Connection, skipped: Sequence[int], *, but: int | None = No
             ~others.correlate(of_skipped, backlog).exists(),
         )
     )
-    tx.execute(
-        backlog.update()
-        .where(mine.correlate(backlog).exists())
-        .values(edition_id=None, position=None, status="waiting", held=None)
-    )
+    wait_again(tx, mine.correlate(backlog).exists())
+
+
+def wait_again(tx: sa.Connection, *which: sa.ColumnElement[bool], skipped: str | None = None) -> None:
+    """These rows of the backlog are no longer taken: they wait again, or are ``skipped`` for this reason. Other
+    digests on their channels may have them now."""
+    values: dict[str, object] = {"edition_id": None, "position": None, "status": "waiting", "held": None}
+    if skipped is not None:
+        values |= {"status": "skipped", "reason": skipped}
+    freed = backlog.update().where(backlog.c.status == "taken", *which).values(**values)
+    columns = (backlog.c.digest, backlog.c.channel, backlog.c.summary_id)
+    for row in tx.execute(freed.returning(*columns)).all():
+        judge_elsewhere(tx, row.digest, row.channel, [row.summary_id])
 
 
 def end_edition(tx: sa.Connection, post: int, channel: str, now: datetime) -> None:
@@ -132,13 +141,10 @@ def _deleted(tx: sa.Connection, operation: int, target: int, note: str, now: dat
         .where(posts.c.edition_id == edition, posts.c.action == Action.PUBLISH, posts.c.id != target)
         .where(posts.c.status.not_in([PostStatus.SKIPPED, PostStatus.FAILED, PostStatus.DELETED]))
     )
-    tx.execute(
-        backlog.update()
-        .where(
-            backlog.c.edition_id == edition,
-            backlog.c.summary_id.in_(shown),
-            backlog.c.summary_id.not_in(its_own),
-            backlog.c.summary_id.not_in(elsewhere),
-        )
-        .values(edition_id=None, position=None, status="waiting", held=None)
+    wait_again(
+        tx,
+        backlog.c.edition_id == edition,
+        backlog.c.summary_id.in_(shown),
+        backlog.c.summary_id.not_in(its_own),
+        backlog.c.summary_id.not_in(elsewhere),
     )

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from digestbot.errors import LedgerError
-from digestbot.model import Action, PostRow, PostStatus, Receipt
-from digestbot.schema import ATTENTION, attempts, backlog, channels, editions, looks, pictures, posts, slots, sources
+from digestbot.ledger.backlogs import by_ids
+from digestbot.model import Action, Approval, PostRow, PostStatus, Receipt, Summary
+from digestbot.schema import (
+    ATTENTION,
+    PENDING,
+    attempts,
+    backlog,
+    channels,
+    editions,
+    looks,
+    pictures,
+    post_summaries,
+    posts,
+    slots,
+    sources,
+)
 
 
 def post_rows(
@@ -23,11 +40,67 @@ def post_rows(
     most: int | None = None,
 ) -> list[PostRow]:
     """Posts in the order they were made: those after an id, at most so many."""
-    columns = (posts, editions.c.digest, slots.c.nominal, pictures.c.alt_text)
+    columns = (
+        posts,
+        editions.c.digest,
+        editions.c.approval,
+        editions.c.approve_by,
+        slots.c.nominal,
+        pictures.c.alt_text,
+    )
     query = _filtered(columns, statuses, channel, digest).where(posts.c.id > after)
     if ids:
         query = query.where(posts.c.id.in_(ids))
     return [_post(row) for row in tx.execute(query.order_by(posts.c.id).limit(most))]
+
+
+@dataclass(frozen=True, slots=True)
+class OnItsWay:
+    """A pending post: of which digest and slot, of which edition (its id), and what it waits for."""
+
+    digest: str
+    slot: str
+    scheduled: bool
+    edition: int
+    reply: bool
+    cost: int
+    not_before: datetime | None
+    approve_by: datetime | None
+
+
+def on_their_way(tx: sa.Connection, channel: str) -> list[tuple[OnItsWay, tuple[Summary, ...]]]:
+    """The channel's pending posts with the summaries that they show, in the order in which they are sent."""
+    columns = (posts.c.id, posts.c.edition_id, posts.c.reply, posts.c.cost, posts.c.not_before)
+    query = (
+        sa.select(*columns, editions.c.digest, editions.c.approval, editions.c.approve_by)
+        .add_columns(slots.c.nominal, slots.c.scheduled)
+        .join(editions, editions.c.id == posts.c.edition_id)
+        .join(slots, slots.c.id == editions.c.slot_id)
+        .where(posts.c.channel == channel, PENDING, posts.c.action == Action.PUBLISH)
+        .order_by(posts.c.id)
+    )
+    rows = tx.execute(query).all()
+    shown = sa.select(post_summaries).where(post_summaries.c.post_id.in_([row.id for row in rows]))
+    shows: dict[int, list[int]] = defaultdict(list)
+    for row in tx.execute(shown):
+        shows[row.post_id].append(row.summary_id)
+    known = by_ids(tx, [id_ for ids in shows.values() for id_ in ids], lock=False)
+    return [
+        (
+            OnItsWay(
+                row.digest,
+                row.nominal,
+                row.scheduled,
+                row.edition_id,
+                row.reply,
+                row.cost,
+                row.not_before,
+                row.approve_by if row.approval == Approval.WAITING else None,
+            ),
+            tuple(known[id_] for id_ in shows[row.id] if id_ in known),
+        )
+        for row in rows
+    ]
 
 
 def post_row(tx: sa.Connection, id_: int) -> PostRow:
@@ -36,6 +109,22 @@ def post_row(tx: sa.Connection, id_: int) -> PostRow:
     if not found:
         raise LedgerError(f"there is no post {id_}")
     return found[0]
+
+
+def posts_showing(tx: sa.Connection, edition: int, summary: int) -> list[PostRow]:
+    """The posts of an edition that show a summary."""
+    ids = (
+        sa.select(posts.c.id)
+        .join(post_summaries, post_summaries.c.post_id == posts.c.id)
+        .where(posts.c.edition_id == edition, post_summaries.c.summary_id == summary, posts.c.action == Action.PUBLISH)
+    )
+    found = list(tx.scalars(ids))
+    return post_rows(tx, ids=found) if found else []
+
+
+def shown_by(tx: sa.Connection, post: int) -> set[int]:
+    """The summaries that a post shows."""
+    return set(tx.scalars(sa.select(post_summaries.c.summary_id).where(post_summaries.c.post_id == post)))
 
 
 def before_newest(
@@ -87,6 +176,7 @@ def _post(row: Any) -> PostRow:
         cost=row.cost,
         picture=row.alt_text,
         reply=row.reply,
+        approve_by=row.approve_by if row.approval == Approval.WAITING else None,
     )
 
 

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
+
 from digestbot.config import Config
 from digestbot.errors import LedgerError, OutcomeUnknown, PublishError, Unavailable
 from digestbot.ledger import Ledger, delivery
 from digestbot.model import Action, Claim, PostStatus, Receipt, Seen
+from digestbot.planning import Lane
 from digestbot.publishers import Publisher
 from digestbot.reconcile import Case, Verdict, judge, judge_change, matches
 from digestbot.retry import Decision, decide
@@ -39,6 +42,11 @@ class Courier:
         self._make_publisher, self._progress, self._stopping = make_publisher, progress, stopping
         self._publishers: dict[str, Publisher] = {}
         self._secrets = config.secrets()
+        # the rules of each digest on each channel, and, under no name, the channel's own, for digests of before
+        self._lanes = {
+            channel: {digest: Lane.of(config, digest, channel) for digest in ("", *config.digests)}
+            for channel in config.channels
+        }
 
     def publish(self, channel: str, report: Report) -> None:
         """Settle what is unknown on the channel, if it is due to be looked for, then send what is pending, one
@@ -47,13 +55,27 @@ class Courier:
         if self._stopping():
             return
         with self._ledger.begin() as tx:
-            claim = delivery.claim(
-                tx, channel, self._config.delivery.lease, self._clock(), budget=self._config.budget(channel)
-            )
+            claim = self._claim(tx, channel, None)
         while claim is not None:
             outcome = self._attempt(claim)
             claim = self._conclude(claim, outcome, report)
             self._progress()
+
+    def _claim(self, tx: sa.Connection, channel: str, state: delivery.ChannelState | None) -> Claim | None:
+        now, settings = self._clock(), self._config.delivery
+        held_back = self._held_back(tx, channel, now)
+        return delivery.claim(tx, channel, settings.lease, now, state, self._config.budget(channel), held_back)
+
+    def _held_back(self, tx: sa.Connection, channel: str, now: datetime) -> list[str]:
+        """The digests of which no post may appear on the channel now, as far as posts of theirs wait to."""
+        if all(lane.free for lane in self._lanes[channel].values()):
+            return []
+        waiting = set(delivery.queued(tx, channel))
+        if not waiting:
+            return []
+        traffic = delivery.traffic(tx, channel, now)
+        channels_own = self._lanes[channel][""]
+        return [digest for digest in waiting if self._lanes[channel].get(digest, channels_own).obstacle(traffic, now)]
 
     def publisher(self, channel: str) -> Publisher:
         """The channel's publisher, made when it is first needed."""
@@ -188,8 +210,7 @@ class Courier:
                     done = delivery.conclude(tx, claim, decision, state, now)
                     following = None
                     if done and decision.settles and not self._stopping():
-                        budget = self._config.budget(claim.channel)
-                        following = delivery.claim(tx, claim.channel, self._config.delivery.lease, now, state, budget)
+                        following = self._claim(tx, claim.channel, state)
                 break
             except LedgerError:
                 if not tries_left or now >= claim.deadline:

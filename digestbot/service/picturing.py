@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from digestbot.cards import MISSING, MOST_ALT, CardMaker
+from digestbot.cards import MISSING, MOST_ALT, CardMaker, available
 from digestbot.config import Appearance, Config
 from digestbot.errors import PictureError, SourceError
 from digestbot.model import Draft, Image, ImageFailure, Picture, Summary
@@ -57,6 +57,17 @@ class Picturer:
                         raise held from error
                     log.warning("summary %s on %s goes without its picture: %s", summary.id, channel, error)
             found.append(replace(draft, message=replace(draft.message, picture=picture)) if picture else draft)
+        return found
+
+    def supposed(self, look: Appearance, chosen: Sequence[Summary], drafts: Sequence[Draft]) -> list[Draft]:
+        """The drafts with pictures of which nothing is known but that they will be there: for what they cost."""
+        by_id = {summary.id: summary for summary in chosen}
+        found = []
+        for draft in drafts:
+            summary = by_id.get(draft.shows[0]) if draft.shows and not draft.message.reply else None
+            if summary is not None and available() and (look.image is Image.CARD or first_image(summary.body)):
+                draft = replace(draft, message=replace(draft.message, picture=Picture(b"", "", summary.paper.title)))
+            found.append(draft)
         return found
 
     def picture(self, image: Image, channel: str, summary: Summary, *, required: bool = False) -> Picture | None:

@@ -128,8 +128,9 @@ class Poller:
         for digest, channel in self._config.pairs():
             settings = self._config.digests[digest]
             if name in settings.sources:
-                zone = self._config.zone(digest)
-                backlogs.extend(tx, digest, channel, name, settings.backlog, zone, Gate.of(settings), self._clock())
+                zone, gate = self._config.zone(digest, channel), Gate.of(self._config, digest, channel)
+                known = tuple(self._config.digests)
+                backlogs.extend(tx, digest, channel, name, settings.backlog, zone, gate, self._clock(), known)
 
     def confirm(self, summaries: Sequence[Summary]) -> bool:
         """Whether these summaries are still in their databases as the ledger knows them; if not, it knows them now.

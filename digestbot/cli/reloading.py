@@ -1,0 +1,109 @@
+"""A configuration that is taken up while `run` goes on: when its file changes, or when asked to, and only if valid."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from digestbot.config import Config, load
+from digestbot.errors import ConfigError, DigestbotError
+from digestbot.planning import Row
+from digestbot.service import Service
+from digestbot.service.report import Clock
+
+log = logging.getLogger("digestbot")
+
+AHEAD = timedelta(days=7)  # of the plan in which changes are told
+MOST_TOLD = 20  # of them
+
+
+class Reloader:
+    """A service by the newest valid configuration."""
+
+    def __init__(
+        self,
+        service: Service,
+        clock: Clock,
+        make: Callable[[Config], Service],
+        set_up_logs: Callable[[list[str]], None],
+    ) -> None:
+        """``make`` makes a service over the same ledger; ``set_up_logs`` is told which secrets to take out of every
+        line."""
+        self.service, self._clock, self._make, self._set_up_logs = service, clock, make, set_up_logs
+        self.asked = threading.Event()
+        self._secrets = service.config.secrets()
+        self._seen = self._signature()
+
+    @property
+    def _path(self) -> Path:
+        path = self.service.config.path
+        assert path is not None  # noqa: S101 - it was read from a file
+        return path
+
+    def _signature(self) -> tuple[int, ...] | None:
+        """What tells one version of the file from another, cheaply; None while it is not there."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def look(self) -> None:
+        """Take up the configuration anew, if its file changed or somebody asked for that; to be called between
+        ticks."""
+        signature = self._signature()
+        asked = self.asked.is_set()
+        if not asked and (signature is None or signature == self._seen):
+            return  # a file that is gone is being written anew, or the old one is all there is
+        self.asked.clear()
+        self._seen = signature
+        try:
+            fresh = load(self._path, os.environ)
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("the configuration is not taken up: %s", problem)
+            return
+        before = self.service.config
+        if fresh == before and not asked:
+            return
+        if fresh.database != before.database:
+            log.error("database: another ledger is taken up at the next start; the other changes are taken up now")
+        self._secrets += fresh.secrets()
+        self._set_up_logs(self._secrets)
+        old, self.service = self.service, self._make(fresh)
+        try:
+            self.service.prepare()
+            self._tell(old, self.service)
+        except DigestbotError as error:
+            log.error("what changes in the plan cannot be told: %s", error)
+        old.close()
+
+    def _tell(self, old: Service, new: Service) -> None:
+        """Log what changes in the plan."""
+        now = self._clock()
+        before, after = (_lines(one.plan(now, now + AHEAD), one.config, now) for one in (old, new))
+        gone, come = before - after, after - before
+        log.info("the configuration is taken up: the plan for the next %d days %s", AHEAD.days, _count(gone, come))
+        told = sorted([(line, "no longer") for line in gone] + [(line, "new") for line in come])
+        for line, what in told[:MOST_TOLD]:
+            log.info("%s: %s", what, line)
+        if len(told) > MOST_TOLD:
+            log.info("and %d more: digestbot plan", len(told) - MOST_TOLD)
+
+
+def _lines(rows: list[Row], config: Config, now: datetime) -> set[str]:
+    """What appears, in a line each; slots that stay empty are left out."""
+    return {
+        f"{row.at.astimezone(config.timezone):%Y-%m-%d %H:%M %Z}, {row.digest} on {row.channel}: "
+        + ", ".join(f"summary {one.id}" for one in row.summaries)
+        for row in rows
+        if row.summaries and row.at >= now
+    }
+
+
+def _count(gone: set[str], come: set[str]) -> str:
+    return f"loses {len(gone)} and gains {len(come)} lines" if gone or come else "stays as it is"

@@ -1,0 +1,267 @@
+"""Commands about what is to come: plan, why, approve, edit, decline."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from digestbot.cli import OK
+from digestbot.cli.care import existing
+from digestbot.cli.common import known_channel, known_digest, now_
+from digestbot.errors import ConfigError, LedgerError
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from digestbot.config import Config
+    from digestbot.planning import Row
+    from digestbot.service import Reason
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    """What will be posted."""
+    from digestbot.cli import output
+    from digestbot.service import Service
+
+    with existing(arguments) as (config, ledger):
+        if arguments.digest is not None:
+            known_digest(config, arguments.digest)
+        if arguments.channel is not None:
+            known_channel(config, arguments.channel)
+        begin = _time(arguments.begin, config.timezone) if arguments.begin else now_()
+        end = begin + timedelta(days=arguments.days)
+        rows = [
+            row
+            for row in Service(config, ledger, now_).plan(begin, end)
+            if arguments.digest in (None, row.digest) and arguments.channel in (None, row.channel)
+        ]
+    if arguments.json:
+        output.as_json([_row_json(config, row) for row in rows])
+    else:
+        _print_plan(config, rows, arguments.days)
+    return OK
+
+
+def _time(text: str, zone: ZoneInfo) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError([f"--from: {text!r} is no time; write one such as 2026-12-24 or 2026-12-24T18:00"]) from None
+    found = found if found.tzinfo else found.replace(tzinfo=zone)
+    if found < now_() - timedelta(minutes=1):
+        raise ConfigError(["--from: is in the past: digestbot posts shows what was posted"])
+    return found
+
+
+def _local(config: Config, row: Row) -> datetime:
+    known = row.digest in config.digests and row.channel in config.channels
+    return row.at.astimezone(config.zone(row.digest, row.channel) if known else config.timezone)
+
+
+def _row_json(config: Config, row: Row) -> dict[str, Any]:
+    from digestbot.costs import DOLLAR
+
+    return {
+        "at": _local(config, row).isoformat(timespec="seconds"),
+        "digest": row.digest,
+        "channel": row.channel,
+        "slot": row.slot,
+        "summaries": [
+            {"summary": one.id, "title": one.paper.title, "writer": one.writer, "link": one.link}
+            for one in row.summaries
+        ],
+        "cost": row.cost / DOLLAR,
+        "note": row.note or None,
+        "made": row.made,
+    }
+
+
+def _print_plan(config: Config, rows: Sequence[Row], days: int) -> None:
+    from digestbot.costs import dollars
+    from digestbot.text import plain_title
+
+    width = max((len(f"{row.digest} on {row.channel}") for row in rows), default=0)
+    shown = [(_local(config, row), row) for row in rows]
+    for day, of_day in groupby(shown, key=lambda one: f"{one[0]:%A, %d %B %Y}"):
+        print(day)
+        for at, row in of_day:
+            where = f"{row.digest} on {row.channel}"
+            head = f"  {at:%H:%M %Z}  {where:<{width}}  "
+            cost = dollars(row.cost) if row.cost else ""
+            if not row.summaries:
+                print(f"{head}-       {row.note}")
+                continue
+            for number, summary in enumerate(row.summaries):
+                note = f"  ({row.note})" if row.note and not number else ""
+                title = output_title(plain_title(summary.paper.title))
+                print(f"{head if not number else ' ' * len(head)}{cost if not number else '':<7} {title}{note}")
+    if not rows:
+        print(f"nothing within {days} days: no slot comes")
+        return
+    some = [row for row in rows if row.summaries]
+    empty = len(rows) - len(some)
+    total = dollars(sum(row.cost for row in some))
+    print(f"\n{len(some)} with something to show, {empty} empty slots; {total} in all, as estimated")
+
+
+def output_title(title: str) -> str:
+    """At most so much of a title as a line has room for."""
+    return title if len(title) <= 60 else title[:59] + "…"
+
+
+def why(arguments: argparse.Namespace) -> int:
+    """What becomes of a summary."""
+    from digestbot.cli import output
+    from digestbot.ledger import backlogs
+    from digestbot.service import Service
+    from digestbot.text import plain_title
+
+    shown = []
+    with existing(arguments) as (config, ledger):
+        with ledger.read() as tx:
+            found = backlogs.find(tx, arguments.summary)
+        if not found:
+            raise LedgerError(f"no summary is known by {arguments.summary!r}: digestbot backlog lists those that wait")
+        for summary, source in found:
+            reasons = Service(config, ledger, now_).why(summary, source)
+            if arguments.json:
+                shown.append(
+                    {"summary": summary.id, "title": summary.paper.title, "reasons": [*map(_why_json, reasons)]}
+                )
+                continue
+            print(
+                f"{summary.id}: {plain_title(summary.paper.title)}, by {summary.writer or 'anonymous'} (from {source})"
+            )
+            for reason in reasons:
+                print(f"  {reason.digest} on {reason.channel}: {_why_line(config, reason)}")
+            if not reasons:
+                print("  no digest reads this source")
+    if arguments.json:
+        output.as_json(shown)
+    return OK
+
+
+def _why_json(reason: Reason) -> dict[str, Any]:
+    return {
+        "digest": reason.digest,
+        "channel": reason.channel,
+        "because": reason.because,
+        "since": reason.since,
+        "at": reason.at,
+        "never": reason.never,
+        "posts": [
+            {"id": row.id, "status": row.status, "url": row.receipt.url if row.receipt else None}
+            for row in reason.posts
+        ],
+    }
+
+
+def _why_line(config: Config, reason: Reason) -> str:
+    if reason.posts:
+        return "; ".join(
+            f"post {row.id} is {row.status}"
+            + (f" since {row.at:%Y-%m-%d %H:%M} UTC" if row.receipt else "")
+            + (f": {row.receipt.url}" if row.receipt else f": {row.error}" if row.error else "")
+            + (f", and waits for approval until {row.approve_by:%Y-%m-%d %H:%M} UTC" if row.approve_by else "")
+            for row in reason.posts
+        )
+    if reason.never:
+        return f"never, because {reason.because}"
+    since = f" since {reason.since:%Y-%m-%d %H:%M} UTC" if reason.since else ""
+    if reason.at is None:
+        return f"held{since}: {reason.because}"
+    at = reason.at.astimezone(config.zone(reason.digest, reason.channel))
+    return f"goes out on {at:%A, %d %B %Y at %H:%M %Z}; waits{since}: {reason.because}"
+
+
+def approve(arguments: argparse.Namespace) -> int:
+    """A person's word, or the list of what waits for it."""
+    from digestbot.cli import output
+    from digestbot.ledger import approvals, views
+
+    with existing(arguments) as (config, ledger):
+        if arguments.id is not None:
+            with ledger.begin() as tx:
+                approved = approvals.approve(tx, arguments.id)
+            if arguments.json:
+                output.as_json({"approved": approved})
+            else:
+                print(f"post {_numbers(approved)}: approved; sent at the next tick, as far as its digest's hours allow")
+            return OK
+        with ledger.read() as tx:
+            ids = approvals.waiting(tx)
+            rows = views.post_rows(tx, ids=ids) if ids else []
+        if arguments.json:
+            output.json_rows(rows)
+            return OK
+        for row in rows:
+            until = f"{row.approve_by:%Y-%m-%d %H:%M} UTC" if row.approve_by else ""
+            print(f"post {row.id}, {row.digest} on {row.channel}, until {until}:")
+            print(output.framed(row.message(), config.platform(row.channel), row.cost) + "\n")
+        if not rows:
+            print("nothing waits for approval")
+    return OK
+
+
+def edit(arguments: argparse.Namespace) -> int:
+    """Another text."""
+    from digestbot.cli import output
+    from digestbot.ledger import approvals, views
+    from digestbot.service import Service
+
+    with existing(arguments) as (config, ledger):
+        with ledger.read() as tx:
+            before = views.post_row(tx, arguments.id)
+            if arguments.id not in approvals.waiting(tx):
+                raise LedgerError(
+                    f"post {arguments.id} does not wait for approval: digestbot approve lists those that do"
+                )
+        row = Service(config, ledger, now_).rewrite(arguments.id, _text(arguments, before.text))
+        print(output.framed(row.message(), config.platform(row.channel), row.cost))
+        print(f"post {row.id} says this now; it still waits: digestbot approve {row.id}")
+    return OK
+
+
+def _text(arguments: argparse.Namespace, before: str) -> str:
+    """What the post is to say: from the command line, a file, or an editor."""
+    if arguments.text is not None:
+        return str(arguments.text)
+    try:
+        if arguments.file == "-":
+            return sys.stdin.read()
+        if arguments.file is not None:
+            return Path(arguments.file).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError([f"{arguments.file}: is not UTF-8 text"]) from None
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not editor or not sys.stdin.isatty():
+        raise ConfigError(["say what the post is to say: --text TEXT or --file FILE (or set $EDITOR, at a terminal)"])
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "post.txt"
+        file.write_text(before + "\n", encoding="utf-8")
+        subprocess.run([*shlex.split(editor), str(file)], check=False)  # noqa: S603 - the operator's own editor
+        return file.read_text(encoding="utf-8")
+
+
+def decline(arguments: argparse.Namespace) -> int:
+    """Not this one."""
+    from digestbot.ledger import approvals
+
+    with existing(arguments) as (_, ledger), ledger.begin() as tx:
+        declined = approvals.decline(tx, arguments.id, arguments.reason, now_(), later=arguments.later)
+    what = "wait for another edition" if arguments.later else "are skipped"
+    print(f"post {_numbers(declined)}: not sent; its summaries {what}")
+    return OK
+
+
+def _numbers(ids: Sequence[int]) -> str:
+    return ", ".join(map(str, ids))

@@ -1,0 +1,86 @@
+"""Inside a transaction: editions that wait for a person's word before they are posted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from digestbot.errors import LedgerError
+from digestbot.ledger.parts import give_back, wait_again
+from digestbot.model import Approval, PostStatus
+from digestbot.schema import PENDING, UNAPPROVED, backlog, editions, posts
+
+
+def waiting(tx: sa.Connection) -> list[int]:
+    """The posts that wait for a person's word, in the order they were made."""
+    query = sa.select(posts.c.id).join(editions, editions.c.id == posts.c.edition_id)
+    return list(tx.scalars(query.where(UNAPPROVED, PENDING).order_by(posts.c.id)))
+
+
+def approve(tx: sa.Connection, post: int) -> list[int]:
+    """The edition that the post is of may be posted; gives the ids of its posts. Raises LedgerError for one that waits
+    for nobody."""
+    edition = _edition(tx, post)
+    _decided(tx, edition, Approval.APPROVED)
+    return _pending(tx, edition)
+
+
+def decline(tx: sa.Connection, post: int, reason: str, now: datetime, *, later: bool) -> list[int]:
+    """The edition that the post is of is not posted; gives the ids of its posts. Its summaries are skipped for this
+    reason, or wait again for a ``later`` edition. Raises LedgerError for one that waits for nobody."""
+    edition = _edition(tx, post)
+    _decided(tx, edition, Approval.DECLINED)
+    return _dropped(tx, edition, f"declined: {reason}", now, skipped=None if later else f"declined: {reason}")
+
+
+def lapse(tx: sa.Connection, now: datetime) -> list[int]:
+    """Editions that nobody approved in time are not posted: their summaries wait again; gives the ids of their
+    posts."""
+    dropped: list[int] = []
+    late = sa.select(editions.c.id).where(UNAPPROVED, editions.c.approve_by <= now)
+    for edition in list(tx.scalars(late)):
+        _decided(tx, edition, Approval.LAPSED)
+        dropped += _dropped(tx, edition, "nobody approved it in time", now)
+    return dropped
+
+
+def rewrite(tx: sa.Connection, post: int, text: str, cost: int) -> None:
+    """The post, which waits for a person's word, says something else. Raises LedgerError for one that waits for
+    nobody."""
+    _edition(tx, post)
+    tx.execute(posts.update().where(posts.c.id == post).values(text=text, cost=cost))
+
+
+def _edition(tx: sa.Connection, post: int) -> int:
+    """The post's edition, kept as it is until the transaction ends."""
+    query = sa.select(editions.c.id, editions.c.approval, posts.c.status).join(
+        posts, posts.c.edition_id == editions.c.id
+    )
+    row: Any = tx.execute(query.where(posts.c.id == post).with_for_update(of=editions)).first()
+    if row is None:
+        raise LedgerError(f"there is no post {post}")
+    if row.approval != Approval.WAITING or row.status != PostStatus.PENDING:
+        stands = row.approval if row.approval in (Approval.DECLINED, Approval.LAPSED) else row.status
+        raise LedgerError(f"post {post} is {stands}: it does not wait for approval")
+    return int(row.id)
+
+
+def _decided(tx: sa.Connection, edition: int, decision: Approval) -> None:
+    tx.execute(editions.update().where(editions.c.id == edition).values(approval=decision))
+
+
+def _pending(tx: sa.Connection, edition: int) -> list[int]:
+    return list(tx.scalars(sa.select(posts.c.id).where(posts.c.edition_id == edition, PENDING).order_by(posts.c.id)))
+
+
+def _dropped(tx: sa.Connection, edition: int, error: str, now: datetime, skipped: str | None = None) -> list[int]:
+    dropped = _pending(tx, edition)
+    values = {"status": PostStatus.SKIPPED, "error": error, "concluded_at": now}
+    tx.execute(posts.update().where(posts.c.id.in_(dropped)).values(**values))
+    if skipped is None:
+        give_back(tx, dropped)
+    else:
+        wait_again(tx, backlog.c.edition_id == edition, skipped=skipped)
+    return dropped

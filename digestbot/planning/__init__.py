@@ -1,0 +1,29 @@
+"""Pure decisions about time: when slots come (`calendar`), what stands in a post's way (`traffic`), what a slot takes
+(`choosing`), and what all of that leads to (`forecast`)."""
+
+from digestbot.planning.calendar import Calendar, Closure
+from digestbot.planning.choosing import Candidate, Past, Queue, Turn, decide, is_due
+from digestbot.planning.forecast import OVER_BUDGET, OVERTAKEN, Departure, Plan, Rendered, Road, Row, forecast
+from digestbot.planning.traffic import Lane, Limit, Traffic
+
+__all__ = [
+    "OVERTAKEN",
+    "OVER_BUDGET",
+    "Calendar",
+    "Candidate",
+    "Closure",
+    "Departure",
+    "Lane",
+    "Limit",
+    "Past",
+    "Plan",
+    "Queue",
+    "Rendered",
+    "Road",
+    "Row",
+    "Traffic",
+    "Turn",
+    "decide",
+    "forecast",
+    "is_due",
+]

@@ -1,0 +1,292 @@
+"""Pure: what `run` will do from now on, unless something new arrives.
+
+Time is walked through from event to event; at each, `choosing.decide` and `Lane.obstacle` say what happens, as they do
+when `run` asks them at that time.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from digestbot.config import Timing
+from digestbot.costs import Account, month_start
+from digestbot.errors import RenderError
+from digestbot.model import Shape, Slot, Summary
+from digestbot.planning.choosing import Candidate, Past, Queue, Turn, decide
+from digestbot.planning.traffic import Lane, Traffic
+
+OVER_BUDGET = "over the month's budget"
+OVERTAKEN = "a later slot took its place"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a plan: summaries that appear together, or a slot that stays empty. ``slot`` is its nominal time,
+    ``cost`` in millionths of a dollar, ``note`` why it is empty, or what is to be known; ``made``: the posts are made
+    already."""
+
+    at: datetime
+    digest: str
+    channel: str
+    slot: str
+    summaries: tuple[Summary, ...] = ()
+    cost: int = 0
+    note: str = ""
+    made: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A post that waits to be sent, with the replies that go under it. ``scheduled`` False: sent by hand, nothing but
+    its channel holds it back."""
+
+    lane: Lane
+    slot: str
+    summaries: tuple[Summary, ...]
+    cost: int
+    scheduled: bool = True
+    made: bool = False
+
+
+@dataclass
+class Plan:
+    """A digest on a channel as its ledger has it: what it asks for, what it did, what waits."""
+
+    lane: Lane
+    timing: Timing
+    shape: Shape
+    past: Past
+    candidates: Iterator[Candidate]
+    shares_with: frozenset[str] = frozenset()
+    """The other digests whose summaries may come again here."""
+
+
+@dataclass
+class Road:
+    """A channel as its ledger has it. ``spent`` is by the beginning of the month; nothing is sent before
+    ``blocked_until``. ``note`` goes with every row: the channel is paused, say."""
+
+    traffic: Traffic
+    queue: list[Departure] = field(default_factory=list)
+    budget: int | None = None
+    spent: dict[datetime, int] = field(default_factory=lambda: defaultdict(int))
+    blocked_until: datetime | None = None
+    note: str = ""
+
+    def account(self, now: datetime) -> Account:
+        """The month's."""
+        return Account(self.spent[month_start(now)], self.budget)
+
+
+Rendered = Sequence[tuple[tuple[Summary, ...], int]]
+"""An edition's posts that begin something: the summaries each shows with its replies, and what all that costs."""
+
+
+def forecast(
+    plans: Sequence[Plan],
+    roads: Mapping[str, Road],
+    render: Callable[[Lane, Sequence[Summary]], Rendered],
+    now: datetime,
+    end: datetime,
+) -> list[Row]:
+    """All that will be posted from now to the end, and the slots that stay empty; in the order of time."""
+    walk = _Walk(plans, roads, render, now, end)
+    walk.go()
+    return sorted(walk.rows + walk.empty_slots(), key=lambda row: row.at)
+
+
+class _Walk:
+    def __init__(
+        self,
+        plans: Sequence[Plan],
+        roads: Mapping[str, Road],
+        render: Callable[[Lane, Sequence[Summary]], Rendered],
+        now: datetime,
+        end: datetime,
+    ) -> None:
+        self.plans, self.roads, self.render, self.begin, self.end = plans, roads, render, now, end
+        self.rows: list[Row] = []
+        self._told: list[set[str]] = [set() for _ in plans]
+        self._since = [plan.past.since for plan in plans]
+        self._waits = [""] * len(plans)  # why a slot that is due is not kept yet
+        self._queues = [self._queue(plan) for plan in plans]
+        self._posted: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+        self._broken: set[tuple[str, str, int]] = set()
+        # when, pairs before channels; pairs in the order of their slots, as `run` takes them
+        self._events: list[tuple[datetime, int, datetime, int, str]] = []
+        for index in range(len(plans)):
+            self._wake(index, now)
+        for channel in roads:
+            self._wake_road(channel, now)
+
+    def _queue(self, plan: Plan) -> Queue:
+        lane = plan.lane
+
+        def taken(candidate: Candidate) -> bool:
+            id_ = candidate.summary.id or 0
+            broken = (lane.digest, lane.channel, id_) in self._broken
+            return broken or bool(self._posted[lane.channel].get(id_, set()) - plan.shares_with)
+
+        return Queue(plan.candidates, taken)
+
+    def _wake(self, index: int, at: datetime | None) -> None:
+        slot = self.plans[index].lane.calendar.first_open(self.plans[index].past.since)
+        if slot is not None and at is not None:
+            at = max(at, slot.at)
+            if at <= self.end:
+                heapq.heappush(self._events, (at, 0, slot.at, index, ""))
+
+    def _wake_road(self, channel: str, at: datetime | None) -> None:
+        if at is not None and at <= self.end:
+            heapq.heappush(self._events, (at, 1, at, 0, channel))
+
+    def go(self) -> None:
+        """Walk to the end."""
+        before = None
+        while self._events:
+            event = heapq.heappop(self._events)
+            if event == before:
+                continue  # what woke it woke it twice
+            before = event
+            at, kind, _, index, channel = event
+            if kind:
+                self._send(channel, at)
+            else:
+                self._take_turn(index, at)
+
+    # ---- a digest's turn
+
+    def _take_turn(self, index: int, now: datetime) -> None:
+        plan, queue = self.plans[index], self._queues[index]
+        lane = plan.lane
+        road = self.roads[lane.channel]
+        while True:
+            turn = decide(lane, plan.timing, plan.shape, plan.past, road.traffic, queue, now)
+            try:
+                rendered = self.render(lane, turn.chosen) if turn.chosen else []
+                break
+            except RenderError as error:
+                if error.summary is None:
+                    self._waits[index] = str(error)
+                    return  # the slot stays due until somebody mends the template
+                self._broken.add((lane.digest, lane.channel, error.summary))
+        if turn.slot is None:
+            self._waits[index] = turn.reason
+            self._wake(index, turn.until)
+            return
+        slot, edition, reason = turn.slot, plan.past.edition, turn.reason
+        if rendered and self._is_paid_for(road, sum(cost for _, cost in rendered), now):
+            self._make(plan, turn, slot, rendered, now)
+            edition = slot.due
+        else:
+            reason = OVER_BUDGET if rendered else reason
+            self._tell(Row(now, lane.digest, lane.channel, slot.nominal, note=reason))
+        self._told[index].add(slot.nominal)
+        plan.past, self._waits[index] = Past(slot.due, edition), ""
+        self._wake(index, now)
+
+    def _is_paid_for(self, road: Road, cost: int, now: datetime) -> bool:
+        reserved = sum(waiting.cost for waiting in road.queue)
+        return road.account(now).lets_through(reserved + cost)
+
+    def _make(self, plan: Plan, turn: Turn, slot: Slot, rendered: Rendered, now: datetime) -> None:
+        lane, road = plan.lane, self.roads[plan.lane.channel]
+        for summary in turn.chosen:
+            self._posted[lane.channel][summary.id or 0].add(lane.digest)
+        for summaries, cost in rendered:
+            if plan.timing.approval:
+                self._tell(
+                    Row(now, lane.digest, lane.channel, slot.nominal, summaries, cost, _notes("if approved", road.note))
+                )
+            else:
+                road.queue.append(Departure(lane, slot.nominal, summaries, cost))
+                road.traffic.queue.append(lane.digest)
+        self._wake_road(lane.channel, now)
+
+    # ---- a channel sends
+
+    def _send(self, channel: str, now: datetime) -> None:
+        road = self.roads[channel]
+        if road.blocked_until is not None and now < road.blocked_until:
+            self._wake_road(channel, road.blocked_until)
+            return
+        sent = False
+        until: list[datetime] = []
+        while (departure := self._next(road, now, until)) is not None:
+            account = road.account(now)
+            if not account.lets_through(departure.cost):
+                until = [month_start(month_start(now) + timedelta(days=32))]
+                break
+            road.queue.remove(departure)
+            road.traffic.queue.remove(departure.lane.digest)
+            road.traffic.add(now, departure.lane.digest)
+            road.spent[month_start(now)] += departure.cost
+            lane = departure.lane
+            self._tell(
+                Row(
+                    now,
+                    lane.digest,
+                    channel,
+                    departure.slot,
+                    departure.summaries,
+                    departure.cost,
+                    road.note,
+                    departure.made,
+                )
+            )
+            until, sent = [], True
+        if road.queue:
+            self._wake_road(channel, min(until, default=None))
+        if sent:
+            for index, plan in enumerate(self.plans):
+                if plan.lane.channel == channel and self._waits[index]:
+                    self._wake(index, now)
+
+    @staticmethod
+    def _next(road: Road, now: datetime, until: list[datetime]) -> Departure | None:
+        """The first that nothing holds back; else when each may be let go is added to ``until``."""
+        for departure in road.queue:
+            obstacle = departure.lane.obstacle(road.traffic, now) if departure.scheduled else None
+            if obstacle is None:
+                return departure
+            if obstacle.until is not None:
+                until.append(obstacle.until)
+        return None
+
+    # ---- what is told
+
+    def _tell(self, row: Row) -> None:
+        """What appears at once of one slot is one row."""
+        last = self.rows[-1] if self.rows else None
+        if last is not None and row.summaries and last.summaries and _same(last, row):
+            new = tuple(one for one in row.summaries if one not in last.summaries)
+            self.rows[-1] = replace(last, summaries=last.summaries + new, cost=last.cost + row.cost)
+        else:
+            self.rows.append(row)
+
+    def empty_slots(self) -> list[Row]:
+        """The slots that nothing was told of: closed, overtaken, or still waiting at the end."""
+        found = []
+        for index, plan in enumerate(self.plans):
+            lane = plan.lane
+            for slot in lane.calendar.slots(self._since[index]):
+                if slot.at > self.end:
+                    break
+                if slot.at >= self.begin and slot.nominal not in self._told[index]:
+                    waits = self._waits[index] if slot.due > plan.past.since else ""
+                    note = lane.calendar.closed(slot.at) or waits or OVERTAKEN
+                    found.append(Row(slot.at, lane.digest, lane.channel, slot.nominal, note=note))
+        return found
+
+
+def _same(one: Row, other: Row) -> bool:
+    mine = (one.at, one.digest, one.channel, one.slot, one.note, one.made)
+    return mine == (other.at, other.digest, other.channel, other.slot, other.note, other.made)
+
+
+def _notes(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)

@@ -1,0 +1,140 @@
+"""Pure: what stands between a post and its channel: closed hours, the distance to the post before it, and limits on how
+many a day or a week may have."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from digestbot.config import Config, Timing
+from digestbot.planning.calendar import A_DAY, Calendar, Closure, instant
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most so many posts in a calendar day, or in a week from Monday to Sunday; a thread counts as one.
+
+    ``digest`` None: the channel's posts of every digest.
+    """
+
+    most: int
+    days: int
+    zone: ZoneInfo
+    digest: str | None = None
+
+    def began(self, at: datetime) -> datetime:
+        """When the day or week began that the instant is in."""
+        today = at.astimezone(self.zone).date()
+        first = today - timedelta(days=today.weekday()) if self.days > 1 else today
+        return instant(datetime.combine(first, time()), self.zone, at - 9 * A_DAY)
+
+    def ends(self, at: datetime) -> datetime:
+        """When that day or week is over."""
+        return self.began(self.began(at) + self.days * A_DAY + A_DAY / 2)
+
+    def __str__(self) -> str:
+        whose = "the channel's" if self.digest is None else "the digest's"
+        return f"{whose} {self.most} post{'s' if self.most > 1 else ''} of the {'week' if self.days > 1 else 'day'}"
+
+
+class Traffic:
+    """A channel as it stands: when posts appeared on it, and of which digests posts wait to be sent; of threads, the
+    first parts."""
+
+    def __init__(self, posts: Iterable[tuple[datetime, str]] = (), queue: Iterable[str] = ()) -> None:
+        self._times: dict[str | None, list[datetime]] = defaultdict(list)
+        self.queue = list(queue)
+        for at, digest in posts:
+            self.add(at, digest)
+
+    def add(self, at: datetime, digest: str) -> None:
+        """A post of the digest appeared."""
+        insort(self._times[None], at)
+        insort(self._times[digest], at)
+
+    def count(self, limit: Limit, at: datetime) -> int:
+        """How many posts fall under the limit in the day or week of the instant."""
+        times = self._times[limit.digest]
+        return bisect_left(times, limit.ends(at)) - bisect_left(times, limit.began(at))
+
+    def waiting(self, limit: Limit) -> int:
+        """How many posts that wait to be sent will fall under the limit."""
+        return len(self.queue) if limit.digest is None else self.queue.count(limit.digest)
+
+    def last(self, now: datetime) -> datetime | None:
+        """When the last post appeared, up to now: a later one was dated by a clock that has since stepped back."""
+        times = self._times[None]
+        place = bisect_right(times, now)
+        return times[place - 1] if place else None
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why nothing may be posted now, and when that may be over; None for never."""
+
+    reason: str
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What a digest on a channel has to keep to. One value for each pair."""
+
+    digest: str
+    channel: str
+    calendar: Calendar
+    limits: tuple[Limit, ...] = ()
+    distance: timedelta = timedelta(0)
+
+    @classmethod
+    def of(cls, config: Config, digest: str, channel: str) -> Lane:
+        """The digest's rules and its channel's together; for a digest that is not configured, the channel's alone."""
+        timing = config.timing(digest, channel) if digest in config.digests else Timing()
+        zone, there = timing.timezone or config.timezone, config.channels[channel]
+        closures = tuple(
+            Closure(where, rules.quiet_hours, rules.not_on)
+            for rules, where in ((timing, zone), (there, config.timezone))
+            if rules.quiet_hours or rules.not_on
+        )
+        limits = tuple(
+            Limit(most, days, where, whose)
+            for rules, where, whose in ((timing, zone, digest), (there, config.timezone, None))
+            for most, days in ((rules.per_day, 1), (rules.per_week, 7))
+            if most is not None
+        )
+        name = f"{digest} {channel}"
+        calendar = Calendar(timing.schedule, zone, closures, timing.jitter or timedelta(0), name)
+        return cls(digest, channel, calendar, limits, there.min_distance or timedelta(0))
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing ever stands in the way."""
+        return not (self.calendar.closures or self.limits or self.distance)
+
+    def obstacle(self, traffic: Traffic, now: datetime) -> Obstacle | None:
+        """What keeps a post that is made already from appearing now."""
+        found = self.closed(traffic, now)
+        over = [limit for limit in self.limits if traffic.count(limit, now) >= limit.most]
+        if found is None and over:
+            return Obstacle(f"{over[0]} are used", max(limit.ends(now) for limit in over))
+        return found
+
+    def closed(self, traffic: Traffic, now: datetime) -> Obstacle | None:
+        """What keeps any post from appearing now, however few there were: the hour, or the post before it."""
+        reason = self.calendar.closed(now)
+        if reason:
+            return Obstacle(reason, self.calendar.opens(now))
+        last = traffic.last(now) if self.distance else None
+        if last is not None and now < last + self.distance:
+            return Obstacle("too soon after the post before it", last + self.distance)
+        return None
+
+    def room(self, traffic: Traffic, now: datetime) -> tuple[int, Limit] | None:
+        """How many more posts the tightest limit lets through, those that wait to be sent counted as sent; None
+        without limits."""
+        left = [(limit.most - traffic.count(limit, now) - traffic.waiting(limit), limit) for limit in self.limits]
+        return min(left, key=lambda one: one[0], default=None)

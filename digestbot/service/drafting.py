@@ -1,0 +1,87 @@
+"""The posts of an edition: in the digest's words and shape, with their pictures and their costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from digestbot.config import Config
+from digestbot.costs import FREE, estimate
+from digestbot.ledger import Ledger, delivery
+from digestbot.model import Draft, Image, LinkPolicy, Paper, Shape, Summary
+from digestbot.render import Place, Renderer
+from digestbot.service.picturing import Picturer
+
+SAMPLE = Summary(
+    paper=Paper("conf/sample/Sample26", r"A Sample Title of $\mathcal{O}(n)$ Words"),
+    writer="Some Reader",
+    handle="somereader",
+    body="A *first* sentence with $x_1 + x_2$. A second one.\n\n* an item\n* another",
+    link="https://www.example.org/paper?bibtexKey=conf/sample/Sample26#somereader",
+    votes=2,
+    dated=datetime(2026, 1, 1, tzinfo=UTC),
+)
+"""What templates are tried with."""
+
+
+class Drafter:
+    """Makes posts of summaries."""
+
+    def __init__(self, config: Config, ledger: Ledger) -> None:
+        self._config, self._ledger = config, ledger
+        self.renderer = Renderer(config.folder / config.templates if config.templates else None)
+        self.picturer = Picturer(config)
+
+    def drafts(
+        self, digest: str, channel: str, chosen: Sequence[Summary], shape: Shape | None = None
+    ) -> tuple[Shape, list[Draft]]:
+        """The summaries' posts in the digest's words and shape (or in another), with their costs. Raises RenderError.
+
+        Where the platform takes no replies, each summary is a post of its own that carries its link.
+        """
+        look = self._config.appearance(digest, channel)
+        if shape is not None:
+            look = look.model_copy(update={"shape": shape})
+        parameters = self._config.channels[channel].link_parameters
+        place = Place(digest, channel, self._config.platform(channel), parameters)
+        found = self.renderer.drafts(look, place, chosen) if chosen else []
+        if any(draft.message.reply for draft in found) and shape is None and not self._takes_replies(channel):
+            link = LinkPolicy.NONE if look.link is LinkPolicy.NONE else LinkPolicy.POST
+            look = look.model_copy(update={"shape": Shape.SINGLE, "template": None, "link": link})
+            found = self.renderer.drafts(look, place, chosen)
+        return look.shape, self._priced(channel, found)
+
+    def pictured(self, digest: str, channel: str, chosen: Sequence[Summary], drafts: Sequence[Draft]) -> list[Draft]:
+        """With pictures, and what these cost. Raises PictureError where a post is to be held without one."""
+        look = self._config.appearance(digest, channel)
+        if look.image is Image.NONE or not chosen:
+            return list(drafts)
+        return self._priced(channel, self.picturer.attach(look, channel, chosen, drafts))
+
+    def groups(self, digest: str, channel: str, chosen: Sequence[Summary]) -> list[tuple[tuple[Summary, ...], int]]:
+        """For each of the edition's posts that is no reply: the summaries that it shows with the replies to it, and
+        what they cost, pictures included, as far as that can be told without making these. Raises RenderError."""
+        look = self._config.appearance(digest, channel)
+        by_id = {summary.id: summary for summary in chosen}
+        found: list[tuple[tuple[Summary, ...], int]] = []
+        _, drafts = self.drafts(digest, channel, chosen)
+        if look.image is not Image.NONE:
+            drafts = self._priced(channel, self.picturer.supposed(look, chosen, drafts))
+        for draft in drafts:
+            shows = tuple(by_id[id_] for id_ in draft.shows)
+            if draft.message.reply:
+                before, cost = found[-1]
+                new = tuple(one for one in shows if one not in before)
+                found[-1] = before + new, cost + draft.cost
+            else:
+                found.append((shows, draft.cost))
+        return found
+
+    def _priced(self, channel: str, drafts: Sequence[Draft]) -> list[Draft]:
+        prices = self._config.prices(channel) or FREE
+        return [replace(draft, cost=estimate(draft.message, prices)) for draft in drafts]
+
+    def _takes_replies(self, channel: str) -> bool:
+        with self._ledger.read() as tx:
+            return delivery.takes_replies(tx, channel)

@@ -1,0 +1,385 @@
+"""The verb plan: let backlogs grow, keep the slots that are due, and foresee those to come."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from digestbot import planning
+from digestbot.config import Config, Timing
+from digestbot.costs import Account, month_start
+from digestbot.errors import PictureError, RenderError, SourceError
+from digestbot.gate import Gate
+from digestbot.ledger import Ledger, alarms, backlogs, delivery, editions, spending, views
+from digestbot.model import Draft, ImageFailure, Shape, Slot, Summary
+from digestbot.planning import Candidate, Departure, Lane, Past, Plan, Queue, Road, Row, Traffic, Turn
+from digestbot.service.drafting import SAMPLE, Drafter
+from digestbot.service.polling import Poller
+from digestbot.service.report import Clock, Containment, Report
+
+log = logging.getLogger(__name__)
+
+CONFIRMATIONS = 5  # how often an edition is chosen anew because its summaries were no longer as they were
+
+Pair = tuple[str, str]
+"""A digest and a channel."""
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """What a digest asks for on a channel."""
+
+    lane: Lane
+    timing: Timing
+    shape: Shape
+    gate: Gate
+    sources: tuple[str, ...]
+
+
+class Planner:
+    """Decides for every digest and channel, by one and the same code for now (`make_due`) and for later
+    (`forecast`)."""
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        clock: Clock,
+        poller: Poller,
+        drafter: Drafter,
+        contained: Containment,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._config, self._ledger, self._clock = config, ledger, clock
+        self._poller, self._drafter, self._contained, self._stopping = poller, drafter, contained, stopping
+        self._rules = {
+            (digest, channel): _Rules(
+                Lane.of(config, digest, channel),
+                config.timing(digest, channel),
+                config.appearance(digest, channel).shape,
+                Gate.of(config, digest, channel),
+                config.digests[digest].sources,
+            )
+            for digest, channel in config.pairs()
+        }
+
+    # ---- backlogs
+
+    def extend(self, pair: Pair) -> None:
+        """Put on the pair's backlog what its sources have that it has not seen, and let the gate judge it."""
+        digest, channel = pair
+        rules, policy = self._rules[pair], self._config.digests[digest].backlog
+        with self._ledger.begin() as tx:
+            for source in rules.sources:
+                zone, now = rules.lane.calendar.zone, self._clock()
+                backlogs.extend(tx, digest, channel, source, policy, zone, rules.gate, now, tuple(self._config.digests))
+        self._judge(pair)
+
+    def _judge(self, pair: Pair) -> None:
+        gate = self._rules[pair].gate
+        while True:
+            with self._ledger.begin() as tx:
+                if not backlogs.judge(tx, *pair, gate.verdict, gate.shares_with):
+                    return
+
+    def _extend_all(self, report: Report) -> dict[Pair, Past]:
+        """Let every backlog grow that something came for; gives what each digest did so far."""
+        wanted = {pair: (rules.sources, rules.gate.mark) for pair, rules in self._rules.items()}
+        with self._ledger.read() as tx:
+            behind = backlogs.behind(tx, wanted)
+            unjudged = backlogs.unjudged(tx)
+            pasts = editions.pasts(tx)
+        for pair in behind:
+            with self._contained(f"digest {pair[0]} on {pair[1]}", report):
+                self.extend(pair)
+        for pair in unjudged.intersection(self._rules).difference(behind):
+            with self._contained(f"digest {pair[0]} on {pair[1]}", report):
+                self._judge(pair)
+        if behind:
+            with self._ledger.read() as tx:
+                pasts = editions.pasts(tx)
+        return pasts
+
+    # ---- now
+
+    def make_due(self, report: Report) -> None:
+        """Make the editions of all slots that are due, in the order in which they were to be kept."""
+        pasts = self._extend_all(report)
+        pairs = list(self._rules)
+        due: list[tuple[datetime, int]] = []
+        for index, pair in enumerate(pairs):
+            self._note_due(due, index, pair, pasts)
+        while due and not self._stopping():
+            _, index = heapq.heappop(due)
+            pair = pairs[index]
+            with self._contained(f"digest {pair[0]} on {pair[1]}", report):
+                if self._take_turn(pair, report):
+                    with self._ledger.read() as tx:
+                        pasts = editions.pasts(tx)
+                    self._note_due(due, index, pair, pasts)
+
+    def _note_due(self, due: list[tuple[datetime, int]], index: int, pair: Pair, pasts: dict[Pair, Past]) -> None:
+        past = pasts.get(pair)
+        slot = planning.is_due(self._rules[pair].lane, past, self._clock()) if past else None
+        if slot is not None:
+            heapq.heappush(due, (slot.at, index))
+
+    def _take_turn(self, pair: Pair, report: Report) -> bool:
+        """Keep the slot that is due, or let it pass; False where it stays due."""
+        turn, shape, drafts = self._settled(pair, self._turn, report)
+        if turn.slot is None:
+            return False
+        _, reached = self._reach(pair, turn, turn.slot, shape, drafts, report, scheduled=True)
+        return reached
+
+    def _turn(self, pair: Pair) -> Turn:
+        """What the pair does now."""
+        with self._ledger.read() as tx:
+            return self._turn_at(tx, pair, self._clock())
+
+    def _turn_at(self, tx: sa.Connection, pair: Pair, at: datetime) -> Turn:
+        rules = self._rules[pair]
+        traffic = Traffic() if rules.lane.free else delivery.traffic(tx, pair[1], at)
+        queue = Queue(self._candidates(tx, pair, self._clock(), at))
+        return planning.decide(rules.lane, rules.timing, rules.shape, editions.pasts(tx)[pair], traffic, queue, at)
+
+    def next_turn(self, pair: Pair) -> tuple[Turn, list[Draft]]:
+        """What the pair does next, now or at its next slot; nothing of it is written down."""
+
+        def choose(pair: Pair) -> Turn:
+            at = self._clock()
+            with self._ledger.read() as tx:
+                turn = self._turn_at(tx, pair, at)
+                while turn.slot is None and turn.until is not None and turn.until > at:
+                    at = turn.until
+                    turn = self._turn_at(tx, pair, at)
+            return turn
+
+        turn, _, drafts = self._settled(pair, choose, Report())
+        return turn, drafts
+
+    def _at_once(self, pair: Pair) -> Turn:
+        """What the pair does when a person asks for an edition, whatever the hour and however few there are."""
+        rules, now = self._rules[pair], self._clock()
+        local = now.astimezone(rules.lane.calendar.zone).replace(tzinfo=None)
+        slot = Slot(f"{local.isoformat(timespec='seconds')} by hand {uuid.uuid4().hex[:8]}", now)
+        with self._ledger.read() as tx:
+            queue = Queue(self._candidates(tx, pair, now, now))
+            found = queue.choose(rules.timing.size, now, None, one_per_paper=rules.timing.one_per_paper)
+            return Turn(slot, [candidate.summary for candidate in found], "" if found else "nothing waits")
+
+    def _candidates(
+        self, tx: sa.Connection, pair: Pair, now: datetime, until: datetime, first: int = 8
+    ) -> Iterator[Candidate]:
+        """What may go at some time from now until then."""
+        rules = self._rules[pair]
+        return backlogs.candidates(tx, *pair, rules.timing.order, rules.gate, now, until, first)
+
+    def next_slot(self, pair: Pair) -> Slot | None:
+        """The pair's next open slot."""
+        return self._rules[pair].lane.calendar.first_open(self._clock())
+
+    def send(self, pair: Pair, report: Report) -> bool:
+        """Make an edition now, outside the schedule; False where nothing was made."""
+        turn, shape, drafts = self._settled(pair, self._at_once, report)
+        if not turn.chosen or turn.slot is None:
+            return False
+        made, _ = self._reach(pair, turn, turn.slot, shape, drafts, report, scheduled=False)
+        return made
+
+    def _reach(
+        self,
+        pair: Pair,
+        turn: Turn,
+        slot: Slot,
+        shape: Shape,
+        drafts: Sequence[Draft],
+        report: Report,
+        *,
+        scheduled: bool,
+    ) -> tuple[bool, bool]:
+        """Write down that the slot was reached, and the edition that it makes: whether one was made, and whether it was
+        reached here. A slot without an edition is reached too, if it was scheduled: what comes later waits for the
+        next."""
+        (digest, channel), now = pair, self._clock()
+        timing = self._rules[pair].timing
+        approve_by = now + timing.approve_by if timing.approval and scheduled else None
+        made: list[int] = []
+        try:
+            with self._ledger.begin() as tx:
+                slot_id = editions.reach_slot(tx, digest, channel, slot, now, scheduled=scheduled)
+                if turn.chosen and self._is_paid_for(tx, channel, drafts, now):
+                    made = editions.make_edition(
+                        tx, slot_id, digest, channel, turn.chosen, drafts, now, shape, approve_by
+                    )
+                    report.made += made
+        except editions.TakenElsewhereError:
+            log.info("digest %s on %s: slot %s: another process was faster", digest, channel, slot.nominal)
+            return False, False
+        if made:
+            waits = ", which waits for approval: digestbot approve" if approve_by else ""
+            outcome = f"makes post {', '.join(map(str, made))}{waits}"
+        else:
+            reason = planning.OVER_BUDGET if turn.chosen else turn.reason
+            outcome = f"makes none: {reason}"
+        log.info("digest %s on %s: slot %s %s", digest, channel, slot.nominal, outcome)
+        if turn.chosen and not made and not scheduled:
+            report.troubles.append(f"{channel}: the month's budget has no room for this edition")
+        return bool(made), True
+
+    def _is_paid_for(self, tx: sa.Connection, channel: str, drafts: Sequence[Draft], now: datetime) -> bool:
+        """Whether the month's budget has room for the edition beside what is pending; the operator is told when not."""
+        budget = self._config.budget(channel)
+        if budget is None:
+            spending.tell_room(tx, channel, Account(0, None), now)
+            return True
+        account = Account(spending.spent(tx, channel, now) + spending.reserved(tx, channel), budget)
+        cost = sum(draft.cost for draft in drafts)
+        if account.lets_through(cost):
+            spending.tell_room(tx, channel, account, now)
+            return True
+        if spending.tell_exhausted(tx, channel, account, cost, now):
+            log.error("channel %s: the month's budget is used up: digestbot alarms", channel)
+        return False
+
+    def _settled(self, pair: Pair, choose: Callable[[Pair], Turn], report: Report) -> tuple[Turn, Shape, list[Draft]]:
+        """What the pair does, and the posts that this makes. A summary that cannot be rendered though others can is
+        skipped with its reason.
+
+        Raises RenderError for a template that cannot render anything: nothing is made, the slot stays due.
+        """
+        digest, channel = pair
+        tries, held = 0, ""
+        if self._config.appearance(digest, channel).image_failure is ImageFailure.HOLD:
+            with self._ledger.begin() as tx:
+                backlogs.try_pictures_again(tx, digest, channel)
+        self._judge(pair)
+        while True:
+            turn = choose(pair)
+            try:
+                shape, drafts = self._drafter.drafts(digest, channel, turn.chosen)
+                if self._poller.confirm(turn.chosen):
+                    drafts = self._drafter.pictured(digest, channel, turn.chosen, drafts)
+                    self._tell_of_pictures(pair, held)
+                    return turn, shape, drafts
+                self._judge(pair)
+                tries += 1
+                if tries >= CONFIRMATIONS:
+                    raise SourceError("what would be published keeps changing in its store; the slot stays due")
+            except PictureError as error:
+                held = str(error)
+                log.error(
+                    "digest %s on %s: summary %s waits for its picture: %s", digest, channel, error.summary, error
+                )
+                with self._ledger.begin() as tx:
+                    backlogs.hold(tx, digest, channel, error.summary or 0, held)
+            except RenderError as error:
+                report.render_errors.append(str(error))
+                self._raise_if_broken(pair, error)
+                log.error("digest %s on %s: summary %d is skipped: %s", digest, channel, error.summary, error)
+                with self._ledger.begin() as tx:
+                    backlogs.skip(tx, digest, channel, error.summary or 0, str(error))
+
+    def _raise_if_broken(self, pair: Pair, error: RenderError) -> None:
+        """Raises RenderError where it is the template that is broken, and not what it was to render."""
+        try:
+            self._drafter.drafts(*pair, [SAMPLE])
+        except RenderError:
+            raise RenderError(f"{error}; nothing was made, the slot stays due") from error
+        if error.summary is None:
+            raise error
+
+    def _tell_of_pictures(self, pair: Pair, held: str) -> None:
+        """Raise an alarm about summaries that wait for their pictures, or let it be over."""
+        (digest, channel), now = pair, self._clock()
+        subject = f"{digest} on {channel}"
+        with self._ledger.read() as tx:
+            told = alarms.open_alarm(tx, "pictures", subject) is not None
+        if not (held or told):
+            return
+        with self._ledger.begin() as tx:
+            if held:
+                note = f"summaries wait for their pictures ({held}): digestbot backlog {digest} lists them"
+                alarms.raise_alarm(tx, "pictures", subject, note, now)
+            else:
+                alarms.alarm_is_over(tx, "pictures", subject, now)
+
+    # ---- later
+
+    def catch_up(self) -> None:
+        """Let every backlog grow that something came for."""
+        self._extend_all(Report())
+
+    def forecast(self, begin: datetime, end: datetime) -> list[Row]:
+        """What will be posted between two instants, and which slots stay empty, unless something new arrives.
+
+        Backlogs are let grow first: ask this over a ledger's rehearsal.
+        """
+        now = self._clock()
+        pasts = self._extend_all(Report())
+        with self._ledger.read() as tx:
+            roads, rows = {}, []
+            for channel in self._config.channels:
+                roads[channel], unapproved = self._road(tx, channel, now)
+                rows += unapproved
+            plans = [self._plan(tx, pair, pasts[pair], now, end) for pair in self._rules if pair in pasts]
+            rows += planning.forecast(plans, roads, self._rendered, now, end)
+        return [row for row in rows if begin <= row.at <= end]
+
+    def _plan(self, tx: sa.Connection, pair: Pair, past: Past, now: datetime, end: datetime) -> Plan:
+        rules = self._rules[pair]
+        candidates = self._candidates(tx, pair, now, end, 100)
+        return Plan(rules.lane, rules.timing, rules.shape, past, candidates, frozenset(rules.gate.shares_with))
+
+    def _rendered(self, lane: Lane, chosen: Sequence[Summary]) -> planning.Rendered:
+        try:
+            return self._drafter.groups(lane.digest, lane.channel, chosen)
+        except RenderError as error:
+            self._raise_if_broken((lane.digest, lane.channel), error)
+            raise
+
+    def _road(self, tx: sa.Connection, channel: str, now: datetime) -> tuple[Road, list[Row]]:
+        """The channel with what is on its way there, and what waits for a person's word."""
+        state = delivery.channel_state(tx, channel, now)
+        queue, unapproved, not_before = self._departures(tx, channel)
+        traffic = delivery.traffic(tx, channel, now)
+        traffic.queue = [departure.lane.digest for departure in queue]
+        road = Road(traffic, queue, self._config.budget(channel))
+        road.spent[month_start(now)] = spending.spent(tx, channel, now)
+        road.note = f"the channel is paused: {state.pause_reason}" if state.pause_reason else ""
+        road.blocked_until = max((at for at in (state.wait_until, not_before) if at is not None), default=None)
+        return road, unapproved
+
+    def _departures(self, tx: sa.Connection, channel: str) -> tuple[list[Departure], list[Row], datetime | None]:
+        """The channel's posts that wait to be sent, each with the replies to it; what waits for a person's word; and
+        until when the first of them waits for its next attempt."""
+        now = self._clock()
+        waiting: list[Departure] = []
+        unapproved: list[Row] = []
+        edition, not_before = 0, None
+        for post, shows in views.on_their_way(tx, channel):
+            lane = self._lane(post.digest, channel)
+            if post.approve_by is not None:
+                note = f"waits for approval until {post.approve_by:%Y-%m-%d %H:%M} UTC"
+                unapproved.append(Row(now, post.digest, channel, post.slot, shows, post.cost, note, made=True))
+                continue
+            not_before = not_before or post.not_before
+            if post.reply and waiting and post.edition == edition:
+                before = waiting[-1]
+                new = tuple(one for one in shows if one not in before.summaries)
+                waiting[-1] = replace(before, summaries=before.summaries + new, cost=before.cost + post.cost)
+            else:
+                scheduled = post.scheduled and not post.reply  # what has begun is brought to its end
+                waiting.append(Departure(lane, post.slot, shows, post.cost, scheduled, made=True))
+            edition = post.edition
+        return waiting, unapproved, not_before
+
+    def _lane(self, digest: str, channel: str) -> Lane:
+        rules = self._rules.get((digest, channel))
+        return rules.lane if rules else Lane.of(self._config, digest, channel)

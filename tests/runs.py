@@ -1,0 +1,105 @@
+"""A service over a ledger that knows some summaries, a clock that is moved by hand, and channels that take everything."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from conftest import START, Clock
+
+from digestbot import config as configuration
+from digestbot.ledger import Ledger, intake, views
+from digestbot.model import Message, PostStatus, Receipt, Seen, Summary
+from digestbot.planning import Row
+from digestbot.service import Report, Service
+
+
+class Platform:
+    """A channel that takes everything at once."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.ids = clock, count(1)
+
+    def publish(self, message: Message, **_: Any) -> Receipt:
+        id_ = next(self.ids)
+        return Receipt(str(id_), f"https://x.com/{id_}")
+
+    def timeline(self, **_: Any) -> Iterator[Seen]:
+        return iter(())
+
+
+class Run:
+    """A service over an empty ledger that knows these summaries, and what it posts."""
+
+    def __init__(self, raw: dict[str, Any], known: list[Summary], url: str = "sqlite://") -> None:
+        self.clock, self.ledger = Clock(), Ledger(url)
+        self.platform = Platform(self.clock)
+        self.reports: list[Report] = []
+        self.configure(raw)
+        self.arrive(known)
+        self.service.planner.make_due(Report())  # first sight
+
+    def configure(self, raw: dict[str, Any]) -> None:
+        """Another configuration over the same ledger, as after a restart."""
+        self.config = configuration.build(raw)
+        self.service = Service(self.config, self.ledger, self.clock, lambda _: self.platform)  # type: ignore[arg-type, return-value]
+        self.service.prepare()
+
+    def arrive(self, summaries: list[Summary]) -> None:
+        """The store has these too, and was just polled."""
+        now = self.clock()
+        with self.ledger.begin() as tx:
+            intake.claim_poll(tx, "store", timedelta(days=9), now, at_once=True)
+            intake.take_in(tx, "store", summaries, now)
+            intake.poll_succeeded(tx, "store", intake.SourceState(), now)
+
+    def tick(self, at: datetime) -> None:
+        self.clock.now = at
+        report = Report()
+        self.service.planner.make_due(report)
+        for channel in self.config.channels:
+            self.service.courier.publish(channel, report)
+        assert not report.troubles, report.troubles
+        self.reports.append(report)
+
+    def until(self, end: datetime, moments: set[datetime] = frozenset()) -> None:  # type: ignore[assignment]
+        """Live through these moments, every third hour, and the end."""
+        grid = {START + timedelta(hours=3 * step) for step in range(1, int((end - START) / timedelta(hours=3)) + 1)}
+        for moment in sorted(moments | grid | {end}):
+            if self.clock() < moment <= end:
+                self.tick(moment)
+
+    def posted(self) -> dict[tuple[datetime, str, str], tuple[set[int], int]]:
+        found: dict[tuple[datetime, str, str], tuple[set[int], int]] = defaultdict(lambda: (set(), 0))
+        with self.ledger.read() as tx:
+            rows = views.post_rows(tx)
+            for row in rows:
+                if row.status is PostStatus.PUBLISHED:
+                    key = (row.at, row.digest, row.channel)
+                    ids, cost = found[key]
+                    found[key] = ids | views.shown_by(tx, row.id), cost + row.cost
+        return dict(found)
+
+    def appeared(self, zone: str = "UTC") -> list[tuple[str, str, list[int]]]:
+        """What was posted, in order: the local time, where, and the summaries' ids."""
+        return [
+            (f"{at.astimezone(ZoneInfo(zone)):%d %H:%M}", f"{digest}/{channel}", sorted(ids))
+            for (at, digest, channel), (ids, _) in sorted(self.posted().items(), key=lambda item: item[0])
+        ]
+
+    def close(self) -> None:
+        self.service.close()
+        self.ledger.close()
+
+
+def planned(rows: list[Row]) -> dict[tuple[datetime, str, str], tuple[set[int], int]]:
+    found: dict[tuple[datetime, str, str], tuple[set[int], int]] = {}
+    for row in rows:
+        if row.summaries:
+            ids, cost = found.get((row.at, row.digest, row.channel), (set(), 0))
+            found[row.at, row.digest, row.channel] = (ids | {one.id or 0 for one in row.summaries}, cost + row.cost)
+    return found

@@ -1,0 +1,189 @@
+"""plan, why, approve, edit, decline as a shell sees them; and a configuration that changes while `run` goes on."""
+
+from __future__ import annotations
+
+import json
+import signal
+from datetime import datetime
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+from conftest import Feed
+from test_cli import config, digestbot, start, world, write  # noqa: F401 - fixtures among them
+
+from digestbot.sandbox import Sandbox
+
+
+def add_key(file: str, *lines: str) -> None:
+    path = Path(file)
+    path.write_text(path.read_text() + "\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def daily(world: Sandbox, feed: Feed, tmp_path: Path) -> str:  # noqa: F811
+    """A configuration with one slot a day, over a ledger that knows three summaries."""
+    for number in range(3):
+        feed.add(number)
+    write(tmp_path / "config.toml", world.url, schedule="every day at 12:00")
+    file = str(tmp_path / "config.toml")
+    assert digestbot("-c", file, "once")[0] == 0
+    return file
+
+
+def test_plan_shows_what_comes(daily: str, tmp_path: Path) -> None:
+    before = (tmp_path / "ledger.db").read_bytes()
+    code, out, _ = digestbot("-c", daily, "plan", "--days", "5", "--json")
+    rows = json.loads(out)
+    assert code == 0
+    assert len(rows) == 10
+    assert set(rows[0]) >= {"at", "digest", "channel", "summaries", "cost"}
+    first = datetime.fromisoformat(rows[0]["at"])
+    assert (first.hour, first.minute, first.utcoffset() is not None) == (12, 0, True)
+    on_x = [row for row in rows if row["channel"] == "x"]
+    assert [len(row["summaries"]) for row in on_x] == [1, 1, 1, 0, 0]
+    assert [row["cost"] for row in on_x] == [0.2, 0.2, 0.2, 0, 0]
+    assert on_x[3]["note"] == "nothing waits"
+    assert on_x[0]["summaries"][0]["title"] == "Paper Number 0"
+    assert (tmp_path / "ledger.db").read_bytes() == before
+
+    code, out, _ = digestbot("-c", daily, "plan", "--days", "5", "--channel", "page", "--digest", "latest")
+    assert code == 0
+    assert out.count("latest on page") == 5
+    assert "latest on x" not in out
+    assert "12:00 UTC" in out
+    assert "Paper Number 2" in out
+    assert "3 with something to show, 2 empty slots; $0.00 in all, as estimated" in out
+    later = f"{first.year + 1}-06-01"
+    code, out, _ = digestbot("-c", daily, "plan", "--from", later, "--days", "1", "--json")
+    assert [row["at"][:10] for row in json.loads(out)] == [later, later]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["plan", "--from", "soon"], "--from: 'soon' is no time; write one such as"),
+        (["plan", "--from", "2020-01-01"], "--from: is in the past"),
+        (["plan", "--digest", "d"], "there is no digest 'd'"),
+        (["plan", "--channel", "c"], "there is no channel 'c'"),
+        (["edit", "1"], "post 1"),
+    ],
+)
+def test_what_a_plan_cannot_be_asked(daily: str, arguments: list[str], said: str) -> None:
+    code, out, err = digestbot("-c", daily, *arguments)
+    assert code in (1, 2)
+    assert out == ""
+    assert said in err
+
+
+def test_why(daily: str) -> None:
+    code, out, _ = digestbot("-c", daily, "why", "conf/test/Paper1", "--json")
+    (found,) = json.loads(out)
+    assert code == 0
+    assert [(reason["channel"], reason["because"]) for reason in found["reasons"]] == [
+        ("x", "1 go before it"),
+        ("page", "1 go before it"),
+    ]
+    assert found["reasons"][0]["at"].endswith("12:00:00+00:00")
+    digestbot("-c", daily, "send", "latest")
+    code, out, _ = digestbot("-c", daily, "why", "1")
+    assert code == 0
+    assert "Paper Number 0, by Reader 0 (from store)" in out
+    assert "latest on x: post 1 is published since " in out
+    code, out, _ = digestbot("-c", daily, "why", "2")
+    assert "latest on page: goes out on " in out
+    assert "; waits since " in out
+    code, _, err = digestbot("-c", daily, "why", "nothing like it")
+    assert code == 1
+    assert "no summary is known by 'nothing like it'" in err
+
+
+def test_a_persons_word(config: str, feed: Feed, world: Sandbox, tmp_path: Path) -> None:  # noqa: F811
+    for number in range(4):
+        feed.add(number)
+    add_key(config, "approval = true", 'catch_up = "all"')
+    digestbot("-c", config, "once")
+    ledger = tmp_path / "ledger.db"
+    move_back(ledger)
+    code, out, err = digestbot("-c", config, "once", "--json")
+    waiting = json.loads(out)["waiting_for_approval"]
+    assert code == 3
+    assert "post(s) wait for approval: digestbot approve" in err
+    assert len(waiting) >= 4
+    assert world.world.tweets == []
+
+    code, out, _ = digestbot("-c", config, "approve")
+    assert code == 0
+    assert f"post {waiting[0]}, latest on " in out
+    code, out, _ = digestbot("-c", config, "approve", "--json")
+    rows = json.loads(out)
+    assert [row["id"] for row in rows] == waiting
+    first = next(row for row in rows if row["channel"] == "x")
+    code, out, _ = digestbot("-c", config, "edit", str(first["id"]), "--text", "In my own words.")
+    assert code == 0
+    assert "In my own words." in out
+    assert f"post {first['id']} says this now; it still waits: digestbot approve {first['id']}" in out
+    words = tmp_path / "words.txt"
+    words.write_text("From a file.\n")
+    assert digestbot("-c", config, "edit", str(first["id"]), "--file", str(words))[0] == 0
+    words.write_bytes(b"\xff")
+    code, _, err = digestbot("-c", config, "edit", str(first["id"]), "--file", str(words))
+    assert (code, "is not UTF-8 text" in err) == (2, True)
+    code, _, err = digestbot("-c", config, "edit", str(first["id"]))
+    assert (code, "--text TEXT or --file FILE" in err) == (2, True)
+    code, out, _ = digestbot("-c", config, "approve", str(first["id"]), "--json")
+    assert json.loads(out) == {"approved": [first["id"]]}
+    last = rows[-1]["id"]
+    code, out, _ = digestbot("-c", config, "decline", str(last), "--reason", "no")
+    assert (code, out) == (0, f"post {last}: not sent; its summaries are skipped\n")
+    code, _, err = digestbot("-c", config, "approve", str(last))
+    assert (code, f"post {last} is declined: it does not wait for approval" in err) == (1, True)
+    digestbot("-c", config, "once")
+    assert [tweet.text for tweet in world.world.tweets] == ["From a file."]
+
+
+def move_back(ledger: Path) -> None:
+    """Let the digest have been seen some minutes ago, so that slots are due."""
+    import sqlite3
+
+    with sqlite3.connect(ledger) as connection:
+        connection.execute("UPDATE cursors SET first_seen_at = datetime('now', '-4 minutes') || '.000000'")
+    connection.close()
+
+
+def read_until(process: Popen[str], wanted: str) -> str:
+    assert process.stderr is not None
+    seen = ""
+    for line in process.stderr:
+        seen += line
+        if wanted in line:
+            return seen
+    raise AssertionError(f"{wanted!r} not in:\n{seen}")
+
+
+def test_a_changed_configuration_is_taken_up_while_it_runs(daily: str) -> None:
+    file = Path(daily)
+    sound = file.read_text()
+    process = start("-c", daily, "run")
+    try:
+        read_until(process, "running: 1 source(s)")
+        replace(file, sound.replace("every day at 12:00", "every day at 25:00"))
+        seen = read_until(process, "the configuration is not taken up")
+        assert "digests.latest.schedule: '25:00' is no time of day" in seen
+        replace(file, sound.replace("every day at 12:00", "every day at 13:30"))
+        seen = read_until(process, "13:30 UTC, latest on x: summary 1")
+        assert "the configuration is taken up: the plan for the next 7 days loses 6 and gains 6 lines" in seen
+        assert "12:00 UTC, latest on x: summary 1" in seen
+        process.send_signal(signal.SIGHUP)
+        read_until(process, "the plan for the next 7 days stays as it is")
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def replace(file: Path, text: str) -> None:
+    """As editors do: another file takes its place."""
+    other = file.with_suffix(".new")
+    other.write_text(text)
+    other.replace(file)
