@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from bench import database, intake, memory, polls, posts, publishing, regenerated, startup
+from bench import database, intake, memory, plans, polls, posts, publishing, regenerated, startup
 
 ALL = {
     "startup": startup.main,
@@ -15,7 +15,11 @@ ALL = {
     "memory": memory.main,
     "posts": posts.main,
 }
-STORES: dict[str, Callable[..., None]] = {"regenerated": regenerated.main, "database": database.main}  # minutes each
+STORES: dict[str, Callable[..., None]] = {
+    "regenerated": regenerated.main,
+    "database": database.main,
+    "plans": plans.main,
+}  # minutes each
 
 
 def main() -> None:
