@@ -17,7 +17,7 @@ from stores import Store, site
 from digestbot import changes as rules
 from digestbot.changes import Change, Kind, shows_name
 from digestbot.errors import LedgerError
-from digestbot.ledger import alarms, changes, decisions, delivery, views
+from digestbot.ledger import alarms, amendments, changes, decisions, delivery, views
 from digestbot.model import Action, Message, Platform, PostRow, PostStatus, Reaction
 from digestbot.reconcile import Case, judge_change
 from digestbot.sandbox import Sandbox
@@ -79,7 +79,7 @@ def open_alarms(service: Service) -> list[Any]:
 
 def decide(service: Service, clock: Clock, *, confirm: bool) -> int:
     with service.ledger.begin() as tx:
-        return changes.decide_alarm(tx, alarms.open_alarms(tx)[0].id, confirm=confirm, now=clock())
+        return amendments.decide_alarm(tx, alarms.open_alarms(tx)[0].id, confirm=confirm, now=clock())
 
 
 # ---- withdrawn
@@ -535,9 +535,9 @@ def test_dismissed_deletions_are_not_made(make_service: Make, store: Store, sand
     assert len(sandbox.world.tweets) == len(sandbox.world.page_posts) == 45
     assert open_alarms(service) == []
     with service.ledger.begin() as tx, pytest.raises(LedgerError, match="alarm 1 was dismissed already"):
-        changes.decide_alarm(tx, 1, confirm=True, now=clock())
+        amendments.decide_alarm(tx, 1, confirm=True, now=clock())
     with service.ledger.begin() as tx, pytest.raises(LedgerError, match="there is no alarm 99"):
-        changes.decide_alarm(tx, 99, confirm=True, now=clock())
+        amendments.decide_alarm(tx, 99, confirm=True, now=clock())
 
 
 def test_many_gone_at_once_are_an_alarm_and_nothing_is_deleted(
@@ -589,7 +589,7 @@ def test_a_digest_that_is_no_longer_configured(
     assert "is no longer configured: look after it by hand" in caplog.text
     assert len(sandbox.world.tweets) == 1
     with service.ledger.read() as tx:
-        assert not changes.any_open(tx)
+        assert not amendments.any_open(tx)
 
 
 # ---- the pure rules

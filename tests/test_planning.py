@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice, pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digestbot.model import Slot
-from digestbot.planning import Calendar
+from digestbot.planning import Calendar, Closure, Limit
 
 BERLIN, UTC_ZONE = ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")
 
@@ -110,3 +110,103 @@ def test_due_slot_agrees_with_walking_the_calendar(now: datetime, ago: timedelta
             break
         walked = slot
     assert due_slot(schedule, calendar, after, now) == walked
+
+
+# ---- closed hours, against walking through them minute by minute
+
+MATRIX = [
+    ("Europe/Berlin", "2027-03-28"),
+    ("Europe/Berlin", "2026-10-25"),
+    ("America/New_York", "2026-11-01"),
+    ("America/New_York", "2026-03-08"),
+    ("America/Santiago", "2026-09-06"),
+    ("America/Santiago", "2026-04-05"),
+    ("Africa/Cairo", "2026-04-24"),
+    ("Africa/Cairo", "2026-10-30"),
+    ("Australia/Lord_Howe", "2026-10-04"),
+    ("Australia/Lord_Howe", "2026-04-05"),
+    ("Asia/Kolkata", "2026-12-31"),
+    ("UTC", "2028-02-29"),
+]
+HOURS = [
+    None,
+    (time(22), time(7)),
+    (time(1, 15), time(2, 30)),
+    (time(0), time(1)),
+    (time(23, 30), time(0, 30)),
+    (time(2), time(3)),
+]
+MINUTE = timedelta(minutes=1)
+
+
+def around(zone: str, day: str) -> tuple[datetime, datetime]:
+    start = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    return start - timedelta(hours=14), start + timedelta(hours=40)
+
+
+@pytest.mark.parametrize(("zone", "day"), MATRIX)
+@pytest.mark.parametrize("hours", HOURS)
+def test_what_is_closed_opens_at_the_first_open_instant(zone: str, day: str, hours: tuple[time, time] | None) -> None:
+    on = date.fromisoformat(day)
+    closures = (Closure(ZoneInfo(zone), hours), Closure(BERLIN, (time(12), time(13)), ((on, on),)))
+    calendar = Calendar(("0 * * * *",), ZoneInfo(zone), closures)
+    begin, end = around(zone, day)
+    opens = None
+    now = end
+    while now >= begin:
+        opens = opens if calendar.closed(now) else now
+        if opens is not None and opens + MINUTE <= end:
+            assert calendar.opens(now) == opens
+        now -= MINUTE
+
+
+@pytest.mark.parametrize(("zone", "day"), MATRIX)
+@pytest.mark.parametrize("schedule", ["*/20 * * * *", "30 0,1,2,3 * * *", "0 0 * * *", "15 */2 * * *"])
+def test_slots_are_the_same_from_wherever_they_are_asked_for(zone: str, day: str, schedule: str) -> None:
+    begin, end = around(zone, day)
+    calendar = Calendar((schedule, "45 1 * * *"), ZoneInfo(zone), (), timedelta(minutes=50), "latest x")
+    every = list(takewhile(lambda slot: slot.due <= end, calendar.slots(begin)))
+    assert [slot.nominal for slot in every] == list(dict.fromkeys(slot.nominal for slot in every))
+    assert all(first.at < second.due for first, second in pairwise(every))
+    now = begin
+    while now < end:
+        fresh = Calendar((schedule, "45 1 * * *"), ZoneInfo(zone), (), timedelta(minutes=50), "latest x")
+        expected = [slot for slot in every if slot.due > now]
+        assert list(takewhile(lambda slot: slot.due <= end, fresh.slots(now))) == expected
+        assert calendar.newest_open(begin, now) == max(
+            (slot for slot in every if slot.at <= now), key=by_due, default=None
+        )
+        now += timedelta(minutes=55)
+
+
+def by_due(slot: Slot) -> datetime:
+    return slot.due
+
+
+def test_a_day_and_a_week_of_limits_begin_at_local_midnight() -> None:
+    santiago = ZoneInfo("America/Santiago")
+    day = Limit(1, 1, santiago)
+    assert day.began(at("2026-09-06 10:00")) == at("2026-09-06 04:00")  # the day begins at 01:00
+    assert day.ends(at("2026-09-05 12:00")) == at("2026-09-06 04:00")
+    week = Limit(1, 7, BERLIN)
+    assert week.began(at("2026-11-08 22:59")) == at("2026-11-01 23:00")
+    assert week.ends(at("2026-11-08 22:59")) == week.began(at("2026-11-08 23:00")) == at("2026-11-08 23:00")
+
+
+def test_a_schedule_that_is_closed_for_ever_has_no_open_slot() -> None:
+    shut = Closure(UTC_ZONE, (time(8), time(20)))
+    assert Calendar(("0 12 * * *",), UTC_ZONE, (shut,)).first_open(at("2026-11-02 00:00")) is None
+    both = (shut, Closure(UTC_ZONE, (time(19), time(9))))
+    assert Calendar(("* * * * *",), UTC_ZONE, both).opens(at("2026-11-02 00:00")) is None
+    assert Calendar(
+        ("0 12 29 2 *",), UTC_ZONE, (Closure(UTC_ZONE, None, ((date(2028, 2, 1), date(2028, 3, 1)),)),)
+    ).first_open(at("2026-11-02 00:00")) == Slot("2032-02-29T12:00", at("2032-02-29 12:00"))
+
+
+def test_a_long_run_of_slots_is_remembered_only_in_part() -> None:
+    calendar = Calendar(("* * * * *",), UTC_ZONE)
+    begin = at("2026-11-02 00:00")
+    found = list(islice(calendar.slots(begin), 12_000))
+    assert found[-1].due == begin + 12_000 * MINUTE
+    assert next(calendar.slots(begin)).due == begin + MINUTE
+    assert next(calendar.slots(found[-1].due)).due == begin + 12_001 * MINUTE

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stores import Store, site
 
 from digestbot.config import Appearance
-from digestbot.ledger import alarms, changes, views
+from digestbot.ledger import alarms, amendments, views
 from digestbot.model import Draft, LinkPolicy, Paper, Platform, PostRow, PostStatus, Summary
 from digestbot.render import Place, Renderer
 from digestbot.sandbox import Sandbox
@@ -215,7 +215,7 @@ def test_a_channel_that_refuses_replies_gets_single_posts(
     assert "Summary by Reader 2" in second.text
     assert len(find_urls(second.text)) == 1
     with service.ledger.begin() as tx:  # the operator says that threads may be tried again
-        changes.decide_alarm(tx, alarm.id, confirm=False, now=clock())
+        amendments.decide_alarm(tx, alarm.id, confirm=False, now=clock())
         assert alarms.open_alarms(tx) == []
     sandbox.faults.refuse_replies = False
     feed.add(3, body=LONG)

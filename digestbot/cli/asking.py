@@ -75,7 +75,7 @@ def _print(digest: str, channel: str, counts: dict[str, int], rows: list[Waiting
 def alarms(arguments: argparse.Namespace) -> int:
     """What waits for the operator's word."""
     from digestbot.cli import output
-    from digestbot.ledger import alarms, changes
+    from digestbot.ledger import alarms, amendments
 
     with existing(arguments) as (_, ledger):
         if arguments.action is None:
@@ -87,7 +87,7 @@ def alarms(arguments: argparse.Namespace) -> int:
                 print("\n".join(output.alarm_line(alarm) for alarm in found) or "no alarms")
             return OK
         with ledger.begin() as tx:
-            held = changes.decide_alarm(tx, arguments.id, confirm=arguments.action == "confirm", now=now_())
+            held = amendments.decide_alarm(tx, arguments.id, confirm=arguments.action == "confirm", now=now_())
     if arguments.action == "confirm":
         print(f"alarm {arguments.id} is confirmed" + (f": {held} post(s) are changed at the next tick" if held else ""))
     else:

@@ -56,10 +56,23 @@ class Closure:
         local = at.astimezone(self.zone).replace(tzinfo=None)
         for first, last in self.days:
             if first <= local.date() <= last:
-                return instant(datetime.combine(last + A_DAY, time()), self.zone, at)
+                return self._or_change(at, datetime.combine(last + A_DAY, time()))
         assert self.hours is not None  # noqa: S101 - or it would not be closed
         end = datetime.combine(local.date(), self.hours[1])
-        return instant(end if end > local else end + A_DAY, self.zone, at)
+        return self._or_change(at, end if end > local else end + A_DAY)
+
+    def _or_change(self, at: datetime, end: datetime) -> datetime:
+        """The instant of a local time after another; or, if that comes before, when the clocks are changed: they may
+        show something open then."""
+        found = instant(end, self.zone, at)
+        low, high = at, found
+        before = at.astimezone(self.zone).utcoffset()
+        if before == found.astimezone(self.zone).utcoffset():
+            return found
+        while high - low > A_SECOND:
+            middle = low + (high - low) // 2
+            low, high = (middle, high) if middle.astimezone(self.zone).utcoffset() == before else (low, middle)
+        return high.replace(microsecond=0)
 
 
 def instant(local: datetime, zone: ZoneInfo, after: datetime) -> datetime:
@@ -138,10 +151,9 @@ class Calendar:
 
     def _due(self, after: datetime) -> Iterator[Slot]:
         start, before = after.astimezone(self.zone), after
-        for due in merge(*(map(_to_utc, CronSim(one, start)) for one in self.schedule)):
-            local = due.astimezone(self.zone)
-            if due > before and not local.fold:  # the second time that a clock shows it, it is no slot
-                yield Slot(local.replace(tzinfo=None).isoformat(timespec="minutes"), due)
+        for due in merge(*(map(_to_utc, CronSim(_by_the_clock(one), start)) for one in self.schedule)):
+            if due > before:  # several that the clocks jump over come at one instant
+                yield Slot(due.astimezone(self.zone).replace(tzinfo=None).isoformat(timespec="minutes"), due)
                 before = due
 
     def _delayed(self, slot: Slot, following: datetime) -> Slot:
@@ -201,6 +213,18 @@ class Calendar:
                 break
             count += not self.closed(later.at)
         return count
+
+
+def _by_the_clock(expression: str) -> str:
+    """The same expression, so written that cronsim reckons on the local clock's face, where a time is shown twice only
+    once. With "*" for minutes or hours it counts elapsed time, repeats slots, and loses some where clocks are put back
+    by half an hour (Lord Howe)."""
+    minute, hour, rest = expression.split(" ", 2)
+    return f"{_spelt_out(minute, '0-59')} {_spelt_out(hour, '0-23')} {rest}"
+
+
+def _spelt_out(field: str, all_of_it: str) -> str:
+    return all_of_it + field[1:] if field.startswith("*") else field
 
 
 def _to_utc(at: datetime) -> datetime:

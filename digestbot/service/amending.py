@@ -12,7 +12,7 @@ from digestbot import changes as rules
 from digestbot.changes import Change, Kind
 from digestbot.config import Config
 from digestbot.errors import RenderError
-from digestbot.ledger import Ledger, alarms, backlogs, changes
+from digestbot.ledger import Ledger, alarms, amendments, backlogs, changes
 from digestbot.model import Action, Draft, Message, Platform, PostStatus, Reaction, Shape, Summary
 from digestbot.service.report import Clock, Report
 
@@ -49,18 +49,18 @@ class Amender:
     def amend(self, report: Report) -> None:
         """Decide about every change that is noted and waits for nobody's word."""
         with self._ledger.read() as tx:
-            if not changes.any_open(tx):
+            if not amendments.any_open(tx):
                 return
         now = self._clock()
         with self._ledger.begin() as tx:
             wanted: list[_Wanted] = []
             over: list[Change] = []
-            for change in changes.open_changes(tx):
+            for change in amendments.open_changes(tx):
                 if change.status in changes.ON_ITS_WAY:
                     continue  # until it is known what there is to change
                 if change.status is PostStatus.PENDING:
                     edited = change.kind is Kind.EDITED
-                    stays = edited and (self._on_edit(change) is Reaction.IGNORE or changes.goes_on(tx, change.post))
+                    stays = edited and (self._on_edit(change) is Reaction.IGNORE or amendments.goes_on(tx, change.post))
                     if not stays:
                         changes.drop_pending(tx, change.post, change.kind, now)
                     over.append(change)
@@ -71,21 +71,21 @@ class Amender:
                 else:
                     wanted.append(found)
             deletions = [one for one in wanted if one.action is Action.DELETE and not one.change.confirmed]
-            lately = changes.deletions_since(tx, now - rules.A_DAY)
+            lately = amendments.deletions_since(tx, now - rules.A_DAY)
             waiting = alarms.open_alarm(tx, "deletions", "posts") is not None
             summaries = {(one.change.channel, one.change.digest, one.change.summary) for one in deletions}
             if deletions and (waiting or rules.caught(len(summaries), lately)):
-                note = changes.hold(tx, [_pair(one.change) for one in deletions], lately, now)
+                note = amendments.hold(tx, [_pair(one.change) for one in deletions], lately, now)
                 log.error("%s: digestbot alarms", note)
                 wanted = [one for one in wanted if one not in deletions]
             for one in wanted:
                 prices = self._config.prices(one.change.channel)
                 cost = prices.delete if prices and one.action is Action.DELETE else 0
-                made = changes.amend(tx, one.change, one.action, one.message, now, cost)
+                made = amendments.amend(tx, one.change, one.action, one.message, now, cost)
                 if made is not None:
                     report.made.append(made)
                     log.info("post %d: its summary was %s: %s", one.change.post, one.change.kind, one.action)
-            changes.settled(tx, [_pair(change) for change in (*over, *(one.change for one in wanted))])
+            amendments.settled(tx, [_pair(change) for change in (*over, *(one.change for one in wanted))])
 
     def _wanted(self, tx: sa.Connection, change: Change) -> _Wanted | None:
         """What the digest wants done about a change; None for nothing."""
@@ -101,7 +101,7 @@ class Amender:
                 change.channel,
             )
             return None
-        shape, position, count, ids = changes.edition_of(tx, change.post)
+        shape, position, count, ids = amendments.edition_of(tx, change.post)
         message = self._now(tx, change, shape, position, count, ids)
         platform = self._config.platform(change.channel)
         action = rules.reaction(change, platform, settings.on_edit, settings.on_withdraw, message)
