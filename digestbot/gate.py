@@ -38,10 +38,11 @@ class Gate:
     def of(cls, config: Config, name: str, channel: str) -> Gate:
         """The digest's on a channel.
 
-        It shares summaries only with digests that are configured: what one that was renamed has posted stays posted.
+        It shares summaries only with digests that are configured for the channel: what one that was renamed has
+        posted stays posted.
         """
         digest, look = config.digests[name], config.appearance(name, channel)
-        others = sorted(set(config.digests) - {name}) if config.timing(name, channel).overlap else ()
+        others = sorted(set(config.digests_on(channel)) - {name}) if config.timing(name, channel).overlap else ()
         return cls(
             digest.min_votes,
             digest.min_age,

@@ -60,7 +60,7 @@ class Simulator:
             )
             for digest, channel in config.pairs()
         ]
-        self.traffic: dict[str, Traffic] = defaultdict(Traffic)
+        self.traffic: dict[str, Traffic[Any]] = defaultdict(Traffic)
         self.posted: list[Posted] = []
         self.arrived = 0
         self.seen: dict[int, datetime] = {}
@@ -74,7 +74,7 @@ class Simulator:
             self.seen[self.arrived] = self.now
             summary = make_summary(self.arrived, paper=Paper(f"conf/sim/{paper}", f"Paper {paper}"), id=self.arrived)
             for digest in self.digests:
-                digest.backlog.append(Candidate(summary, paper, self.now, self.now))
+                digest.backlog.append(Candidate(summary, paper, self.now))
 
     def tick(self) -> None:
         """All that is due, in the order in which `run` takes it."""
@@ -101,7 +101,7 @@ class Simulator:
         if turn.chosen:
             chosen = {summary.id for summary in turn.chosen}
             digest.backlog = [one for one in digest.backlog if one.summary.id not in chosen]
-            edition = turn.slot.due
+            edition = self.now
             self.posted.append(
                 Posted(self.now, lane.digest, lane.channel, turn.slot.nominal, turn.slot.due, tuple(turn.chosen))
             )

@@ -213,7 +213,7 @@ def test_renaming_and_splitting_repeat_nothing_and_lose_nothing(make: Make, over
         "even": keys | {"backlog": "all", "exclude": {"keywords": ["number 3", "number 5"]}},
     }
     run.configure(renamed)
-    run.service.planner.catch_up()
+    run.service.planner.extend_all()
     appeared = live(run, hours=9)
     assert sorted(id_ for _, _, ids in appeared for id_ in ids) == [1, 2, 3, 4, 5, 6]
     assert {where for _, where, ids in appeared if ids[0] > 2} == {"odd/x", "even/x"}

@@ -128,7 +128,7 @@ def windows_are_kept(digest: Digest, mine: list[Posted], world: Simulator) -> No
         if window is not None:
             begin = min(one.at - window, before or one.at)
             assert all(seen[summary.id or 0] > begin for summary in one.chosen)
-        before = one.due
+        before = one.at
 
 
 def jitter_stays(digest: Digest, mine: list[Posted]) -> None:

@@ -74,9 +74,16 @@ class Reloader:
             log.error("database: another ledger is taken up at the next start; the other changes are taken up now")
         self._secrets += fresh.secrets()
         self._set_up_logs(self._secrets)
-        old, self.service = self.service, self._make(fresh)
+        made = self._make(fresh)
         try:
-            self.service.prepare()
+            made.check()
+            made.prepare()
+        except DigestbotError as error:
+            log.error("the configuration is not taken up: %s", error)
+            made.close()
+            return
+        old, self.service = self.service, made
+        try:
             self._tell(old, self.service)
         except DigestbotError as error:
             log.error("what changes in the plan cannot be told: %s", error)

@@ -96,6 +96,12 @@ class _Channel(Restraint):
     link_parameters: Parameters = Field(default_factory=dict)
     min_distance: Duration | None = None
 
+    @model_validator(mode="after")
+    def _distance_is_counted(self) -> _Channel:
+        if self.min_distance and self.min_distance > timedelta(days=7):
+            raise ValueError("min_distance may be 7 days at most")
+        return self
+
 
 class TwitterChannel(_Channel):
     """``[channels.NAME]`` with ``platform = "twitter"``: one account on X."""
@@ -266,6 +272,10 @@ class Config(_Section):
     def folder(self) -> Path:
         """Where relative paths start."""
         return self.path.parent if self.path else Path()
+
+    def digests_on(self, channel: str) -> tuple[str, ...]:
+        """The digests that are published on the channel."""
+        return tuple(name for name, digest in self.digests.items() if channel in digest.channels)
 
     def zone(self, digest: str, channel: str) -> ZoneInfo:
         """The zone on whose calendar the digest's schedule for the channel is written."""

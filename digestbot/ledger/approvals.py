@@ -40,7 +40,7 @@ def lapse(tx: sa.Connection, now: datetime) -> list[int]:
     posts."""
     dropped: list[int] = []
     late = sa.select(editions.c.id).where(UNAPPROVED, editions.c.approve_by <= now)
-    for edition in list(tx.scalars(late)):
+    for edition in list(tx.scalars(late.with_for_update())):
         _decided(tx, edition, Approval.LAPSED)
         dropped += _dropped(tx, edition, "nobody approved it in time", now)
     return dropped
@@ -50,7 +50,9 @@ def rewrite(tx: sa.Connection, post: int, text: str, cost: int) -> None:
     """The post, which waits for a person's word, says something else. Raises LedgerError for one that waits for
     nobody."""
     _edition(tx, post)
-    tx.execute(posts.update().where(posts.c.id == post).values(text=text, cost=cost))
+    done = tx.execute(posts.update().where(posts.c.id == post, PENDING).values(text=text, cost=cost))
+    if not done.rowcount:  # its summary was withdrawn this moment
+        raise LedgerError(f"post {post} no longer waits for approval")
 
 
 def _edition(tx: sa.Connection, post: int) -> int:
@@ -76,9 +78,9 @@ def _pending(tx: sa.Connection, edition: int) -> list[int]:
 
 
 def _dropped(tx: sa.Connection, edition: int, error: str, now: datetime, skipped: str | None = None) -> list[int]:
-    dropped = _pending(tx, edition)
     values = {"status": PostStatus.SKIPPED, "error": error, "concluded_at": now}
-    tx.execute(posts.update().where(posts.c.id.in_(dropped)).values(**values))
+    mine = posts.update().where(posts.c.edition_id == edition, PENDING).values(**values)
+    dropped = sorted(tx.scalars(mine.returning(posts.c.id)))
     if skipped is None:
         give_back(tx, dropped)
     else:

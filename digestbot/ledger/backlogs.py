@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from digestbot.gate import Gate
-from digestbot.model import Order, Paper, Summary
+from digestbot.model import Order, Paper, PostStatus, Summary
 from digestbot.planning import Candidate
-from digestbot.schema import READY, UNJUDGED, WAITING, backlog, cursors, papers, sources, summaries
+from digestbot.schema import READY, UNJUDGED, WAITING, backlog, cursors, papers, posts, sources, summaries
 
 BATCH = 500
 MOST_AT_ONCE = 2000  # candidates
@@ -50,6 +50,7 @@ class Standing:
     held: str
     edition: int | None
     since: datetime
+    first_seen_at: datetime
     edited_at: datetime
     votes: int | None
     withdrawn: bool
@@ -57,7 +58,14 @@ class Standing:
 
 def standings(tx: sa.Connection, summary: int) -> dict[tuple[str, str], Standing]:
     """How the summary stands in each digest's backlog for each channel."""
-    columns = (backlog, _noted.label("noted"), _SINCE.label("edited_at"), summaries.c.votes, summaries.c.withdrawn_at)
+    columns = (
+        backlog,
+        _noted.label("noted"),
+        _SINCE.label("edited_at"),
+        summaries.c.votes,
+        summaries.c.withdrawn_at,
+        summaries.c.taken_in_at,
+    )
     query = sa.select(*columns).join(summaries, summaries.c.id == backlog.c.summary_id)
     return {
         (row.digest, row.channel): Standing(
@@ -66,6 +74,7 @@ def standings(tx: sa.Connection, summary: int) -> dict[tuple[str, str], Standing
             row.held or "",
             row.edition_id,
             row.noted,
+            row.taken_in_at,
             row.edited_at,
             row.votes,
             row.withdrawn_at is not None,
@@ -187,13 +196,21 @@ def _kept_at_first_sight(source: str, policy: str | int | date, zone: ZoneInfo) 
 
 
 def _left_behind(channel: str, configured: Sequence[str]) -> sa.ColumnElement[bool]:
-    left = backlog.alias("left_behind")
-    return sa.exists().where(
-        left.c.summary_id == summaries.c.id,
-        left.c.channel == channel,
-        left.c.status == "waiting",
-        left.c.digest.not_in(configured),
+    """What waits in the backlog of a digest that is no longer configured, or is in a post of its that may yet be given
+    back; but not what a configured digest has put on the channel since."""
+    left, other = backlog.alias("left_behind"), backlog.alias("other")
+    mine = (left.c.summary_id == summaries.c.id, left.c.channel == channel, left.c.digest.not_in(configured))
+    unsent = sa.exists().where(
+        posts.c.edition_id == left.c.edition_id,
+        posts.c.status.in_([PostStatus.PENDING, PostStatus.PUBLISHING, PostStatus.UNKNOWN, PostStatus.QUARANTINED]),
     )
+    taken = sa.exists().where(
+        other.c.summary_id == summaries.c.id,
+        other.c.channel == channel,
+        other.c.status == "taken",
+        other.c.digest.in_(configured),
+    )
+    return sa.and_(sa.exists().where(*mine, sa.or_(left.c.status == "waiting", unsent)), ~taken)
 
 
 def _of(digest: str, channel: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
@@ -211,10 +228,7 @@ def judge(
     many those were. What another digest has put on the channel is held back, unless that is one of ``shares_with``."""
     other = backlog.alias("other")
     elsewhere = sa.select(sa.func.min(other.c.digest)).where(
-        other.c.summary_id == backlog.c.summary_id,
-        other.c.channel == channel,
-        other.c.status == "taken",
-        other.c.digest.not_in([digest, *shares_with]),
+        other.c.summary_id == backlog.c.summary_id, *_elsewhere(other, digest, channel, shares_with)
     )
     query = _selected().add_columns(elsewhere.correlate(backlog).scalar_subquery().label("elsewhere"))
     rows = tx.execute(query.where(*_of(digest, channel), UNJUDGED).limit(BATCH)).all()
@@ -241,6 +255,25 @@ def _selected() -> sa.Select[Any]:
     )
 
 
+def _elsewhere(
+    table: sa.FromClause, digest: str, channel: str, shares_with: Sequence[str]
+) -> tuple[sa.ColumnElement[bool], ...]:
+    """What another digest has put on the channel."""
+    mine = [digest, *shares_with]
+    return table.c.channel == channel, table.c.status == "taken", table.c.digest.not_in(mine)
+
+
+def any_elsewhere(tx: sa.Connection, digest: str, channel: str, ids: Sequence[int], shares_with: Sequence[str]) -> bool:
+    """Whether another digest has put one of these summaries on the channel."""
+    which = (backlog.c.summary_id.in_(ids), *_elsewhere(backlog, digest, channel, shares_with))
+    return tx.execute(sa.select(backlog.c.summary_id).where(*which).limit(1)).first() is not None
+
+
+def judge_again(tx: sa.Connection, digest: str, channel: str, ids: Sequence[int]) -> None:
+    """What the gate said of these summaries may no longer be so."""
+    tx.execute(backlog.update().where(*_of(digest, channel), backlog.c.summary_id.in_(ids), WAITING).values(held=None))
+
+
 def unjudged(tx: sa.Connection) -> set[tuple[str, str]]:
     """The pairs of digest and channel whose gate has not seen all that waits, or not as it is now."""
     pairs = sa.select(backlog.c.digest, backlog.c.channel).where(UNJUDGED).distinct()
@@ -262,9 +295,12 @@ def candidates(
     now: datetime,
     until: datetime,
     first: int = 8,
+    since: datetime | None = None,
+    after: int = 0,
 ) -> Iterator[Candidate]:
     """The waiting summaries that the gate lets through at some time from now until then, in the digest's order: so many
-    are read at first, and more when they are asked for. Those it has not judged yet are not among them."""
+    are read at first, and more when they are asked for. Those it has not judged yet are not among them; nor, with
+    ``since``, those that were ready by then. The first ``after`` of them are passed over."""
     query = (
         sa.select(summaries.c.id, summaries.c.paper_id, summaries.c.taken_in_at, _SINCE.label("since"))
         .join(backlog, backlog.c.summary_id == summaries.c.id)
@@ -276,8 +312,11 @@ def candidates(
         query = query.where(until - gate.min_age >= _SINCE)
     if gate.max_age is not None:
         query = query.where(now - gate.max_age <= _SINCE)
+    if since is not None:
+        late = summaries.c.taken_in_at > since
+        query = query.where(late if gate.min_age is None else sa.or_(late, since - gate.min_age < _SINCE))
     query = query.order_by(*_in_order(order))
-    read, most = 0, first
+    read, most = after, first
     while True:
         rows = tx.execute(query.limit(most).offset(read)).all()
         whole = by_ids(tx, [row.id for row in rows], lock=False)
@@ -286,7 +325,7 @@ def candidates(
                 whole[row.id],
                 row.paper_id,
                 row.taken_in_at,
-                row.since + (gate.min_age or timedelta(0)),
+                row.since + gate.min_age if gate.min_age is not None else None,
                 row.since + gate.max_age if gate.max_age is not None else None,
             )
         if len(rows) < most:

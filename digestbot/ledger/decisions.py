@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from digestbot.errors import LedgerError
 from digestbot.ledger.delivery import claimed, not_billed
 from digestbot.ledger.parts import REMOVED, apply, give_back, skip_rest
-from digestbot.model import Action, PostStatus, Receipt
-from digestbot.schema import backlog, channels, pictures, post_summaries, posts
+from digestbot.model import Action, Approval, PostStatus, Receipt
+from digestbot.schema import backlog, channels, editions, pictures, post_summaries, posts
 
 
 def resolve(tx: sa.Connection, post: int, decision: PostStatus, receipt: Receipt | None, now: datetime) -> PostStatus:
@@ -68,6 +68,9 @@ def _may_be_sent(tx: sa.Connection, row: Any) -> None:
         raise LedgerError(f"post {row.id} cannot be sent: its summary was withdrawn or changed, and its text is gone")
     if row.action != Action.PUBLISH:
         return
+    approval = tx.scalar(sa.select(editions.c.approval).where(editions.c.id == row.edition_id))
+    if approval in (Approval.DECLINED, Approval.LAPSED):
+        raise LedgerError(f"post {row.id} cannot be sent: its edition was not approved")
     taken = sa.select(backlog.c.summary_id).where(backlog.c.edition_id == row.edition_id)
     astray = sa.select(post_summaries.c.summary_id).where(
         post_summaries.c.post_id == row.id, post_summaries.c.summary_id.not_in(taken)

@@ -16,7 +16,6 @@ from digestbot.costs import Account
 from digestbot.ledger import spending
 from digestbot.ledger.parts import apply, end_edition, give_back, skip_rest
 from digestbot.model import Action, Approval, Claim, Message, Picture, PostStatus
-from digestbot.planning import Traffic
 from digestbot.reconcile import Case, Verdict, first_look
 from digestbot.retry import LONGEST_RATE_LIMIT, LONGEST_WAIT, Decision
 from digestbot.schema import (
@@ -149,9 +148,23 @@ _END_ATTEMPT = (
 
 def channel_state(tx: sa.Connection, channel: str, now: datetime) -> ChannelState:
     """The channel's state, its row locked until the transaction ends: one claim at a time."""
-    row = tx.execute(_STATE, {"channel": channel}).one()
+    return _state(tx.execute(_STATE, {"channel": channel}).one(), now)
+
+
+def channel_state_now(tx: sa.Connection, channel: str, now: datetime) -> ChannelState:
+    """The same, for looking only; a channel that the ledger does not know yet has nothing in its way."""
+    row = tx.execute(sa.select(channels).where(channels.c.name == channel)).first()
+    return _state(row, now) if row is not None else ChannelState(None, None, 0, look_first=False)
+
+
+def _state(row: Any, now: datetime) -> ChannelState:
     look_first = row.look_first_until is not None and now < row.look_first_until
     return ChannelState(row.pause_reason if row.paused_at else None, row.wait_until, row.refusals, look_first)
+
+
+def any_in_flight(tx: sa.Connection, channel: str) -> bool:
+    """Whether a post of the channel's is being sent, or its outcome is not known."""
+    return tx.execute(_ANY_IN_FLIGHT, {"channel": channel}).first() is not None
 
 
 def claim(
@@ -173,7 +186,7 @@ def claim(
     """
     if state is None:
         state = channel_state(tx, channel, now)
-        if tx.execute(_ANY_IN_FLIGHT, {"channel": channel}).first():
+        if any_in_flight(tx, channel):
             return None
     if state.pause_reason is not None or (state.wait_until and now < state.wait_until <= now + LONGEST_RATE_LIMIT):
         return None
@@ -222,29 +235,37 @@ def _is_paid_for(tx: sa.Connection, channel: str, row: Any, budget: int, now: da
 
 LONGEST_LIMIT = timedelta(days=9)  # a week, in whatever zone
 _BEGINS = (posts.c.action == Action.PUBLISH, ~posts.c.reply)
-_WITH_DIGEST = sa.select(editions.c.digest).join(posts, posts.c.edition_id == editions.c.id)
-_APPEARED = _WITH_DIGEST.add_columns(posts.c.concluded_at).where(
-    posts.c.channel == sa.bindparam("channel"),
-    posts.c.concluded_at >= sa.bindparam("since", type_=UtcTime),
-    posts.c.status.in_([PostStatus.PUBLISHED, PostStatus.UNKNOWN, PostStatus.QUARANTINED, PostStatus.DELETED]),
-    *_BEGINS,
+_APPEARED = (
+    sa.select(editions.c.digest, posts.c.concluded_at)
+    .join(posts, posts.c.edition_id == editions.c.id)
+    .where(
+        posts.c.channel == sa.bindparam("channel"),
+        posts.c.concluded_at >= sa.bindparam("since", type_=UtcTime),
+        posts.c.status.in_([PostStatus.PUBLISHED, PostStatus.UNKNOWN, PostStatus.QUARANTINED, PostStatus.DELETED]),
+        *_BEGINS,
+    )
 )
-_QUEUED = _WITH_DIGEST.where(posts.c.channel == sa.bindparam("channel"), PENDING, *_BEGINS, _APPROVED)
-_SENDING = _WITH_DIGEST.where(
-    posts.c.channel == sa.bindparam("channel"), IN_FLIGHT, posts.c.status == PostStatus.PUBLISHING, *_BEGINS
+_QUEUED = (
+    sa.select(editions.c.digest, slots.c.scheduled)
+    .join(posts, posts.c.edition_id == editions.c.id)
+    .join(slots, slots.c.id == editions.c.slot_id)
+    .where(posts.c.channel == sa.bindparam("channel"), *_BEGINS)
 )
+_WAITING = _QUEUED.where(PENDING, _APPROVED, ~_RECALLED)
+_SENDING = _QUEUED.where(IN_FLIGHT, posts.c.status == PostStatus.PUBLISHING)
 
 
-def traffic(tx: sa.Connection, channel: str, now: datetime) -> Traffic:
-    """The channel's posts of the last days, and those that wait to be sent."""
-    appeared = tx.execute(_APPEARED, {"channel": channel, "since": now - LONGEST_LIMIT})
-    return Traffic(((row.concluded_at, row.digest) for row in appeared), queued(tx, channel))
+def appeared(tx: sa.Connection, channel: str, now: datetime) -> list[tuple[datetime, str]]:
+    """When posts appeared on the channel in the last days, and of which digest each was; replies are left out."""
+    rows = tx.execute(_APPEARED, {"channel": channel, "since": now - LONGEST_LIMIT})
+    return [(row.concluded_at, row.digest) for row in rows]
 
 
-def queued(tx: sa.Connection, channel: str) -> list[str]:
-    """For each post that waits to be sent, or is being sent, its digest. Replies are left out, and what waits for a
-    person's word."""
-    return [digest for query in (_SENDING, _QUEUED) for digest in tx.scalars(query, {"channel": channel})]
+def queued(tx: sa.Connection, channel: str) -> list[tuple[str, bool]]:
+    """For each post that waits to be sent, or is being sent, its digest, and whether it was scheduled. Replies are left
+    out, and what waits for a person's word."""
+    rows = [row for query in (_SENDING, _WAITING) for row in tx.execute(query, {"channel": channel})]
+    return [(row.digest, row.scheduled) for row in rows]
 
 
 def last_receipt(tx: sa.Connection, channel: str, before: datetime) -> str | None:

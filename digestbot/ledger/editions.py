@@ -22,9 +22,14 @@ class TakenElsewhereError(Exception):
 _of_pair = (slots.c.digest == cursors.c.digest, slots.c.channel == cursors.c.channel, slots.c.scheduled)
 _REACHED = sa.select(slots.c.due).where(*_of_pair).order_by(slots.c.due.desc()).limit(1)
 _EDITION = (
-    sa.select(slots.c.due)
-    .join(editions, editions.c.slot_id == slots.c.id)
-    .where(editions.c.digest == cursors.c.digest, editions.c.channel == cursors.c.channel, slots.c.scheduled)
+    sa.select(editions.c.made_at)
+    .join(slots, slots.c.id == editions.c.slot_id)
+    .where(
+        editions.c.digest == cursors.c.digest,
+        editions.c.channel == cursors.c.channel,
+        slots.c.scheduled,
+        sa.or_(editions.c.approval.is_(None), editions.c.approval.in_([Approval.WAITING, Approval.APPROVED])),
+    )
     .order_by(editions.c.id.desc())
     .limit(1)
 )
@@ -72,11 +77,13 @@ def make_edition(
     now: datetime,
     shape: Shape = Shape.SINGLE,
     approve_by: datetime | None = None,
+    shares_with: Sequence[str] = (),
 ) -> list[int]:
     """Freeze these summaries as the slot's edition, and its posts as pending; gives the posts' ids. With ``approve_by``
     they wait for a person's word until then.
 
-    Raises TakenElsewhereError where one of the summaries no longer waits, or is no longer as it was rendered.
+    Raises TakenElsewhereError where one of the summaries no longer waits, is no longer as it was rendered, or was put
+    on the channel by another digest, unless that is one of ``shares_with``.
     """
     values = {"slot_id": slot_id, "digest": digest, "channel": channel, "shape": shape, "made_at": now}
     if approve_by is not None:
@@ -84,6 +91,8 @@ def make_edition(
     edition = tx.execute(editions.insert().values(**values).returning(editions.c.id)).scalar_one()
     ids = [summary.id for summary in chosen if summary.id is not None]
     now_known = backlogs.by_ids(tx, ids)
+    if backlogs.any_elsewhere(tx, digest, channel, ids, shares_with):  # since the gate last looked
+        raise TakenElsewhereError
     for position, summary in enumerate(chosen):
         if now_known.get(summary.id or 0) != summary:  # edited, withdrawn or made anonymous since it was rendered
             raise TakenElsewhereError

@@ -2,9 +2,9 @@
 (`choosing`), and what all of that leads to (`forecast`)."""
 
 from digestbot.planning.calendar import Calendar, Closure
-from digestbot.planning.choosing import Candidate, Past, Queue, Turn, decide, is_due
+from digestbot.planning.choosing import Candidate, Past, Queue, Turn, decide, is_due, ready_at, window_begins
 from digestbot.planning.forecast import OVER_BUDGET, OVERTAKEN, Departure, Plan, Rendered, Road, Row, forecast
-from digestbot.planning.traffic import Lane, Limit, Traffic
+from digestbot.planning.traffic import Lane, Limit, Pending, Traffic
 
 __all__ = [
     "OVERTAKEN",
@@ -16,6 +16,7 @@ __all__ = [
     "Lane",
     "Limit",
     "Past",
+    "Pending",
     "Plan",
     "Queue",
     "Rendered",
@@ -26,4 +27,6 @@ __all__ = [
     "decide",
     "forecast",
     "is_due",
+    "ready_at",
+    "window_begins",
 ]

@@ -9,6 +9,7 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from digestbot.config import Timing
 from digestbot.model import CatchUp, Shape, Slot, Summary
@@ -21,18 +22,30 @@ GRACE = timedelta(hours=1)
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A waiting summary that the gate lets through, but for its age: it may go from ``old_enough_at`` until
-    ``ends_at``."""
+    ``ends_at``, None for whenever."""
 
     summary: Summary
     paper: int
     first_seen_at: datetime
-    old_enough_at: datetime
+    old_enough_at: datetime | None = None
     ends_at: datetime | None = None
 
     @property
     def ready_at(self) -> datetime:
-        """When it could first be posted: what a window goes by, so that what was too young for one is in the next."""
-        return max(self.first_seen_at, self.old_enough_at)
+        """When it could first be posted."""
+        return ready_at(self.first_seen_at, self.old_enough_at)
+
+
+def ready_at(first_seen_at: datetime, old_enough_at: datetime | None) -> datetime:
+    """When a summary could first be posted. A window goes by this, so that what was too young for one is in the
+    next."""
+    return first_seen_at if old_enough_at is None else max(first_seen_at, old_enough_at)
+
+
+def window_begins(window: timedelta, edition: datetime | None, now: datetime) -> datetime:
+    """After when a summary has to have become ready, to be in a window that ends now: it reaches back to the last
+    edition, so that nothing falls between two."""
+    return min(now - window, edition or now)
 
 
 class Queue:
@@ -76,7 +89,7 @@ class Queue:
             return heapq.heappop(self._ready)
         for candidate in self._unread:
             self._place += 1
-            if candidate.old_enough_at <= at:
+            if candidate.old_enough_at is None or candidate.old_enough_at <= at:
                 return self._place, candidate
             heapq.heappush(self._young, (candidate.old_enough_at, self._place, candidate))
         return None
@@ -89,7 +102,7 @@ class Queue:
 @dataclass(frozen=True, slots=True)
 class Past:
     """What a digest did on a channel: ``since`` is when the last slot reached was due, or when the digest was first
-    seen; ``edition`` when the slot of its last edition was."""
+    seen; ``edition`` when its last edition was."""
 
     since: datetime
     edition: datetime | None = None
@@ -116,18 +129,21 @@ def is_due(lane: Lane, past: Past, now: datetime) -> Slot | None:
     return slot if slot is not None and slot.at <= now else None
 
 
-def decide(lane: Lane, timing: Timing, shape: Shape, past: Past, traffic: Traffic, queue: Queue, now: datetime) -> Turn:
+def decide(
+    lane: Lane, timing: Timing, shape: Shape, past: Past, traffic: Traffic[Any], queue: Queue, now: datetime
+) -> Turn:
     """What the digest does on the channel now. Whether a budget has room is asked when the edition's cost is known."""
     if is_due(lane, past, now) is None:
         following = lane.calendar.first_open(past.since)
         return Turn(until=following.at if following else None)
-    if lane.distance and traffic.queue:
+    if lane.distance and traffic.goes_first(now):
         return Turn(reason="posts before it wait to be sent")
-    obstacle = lane.closed(traffic, now)
+    obstacle = lane.closed(now) or lane.too_soon(traffic, now)
     if obstacle is not None:
         return Turn(reason=obstacle.reason, until=obstacle.until)
     slot = _slot(lane, timing.catch_up, past, now)
-    if timing.catch_up is CatchUp.NONE and now > _kept_at(lane, slot, traffic, now) + GRACE:
+    open_ = not timing.skip_if_empty  # such a slot may be kept late, however early it was met
+    if timing.catch_up is CatchUp.NONE and not open_ and now > _kept_at(lane, slot, traffic) + GRACE:
         return Turn(slot, reason="missed while digestbot was stopped")
     turn = _edition(lane, timing, shape, past, traffic, queue, slot, now)
     if turn.slot is not None and not turn.chosen:  # so would pass all that were missed, up to the newest
@@ -142,15 +158,20 @@ def _slot(lane: Lane, catch_up: CatchUp, past: Past, now: datetime) -> Slot:
     return find
 
 
-def _kept_at(lane: Lane, slot: Slot, traffic: Traffic, now: datetime) -> datetime:
-    """When the slot could first be kept, had digestbot not been stopped."""
-    last = traffic.last(now) if lane.distance else None
-    at = max(slot.at, last + lane.distance) if last is not None else slot.at
-    return lane.calendar.opens(at) or at
+def _kept_at(lane: Lane, slot: Slot, traffic: Traffic[Any]) -> datetime:
+    """When the slot could first be kept, had digestbot not been stopped: its own time, put off by posts that came too
+    soon before it, one after another."""
+    at = lane.calendar.opens(slot.at) or slot.at
+    for post in traffic.since(slot.at - lane.distance) if lane.distance else ():
+        if post > at + GRACE:
+            break
+        put_off = max(at, post + lane.distance)
+        at = lane.calendar.opens(put_off) or put_off
+    return at
 
 
 def _edition(
-    lane: Lane, timing: Timing, shape: Shape, past: Past, traffic: Traffic, queue: Queue, slot: Slot, now: datetime
+    lane: Lane, timing: Timing, shape: Shape, past: Past, traffic: Traffic[Any], queue: Queue, slot: Slot, now: datetime
 ) -> Turn:
     most, least = timing.size, timing.min_size
     room = lane.room(traffic, now)
@@ -163,7 +184,7 @@ def _edition(
             most = min(most, room[0])
     since = None
     if timing.window is not None:
-        since = min(now - timing.window, past.edition or now)
+        since = window_begins(timing.window, past.edition, now)
 
     def choose(number: int) -> list[Candidate]:
         return queue.choose(number, now, since, one_per_paper=timing.one_per_paper)

@@ -17,7 +17,7 @@ from digestbot.costs import Account, month_start
 from digestbot.errors import RenderError
 from digestbot.model import Shape, Slot, Summary
 from digestbot.planning.choosing import Candidate, Past, Queue, Turn, decide
-from digestbot.planning.traffic import Lane, Traffic
+from digestbot.planning.traffic import Lane, Pending, Traffic
 
 OVER_BUDGET = "over the month's budget"
 OVERTAKEN = "a later slot took its place"
@@ -40,16 +40,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
-    """A post that waits to be sent, with the replies that go under it. ``scheduled`` False: sent by hand, nothing but
-    its channel holds it back."""
+class Departure(Pending):
+    """A post that waits to be sent, with the replies that go under it."""
 
-    lane: Lane
-    slot: str
-    summaries: tuple[Summary, ...]
-    cost: int
-    scheduled: bool = True
+    slot: str = ""
+    summaries: tuple[Summary, ...] = ()
+    cost: int = 0
     made: bool = False
+    note: str = ""
 
 
 @dataclass
@@ -70,8 +68,7 @@ class Road:
     """A channel as its ledger has it. ``spent`` is by the beginning of the month; nothing is sent before
     ``blocked_until``. ``note`` goes with every row: the channel is paused, say."""
 
-    traffic: Traffic
-    queue: list[Departure] = field(default_factory=list)
+    traffic: Traffic[Departure]
     budget: int | None = None
     spent: dict[datetime, int] = field(default_factory=lambda: defaultdict(int))
     blocked_until: datetime | None = None
@@ -181,7 +178,7 @@ class _Walk:
         slot, edition, reason = turn.slot, plan.past.edition, turn.reason
         if rendered and self._is_paid_for(road, sum(cost for _, cost in rendered), now):
             self._make(plan, turn, slot, rendered, now)
-            edition = slot.due
+            edition = now
         else:
             reason = OVER_BUDGET if rendered else reason
             self._tell(Row(now, lane.digest, lane.channel, slot.nominal, note=reason))
@@ -190,21 +187,16 @@ class _Walk:
         self._wake(index, now)
 
     def _is_paid_for(self, road: Road, cost: int, now: datetime) -> bool:
-        reserved = sum(waiting.cost for waiting in road.queue)
+        reserved = sum(waiting.cost for waiting in road.traffic.queue)
         return road.account(now).lets_through(reserved + cost)
 
     def _make(self, plan: Plan, turn: Turn, slot: Slot, rendered: Rendered, now: datetime) -> None:
         lane, road = plan.lane, self.roads[plan.lane.channel]
         for summary in turn.chosen:
             self._posted[lane.channel][summary.id or 0].add(lane.digest)
+        note = "if approved" if plan.timing.approval else ""
         for summaries, cost in rendered:
-            if plan.timing.approval:
-                self._tell(
-                    Row(now, lane.digest, lane.channel, slot.nominal, summaries, cost, _notes("if approved", road.note))
-                )
-            else:
-                road.queue.append(Departure(lane, slot.nominal, summaries, cost))
-                road.traffic.queue.append(lane.digest)
+            road.traffic.queue.append(Departure(lane, slot=slot.nominal, summaries=summaries, cost=cost, note=note))
         self._wake_road(lane.channel, now)
 
     # ---- a channel sends
@@ -221,9 +213,9 @@ class _Walk:
             if not account.lets_through(departure.cost):
                 until = [month_start(month_start(now) + timedelta(days=32))]
                 break
-            road.queue.remove(departure)
-            road.traffic.queue.remove(departure.lane.digest)
-            road.traffic.add(now, departure.lane.digest)
+            road.traffic.queue.remove(departure)
+            if departure.begins:
+                road.traffic.add(now, departure.lane.digest)
             road.spent[month_start(now)] += departure.cost
             lane = departure.lane
             self._tell(
@@ -234,12 +226,12 @@ class _Walk:
                     departure.slot,
                     departure.summaries,
                     departure.cost,
-                    road.note,
+                    _notes(departure.note, road.note),
                     departure.made,
                 )
             )
             until, sent = [], True
-        if road.queue:
+        if road.traffic.queue:
             self._wake_road(channel, min(until, default=None))
         if sent:
             for index, plan in enumerate(self.plans):
@@ -249,8 +241,8 @@ class _Walk:
     @staticmethod
     def _next(road: Road, now: datetime, until: list[datetime]) -> Departure | None:
         """The first that nothing holds back; else when each may be let go is added to ``until``."""
-        for departure in road.queue:
-            obstacle = departure.lane.obstacle(road.traffic, now) if departure.scheduled else None
+        for departure in road.traffic.queue:
+            obstacle = departure.obstacle(road.traffic, now)
             if obstacle is None:
                 return departure
             if obstacle.until is not None:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from digestbot.config import Config, Timing
@@ -39,37 +40,6 @@ class Limit:
     def __str__(self) -> str:
         whose = "the channel's" if self.digest is None else "the digest's"
         return f"{whose} {self.most} post{'s' if self.most > 1 else ''} of the {'week' if self.days > 1 else 'day'}"
-
-
-class Traffic:
-    """A channel as it stands: when posts appeared on it, and of which digests posts wait to be sent; of threads, the
-    first parts."""
-
-    def __init__(self, posts: Iterable[tuple[datetime, str]] = (), queue: Iterable[str] = ()) -> None:
-        self._times: dict[str | None, list[datetime]] = defaultdict(list)
-        self.queue = list(queue)
-        for at, digest in posts:
-            self.add(at, digest)
-
-    def add(self, at: datetime, digest: str) -> None:
-        """A post of the digest appeared."""
-        insort(self._times[None], at)
-        insort(self._times[digest], at)
-
-    def count(self, limit: Limit, at: datetime) -> int:
-        """How many posts fall under the limit in the day or week of the instant."""
-        times = self._times[limit.digest]
-        return bisect_left(times, limit.ends(at)) - bisect_left(times, limit.began(at))
-
-    def waiting(self, limit: Limit) -> int:
-        """How many posts that wait to be sent will fall under the limit."""
-        return len(self.queue) if limit.digest is None else self.queue.count(limit.digest)
-
-    def last(self, now: datetime) -> datetime | None:
-        """When the last post appeared, up to now: a later one was dated by a clock that has since stepped back."""
-        times = self._times[None]
-        place = bisect_right(times, now)
-        return times[place - 1] if place else None
 
 
 @dataclass(frozen=True)
@@ -115,26 +85,90 @@ class Lane:
         """Whether nothing ever stands in the way."""
         return not (self.calendar.closures or self.limits or self.distance)
 
-    def obstacle(self, traffic: Traffic, now: datetime) -> Obstacle | None:
+    def obstacle(self, traffic: Traffic[Any], now: datetime) -> Obstacle | None:
         """What keeps a post that is made already from appearing now."""
-        found = self.closed(traffic, now)
+        return self.held(traffic, now) or self.too_soon(traffic, now)
+
+    def held(self, traffic: Traffic[Any], now: datetime) -> Obstacle | None:
+        """The hour, the day or the limits that keep it."""
+        closed = self.closed(now)
+        if closed is not None:
+            return closed
         over = [limit for limit in self.limits if traffic.count(limit, now) >= limit.most]
-        if found is None and over:
-            return Obstacle(f"{over[0]} are used", max(limit.ends(now) for limit in over))
-        return found
+        return Obstacle(f"{over[0]} are used", max(limit.ends(now) for limit in over)) if over else None
 
-    def closed(self, traffic: Traffic, now: datetime) -> Obstacle | None:
-        """What keeps any post from appearing now, however few there were: the hour, or the post before it."""
+    def closed(self, now: datetime) -> Obstacle | None:
+        """The hour or the day that keeps any post from appearing."""
         reason = self.calendar.closed(now)
-        if reason:
-            return Obstacle(reason, self.calendar.opens(now))
-        last = traffic.last(now) if self.distance else None
-        if last is not None and now < last + self.distance:
-            return Obstacle("too soon after the post before it", last + self.distance)
-        return None
+        return Obstacle(reason, self.calendar.opens(now)) if reason else None
 
-    def room(self, traffic: Traffic, now: datetime) -> tuple[int, Limit] | None:
+    def too_soon(self, traffic: Traffic[Any], now: datetime) -> Obstacle | None:
+        """The post before it that keeps any from appearing yet."""
+        last = traffic.last(now) if self.distance else None
+        if last is None or now >= last + self.distance:
+            return None
+        return Obstacle("too soon after the post before it", last + self.distance)
+
+    def room(self, traffic: Traffic[Any], now: datetime) -> tuple[int, Limit] | None:
         """How many more posts the tightest limit lets through, those that wait to be sent counted as sent; None
         without limits."""
         left = [(limit.most - traffic.count(limit, now) - traffic.waiting(limit), limit) for limit in self.limits]
         return min(left, key=lambda one: one[0], default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A post that waits to be sent. ``scheduled`` False: sent by hand, ``begins`` False: a reply to one that appeared;
+    nothing but their channel holds these back."""
+
+    lane: Lane
+    scheduled: bool = True
+    begins: bool = True
+
+    def obstacle(self, traffic: Traffic[Any], now: datetime) -> Obstacle | None:
+        """What keeps it from appearing now."""
+        return self.lane.obstacle(traffic, now) if self.scheduled and self.begins else None
+
+
+Waiting = TypeVar("Waiting", bound=Pending)
+
+
+class Traffic(Generic[Waiting]):
+    """A channel as it stands: when posts appeared on it, of threads the first parts; and ``queue``, what waits to be
+    sent, in the order in which it was made."""
+
+    def __init__(self, posts: Iterable[tuple[datetime, str]] = (), queue: Iterable[Waiting] = ()) -> None:
+        """``posts`` are times and digests."""
+        self._times: dict[str | None, list[datetime]] = defaultdict(list)
+        self.queue = list(queue)
+        for at, digest in posts:
+            self.add(at, digest)
+
+    def add(self, at: datetime, digest: str) -> None:
+        """A post of the digest appeared."""
+        insort(self._times[None], at)
+        insort(self._times[digest], at)
+
+    def count(self, limit: Limit, at: datetime) -> int:
+        """How many posts fall under the limit in the day or week of the instant."""
+        times = self._times[limit.digest]
+        return bisect_left(times, limit.ends(at)) - bisect_left(times, limit.began(at))
+
+    def waiting(self, limit: Limit) -> int:
+        """How many posts that wait to be sent will fall under the limit."""
+        return sum(one.begins and limit.digest in (None, one.lane.digest) for one in self.queue)
+
+    def goes_first(self, now: datetime) -> bool:
+        """Whether a post waits to be sent that nothing holds back, but for the distance to the one before it."""
+        return any(not (one.scheduled and one.begins) or not one.lane.held(self, now) for one in self.queue)
+
+    def last(self, now: datetime) -> datetime | None:
+        """When the last post appeared, up to now: a later one was dated by a clock that has since stepped back."""
+        times = self._times[None]
+        place = bisect_right(times, now)
+        return times[place - 1] if place else None
+
+    def since(self, at: datetime) -> list[datetime]:
+        """When posts appeared from an instant on."""
+        times = self._times[None]
+        return times[bisect_left(times, at) :]

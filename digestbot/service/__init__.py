@@ -6,7 +6,8 @@ The clock is passed in. Nothing here knows of schedulers or command lines.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -79,6 +80,11 @@ class Service:
         with self.ledger.begin() as tx:
             delivery.add_channels(tx, self.config.channels)
 
+    def check(self) -> None:
+        """Raises RenderError for a digest whose template cannot render anything."""
+        for digest, channel in self.config.pairs():
+            self.drafter.drafts(digest, channel, [SAMPLE])
+
     # ---- all that is due
 
     def tick(self) -> Report:
@@ -115,14 +121,28 @@ class Service:
     def plan(self, begin: datetime, end: datetime) -> list[Row]:
         """What will be posted between two instants, and which slots stay empty, unless something new arrives. Nothing
         is written anywhere; sources are not read."""
+        with self._looking_ahead() as planner:
+            return planner.forecast(begin, end)
+
+    @contextmanager
+    def _looking_ahead(self) -> Iterator[Planner]:
+        """A planner whose backlogs know all that came. Where a service runs, they do already; else they are let grow in
+        a rehearsal, which keeps others from writing meanwhile."""
+        with self.ledger.read() as tx:
+            ready = Ledger.revision(tx) is not None
+        if ready and not self.planner.is_behind():
+            yield self.planner
+            return
         with self.ledger.rehearsal() as ledger:
-            return Service(self.config, ledger, self.clock).planner.forecast(begin, end)
+            other = Service(self.config, ledger, self.clock)
+            other.prepare()
+            other.planner.extend_all()
+            yield other.planner
 
     def why(self, summary: Summary, source: str) -> list[Reason]:
         """What becomes of the summary on each channel, and why. Nothing is written anywhere."""
-        with self.ledger.rehearsal() as ledger:
-            other = Service(self.config, ledger, self.clock)
-            return Explainer(self.config, ledger, self.clock, other.planner).why(summary, source)
+        with self._looking_ahead() as planner:
+            return Explainer(self.config, planner.ledger, self.clock, planner).why(summary, source)
 
     # ---- a person's word on editions that wait for it
 

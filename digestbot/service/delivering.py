@@ -13,7 +13,7 @@ from digestbot.config import Config
 from digestbot.errors import LedgerError, OutcomeUnknown, PublishError, Unavailable
 from digestbot.ledger import Ledger, delivery
 from digestbot.model import Action, Claim, PostStatus, Receipt, Seen
-from digestbot.planning import Lane
+from digestbot.planning import Lane, Pending, Traffic
 from digestbot.publishers import Publisher
 from digestbot.reconcile import Case, Verdict, judge, judge_change, matches
 from digestbot.retry import Decision, decide
@@ -63,19 +63,23 @@ class Courier:
 
     def _claim(self, tx: sa.Connection, channel: str, state: delivery.ChannelState | None) -> Claim | None:
         now, settings = self._clock(), self._config.delivery
+        if state is None:
+            state = delivery.channel_state(tx, channel, now)  # locks: what appeared is counted by one at a time
+            if delivery.any_in_flight(tx, channel):
+                return None
         held_back = self._held_back(tx, channel, now)
         return delivery.claim(tx, channel, settings.lease, now, state, self._config.budget(channel), held_back)
 
     def _held_back(self, tx: sa.Connection, channel: str, now: datetime) -> list[str]:
         """The digests of which no post may appear on the channel now, as far as posts of theirs wait to."""
-        if all(lane.free for lane in self._lanes[channel].values()):
+        lanes = self._lanes[channel]
+        if all(lane.free for lane in lanes.values()):
             return []
-        waiting = set(delivery.queued(tx, channel))
+        waiting = {digest for digest, _ in delivery.queued(tx, channel)}
         if not waiting:
             return []
-        traffic = delivery.traffic(tx, channel, now)
-        channels_own = self._lanes[channel][""]
-        return [digest for digest in waiting if self._lanes[channel].get(digest, channels_own).obstacle(traffic, now)]
+        traffic: Traffic[Pending] = Traffic(delivery.appeared(tx, channel, now))
+        return [digest for digest in waiting if lanes.get(digest, lanes[""]).obstacle(traffic, now)]
 
     def publisher(self, channel: str) -> Publisher:
         """The channel's publisher, made when it is first needed."""

@@ -11,7 +11,7 @@ from digestbot.gate import Gate
 from digestbot.ledger import Ledger, backlogs, editions, views
 from digestbot.ledger.backlogs import Standing
 from digestbot.model import PostRow, Summary
-from digestbot.planning import OVERTAKEN, Past, Row
+from digestbot.planning import OVERTAKEN, Past, Row, ready_at, window_begins
 from digestbot.service.planner import Planner
 from digestbot.service.report import Clock
 
@@ -33,7 +33,7 @@ class Reason:
 
 
 class Explainer:
-    """Explains decisions over a ledger in which nothing will remain: backlogs are let grow first."""
+    """Explains decisions over a ledger whose backlogs know all that came."""
 
     def __init__(self, config: Config, ledger: Ledger, clock: Clock, planner: Planner) -> None:
         self._config, self._ledger, self._clock, self._planner = config, ledger, clock, planner
@@ -41,7 +41,6 @@ class Explainer:
     def why(self, summary: Summary, source: str) -> list[Reason]:
         """For each digest that reads the summary's source, or did, on each channel."""
         now = self._clock()
-        self._planner.catch_up()
         with self._ledger.read() as tx:
             standings = backlogs.standings(tx, summary.id or 0)
             pasts = editions.pasts(tx)
@@ -92,9 +91,9 @@ class Explainer:
         if waits and not waits.startswith("too young"):
             return Reason(digest, channel, waits, standing.since, never=waits.startswith("too old"))
         if window is not None and past is not None:
-            ready = max(standing.since, standing.edited_at + (gate.min_age or timedelta(0)))
-            begins = min(now - window, past.edition or now)
-            if ready <= begins:
+            old_enough_at = standing.edited_at + gate.min_age if gate.min_age is not None else None
+            ready = ready_at(standing.first_seen_at, old_enough_at)
+            if ready <= window_begins(window, past.edition, now):
                 because = (
                     f"its window is over: it could have gone from {ready:%Y-%m-%d %H:%M} UTC on, and was not chosen"
                 )
@@ -113,7 +112,8 @@ class Explainer:
         rows: list[Row] = []
         for days in HORIZONS:
             if len(found) < len(pairs):
-                rows = self._planner.forecast(now, now + timedelta(days=days))
+                there = {channel for _, channel in pairs}
+                rows = self._planner.forecast(now, now + timedelta(days=days), there, costs=False)
                 for row in rows:
                     pair = (row.digest, row.channel)
                     if pair in pairs and pair not in found and any(one.id == summary.id for one in row.summaries):

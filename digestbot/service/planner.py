@@ -5,9 +5,10 @@ from __future__ import annotations
 import heapq
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 import sqlalchemy as sa
 
@@ -18,13 +19,15 @@ from digestbot.errors import PictureError, RenderError, SourceError
 from digestbot.gate import Gate
 from digestbot.ledger import Ledger, alarms, backlogs, delivery, editions, spending, views
 from digestbot.model import Draft, ImageFailure, Shape, Slot, Summary
-from digestbot.planning import Candidate, Departure, Lane, Past, Plan, Queue, Road, Row, Traffic, Turn
+from digestbot.planning import Candidate, Departure, Lane, Past, Pending, Plan, Queue, Road, Row, Traffic, Turn
 from digestbot.service.drafting import SAMPLE, Drafter
 from digestbot.service.polling import Poller
 from digestbot.service.report import Clock, Containment, Report
 
 log = logging.getLogger(__name__)
 
+MOST_WAITS = 20  # how often what comes next is looked for further ahead
+PAGE = 200  # candidates that are read at once when looking ahead
 CONFIRMATIONS = 5  # how often an edition is chosen anew because its summaries were no longer as they were
 
 Pair = tuple[str, str]
@@ -56,7 +59,7 @@ class Planner:
         contained: Containment,
         stopping: Callable[[], bool],
     ) -> None:
-        self._config, self._ledger, self._clock = config, ledger, clock
+        self._config, self.ledger, self._clock = config, ledger, clock
         self._poller, self._drafter, self._contained, self._stopping = poller, drafter, contained, stopping
         self._rules = {
             (digest, channel): _Rules(
@@ -75,23 +78,23 @@ class Planner:
         """Put on the pair's backlog what its sources have that it has not seen, and let the gate judge it."""
         digest, channel = pair
         rules, policy = self._rules[pair], self._config.digests[digest].backlog
-        with self._ledger.begin() as tx:
+        zone, configured = rules.lane.calendar.zone, self._config.digests_on(channel)
+        with self.ledger.begin() as tx:
             for source in rules.sources:
-                zone, now = rules.lane.calendar.zone, self._clock()
-                backlogs.extend(tx, digest, channel, source, policy, zone, rules.gate, now, tuple(self._config.digests))
+                backlogs.extend(tx, digest, channel, source, policy, zone, rules.gate, self._clock(), configured)
         self._judge(pair)
 
     def _judge(self, pair: Pair) -> None:
         gate = self._rules[pair].gate
         while True:
-            with self._ledger.begin() as tx:
+            with self.ledger.begin() as tx:
                 if not backlogs.judge(tx, *pair, gate.verdict, gate.shares_with):
                     return
 
     def _extend_all(self, report: Report) -> dict[Pair, Past]:
         """Let every backlog grow that something came for; gives what each digest did so far."""
         wanted = {pair: (rules.sources, rules.gate.mark) for pair, rules in self._rules.items()}
-        with self._ledger.read() as tx:
+        with self.ledger.read() as tx:
             behind = backlogs.behind(tx, wanted)
             unjudged = backlogs.unjudged(tx)
             pasts = editions.pasts(tx)
@@ -102,7 +105,7 @@ class Planner:
             with self._contained(f"digest {pair[0]} on {pair[1]}", report):
                 self._judge(pair)
         if behind:
-            with self._ledger.read() as tx:
+            with self.ledger.read() as tx:
                 pasts = editions.pasts(tx)
         return pasts
 
@@ -120,7 +123,7 @@ class Planner:
             pair = pairs[index]
             with self._contained(f"digest {pair[0]} on {pair[1]}", report):
                 if self._take_turn(pair, report):
-                    with self._ledger.read() as tx:
+                    with self.ledger.read() as tx:
                         pasts = editions.pasts(tx)
                     self._note_due(due, index, pair, pasts)
 
@@ -140,25 +143,33 @@ class Planner:
 
     def _turn(self, pair: Pair) -> Turn:
         """What the pair does now."""
-        with self._ledger.read() as tx:
+        with self.ledger.read() as tx:
             return self._turn_at(tx, pair, self._clock())
 
     def _turn_at(self, tx: sa.Connection, pair: Pair, at: datetime) -> Turn:
-        rules = self._rules[pair]
-        traffic = Traffic() if rules.lane.free else delivery.traffic(tx, pair[1], at)
-        queue = Queue(self._candidates(tx, pair, self._clock(), at))
-        return planning.decide(rules.lane, rules.timing, rules.shape, editions.pasts(tx)[pair], traffic, queue, at)
+        rules, past = self._rules[pair], editions.pasts(tx)[pair]
+        traffic: Traffic[Pending] = Traffic() if rules.lane.free else self._traffic(tx, pair[1], at)
+        queue = Queue(self._candidates(tx, pair, past, self._clock(), at))
+        return planning.decide(rules.lane, rules.timing, rules.shape, past, traffic, queue, at)
+
+    def _traffic(self, tx: sa.Connection, channel: str, now: datetime) -> Traffic[Pending]:
+        waiting = delivery.queued(tx, channel)
+        return Traffic(
+            delivery.appeared(tx, channel, now),
+            [Pending(self._lane(digest, channel), scheduled) for digest, scheduled in waiting],
+        )
 
     def next_turn(self, pair: Pair) -> tuple[Turn, list[Draft]]:
         """What the pair does next, now or at its next slot; nothing of it is written down."""
 
         def choose(pair: Pair) -> Turn:
             at = self._clock()
-            with self._ledger.read() as tx:
+            with self.ledger.read() as tx:
                 turn = self._turn_at(tx, pair, at)
-                while turn.slot is None and turn.until is not None and turn.until > at:
-                    at = turn.until
-                    turn = self._turn_at(tx, pair, at)
+                for _ in range(MOST_WAITS):
+                    if turn.slot is None and turn.until is not None and turn.until > at:
+                        at = turn.until
+                        turn = self._turn_at(tx, pair, at)
             return turn
 
         turn, _, drafts = self._settled(pair, choose, Report())
@@ -169,17 +180,25 @@ class Planner:
         rules, now = self._rules[pair], self._clock()
         local = now.astimezone(rules.lane.calendar.zone).replace(tzinfo=None)
         slot = Slot(f"{local.isoformat(timespec='seconds')} by hand {uuid.uuid4().hex[:8]}", now)
-        with self._ledger.read() as tx:
-            queue = Queue(self._candidates(tx, pair, now, now))
+        with self.ledger.read() as tx:
+            queue = Queue(self._candidates(tx, pair, None, now, now))
             found = queue.choose(rules.timing.size, now, None, one_per_paper=rules.timing.one_per_paper)
             return Turn(slot, [candidate.summary for candidate in found], "" if found else "nothing waits")
 
     def _candidates(
-        self, tx: sa.Connection, pair: Pair, now: datetime, until: datetime, first: int = 8
+        self,
+        tx: sa.Connection,
+        pair: Pair,
+        past: Past | None,
+        now: datetime,
+        until: datetime,
+        first: int = 8,
+        after: int = 0,
     ) -> Iterator[Candidate]:
-        """What may go at some time from now until then."""
-        rules = self._rules[pair]
-        return backlogs.candidates(tx, *pair, rules.timing.order, rules.gate, now, until, first)
+        """What may go at some time from now until then; with the past, only what the digest's window has not passed."""
+        timing, gate = self._rules[pair].timing, self._rules[pair].gate
+        since = planning.window_begins(timing.window, past.edition, now) if timing.window and past else None
+        return backlogs.candidates(tx, *pair, timing.order, gate, now, until, first, since, after)
 
     def next_slot(self, pair: Pair) -> Slot | None:
         """The pair's next open slot."""
@@ -212,14 +231,17 @@ class Planner:
         approve_by = now + timing.approve_by if timing.approval and scheduled else None
         made: list[int] = []
         try:
-            with self._ledger.begin() as tx:
+            with self.ledger.begin() as tx:
                 slot_id = editions.reach_slot(tx, digest, channel, slot, now, scheduled=scheduled)
                 if turn.chosen and self._is_paid_for(tx, channel, drafts, now):
+                    shares_with = self._rules[pair].gate.shares_with
                     made = editions.make_edition(
-                        tx, slot_id, digest, channel, turn.chosen, drafts, now, shape, approve_by
+                        tx, slot_id, digest, channel, turn.chosen, drafts, now, shape, approve_by, shares_with
                     )
                     report.made += made
         except editions.TakenElsewhereError:
+            with self.ledger.begin() as tx:
+                backlogs.judge_again(tx, digest, channel, [summary.id or 0 for summary in turn.chosen])
             log.info("digest %s on %s: slot %s: another process was faster", digest, channel, slot.nominal)
             return False, False
         if made:
@@ -257,7 +279,7 @@ class Planner:
         digest, channel = pair
         tries, held = 0, ""
         if self._config.appearance(digest, channel).image_failure is ImageFailure.HOLD:
-            with self._ledger.begin() as tx:
+            with self.ledger.begin() as tx:
                 backlogs.try_pictures_again(tx, digest, channel)
         self._judge(pair)
         while True:
@@ -277,13 +299,13 @@ class Planner:
                 log.error(
                     "digest %s on %s: summary %s waits for its picture: %s", digest, channel, error.summary, error
                 )
-                with self._ledger.begin() as tx:
+                with self.ledger.begin() as tx:
                     backlogs.hold(tx, digest, channel, error.summary or 0, held)
             except RenderError as error:
                 report.render_errors.append(str(error))
                 self._raise_if_broken(pair, error)
                 log.error("digest %s on %s: summary %d is skipped: %s", digest, channel, error.summary, error)
-                with self._ledger.begin() as tx:
+                with self.ledger.begin() as tx:
                     backlogs.skip(tx, digest, channel, error.summary or 0, str(error))
 
     def _raise_if_broken(self, pair: Pair, error: RenderError) -> None:
@@ -299,11 +321,11 @@ class Planner:
         """Raise an alarm about summaries that wait for their pictures, or let it be over."""
         (digest, channel), now = pair, self._clock()
         subject = f"{digest} on {channel}"
-        with self._ledger.read() as tx:
+        with self.ledger.read() as tx:
             told = alarms.open_alarm(tx, "pictures", subject) is not None
         if not (held or told):
             return
-        with self._ledger.begin() as tx:
+        with self.ledger.begin() as tx:
             if held:
                 note = f"summaries wait for their pictures ({held}): digestbot backlog {digest} lists them"
                 alarms.raise_alarm(tx, "pictures", subject, note, now)
@@ -312,30 +334,53 @@ class Planner:
 
     # ---- later
 
-    def catch_up(self) -> None:
+    def is_behind(self) -> bool:
+        """Whether something came that backlogs have not seen, or gates not judged, yet."""
+        wanted = {pair: (rules.sources, rules.gate.mark) for pair, rules in self._rules.items()}
+        with self.ledger.read() as tx:
+            return bool(backlogs.behind(tx, wanted) or backlogs.unjudged(tx).intersection(self._rules))
+
+    def extend_all(self) -> None:
         """Let every backlog grow that something came for."""
         self._extend_all(Report())
 
-    def forecast(self, begin: datetime, end: datetime) -> list[Row]:
-        """What will be posted between two instants, and which slots stay empty, unless something new arrives.
-
-        Backlogs are let grow first: ask this over a ledger's rehearsal.
-        """
+    def forecast(
+        self, begin: datetime, end: datetime, channels: Collection[str] | None = None, *, costs: bool = True
+    ) -> list[Row]:
+        """What will be posted between two instants, and which slots stay empty, unless something new arrives; on these
+        channels, or on all. Without ``costs`` it renders only where a budget asks for that, and is the quicker for
+        it."""
         now = self._clock()
-        pasts = self._extend_all(Report())
-        with self._ledger.read() as tx:
-            roads, rows = {}, []
-            for channel in self._config.channels:
-                roads[channel], unapproved = self._road(tx, channel, now)
-                rows += unapproved
-            plans = [self._plan(tx, pair, pasts[pair], now, end) for pair in self._rules if pair in pasts]
-            rows += planning.forecast(plans, roads, self._rendered, now, end)
+        with self.ledger.read() as tx:
+            pasts = editions.pasts(tx)
+            names = [name for name in self._config.channels if channels is None or name in channels]
+            roads = {channel: self._road(tx, channel, now) for channel in names}
+        plans = [self._plan(pair, pasts[pair], now, end) for pair in self._rules if pair in pasts and pair[1] in roads]
+
+        def rendered(lane: Lane, chosen: Sequence[Summary]) -> planning.Rendered:
+            if costs or roads[lane.channel].budget is not None:
+                return self._rendered(lane, chosen)
+            together = self._rules[lane.digest, lane.channel].shape is Shape.ROUNDUP
+            return [(tuple(chosen), 0)] if together else [((one,), 0) for one in chosen]
+
+        rows = planning.forecast(plans, roads, rendered, now, end)
         return [row for row in rows if begin <= row.at <= end]
 
-    def _plan(self, tx: sa.Connection, pair: Pair, past: Past, now: datetime, end: datetime) -> Plan:
+    def _plan(self, pair: Pair, past: Past, now: datetime, end: datetime) -> Plan:
         rules = self._rules[pair]
-        candidates = self._candidates(tx, pair, now, end, 100)
-        return Plan(rules.lane, rules.timing, rules.shape, past, candidates, frozenset(rules.gate.shares_with))
+
+        def candidates() -> Iterator[Candidate]:
+            """Read in short transactions: whoever looks ahead must not keep the ledger from those who post."""
+            read = 0
+            while True:
+                with self.ledger.read() as tx:
+                    page = list(islice(self._candidates(tx, pair, past, now, end, PAGE, read), PAGE))
+                yield from page
+                read += PAGE
+                if len(page) < PAGE:
+                    return
+
+        return Plan(rules.lane, rules.timing, rules.shape, past, candidates(), frozenset(rules.gate.shares_with))
 
     def _rendered(self, lane: Lane, chosen: Sequence[Summary]) -> planning.Rendered:
         try:
@@ -344,41 +389,35 @@ class Planner:
             self._raise_if_broken((lane.digest, lane.channel), error)
             raise
 
-    def _road(self, tx: sa.Connection, channel: str, now: datetime) -> tuple[Road, list[Row]]:
-        """The channel with what is on its way there, and what waits for a person's word."""
-        state = delivery.channel_state(tx, channel, now)
-        queue, unapproved, not_before = self._departures(tx, channel)
-        traffic = delivery.traffic(tx, channel, now)
-        traffic.queue = [departure.lane.digest for departure in queue]
-        road = Road(traffic, queue, self._config.budget(channel))
+    def _road(self, tx: sa.Connection, channel: str, now: datetime) -> Road:
+        """The channel with what is on its way there."""
+        state = delivery.channel_state_now(tx, channel, now)
+        queue, not_before = self._departures(tx, channel)
+        road = Road(Traffic(delivery.appeared(tx, channel, now), queue), self._config.budget(channel))
         road.spent[month_start(now)] = spending.spent(tx, channel, now)
         road.note = f"the channel is paused: {state.pause_reason}" if state.pause_reason else ""
         road.blocked_until = max((at for at in (state.wait_until, not_before) if at is not None), default=None)
-        return road, unapproved
+        return road
 
-    def _departures(self, tx: sa.Connection, channel: str) -> tuple[list[Departure], list[Row], datetime | None]:
-        """The channel's posts that wait to be sent, each with the replies to it; what waits for a person's word; and
-        until when the first of them waits for its next attempt."""
-        now = self._clock()
-        waiting: list[Departure] = []
-        unapproved: list[Row] = []
+    def _departures(self, tx: sa.Connection, channel: str) -> tuple[list[Departure], datetime | None]:
+        """The channel's posts that wait to be sent, each with the replies to it; and until when the first of them waits
+        for its next attempt."""
+        found: list[Departure] = []
         edition, not_before = 0, None
         for post, shows in views.on_their_way(tx, channel):
-            lane = self._lane(post.digest, channel)
-            if post.approve_by is not None:
-                note = f"waits for approval until {post.approve_by:%Y-%m-%d %H:%M} UTC"
-                unapproved.append(Row(now, post.digest, channel, post.slot, shows, post.cost, note, made=True))
-                continue
             not_before = not_before or post.not_before
-            if post.reply and waiting and post.edition == edition:
-                before = waiting[-1]
+            if post.reply and found and post.edition == edition:
+                before = found[-1]
                 new = tuple(one for one in shows if one not in before.summaries)
-                waiting[-1] = replace(before, summaries=before.summaries + new, cost=before.cost + post.cost)
+                found[-1] = replace(before, summaries=before.summaries + new, cost=before.cost + post.cost)
             else:
-                scheduled = post.scheduled and not post.reply  # what has begun is brought to its end
-                waiting.append(Departure(lane, post.slot, shows, post.cost, scheduled, made=True))
+                lane = self._lane(post.digest, channel)
+                note = f"waits for approval until {post.approve_by:%Y-%m-%d %H:%M} UTC" if post.approve_by else ""
+                found.append(
+                    Departure(lane, post.scheduled, not post.reply, post.slot, shows, post.cost, made=True, note=note)
+                )
             edition = post.edition
-        return waiting, unapproved, not_before
+        return found, not_before
 
     def _lane(self, digest: str, channel: str) -> Lane:
         rules = self._rules.get((digest, channel))

@@ -129,7 +129,7 @@ class Poller:
             settings = self._config.digests[digest]
             if name in settings.sources:
                 zone, gate = self._config.zone(digest, channel), Gate.of(self._config, digest, channel)
-                known = tuple(self._config.digests)
+                known = self._config.digests_on(channel)
                 backlogs.extend(tx, digest, channel, name, settings.backlog, zone, gate, self._clock(), known)
 
     def confirm(self, summaries: Sequence[Summary]) -> bool:
