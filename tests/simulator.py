@@ -7,7 +7,7 @@ same code that `run` and `plan` ask.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -56,7 +56,7 @@ class Simulator:
                 Lane.of(config, digest, channel),
                 config.timing(digest, channel),
                 config.appearance(digest, channel).shape,
-                Past(start),
+                Past(start, start),
             )
             for digest, channel in config.pairs()
         ]
@@ -107,7 +107,7 @@ class Simulator:
             )
             for _ in turn.chosen if digest.shape == "single" else turn.chosen[:1]:
                 traffic.add(self.now, lane.digest)
-        digest.past = Past(turn.slot.due, edition)
+        digest.past = replace(digest.past, since=turn.slot.due, edition=edition)
         return True
 
     def live(self, span: timedelta, *, stops: bool = True) -> None:

@@ -63,6 +63,7 @@ def test_plan_shows_what_comes(daily: str, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["plan", "--from", "soon"], "--from: 'soon' is no time; write one such as"),
+        (["plan", "--from", "9999-12-31"], "--from: is further ahead than anybody can plan"),
         (["plan", "--from", "2020-01-01"], "--from: is in the past"),
         (["plan", "--digest", "d"], "there is no digest 'd'"),
         (["plan", "--channel", "c"], "there is no channel 'c'"),
@@ -81,8 +82,8 @@ def test_why(daily: str) -> None:
     (found,) = json.loads(out)
     assert code == 0
     assert [(reason["channel"], reason["because"]) for reason in found["reasons"]] == [
-        ("x", "1 go before it"),
-        ("page", "1 go before it"),
+        ("x", "one goes before it"),
+        ("page", "one goes before it"),
     ]
     assert found["reasons"][0]["at"].endswith("12:00:00+00:00")
     digestbot("-c", daily, "send", "latest")
@@ -91,7 +92,7 @@ def test_why(daily: str) -> None:
     assert "Paper Number 0, by Reader 0 (from store)" in out
     assert "latest on x: post 1 is published since " in out
     code, out, _ = digestbot("-c", daily, "why", "2")
-    assert "latest on page: goes out on " in out
+    assert "latest on page: goes out at " in out
     assert "; waits since " in out
     code, _, err = digestbot("-c", daily, "why", "nothing like it")
     assert code == 1
@@ -171,11 +172,11 @@ def test_a_changed_configuration_is_taken_up_while_it_runs(daily: str) -> None:
         seen = read_until(process, "the configuration is not taken up")
         assert "digests.latest.schedule: '25:00' is no time of day" in seen
         replace(file, sound.replace("every day at 12:00", "every day at 13:30"))
-        seen = read_until(process, "13:30 UTC, latest on x: summary 1")
-        assert "the configuration is taken up: the plan for the next 7 days loses 6 and gains 6 lines" in seen
-        assert "12:00 UTC, latest on x: summary 1" in seen
+        seen = read_until(process, "13:30 UTC, latest on x: 1 (Paper Number 0)")
+        assert "in the plan for the next 7 days 6 posts are no longer as they were, 6 are new" in seen
+        assert "12:00 UTC, latest on x: 1 (Paper Number 0)" in seen
         process.send_signal(signal.SIGHUP)
-        read_until(process, "the plan for the next 7 days stays as it is")
+        read_until(process, "in the plan for the next 7 days nothing changes")
     finally:
         process.terminate()
         process.communicate(timeout=20)

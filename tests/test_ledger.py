@@ -394,13 +394,13 @@ def test_the_past_is_the_last_scheduled_slot_and_that_of_the_last_edition(ledger
     extend(ledger)
     hour = timedelta(hours=1)
     with ledger.begin() as tx:
-        assert editions.pasts(tx) == {("latest", "x"): Past(START)}
+        assert editions.pasts(tx) == {("latest", "x"): Past(START, START)}
         slot = editions.reach_slot(tx, "latest", "x", Slot("a", START + hour), START)
         chosen = up_next(tx, "latest", "x", 1, START)
-        editions.make_edition(tx, slot, "latest", "x", chosen, drafts(chosen, [Message("t")]), START)
+        editions.make_edition(tx, slot, "latest", "x", chosen, drafts(chosen, [Message("t")]), START + hour)
         editions.reach_slot(tx, "latest", "x", Slot("b", START + 2 * hour), START)
         editions.reach_slot(tx, "latest", "x", Slot("by hand", START + 3 * hour), START, scheduled=False)
-        assert editions.pasts(tx) == {("latest", "x"): Past(START + 2 * hour, START + hour)}
+        assert editions.pasts(tx) == {("latest", "x"): Past(START + 2 * hour, START, START + hour)}
 
 
 # ---- delivery

@@ -126,7 +126,7 @@ def windows_are_kept(digest: Digest, mine: list[Posted], world: Simulator) -> No
     seen = world.seen
     for one in mine:
         if window is not None:
-            begin = min(one.at - window, before or one.at)
+            begin = min(one.at - window, before or START_OF_TIME - window)
             assert all(seen[summary.id or 0] > begin for summary in one.chosen)
         before = one.at
 

@@ -230,6 +230,8 @@ def check(arguments: argparse.Namespace) -> int:
     for digest, channel in config.pairs():
         if config.appearance(digest, channel).image is not Image.NONE:
             found.append(_looked(f"pictures of {digest} for {channel}", partial(_pictures, service, digest, channel)))
+    for digest, channel in config.pairs():
+        found.append(_looked(f"schedule of {digest} for {channel}", partial(_next_slot, service, digest, channel)))
     found += _check_ledger(ledger)
     ledger.close()
     if arguments.online:
@@ -296,6 +298,14 @@ def _pictures(service: Service, digest: str, channel: str) -> str:
         assert picture is not None  # noqa: S101 - a card is made of every summary
         return f"a card can be made ({len(picture.content) // 1000} kB for a sample)"
     return "taken from the summaries' texts"
+
+
+def _next_slot(service: Service, digest: str, channel: str) -> str:
+    slot = service.planner.next_slot((digest, channel))
+    if slot is None:
+        raise DigestbotError("no slot ever comes outside its quiet hours and the days on which it is not to post")
+    zone = service.config.zone(digest, channel)
+    return f"its next slot is {slot.at.astimezone(zone):%A, %Y-%m-%d %H:%M %Z}"
 
 
 def _renders(service: Service, digest: str, channel: str) -> str:

@@ -41,6 +41,7 @@ def post_json(row: PostRow) -> dict[str, Any]:
         "receipt": {"id": row.receipt.id, "url": row.receipt.url} if row.receipt else None,
         "error": row.error,
         "attempts": row.attempts,
+        "approve_by": row.approve_by.isoformat(timespec="seconds") if row.approve_by else None,
         "not_before": row.not_before.isoformat(timespec="seconds") if row.not_before else None,
     }
 
@@ -78,6 +79,10 @@ def post_line(row: PostRow) -> str:
     cost = dollars(row.cost) if row.cost else ""
     line = f"{row.id:>5}  {row.status:<11}  {row.channel:<8}  {row.digest:<10}  {when:<16}  {cost:>7}  {title:<48}  "
     line += where
+    if row.approve_by:
+        return (
+            f"{line.rstrip()}\n       waits for approval until {row.approve_by:%Y-%m-%d %H:%M} UTC: digestbot approve"
+        )
     again = f"; again at {row.not_before:%Y-%m-%d %H:%M:%S}" if row.not_before else ""
     return line.rstrip() + (f"\n       {row.error}{again}" if row.error and not row.receipt else "")
 
@@ -134,6 +139,8 @@ def post_history(row: PostRow, attempts: list[dict[str, Any]], looks: list[dict[
         print(f"  {row.receipt.url}")
     if row.error:
         print(f"  {row.error}")
+    if row.approve_by:
+        print(f"  waits for approval until {row.approve_by:%Y-%m-%d %H:%M} UTC")
     published = row.action is Action.PUBLISH and row.status is not PostStatus.DELETED
     print("\n" + (framed(row.message(), platform, row.cost) if published else f"  {row.text}"))
     for attempt in attempts:

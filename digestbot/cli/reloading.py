@@ -14,6 +14,7 @@ from digestbot.errors import ConfigError, DigestbotError
 from digestbot.planning import Row
 from digestbot.service import Service
 from digestbot.service.report import Clock
+from digestbot.text import plain_title
 
 log = logging.getLogger("digestbot")
 
@@ -36,6 +37,7 @@ class Reloader:
         self.service, self._clock, self._make, self._set_up_logs = service, clock, make, set_up_logs
         self.asked = threading.Event()
         self._secrets = service.config.secrets()
+        self._database = service.config.database
         self._seen = self._signature()
 
     @property
@@ -70,8 +72,8 @@ class Reloader:
         before = self.service.config
         if fresh == before and not asked:
             return
-        if fresh.database != before.database:
-            log.error("database: another ledger is taken up at the next start; the other changes are taken up now")
+        if fresh.database != self._database:
+            log.warning("database: another ledger is taken up at the next start; the other changes are taken up now")
         self._secrets += fresh.secrets()
         self._set_up_logs(self._secrets)
         made = self._make(fresh)
@@ -94,7 +96,7 @@ class Reloader:
         now = self._clock()
         before, after = (_lines(one.plan(now, now + AHEAD), one.config, now) for one in (old, new))
         gone, come = before - after, after - before
-        log.info("the configuration is taken up: the plan for the next %d days %s", AHEAD.days, _count(gone, come))
+        log.info("the configuration is taken up; in the plan for the next %d days %s", AHEAD.days, _count(gone, come))
         told = sorted([(line, "no longer") for line in gone] + [(line, "new") for line in come])
         for line, what in told[:MOST_TOLD]:
             log.info("%s: %s", what, line)
@@ -106,11 +108,11 @@ def _lines(rows: list[Row], config: Config, now: datetime) -> set[str]:
     """What appears, in a line each; slots that stay empty are left out."""
     return {
         f"{row.at.astimezone(config.timezone):%Y-%m-%d %H:%M %Z}, {row.digest} on {row.channel}: "
-        + ", ".join(f"summary {one.id}" for one in row.summaries)
+        + ", ".join(f"{one.id} ({plain_title(one.paper.title)[:60]})" for one in row.summaries)
         for row in rows
         if row.summaries and row.at >= now
     }
 
 
 def _count(gone: set[str], come: set[str]) -> str:
-    return f"loses {len(gone)} and gains {len(come)} lines" if gone or come else "stays as it is"
+    return f"{len(gone)} posts are no longer as they were, {len(come)} are new" if gone or come else "nothing changes"

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from digestbot.config import Config
     from digestbot.planning import Row
     from digestbot.service import Reason
+
+
+FURTHEST = timedelta(days=100 * 366)
 
 
 def plan(arguments: argparse.Namespace) -> int:
@@ -57,6 +61,8 @@ def _time(text: str, zone: ZoneInfo) -> datetime:
     except ValueError:
         raise ConfigError([f"--from: {text!r} is no time; write one such as 2026-12-24 or 2026-12-24T18:00"]) from None
     found = found if found.tzinfo else found.replace(tzinfo=zone)
+    if found > now_() + FURTHEST:
+        raise ConfigError(["--from: is further ahead than anybody can plan"])
     if found < now_() - timedelta(minutes=1):
         raise ConfigError(["--from: is in the past: digestbot posts shows what was posted"])
     return found
@@ -87,25 +93,24 @@ def _row_json(config: Config, row: Row) -> dict[str, Any]:
 
 def _print_plan(config: Config, rows: Sequence[Row], days: int) -> None:
     from digestbot.costs import dollars
-    from digestbot.text import plain_title
 
     width = max((len(f"{row.digest} on {row.channel}") for row in rows), default=0)
     shown = [(_local(config, row), row) for row in rows]
     for day, of_day in groupby(shown, key=lambda one: f"{one[0]:%A, %d %B %Y}"):
         print(day)
-        for at, row in of_day:
-            where = f"{row.digest} on {row.channel}"
-            head = f"  {at:%H:%M %Z}  {where:<{width}}  "
-            cost = dollars(row.cost) if row.cost else ""
+        for at, row, more in _folded(list(of_day)):
+            head = f"  {at:%H:%M %Z}  {f'{row.digest} on {row.channel}':<{width}}  "
             if not row.summaries:
-                print(f"{head}-       {row.note}")
+                others = f" (and {more} more slot{'s' if more > 1 else ''} of the day)" if more else ""
+                print(f"{head}-       {row.note}{others}")
                 continue
+            cost = dollars(row.cost) if row.cost else ""
             for number, summary in enumerate(row.summaries):
                 note = f"  ({row.note})" if row.note and not number else ""
-                title = output_title(plain_title(summary.paper.title))
+                title = _title(summary.paper.title)
                 print(f"{head if not number else ' ' * len(head)}{cost if not number else '':<7} {title}{note}")
     if not rows:
-        print(f"nothing within {days} days: no slot comes")
+        print(f"nothing within {days} day{'s' if days > 1 else ''}: no slot comes")
         return
     some = [row for row in rows if row.summaries]
     empty = len(rows) - len(some)
@@ -113,9 +118,27 @@ def _print_plan(config: Config, rows: Sequence[Row], days: int) -> None:
     print(f"\n{len(some)} with something to show, {empty} empty slots; {total} in all, as estimated")
 
 
-def output_title(title: str) -> str:
-    """At most so much of a title as a line has room for."""
-    return title if len(title) <= 60 else title[:59] + "…"
+def _folded(rows: list[tuple[datetime, Row]]) -> list[tuple[datetime, Row, int]]:
+    """A day's rows; of a digest's slots that stay empty for the same reason, the first, and how many more there are."""
+    counts = Counter(_emptiness(row) for _, row in rows)
+    found, seen = [], set()
+    for at, row in rows:
+        if row.summaries or _emptiness(row) not in seen:
+            found.append((at, row, counts[_emptiness(row)] - 1))
+        if not row.summaries:
+            seen.add(_emptiness(row))
+    return found
+
+
+def _emptiness(row: Row) -> tuple[str, str, str, bool]:
+    return row.digest, row.channel, row.note, bool(row.summaries)
+
+
+def _title(title: str) -> str:
+    """As much of a title as a line has room for."""
+    from digestbot.text import cut, plain_title
+
+    return cut(plain_title(title), 60)
 
 
 def why(arguments: argparse.Namespace) -> int:
@@ -176,11 +199,12 @@ def _why_line(config: Config, reason: Reason) -> str:
         )
     if reason.never:
         return f"never, because {reason.because}"
-    since = f" since {reason.since:%Y-%m-%d %H:%M} UTC" if reason.since else ""
+    known = reason.digest in config.digests and reason.channel in config.channels
+    zone = config.zone(reason.digest, reason.channel) if known else config.timezone
+    since = f" since {reason.since.astimezone(zone):%Y-%m-%d %H:%M %Z}" if reason.since else ""
     if reason.at is None:
         return f"held{since}: {reason.because}"
-    at = reason.at.astimezone(config.zone(reason.digest, reason.channel))
-    return f"goes out on {at:%A, %d %B %Y at %H:%M %Z}; waits{since}: {reason.because}"
+    return f"goes out at {reason.at.astimezone(zone):%Y-%m-%d %H:%M %Z (%A)}; waits{since}: {reason.because}"
 
 
 def approve(arguments: argparse.Namespace) -> int:
@@ -191,7 +215,7 @@ def approve(arguments: argparse.Namespace) -> int:
     with existing(arguments) as (config, ledger):
         if arguments.id is not None:
             with ledger.begin() as tx:
-                approved = approvals.approve(tx, arguments.id)
+                approved = approvals.approve(tx, arguments.id, now_())
             if arguments.json:
                 output.as_json({"approved": approved})
             else:

@@ -9,7 +9,7 @@ from cronsim import CronSim, CronSimError
 
 A_DAY = 24 * 60  # minutes
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-_GROUPS = {"weekdays": (1, 2, 3, 4, 5), "weekends": (6, 0), "every day": (), "daily": ()}
+_GROUPS = dict.fromkeys(("weekdays", "weekday"), (1, 2, 3, 4, 5)) | dict.fromkeys(("weekends", "weekend"), (6, 0))
 _ORDINALS = {"first": "1", "second": "2", "third": "3", "fourth": "4", "fifth": "5", "last": "L"}
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)|noon|midnight")
 _EVERY = re.compile(
@@ -20,6 +20,13 @@ _EVERY = re.compile(
 _AT = re.compile(r"(?:on )?(?:the )?(.+?) at (.+)")
 _OF_THE_MONTH = re.compile(r"(.+) of (?:the|every|each) month")
 _FIELDS = ("minute", "hour", "day of the month", "month", "weekday")
+_RANGES = (
+    "0 to 59",
+    "0 to 23",
+    "1 to 31, L for the last, LW for the last from Monday to Friday",
+    "1 to 12 or jan to dec",
+    "0 (Sunday) to 7 (Sunday) or sun to sat, such as mon-fri, mon#1 for the first, 5L for the last Friday",
+)
 _ALWAYS = ("*",) * 5
 FORMS = 'cron ("0 9,13,17 * * mon-fri") or words: "weekdays at 09:00, 13:00 and 17:30", "every 3 hours", '
 FORMS += '"sundays at 18:00", "last friday of the month at 12:00"'
@@ -29,29 +36,34 @@ def crons(text: str) -> tuple[str, ...]:
     """The cron expressions (five fields, in capitals) that a schedule stands for. Raises ValueError, saying what of
     it is not understood."""
     words = " ".join(text.lower().split())
-    if re.match(r"[\d*][\d*,/-]*(\s|$)", words):
-        return (_cron(words),)
+    if re.match(r"[\d*][\d*,/-]*(\s|$)", words) and " at " not in words:
+        return (_cron(" ".join(text.split())),)
     found = _EVERY.fullmatch("every hour" if words == "hourly" else words)
     if found:
         return _every(found)
     found = _AT.fullmatch(words)
-    if found is None:
-        raise ValueError(f"{text!r} is not understood; write {FORMS}")
-    return _grouped(sorted({_minute(one) for one in _listed(found[2])}), *_days(found[1]))
+    if found is not None:
+        return _grouped(sorted({_minute(one) for one in _listed(found[2])}), *_days(found[1]))
+    if words.startswith("every") and " from " in words:
+        raise ValueError(f'{text!r}: write from when to when, such as "every 2 hours from 08:00 to 18:00"')
+    if " at " not in f" {words} ":
+        raise ValueError(f'{text!r}: write the times after "at", such as "weekdays at 09:00"; or {FORMS}')
+    raise ValueError(f"{text!r} is not understood; write {FORMS}")
 
 
 def _cron(text: str) -> str:
     """The expression, if cronsim takes it. A mistake is looked for field by field, so that it can be named."""
-    fields = text.upper().split()
+    fields, written = text.upper().split(), text.split()
     if len(fields) != 5:
-        raise ValueError(f"{text!r} has {len(fields)} fields; write five: {', '.join(_FIELDS)}")
+        raise ValueError(f"{text!r} has {len(fields)} fields; cron has five: {', '.join(_FIELDS)}")
     for place, field in enumerate(fields):
         try:
             CronSim(" ".join([*_ALWAYS[:place], field, *_ALWAYS[place + 1 :]]), datetime(2024, 1, 1, tzinfo=UTC))
         except CronSimError:
-            raise ValueError(f"{field.lower()!r}, the {_FIELDS[place]} in {text!r}, is not understood") from None
+            said = f"{written[place]!r}, the {_FIELDS[place]} in {text!r}, is not understood: {_RANGES[place]}"
+            raise ValueError(said) from None
     try:
-        if next(CronSim(text, datetime(2024, 1, 1, tzinfo=UTC)), None) is None:
+        if next(CronSim(" ".join(fields), datetime(2024, 1, 1, tzinfo=UTC)), None) is None:
             raise ValueError(f"{text!r} never comes")
     except CronSimError:
         raise ValueError(f"{text!r} never comes: no such month has a day {fields[2]}") from None
@@ -104,24 +116,40 @@ def _minute(text: str) -> int:
 
 def _days(text: str) -> tuple[str, str]:
     """Cron's fields for the day of the month and for the weekday."""
-    if text in _GROUPS:
-        return "*", ",".join(map(str, _GROUPS[text])) or "*"
     monthly = _OF_THE_MONTH.fullmatch(text)
-    if monthly is None:
-        return "*", ",".join(str(_weekday(word)) for word in _listed(text.removeprefix("every ")))
-    ordinal, _, day = monthly[1].partition(" ")
-    number = re.fullmatch(r"(\d{1,2})(?:st|nd|rd|th)", ordinal)
-    if number and not day and 1 <= int(number[1]) <= 31:
-        return str(int(number[1])), "*"
-    if ordinal in _ORDINALS and day in ("day", "weekday"):
-        if ordinal in ("first", "last") and day == "day":
-            return ("1" if ordinal == "first" else "L"), "*"
-        if ordinal == "last":
-            return "LW", "*"
-    elif ordinal in _ORDINALS and day:
+    if monthly is not None:
+        return _of_the_month(monthly[1])
+    if text in ("every day", "daily"):
+        return "*", "*"
+    if re.match(r"every (other|second|third|\d+ (days|weeks|months)$)", text):
+        raise ValueError(f"{text!r}: every second day or week cannot be said; write the days that are meant")
+    found: set[int] = set()
+    for word in _listed(text.removeprefix("every ")):
+        found.update(_GROUPS[word] if word in _GROUPS else _weekdays(word))
+    return "*", ",".join(map(str, sorted(found)))
+
+
+def _of_the_month(text: str) -> tuple[str, str]:
+    numbers = [re.fullmatch(r"(\d{1,2})(?:st|nd|rd|th)", word) for word in _listed(text)]
+    if all(numbers):
+        days = sorted({int(number[1]) for number in numbers if number})
+        if days[0] >= 1 and days[-1] <= 31:
+            return ",".join(map(str, days)), "*"
+    if text in ("first day", "last day", "last weekday"):
+        return {"first day": "1", "last day": "L", "last weekday": "LW"}[text], "*"
+    ordinal, _, day = text.partition(" ")
+    if ordinal in _ORDINALS and day not in ("", "day", "weekday"):
         nth = _ORDINALS[ordinal]
         return "*", f"{_weekday(day)}{nth if nth == 'L' else '#' + nth}"
-    raise ValueError(f'{text!r} is no day; write such as "1st of the month" or "last friday of the month"')
+    raise ValueError(f'{text!r} is no day of a month; write such as "1st and 15th", "last day" or "last friday"')
+
+
+def _weekdays(text: str) -> list[int]:
+    first, through, last = text.partition("-")
+    if not through or not first.isalpha():
+        return [_weekday(text)]
+    begin, end = _weekday(first), _weekday(last)
+    return [day % 7 for day in range(begin, end + 1 if end >= begin else end + 8)]
 
 
 def _weekday(text: str) -> int:

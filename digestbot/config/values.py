@@ -84,7 +84,7 @@ def _schedule(value: object) -> tuple[str, ...]:
         try:
             found += crons(one)
         except ValueError as error:
-            raise ValueError(f"the {place + 1}. of {len(several)}: {error}" if len(several) > 1 else error) from None
+            raise ValueError(f"number {place + 1}: {error}" if len(several) > 1 else error) from None
     return tuple(dict.fromkeys(found))
 
 

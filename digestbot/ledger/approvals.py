@@ -19,10 +19,10 @@ def waiting(tx: sa.Connection) -> list[int]:
     return list(tx.scalars(query.where(UNAPPROVED, PENDING).order_by(posts.c.id)))
 
 
-def approve(tx: sa.Connection, post: int) -> list[int]:
+def approve(tx: sa.Connection, post: int, now: datetime) -> list[int]:
     """The edition that the post is of may be posted; gives the ids of its posts. Raises LedgerError for one that waits
-    for nobody."""
-    edition = _edition(tx, post)
+    for nobody, or whose time is over."""
+    edition = _edition(tx, post, now)
     _decided(tx, edition, Approval.APPROVED)
     return _pending(tx, edition)
 
@@ -30,7 +30,7 @@ def approve(tx: sa.Connection, post: int) -> list[int]:
 def decline(tx: sa.Connection, post: int, reason: str, now: datetime, *, later: bool) -> list[int]:
     """The edition that the post is of is not posted; gives the ids of its posts. Its summaries are skipped for this
     reason, or wait again for a ``later`` edition. Raises LedgerError for one that waits for nobody."""
-    edition = _edition(tx, post)
+    edition = _edition(tx, post, now)
     _decided(tx, edition, Approval.DECLINED)
     return _dropped(tx, edition, f"declined: {reason}", now, skipped=None if later else f"declined: {reason}")
 
@@ -46,18 +46,18 @@ def lapse(tx: sa.Connection, now: datetime) -> list[int]:
     return dropped
 
 
-def rewrite(tx: sa.Connection, post: int, text: str, cost: int) -> None:
+def rewrite(tx: sa.Connection, post: int, text: str, cost: int, now: datetime) -> None:
     """The post, which waits for a person's word, says something else. Raises LedgerError for one that waits for
     nobody."""
-    _edition(tx, post)
+    _edition(tx, post, now)
     done = tx.execute(posts.update().where(posts.c.id == post, PENDING).values(text=text, cost=cost))
     if not done.rowcount:  # its summary was withdrawn this moment
         raise LedgerError(f"post {post} no longer waits for approval")
 
 
-def _edition(tx: sa.Connection, post: int) -> int:
+def _edition(tx: sa.Connection, post: int, now: datetime) -> int:
     """The post's edition, kept as it is until the transaction ends."""
-    query = sa.select(editions.c.id, editions.c.approval, posts.c.status).join(
+    query = sa.select(editions.c.id, editions.c.approval, editions.c.approve_by, posts.c.status).join(
         posts, posts.c.edition_id == editions.c.id
     )
     row: Any = tx.execute(query.where(posts.c.id == post).with_for_update(of=editions)).first()
@@ -66,6 +66,8 @@ def _edition(tx: sa.Connection, post: int) -> int:
     if row.approval != Approval.WAITING or row.status != PostStatus.PENDING:
         stands = row.approval if row.approval in (Approval.DECLINED, Approval.LAPSED) else row.status
         raise LedgerError(f"post {post} is {stands}: it does not wait for approval")
+    if row.approve_by <= now:
+        raise LedgerError(f"post {post} was to be approved by {row.approve_by:%Y-%m-%d %H:%M} UTC: it is too late")
     return int(row.id)
 
 

@@ -235,7 +235,9 @@ def judge(
     verdicts = [
         {
             "b_summary": row.id,
-            "held": f"digest {row.elsewhere} has it here" if row.elsewhere else verdict(as_summary(row)),
+            "held": f"digest {row.elsewhere} has put it there, or is about to"
+            if row.elsewhere
+            else verdict(as_summary(row)),
         }
         for row in rows
     ]

@@ -47,7 +47,7 @@ def pasts(tx: sa.Connection) -> dict[tuple[str, str], Past]:
     found = {}
     for row in tx.execute(_PASTS):
         since = max(instant for instant in (row.first_seen_at, row.reached) if instant is not None)
-        found[row.digest, row.channel] = Past(since, row.edition)
+        found[row.digest, row.channel] = Past(since, row.first_seen_at, row.edition)
     return found
 
 

@@ -42,10 +42,10 @@ def ready_at(first_seen_at: datetime, old_enough_at: datetime | None) -> datetim
     return first_seen_at if old_enough_at is None else max(first_seen_at, old_enough_at)
 
 
-def window_begins(window: timedelta, edition: datetime | None, now: datetime) -> datetime:
-    """After when a summary has to have become ready, to be in a window that ends now: it reaches back to the last
-    edition, so that nothing falls between two."""
-    return min(now - window, edition or now)
+def window_begins(window: timedelta, past: Past, now: datetime) -> datetime:
+    """After when a summary has to have become ready, to be in a window that ends now. It reaches back to the last
+    edition, so that nothing falls between two; before the first, to what was in it when the digest was first seen."""
+    return min(now - window, past.edition or past.first_seen - window)
 
 
 class Queue:
@@ -102,9 +102,10 @@ class Queue:
 @dataclass(frozen=True, slots=True)
 class Past:
     """What a digest did on a channel: ``since`` is when the last slot reached was due, or when the digest was first
-    seen; ``edition`` when its last edition was."""
+    seen; ``edition`` when its last edition was made."""
 
     since: datetime
+    first_seen: datetime
     edition: datetime | None = None
 
 
@@ -184,7 +185,7 @@ def _edition(
             most = min(most, room[0])
     since = None
     if timing.window is not None:
-        since = window_begins(timing.window, past.edition, now)
+        since = window_begins(timing.window, past, now)
 
     def choose(number: int) -> list[Candidate]:
         return queue.choose(number, now, since, one_per_paper=timing.one_per_paper)

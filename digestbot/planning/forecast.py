@@ -183,7 +183,7 @@ class _Walk:
             reason = OVER_BUDGET if rendered else reason
             self._tell(Row(now, lane.digest, lane.channel, slot.nominal, note=reason))
         self._told[index].add(slot.nominal)
-        plan.past, self._waits[index] = Past(slot.due, edition), ""
+        plan.past, self._waits[index] = replace(plan.past, since=slot.due, edition=edition), ""
         self._wake(index, now)
 
     def _is_paid_for(self, road: Road, cost: int, now: datetime) -> bool:

@@ -157,7 +157,7 @@ class Service:
             if not text or length > limit.most:
                 raise ConfigError([f"the text has {length} characters, and may have 1 to {limit.most}"])
             cost = estimate(replace(row.message(), text=text), self.config.prices(row.channel) or FREE)
-            approvals.rewrite(tx, post, text, cost)
+            approvals.rewrite(tx, post, text, cost, self.clock())
             return views.post_row(tx, post)
 
     # ---- outside the schedule

@@ -58,7 +58,7 @@ class Explainer:
                     found.append(Reason(digest, channel, f"source {source} was not read to its end yet"))
                 continue
             shown = tuple(posts.get(standing.edition, ())) if standing.edition is not None else ()
-            reason = self._standing(digest, channel, standing, pasts.get((digest, channel)), shown, now)
+            reason = self._standing(digest, channel, standings, pasts.get((digest, channel)), shown, now)
             if reason is None:
                 ahead.append((digest, channel))
             else:
@@ -69,31 +69,37 @@ class Explainer:
         self,
         digest: str,
         channel: str,
-        standing: Standing,
+        standings: dict[tuple[str, str], Standing],
         past: Past | None,
         posts: tuple[PostRow, ...],
         now: datetime,
     ) -> Reason | None:
         """What the ledger alone tells; None where it depends on the times to come."""
+        standing = standings[digest, channel]
         if standing.status == "skipped":
-            return Reason(digest, channel, standing.reason or "it was skipped", never=True)
+            return Reason(digest, channel, _sentence(standing.reason or "it was skipped"), never=True)
         if standing.status == "taken":
             return Reason(digest, channel, "it is in an edition", posts=posts)
-        if digest not in self._config.digests or channel not in self._config.digests[digest].channels:
+        if digest not in self._config.digests_on(channel):
             because = f"digest {digest} is no longer configured for {channel}"
             return Reason(digest, channel, because, standing.since, never=True)
         if standing.withdrawn:
             return Reason(digest, channel, "it was withdrawn", standing.since, never=True)
-        if standing.held:
-            return Reason(digest, channel, standing.held, standing.since)
         gate, window = Gate.of(self._config, digest, channel), self._config.timing(digest, channel).window
+        for (other, there), its in standings.items():
+            if there == channel and its.status == "taken" and other not in (digest, *gate.shares_with):
+                because = f"digest {other} has put it there, or is about to"
+                gone = other not in self._config.digests_on(channel)
+                return Reason(digest, channel, because, standing.since, never=gone)
+        if standing.held:
+            return Reason(digest, channel, _sentence(standing.held), standing.since)
         waits = gate.waits_for(standing.votes, standing.edited_at, now)
         if waits and not waits.startswith("too young"):
-            return Reason(digest, channel, waits, standing.since, never=waits.startswith("too old"))
+            return Reason(digest, channel, _sentence(waits), standing.since, never=waits.startswith("too old"))
         if window is not None and past is not None:
             old_enough_at = standing.edited_at + gate.min_age if gate.min_age is not None else None
             ready = ready_at(standing.first_seen_at, old_enough_at)
-            if ready <= window_begins(window, past.edition, now):
+            if ready <= window_begins(window, past, now):
                 because = (
                     f"its window is over: it could have gone from {ready:%Y-%m-%d %H:%M} UTC on, and was not chosen"
                 )
@@ -118,19 +124,40 @@ class Explainer:
                     pair = (row.digest, row.channel)
                     if pair in pairs and pair not in found and any(one.id == summary.id for one in row.summaries):
                         before = sum(len(other.summaries) for other in rows[: rows.index(row)] if _same(other, row))
-                        because = f"{before} go before it" if before else "it is next"
+                        because = (
+                            f"{before} go before it" if before > 1 else "one goes before it" if before else "it is next"
+                        )
                         found[pair] = Reason(*pair, _also(because, row.note), standings[pair].since, row.at)
         for pair in pairs:
             if pair not in found:
-                notes = Counter(row.note for row in rows if (row.digest, row.channel) == pair and not row.summaries)
-                notes.pop(OVERTAKEN, None)
-                because = f"its turn does not come within {HORIZONS[-1]} days"
-                found[pair] = Reason(
-                    *pair,
-                    _also(because, *(f"slots pass: {note}" for note, _ in notes.most_common(1))),
-                    standings[pair].since,
-                )
+                found[pair] = self._not_in(pair, summary, rows, standings[pair])
         return [found[pair] for pair in pairs]
+
+    def _not_in(self, pair: tuple[str, str], summary: Summary, rows: list[Row], standing: Standing) -> Reason:
+        """Why the summary is not among what the pair will post."""
+        shares_with = (pair[0], *Gate.of(self._config, *pair).shares_with)
+        for row in rows:
+            if row.channel == pair[1] and row.digest not in shares_with and summary.id in [s.id for s in row.summaries]:
+                because = f"digest {row.digest} puts it there at {row.at:%Y-%m-%d %H:%M} UTC"
+                return Reason(*pair, because, standing.since)
+        if self._config.timing(*pair).window is not None and any(_of(row, pair) and row.summaries for row in rows):
+            because = "its window ends before its turn comes: others go before it"
+            return Reason(*pair, because, standing.since, never=True)
+        notes = Counter(row.note for row in rows if _of(row, pair) and not row.summaries and row.note != OVERTAKEN)
+        because = f"its turn does not come within {HORIZONS[-1]} days"
+        return Reason(
+            *pair, _also(because, *(f"its slots: {note}" for note, _ in notes.most_common(1))), standing.since
+        )
+
+
+def _of(row: Row, pair: tuple[str, str]) -> bool:
+    return (row.digest, row.channel) == pair
+
+
+def _sentence(reason: str) -> str:
+    """A reason as a clause of its own."""
+    first = reason.split(" ", 1)[0]
+    return f"it {reason}" if first in ("was", "has") else f"it is {reason}" if first == "too" else reason
 
 
 def _same(one: Row, other: Row) -> bool:

@@ -197,7 +197,7 @@ class Planner:
     ) -> Iterator[Candidate]:
         """What may go at some time from now until then; with the past, only what the digest's window has not passed."""
         timing, gate = self._rules[pair].timing, self._rules[pair].gate
-        since = planning.window_begins(timing.window, past.edition, now) if timing.window and past else None
+        since = planning.window_begins(timing.window, past, now) if timing.window and past else None
         return backlogs.candidates(tx, *pair, timing.order, gate, now, until, first, since, after)
 
     def next_slot(self, pair: Pair) -> Slot | None:
@@ -412,7 +412,9 @@ class Planner:
                 found[-1] = replace(before, summaries=before.summaries + new, cost=before.cost + post.cost)
             else:
                 lane = self._lane(post.digest, channel)
-                note = f"waits for approval until {post.approve_by:%Y-%m-%d %H:%M} UTC" if post.approve_by else ""
+                zone = lane.calendar.zone
+                until = f"{post.approve_by.astimezone(zone):%Y-%m-%d %H:%M %Z}" if post.approve_by else ""
+                note = f"waits for approval until {until}" if until else ""
                 found.append(
                     Departure(lane, post.scheduled, not post.reply, post.slot, shows, post.cost, made=True, note=note)
                 )
