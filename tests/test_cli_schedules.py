@@ -63,7 +63,10 @@ def test_plan_shows_what_comes(daily: str, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["plan", "--from", "soon"], "--from: 'soon' is no time; write one such as"),
-        (["plan", "--from", "9999-12-31"], "--from: is further ahead than anybody can plan"),
+        (["plan", "--from", "9999-12-31"], "--from: is no time that a plan could be made for"),
+        (["plan", "--from", "2050-12-31"], "--from: is more than ten years ahead"),
+        (["why", "9" * 40], "no summary is known by"),
+        (["approve", "9" * 40], "is not the number of one"),
         (["plan", "--from", "2020-01-01"], "--from: is in the past"),
         (["plan", "--digest", "d"], "there is no digest 'd'"),
         (["plan", "--channel", "c"], "there is no channel 'c'"),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+import re
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import PAGE_SECRETS, SECRETS, filled_in, raw_config
+from cronsim import CronSim
+from hypothesis import given
+from hypothesis import strategies as st
 
 from digestbot import config
+from digestbot.config.schedules import crons
 from digestbot.errors import ConfigError
 from digestbot.model import Order
 
@@ -236,3 +241,99 @@ def test_where_the_configuration_is_looked_for(tmp_path: Path, monkeypatch: pyte
     assert config.find(None, environ) == Path("config.toml")
     assert config.find(None, environ | {"DIGESTBOT_CONFIG": "b.toml"}) == Path("b.toml")
     assert config.find("c.toml", environ | {"DIGESTBOT_CONFIG": "b.toml"}) == Path("c.toml")
+
+
+# ---- schedules in words
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0 9,13 * * mon-fri", ("0 9,13 * * MON-FRI",)),
+        ("0 9 L * *", ("0 9 L * *",)),
+        ("0 9 * * mon#1", ("0 9 * * MON#1",)),
+        ("weekdays at 09:00, 13:00 and 17:30", ("0 9,13 * * 1,2,3,4,5", "30 17 * * 1,2,3,4,5")),
+        ("Every 3 Hours", ("0 0,3,6,9,12,15,18,21 * * *",)),
+        ("every 15 minutes", ("0,15,30,45 * * * *",)),
+        ("every hour on weekdays from 08:00 to 10:00", ("0 8,9,10 * * 1,2,3,4,5",)),
+        ("every 5 hours from 08:00 to 18:00 on sundays", ("0 8,13,18 * * 0",)),
+        ("hourly", ("0 * * * *",)),
+        ("sundays at 18:00", ("0 18 * * 0",)),
+        ("daily at noon", ("0 12 * * *",)),
+        ("weekdays and saturdays at 09:00", ("0 9 * * 1,2,3,4,5,6",)),
+        ("fri-mon at midnight", ("0 0 * * 0,1,5,6",)),
+        ("monday to friday at 09:00", ("0 9 * * 1,2,3,4,5",)),
+        ("every tues and every thurs at 09:00", ("0 9 * * 2,4",)),
+        ("1st and 15th of the month at 09:00", ("0 9 1,15 * *",)),
+        ("last day of the month at 18:00", ("0 18 L * *",)),
+        ("1st monday of every month at 09:00", ("0 9 * * 1#1",)),
+        ("the last friday of the month at 12:00", ("0 12 * * 5L",)),
+    ],
+)
+def test_times_in_words_are_cron(text: str, expected: tuple[str, ...]) -> None:
+    assert crons(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("whenever", "write the times after"),
+        ("weekdays 09:00", "write the times after"),
+        ("fundays at 09:00", "'fundays' is no day"),
+        ("mondays at 25:00", "'25:00' is no time of day"),
+        ("every 7 hours", "does not come out even in a day"),
+        ("every 0 hours", "every 0 is never"),
+        ("every 2 hours from 18:00 to 08:00", "does not come after 18:00"),
+        ("every 3 hours from 08:00", "write from when to when"),
+        ("every other monday at 09:00", "every second day or week cannot be said"),
+        ("32nd of the month at 09:00", "is no day of a month"),
+        ("at 09:00", "is not understood; write cron"),
+        ("0 9 * * fun", "'fun', the weekday in '0 9 * * fun', is not understood: 0 (Sunday) to 7"),
+        ("0 9 31 2 *", "never comes: no such month has a day 31"),
+        ("1 2 3", "has 3 fields; cron has five"),
+    ],
+)
+def test_what_is_no_schedule_says_what_to_write(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        crons(text)
+
+
+WORDS = [
+    "mondays",
+    "weekdays",
+    "every",
+    "day",
+    "2",
+    "hours",
+    "minutes",
+    "at",
+    "on",
+    "from",
+    "to",
+    "and",
+    ",",
+    "09:00",
+    "noon",
+    "the",
+    "month",
+    "of",
+    "1st",
+    "last",
+    "-",
+    "0",
+    "9",
+    "*",
+    "L",
+    "at",
+]
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join))
+def test_whatever_is_taken_is_cron_and_comes(text: str) -> None:
+    try:
+        found = crons(text)
+    except ValueError:
+        return
+    assert found
+    for one in found:
+        assert next(CronSim(one, datetime(2026, 1, 1, tzinfo=UTC))) is not None

@@ -95,9 +95,9 @@ def parser() -> argparse.ArgumentParser:
     decline = add("decline", "do not post an edition that waits for your word", json=False)
     decline.add_argument("--reason", default="by hand", metavar="TEXT", help="kept with its summaries")
     decline.add_argument("--later", action="store_true", help="let its summaries wait for another edition")
-    approve.add_argument("id", type=int, nargs="?", metavar="ID", help="one of its posts")
-    edit.add_argument("id", type=int, metavar="ID", help="the post")
-    decline.add_argument("id", type=int, metavar="ID", help="one of its posts")
+    approve.add_argument("id", type=_id, nargs="?", metavar="ID", help="one of its posts")
+    edit.add_argument("id", type=_id, metavar="ID", help="the post")
+    decline.add_argument("id", type=_id, metavar="ID", help="one of its posts")
     backlog = add("backlog", "list what a digest would publish next, and what waits for what")
     backlog.add_argument("digest", metavar="DIGEST")
     backlog.add_argument("--channel", metavar="CHANNEL", help="only for this one of the digest's channels")
@@ -108,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
         ("confirm", "it is right: do what the alarm holds back"),
         ("dismiss", "let the posts be as they are"),
     ):
-        words.add_parser(name, help=help_, parents=[common]).add_argument("id", type=int, metavar="ID")
+        words.add_parser(name, help=help_, parents=[common]).add_argument("id", type=_id, metavar="ID")
     posts = add("posts", "list what was posted and what waits, in the order it was made")
     posts.add_argument(
         "--status", action="append", metavar="STATUS", help="only posts that stand here (may be repeated)"
@@ -126,7 +126,7 @@ def parser() -> argparse.ArgumentParser:
     decision.add_argument("--skip", action="store_true", help="it is not, and is not wanted")
     retry = actions.add_parser("retry", help="send a failed or quarantined post again", parents=[common])
     for action in (show, resolve, retry):
-        action.add_argument("id", type=int, metavar="ID")
+        action.add_argument("id", type=_id, metavar="ID")
     pause = add("pause", "stop a channel until it is resumed; its posts wait", json=False)
     pause.add_argument("channel", metavar="CHANNEL")
     pause.add_argument("--reason", default="paused by hand", metavar="TEXT", help="shown wherever the pause is")
@@ -171,6 +171,12 @@ def _positive(text: str) -> int:
     if text.isdecimal() and 0 < int(text) <= 10_000:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 10000")
+
+
+def _id(text: str) -> int:
+    if text.isascii() and text.isdecimal() and len(text) < 19:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not the number of one")
 
 
 def _port(text: str) -> int:

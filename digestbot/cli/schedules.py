@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from digestbot.service import Reason
 
 
-FURTHEST = timedelta(days=100 * 366)
+FURTHEST = timedelta(days=10 * 366)
 
 
 def plan(arguments: argparse.Namespace) -> int:
@@ -41,7 +41,7 @@ def plan(arguments: argparse.Namespace) -> int:
             known_digest(config, arguments.digest)
         if arguments.channel is not None:
             known_channel(config, arguments.channel)
-        begin = _time(arguments.begin, config.timezone) if arguments.begin else now_()
+        begin = _time(arguments.begin, config.timezone) if arguments.begin is not None else now_()
         end = begin + timedelta(days=arguments.days)
         rows = [
             row
@@ -60,9 +60,11 @@ def _time(text: str, zone: ZoneInfo) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigError([f"--from: {text!r} is no time; write one such as 2026-12-24 or 2026-12-24T18:00"]) from None
+    if not 2000 < found.year < 3000:
+        raise ConfigError(["--from: is no time that a plan could be made for"])
     found = found if found.tzinfo else found.replace(tzinfo=zone)
     if found > now_() + FURTHEST:
-        raise ConfigError(["--from: is further ahead than anybody can plan"])
+        raise ConfigError(["--from: is more than ten years ahead"])
     if found < now_() - timedelta(minutes=1):
         raise ConfigError(["--from: is in the past: digestbot posts shows what was posted"])
     return found
@@ -151,7 +153,7 @@ def why(arguments: argparse.Namespace) -> int:
     shown = []
     with existing(arguments) as (config, ledger):
         with ledger.read() as tx:
-            found = backlogs.find(tx, arguments.summary)
+            found = backlogs.find(tx, arguments.summary.encode("utf-8", "replace").decode())
         if not found:
             raise LedgerError(f"no summary is known by {arguments.summary!r}: digestbot backlog lists those that wait")
         for summary, source in found:

@@ -10,12 +10,14 @@ from cronsim import CronSim, CronSimError
 A_DAY = 24 * 60  # minutes
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _GROUPS = dict.fromkeys(("weekdays", "weekday"), (1, 2, 3, 4, 5)) | dict.fromkeys(("weekends", "weekend"), (6, 0))
-_ORDINALS = {"first": "1", "second": "2", "third": "3", "fourth": "4", "fifth": "5", "last": "L"}
-_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)|noon|midnight")
+_ORDINALS = dict(zip(("first", "second", "third", "fourth", "fifth", "last"), "12345L", strict=True))
+_ORDINALS |= dict(zip(("1st", "2nd", "3rd", "4th", "5th"), "12345", strict=True))
+_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)|noon|midnight", re.ASCII)
 _EVERY = re.compile(
     r"every (?:(?P<step>\d+) )?(?P<unit>minute|hour)s?"
     r"(?:(?: on (?P<days>.+?))?(?: from (?P<begin>\S+) (?:to|until) (?P<end>\S+))?"
-    r"| from (?P<begin_>\S+) (?:to|until) (?P<end_>\S+) on (?P<days_>.+))"
+    r"| from (?P<begin_>\S+) (?:to|until) (?P<end_>\S+) on (?P<days_>.+))",
+    re.ASCII,
 )
 _AT = re.compile(r"(?:on )?(?:the )?(.+?) at (.+)")
 _OF_THE_MONTH = re.compile(r"(.+) of (?:the|every|each) month")
@@ -43,6 +45,8 @@ def crons(text: str) -> tuple[str, ...]:
         return _every(found)
     found = _AT.fullmatch(words)
     if found is not None:
+        if " at " in found[2]:
+            raise ValueError(f"{text!r}: says twice at what time; write two schedules, in a list")
         return _grouped(sorted({_minute(one) for one in _listed(found[2])}), *_days(found[1]))
     if words.startswith("every") and " from " in words:
         raise ValueError(f'{text!r}: write from when to when, such as "every 2 hours from 08:00 to 18:00"')
@@ -79,6 +83,10 @@ def _every(found: re.Match[str]) -> tuple[str, ...]:
         begin, end = _minute(first), _minute(last)
         if end <= begin:
             raise ValueError(f"{last} does not come after {first} on the same day")
+        if begin + step > end:
+            raise ValueError(
+                f"every {found['step']} {found['unit']}s comes only once from {first} to {last}: write that time"
+            )
     elif A_DAY % step:
         raise ValueError(
             f"every {found['step']} {found['unit']}s does not come out even in a day; write a span that a day is a "
@@ -102,7 +110,10 @@ def _grouped(minutes: list[int], day: str, weekday: str) -> tuple[str, ...]:
 
 
 def _listed(text: str) -> list[str]:
-    return [word for word in re.split(r"\s*,\s*(?:and )?|\s+and\s+", text) if word]
+    found = re.split(r"\s*,\s*(?:and )?|\s+and\s+", text)
+    if not all(found):
+        raise ValueError(f"{text!r} has a comma too many")
+    return found
 
 
 def _minute(text: str) -> int:
@@ -125,6 +136,7 @@ def _days(text: str) -> tuple[str, str]:
         raise ValueError(f"{text!r}: every second day or week cannot be said; write the days that are meant")
     found: set[int] = set()
     for word in _listed(text.removeprefix("every ")):
+        word = word.removeprefix("every ")
         found.update(_GROUPS[word] if word in _GROUPS else _weekdays(word))
     return "*", ",".join(map(str, sorted(found)))
 
@@ -135,6 +147,7 @@ def _of_the_month(text: str) -> tuple[str, str]:
         days = sorted({int(number[1]) for number in numbers if number})
         if days[0] >= 1 and days[-1] <= 31:
             return ",".join(map(str, days)), "*"
+    text = "first day" if text == "first" else text
     if text in ("first day", "last day", "last weekday"):
         return {"first day": "1", "last day": "L", "last weekday": "LW"}[text], "*"
     ordinal, _, day = text.partition(" ")
@@ -145,7 +158,7 @@ def _of_the_month(text: str) -> tuple[str, str]:
 
 
 def _weekdays(text: str) -> list[int]:
-    first, through, last = text.partition("-")
+    first, through, last = text.replace(" to ", "-").partition("-")
     if not through or not first.isalpha():
         return [_weekday(text)]
     begin, end = _weekday(first), _weekday(last)
@@ -155,6 +168,6 @@ def _weekdays(text: str) -> list[int]:
 def _weekday(text: str) -> int:
     word = text.strip()
     for number, name in enumerate(_DAYS):
-        if word in (name, f"{name}s", name[:3]):
+        if word in (name, f"{name}s", name[:3], f"{name[:3]}s", name[:4], name[:5]):
             return number
     raise ValueError(f"{word!r} is no day; write weekdays, weekends, every day, or names such as mondays and fridays")

@@ -89,7 +89,7 @@ def _schedule(value: object) -> tuple[str, ...]:
 
 
 def _hours(value: object) -> tuple[time, time]:
-    match = _HOURS.fullmatch(value) if isinstance(value, str) else None
+    match = _HOURS.fullmatch(value.replace("–", "-").replace("24:00", "00:00")) if isinstance(value, str) else None
     try:
         found = (time(int(match[1]), int(match[2])), time(int(match[3]), int(match[4]))) if match else None
     except ValueError:
@@ -102,9 +102,9 @@ def _hours(value: object) -> tuple[time, time]:
 
 
 def _days(value: object) -> tuple[date, date]:
-    first, _, last = value.partition("..") if isinstance(value, str) else (str(value), "", "")
+    first, several, last = value.partition("..") if isinstance(value, str) else (str(value), "", "")
     try:
-        found = (date.fromisoformat(first.strip()), date.fromisoformat((last or first).strip()))
+        found = _day(first.strip()), _day((last if several else first).strip())
     except ValueError:
         raise ValueError(
             f'{value!r} is no day; write one such as "2026-12-24", or days "2026-12-24..2026-12-26"'
@@ -117,18 +117,24 @@ def _days(value: object) -> tuple[date, date]:
 def _backlog(value: object) -> str | int | date:
     if value in ("skip", "all"):
         return str(value)
-    if isinstance(value, date):
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9:
         return value
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    if isinstance(value, str):
-        if value.isdecimal():
-            return int(value)
+    if isinstance(value, str) and value.isdecimal() and len(value) < 10:
+        return int(value)
+    if isinstance(value, str | date):
         try:
-            return date.fromisoformat(value)
+            return _day(str(value))
         except ValueError:
             pass
     raise ValueError('write "skip", "all", how many of the newest to keep (such as 10), or a date (2026-01-31)')
+
+
+def _day(text: str) -> date:
+    """A date that clocks can be set to in every zone. Raises ValueError."""
+    found = date.fromisoformat(text)
+    if not 1900 <= found.year < 3000:
+        raise ValueError(text)
+    return found
 
 
 def _web_address(value: object) -> str:

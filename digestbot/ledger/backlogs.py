@@ -88,7 +88,7 @@ def standings(tx: sa.Connection, summary: int) -> dict[tuple[str, str], Standing
 def find(tx: sa.Connection, wanted: str) -> list[tuple[Summary, str]]:
     """The summaries that are meant by an id of the ledger's, an address or a paper's key, each with its source."""
     query = sa.select(summaries, *_PAPER).join(papers)
-    if wanted.isdecimal():
+    if wanted.isascii() and wanted.isdecimal() and len(wanted) < 19:
         query = query.where(summaries.c.id == int(wanted))
     else:
         query = query.where(sa.or_(summaries.c.link == wanted, summaries.c.key == wanted))

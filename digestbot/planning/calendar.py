@@ -194,8 +194,7 @@ class Calendar:
         second = self.first_open(first.due)
         if second is None or second.at > now:
             return first
-        for window in _WINDOWS:
-            start = max(after, now - window)
+        for start in (*(max(after, now - window) for window in _WINDOWS), after):
             newest = None
             for slot in self.slots(start):
                 if slot.at > now:

@@ -117,7 +117,8 @@ class Planner:
         pairs = list(self._rules)
         due: list[tuple[datetime, int]] = []
         for index, pair in enumerate(pairs):
-            self._note_due(due, index, pair, pasts)
+            with self._contained(f"slots of digest {pair[0]} on {pair[1]}", report):
+                self._note_due(due, index, pair, pasts)
         while due and not self._stopping():
             _, index = heapq.heappop(due)
             pair = pairs[index]
