@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import signal
 from datetime import datetime
 from pathlib import Path
 from subprocess import Popen
 
 import pytest
-from conftest import Feed
+from conftest import SECRETS, Feed
 from test_cli import config, digestbot, start, world, write  # noqa: F401 - fixtures among them
 
+from digestbot.cli.common import now_
+from digestbot.cli.reloading import Reloader
+from digestbot.config import Config, load
+from digestbot.ledger import Ledger
 from digestbot.sandbox import Sandbox
+from digestbot.service import Service
 
 
 def add_key(file: str, *lines: str) -> None:
@@ -59,9 +66,8 @@ def test_plan_shows_what_comes(daily: str, tmp_path: Path) -> None:
     assert [row["at"][:10] for row in json.loads(out)] == [later, later]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
+def test_what_a_plan_cannot_be_asked(daily: str) -> None:
+    for arguments, said in (
         (["plan", "--from", "soon"], "--from: 'soon' is no time; write one such as"),
         (["plan", "--from", "9999-12-31"], "--from: is no time that a plan could be made for"),
         (["plan", "--from", "2050-12-31"], "--from: is more than ten years ahead"),
@@ -71,13 +77,11 @@ def test_plan_shows_what_comes(daily: str, tmp_path: Path) -> None:
         (["plan", "--digest", "d"], "there is no digest 'd'"),
         (["plan", "--channel", "c"], "there is no channel 'c'"),
         (["edit", "1"], "post 1"),
-    ],
-)
-def test_what_a_plan_cannot_be_asked(daily: str, arguments: list[str], said: str) -> None:
-    code, out, err = digestbot("-c", daily, *arguments)
-    assert code in (1, 2)
-    assert out == ""
-    assert said in err
+    ):
+        code, out, err = digestbot("-c", daily, *arguments)
+        assert code in (1, 2)
+        assert out == ""
+        assert said in err
 
 
 def test_why(daily: str) -> None:
@@ -167,23 +171,74 @@ def read_until(process: Popen[str], wanted: str) -> str:
 
 def test_a_changed_configuration_is_taken_up_while_it_runs(daily: str) -> None:
     file = Path(daily)
-    sound = file.read_text()
     process = start("-c", daily, "run")
     try:
         read_until(process, "running: 1 source(s)")
-        replace(file, sound.replace("every day at 12:00", "every day at 25:00"))
-        seen = read_until(process, "the configuration is not taken up")
-        assert "digests.latest.schedule: '25:00' is no time of day" in seen
-        replace(file, sound.replace("every day at 12:00", "every day at 13:30"))
+        replace(file, file.read_text().replace("every day at 12:00", "every day at 13:30"))
+        process.send_signal(signal.SIGHUP)
         seen = read_until(process, "13:30 UTC, latest on x: 1 (Paper Number 0)")
         assert "in the plan for the next 7 days 6 posts are no longer as they were, 6 are new" in seen
         assert "12:00 UTC, latest on x: 1 (Paper Number 0)" in seen
-        process.send_signal(signal.SIGHUP)
-        read_until(process, "in the plan for the next 7 days nothing changes")
     finally:
         process.terminate()
         process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+def test_only_a_valid_configuration_is_taken_up(
+    daily: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("DIGESTBOT_")]:
+        monkeypatch.delenv(name)
+    caplog.set_level(logging.INFO, "digestbot")
+    file = Path(daily)
+    sound = file.read_text()
+    ledger = Ledger(f"sqlite:///{file.parent / 'ledger.db'}")
+    secrets: list[str] = []
+
+    def made(by: Config) -> Service:
+        return Service(by, ledger, now_)
+
+    reloader = Reloader(made(load(file, {})), now_, made, secrets.extend)
+    first = reloader.service
+    reloader.look()
+    assert reloader.service is first
+
+    for broken, said in (
+        (
+            sound.replace("every day at 12:00", "every day at 25:00"),
+            "digests.latest.schedule: '25:00' is no time of day",
+        ),
+        (sound + 'template = "missing"\n', "template missing.twitter.txt.j2: not found"),
+        ("[", "is not valid TOML"),
+    ):
+        replace(file, broken)
+        reloader.look()
+        assert reloader.service is first
+        assert "the configuration is not taken up: " in caplog.text
+        assert said in caplog.text
+        caplog.clear()
+    file.unlink()
+    reloader.look()
+    assert caplog.text == ""
+
+    replace(file, sound.replace("every day at 12:00", "every minute").replace("k1234", "k5678"))
+    reloader.look()
+    assert reloader.service is not first
+    assert "2 posts are no longer" not in caplog.text
+    assert "posts are no longer as they were" in caplog.text
+    assert SECRETS["api_key"] in secrets
+    caplog.clear()
+    reloader.look()
+    assert caplog.text == ""
+    reloader.asked.set()
+    reloader.look()
+    assert "nothing changes" in caplog.text
+    caplog.clear()
+    replace(file, file.read_text().replace("ledger.db", "other.db"))
+    reloader.look()
+    assert "another ledger is taken up at the next start" in caplog.text
+    ledger.close()
 
 
 def replace(file: Path, text: str) -> None:

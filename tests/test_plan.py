@@ -96,7 +96,7 @@ def summaries(draw: st.DrawFn) -> list[Summary]:
     return found
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(configurations(), summaries())
 def test_run_does_what_plan_says(raw: dict[str, Any], known: list[Summary]) -> None:
     run = Run(raw, known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -42,10 +43,20 @@ _PASTS = sa.select(
 ).group_by(cursors.c.digest, cursors.c.channel)
 
 
+def past(tx: sa.Connection, digest: str, channel: str) -> Past:
+    """What the digest, which has seen a source, did on the channel."""
+    only = _PASTS.where(cursors.c.digest == digest, cursors.c.channel == channel)
+    return _pasts(tx, only)[digest, channel]
+
+
 def pasts(tx: sa.Connection) -> dict[tuple[str, str], Past]:
     """What each digest did on each channel; of those that have seen a source."""
+    return _pasts(tx, _PASTS)
+
+
+def _pasts(tx: sa.Connection, query: sa.Select[Any]) -> dict[tuple[str, str], Past]:
     found = {}
-    for row in tx.execute(_PASTS):
+    for row in tx.execute(query):
         since = max(instant for instant in (row.first_seen_at, row.reached) if instant is not None)
         found[row.digest, row.channel] = Past(since, row.first_seen_at, row.edition)
     return found

@@ -118,24 +118,25 @@ class Planner:
         due: list[tuple[datetime, int]] = []
         for index, pair in enumerate(pairs):
             with self._contained(f"slots of digest {pair[0]} on {pair[1]}", report):
-                self._note_due(due, index, pair, pasts)
+                self._note_due(due, index, pair, pasts.get(pair))
         while due and not self._stopping():
             _, index = heapq.heappop(due)
             pair = pairs[index]
             with self._contained(f"digest {pair[0]} on {pair[1]}", report):
                 if self._take_turn(pair, report):
                     with self.ledger.read() as tx:
-                        pasts = editions.pasts(tx)
-                    self._note_due(due, index, pair, pasts)
+                        past = editions.past(tx, *pair)
+                    self._note_due(due, index, pair, past)
 
-    def _note_due(self, due: list[tuple[datetime, int]], index: int, pair: Pair, pasts: dict[Pair, Past]) -> None:
-        past = pasts.get(pair)
+    def _note_due(self, due: list[tuple[datetime, int]], index: int, pair: Pair, past: Past | None) -> None:
         slot = planning.is_due(self._rules[pair].lane, past, self._clock()) if past else None
         if slot is not None:
             heapq.heappush(due, (slot.at, index))
 
     def _take_turn(self, pair: Pair, report: Report) -> bool:
         """Keep the slot that is due, or let it pass; False where it stays due."""
+        if self._rules[pair].lane.closed(self._clock()):
+            return False
         turn, shape, drafts = self._settled(pair, self._turn, report)
         if turn.slot is None:
             return False
@@ -148,7 +149,7 @@ class Planner:
             return self._turn_at(tx, pair, self._clock())
 
     def _turn_at(self, tx: sa.Connection, pair: Pair, at: datetime) -> Turn:
-        rules, past = self._rules[pair], editions.pasts(tx)[pair]
+        rules, past = self._rules[pair], editions.past(tx, *pair)
         traffic: Traffic[Pending] = Traffic() if rules.lane.free else self._traffic(tx, pair[1], at)
         queue = Queue(self._candidates(tx, pair, past, self._clock(), at))
         return planning.decide(rules.lane, rules.timing, rules.shape, past, traffic, queue, at)
