@@ -80,7 +80,20 @@ _RECALLED = sa.and_(
         ),
     ),
 )
-_APPROVED = sa.or_(editions.c.approval.is_(None), editions.c.approval == Approval.APPROVED)
+# Subqueries, for a join would make SQLite sort all that is pending.
+_APPROVED = ~sa.exists().where(
+    editions.c.id == posts.c.edition_id, editions.c.approval.is_not(None), editions.c.approval != Approval.APPROVED
+).correlate(posts)
+_HELD_BACK = (
+    sa.exists()
+    .where(
+        editions.c.id == posts.c.edition_id,
+        slots.c.id == editions.c.slot_id,
+        slots.c.scheduled,
+        editions.c.digest.in_(sa.bindparam("held_back", expanding=True)),
+    )
+    .correlate(posts)
+)
 _NEXT = (
     sa.select(
         posts,
@@ -99,25 +112,19 @@ _NEXT = (
     )
     .outerjoin(_target, _target.c.id == posts.c.target_id)
     .outerjoin(pictures, pictures.c.post_id == posts.c.id)
-    .join(editions, editions.c.id == posts.c.edition_id)
-    .join(slots, slots.c.id == editions.c.slot_id)
     .where(
         posts.c.channel == sa.bindparam("channel"),
         PENDING,
         sa.or_(~posts.c.reply, _before.c.receipt_id.is_not(None)),
         ~_RECALLED,
-        sa.or_(
-            posts.c.action != Action.PUBLISH,
-            posts.c.reply,  # what has begun is brought to its end
-            ~slots.c.scheduled,
-            editions.c.digest.not_in(sa.bindparam("held_back", expanding=True)),
-        ),
         sa.or_(posts.c.action != Action.PUBLISH, _APPROVED),
     )
     .order_by(posts.c.action, posts.c.id)  # deletions first: the index has them in this order
     .limit(1)
     .with_for_update(of=posts)
 )
+# what has begun is brought to its end
+_NEXT_BUT = _NEXT.where(sa.or_(posts.c.action != Action.PUBLISH, posts.c.reply, ~_HELD_BACK))
 _TAKE = (
     posts.update()
     .where(posts.c.id == sa.bindparam("post"))
@@ -190,7 +197,8 @@ def claim(
             return None
     if state.pause_reason is not None or (state.wait_until and now < state.wait_until <= now + LONGEST_RATE_LIMIT):
         return None
-    row = tx.execute(_NEXT, {"channel": channel, "held_back": list(held_back)}).first()
+    query, held = (_NEXT_BUT, {"held_back": list(held_back)}) if held_back else (_NEXT, {})
+    row = tx.execute(query, {"channel": channel, **held}).first()
     if row is None or (row.not_before and now < row.not_before <= now + LONGEST_WAIT):
         return None  # a retry further away than any was set by a clock that has since stepped back
     if budget is not None and not _is_paid_for(tx, channel, row, budget, now):
