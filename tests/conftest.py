@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -333,6 +334,17 @@ def drafts(chosen: list[Summary], messages: list[Message]) -> list[Draft]:
         shows = made[-1].shows if message.reply else (summary.id or 0,)
         made.append(Draft(message, shows))
     return made
+
+
+def refuse_first_part(service: Service) -> None:
+    """From now on the first post of what is rendered is longer than its platform takes."""
+    original = service.drafter.renderer.drafts
+
+    def refused(*arguments: Any) -> list[Draft]:
+        found = original(*arguments)
+        return [replace(found[0], message=replace(found[0].message, text="x" * 300)), *found[1:]]
+
+    service.drafter.renderer.drafts = refused  # type: ignore[method-assign]
 
 
 def make_summary(number: int, **fields: Any) -> Summary:

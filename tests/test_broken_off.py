@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from conftest import Clock, Feed, make_summary
+from conftest import Clock, Feed, make_summary, refuse_first_part
 from stores import Store, site
 from test_shapes import KEY, LONG, render, rows
 
 from digestbot.errors import LedgerError
 from digestbot.ledger import alarms, decisions, spending, views
-from digestbot.model import Draft, PostStatus, Seen
+from digestbot.model import PostStatus, Seen
 from digestbot.reconcile import matches
 from digestbot.render import Renderer
 from digestbot.sandbox import Sandbox
@@ -98,13 +96,7 @@ def test_a_part_with_nothing_to_go_under_is_not_sent_by_hand(
     service = make_service(shape="thread", channels=["x"])
     service.tick()
     clock.forward(hours=1)
-    original = service.drafter.renderer.drafts
-
-    def refused(*arguments: Any) -> list[Draft]:
-        found = original(*arguments)
-        return [replace(found[0], message=replace(found[0].message, text="x" * 300)), *found[1:]]
-
-    service.drafter.renderer.drafts = refused  # type: ignore[method-assign]
+    refuse_first_part(service)
     service.tick()
     second = rows(service)[1]
     with service.ledger.begin() as tx, pytest.raises(LedgerError, match="retry that first"):
@@ -119,13 +111,7 @@ def test_a_refused_first_part_gives_back_what_the_others_were_to_show(
     service = make_service(shape="roundup", size=6, channels=["x"])
     service.tick()
     clock.forward(hours=1)
-    original = service.drafter.renderer.drafts
-
-    def refused(*arguments: Any) -> list[Draft]:
-        found = original(*arguments)
-        return [replace(found[0], message=replace(found[0].message, text="x" * 300)), *found[1:]]
-
-    service.drafter.renderer.drafts = refused  # type: ignore[method-assign]
+    refuse_first_part(service)
     service.tick()
     shown = len(rows(service)[0].text) and 4
     with service.ledger.read() as tx:

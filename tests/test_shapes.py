@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Clock, Feed, make_summary
+from conftest import Clock, Feed, make_summary, refuse_first_part
 from hypothesis import given
 from hypothesis import strategies as st
 from stores import Store, site
@@ -271,15 +271,7 @@ def test_a_first_part_that_is_refused_ends_the_thread(
     service = make_service(shape="thread", size=2, channels=["x"])
     service.tick()
     clock.forward(hours=1)
-    original = service.drafter.renderer.drafts
-
-    def broken(*arguments: Any) -> list[Draft]:
-        from dataclasses import replace
-
-        found = original(*arguments)
-        return [replace(found[0], message=replace(found[0].message, text="x" * 300)), *found[1:]]
-
-    service.drafter.renderer.drafts = broken  # type: ignore[method-assign]
+    refuse_first_part(service)
     service.tick()
     found = rows(service)
     assert found[0].status is PostStatus.FAILED
