@@ -216,6 +216,16 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotChange:
+    """What a person changed of a slot: it does not come at its ``nominal`` time, which was to be ``due``, but is
+    ``moved_to`` another; None: it does not come at all."""
+
+    nominal: str
+    due: datetime
+    moved_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """The right to send one post once: ``epoch`` fences it off from every other claim to the same post.
 

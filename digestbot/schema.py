@@ -23,7 +23,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-REVISION = "0004"  # the newest migration: what an up-to-date ledger says of itself
+REVISION = "0005"  # the newest migration: what an up-to-date ledger says of itself
 
 
 class UtcTime(sa.types.TypeDecorator[datetime]):
@@ -175,6 +175,7 @@ editions = sa.Table(
     sa.Column("made_at", UtcTime, nullable=False),
     sa.Column("approval", sa.Text),
     sa.Column("approve_by", UtcTime),
+    sa.Column("at_once", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("slot_id"),
     sa.Index(None, "digest", "channel", "id"),
     sa.Index("ix_editions_unapproved", "approve_by", **_only("approval = 'waiting'")),
@@ -187,7 +188,8 @@ READY = sa.text("backlog.status = 'waiting' AND backlog.held = ''")
 UNJUDGED = sa.text("backlog.status = 'waiting' AND backlog.held IS NULL")
 
 # One row a summary, digest and channel: waiting, taken into an edition, or skipped with its reason. ``held`` is
-# what the digest's gate says of a waiting one: NULL not looked at yet, '' it may go, else what it waits for.
+# what the digest's gate says of a waiting one: NULL not looked at yet, '' it may go, else what it waits for. A person
+# may have pinned one to the top, put it ``on_hold``, written its post (``words``) or approved it ahead.
 backlog = sa.Table(
     "backlog",
     metadata,
@@ -199,6 +201,10 @@ backlog = sa.Table(
     sa.Column("held", sa.Text),
     sa.Column("edition_id", _Id, sa.ForeignKey(editions.c.id)),
     sa.Column("position", sa.Integer),
+    sa.Column("pinned_at", UtcTime),
+    sa.Column("on_hold", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("words", sa.Text),
+    sa.Column("approved_at", UtcTime),
     sa.CheckConstraint("status IN ('waiting', 'taken', 'skipped')", name="status"),
     sa.CheckConstraint("(status = 'taken') = (edition_id IS NOT NULL)", name="taken_has_edition"),
     sa.UniqueConstraint("edition_id", "position"),
@@ -364,6 +370,19 @@ channels = sa.Table(
     sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
     sa.Column("look_first_until", UtcTime),
     sa.Column("replies_refused_at", UtcTime),
+    sa.Column("token_checked_at", UtcTime),
+    sa.Column("token_expires_at", UtcTime),
+)
+
+# Slots that a person took away (``moved_to`` NULL) or moved. Forgotten once a later slot was reached.
+slot_changes = sa.Table(
+    "slot_changes",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("nominal", sa.Text, primary_key=True),
+    sa.Column("due", UtcTime, nullable=False),
+    sa.Column("moved_to", UtcTime),
 )
 
 OPEN_ALARM = sa.text("alarms.decided_at IS NULL")
@@ -401,4 +420,58 @@ changes = sa.Table(
     sa.CheckConstraint("kind IN ('edited', 'unnamed', 'withdrawn')", name="kind"),
     sa.Index(None, "summary_id"),
     sa.Index(None, "alarm_id"),
+)
+
+# Conditions that the operator was told of, or is to be: once when they begin, and once when they are over.
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("begun_at", UtcTime, nullable=False),
+    sa.Column("told_at", UtcTime),
+    sa.Column("over_at", UtcTime),
+    sa.Column("over_told_at", UtcTime),
+    sa.Column("telling_until", UtcTime),
+    sa.Index("uq_alerts_open", "kind", "subject", unique=True, **_only("over_at IS NULL")),
+    sa.Index("ix_alerts_untold", "id", **_only("told_at IS NULL OR (over_at IS NOT NULL AND over_told_at IS NULL)")),
+)
+
+# When something was last done that has no row of its own: a tick, a count.
+beats = sa.Table(
+    "beats",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+)
+
+# How many summaries waited at the end of each day (of UTC), or waited when the day's last count was made.
+backlog_days = sa.Table(
+    "backlog_days",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("waiting", sa.Integer, nullable=False),
+)
+
+# Who is logged in to the pages: the hash of what the cookie says. ``lock`` tells the password that opened it.
+web_sessions = sa.Table(
+    "web_sessions",
+    metadata,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),
+    sa.Column("lock", sa.LargeBinary, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+)
+
+# What was changed through the pages, by whom, and when.
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", _Id, primary_key=True),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
 )

@@ -21,8 +21,8 @@ HOUR = timedelta(hours=1)
 Make = Callable[..., Run]
 
 
-@pytest.fixture
-def make() -> Iterator[Make]:
+@pytest.fixture(name="make")
+def make_any() -> Iterator[Make]:
     """A run of digests on channel x that know so many summaries; ``latest`` is the digest of the keywords."""
     opened: list[Run] = []
 
@@ -364,17 +364,17 @@ def test_a_declined_edition_is_not_sent(make: Make, later: bool) -> None:
 def test_a_post_that_waits_for_approval_is_rewritten(make: Make) -> None:
     run = make(1, approval=True)
     run.until(START + timedelta(hours=2))
-    row = run.service.rewrite(1, "  My own words.\r\nAnd more. ")
+    row = run.service.rearranger.rewrite(1, "  My own words.\r\nAnd more. ")
     assert (row.text, row.cost) == ("My own words.\nAnd more.", 15_000)
     for text in ("", "x" * 281):
         with pytest.raises(ConfigError, match="characters, and may have 1 to 280"):
-            run.service.rewrite(1, text)
+            run.service.rearranger.rewrite(1, text)
     with run.ledger.begin() as tx:
         approvals.approve(tx, 1, run.clock())
     with pytest.raises(LedgerError, match="does not wait for approval"):
-        run.service.rewrite(1, "Too late.")
+        run.service.rearranger.rewrite(1, "Too late.")
     with pytest.raises(LedgerError, match="there is no post 7"):
-        run.service.rewrite(7, "Nothing.")
+        run.service.rearranger.rewrite(7, "Nothing.")
 
 
 # ---- why

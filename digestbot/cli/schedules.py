@@ -251,7 +251,7 @@ def edit(arguments: argparse.Namespace) -> int:
                 raise LedgerError(
                     f"post {arguments.id} does not wait for approval: digestbot approve lists those that do"
                 )
-        row = Service(config, ledger, now_).rewrite(arguments.id, _text(arguments, before.text))
+        row = Service(config, ledger, now_).rearranger.rewrite(arguments.id, _text(arguments, before.text))
         print(output.framed(row.message(), config.platform(row.channel), row.cost))
         print(f"post {row.id} says this now; it still waits: digestbot approve {row.id}")
     return OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +10,8 @@ import sqlalchemy as sa
 
 from digestbot.errors import LedgerError
 from digestbot.ledger.parts import give_back, wait_again
-from digestbot.model import Approval, PostStatus
-from digestbot.schema import PENDING, UNAPPROVED, backlog, editions, posts
+from digestbot.model import Action, Approval, PostStatus, Slot
+from digestbot.schema import PENDING, UNAPPROVED, backlog, editions, posts, slots
 
 
 def waiting(tx: sa.Connection) -> list[int]:
@@ -33,6 +34,46 @@ def decline(tx: sa.Connection, post: int, reason: str, now: datetime, *, later: 
     edition = _edition(tx, post, now)
     _decided(tx, edition, Approval.DECLINED)
     return _dropped(tx, edition, f"declined: {reason}", now, skipped=None if later else f"declined: {reason}")
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """An edition that was taken back: its digest, channel and slot, and the summaries that wait again, in its order."""
+
+    digest: str
+    channel: str
+    slot: Slot
+    summaries: tuple[int, ...]
+
+
+def recall(tx: sa.Connection, post: int, now: datetime) -> Recalled:
+    """The edition that the post is of is not sent, and its summaries wait again. Raises LedgerError for one that was
+    begun."""
+    columns = (editions.c.id, editions.c.digest, editions.c.channel, slots.c.nominal, slots.c.due)
+    query = sa.select(*columns).join(slots, slots.c.id == editions.c.slot_id).join(posts)
+    row: Any = tx.execute(query.where(posts.c.id == post).with_for_update(of=editions)).first()
+    if row is None:
+        raise LedgerError(f"there is no post {post}")
+    begun = sa.or_(posts.c.status != PostStatus.PENDING, posts.c.epoch > 0)
+    if tx.execute(sa.select(posts.c.id).where(posts.c.edition_id == row.id, begun).limit(1)).first() is not None:
+        raise LedgerError(f"post {post} does not wait untouched: what was begun is not taken back")
+    taken = sa.select(backlog.c.summary_id).where(backlog.c.edition_id == row.id).order_by(backlog.c.position)
+    summaries = tuple(tx.scalars(taken))
+    _decided(tx, row.id, Approval.DECLINED)  # or it would count as what was posted last
+    _dropped(tx, row.id, "taken back by hand", now)
+    return Recalled(row.digest, row.channel, Slot(row.nominal, row.due), summaries)
+
+
+def let_go(tx: sa.Connection, post: int) -> None:
+    """The edition that the post is of is sent at once, whatever its digest's hours and limits, approved or not. Raises
+    LedgerError for a post that does not wait to be sent."""
+    found: Any = tx.execute(sa.select(posts).where(posts.c.id == post, PENDING).with_for_update()).first()
+    if found is None or found.action != Action.PUBLISH:
+        raise LedgerError(f"post {post} does not wait to be sent")
+    edition = editions.update().where(editions.c.id == found.edition_id)
+    tx.execute(edition.values(at_once=True))
+    tx.execute(edition.where(UNAPPROVED).values(approval=Approval.APPROVED))
+    tx.execute(posts.update().where(posts.c.edition_id == found.edition_id, PENDING).values(not_before=None))
 
 
 def lapse(tx: sa.Connection, now: datetime) -> list[int]:

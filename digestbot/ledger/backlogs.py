@@ -17,6 +17,7 @@ from digestbot.schema import READY, UNJUDGED, WAITING, backlog, cursors, papers,
 
 BATCH = 500
 MOST_AT_ONCE = 2000  # candidates
+BY_HAND = "held by hand"
 _PAPER = (
     papers.c.title,
     papers.c.arxiv_id,
@@ -235,9 +236,7 @@ def judge(
     verdicts = [
         {
             "b_summary": row.id,
-            "held": f"digest {row.elsewhere} has put it there, or is about to"
-            if row.elsewhere
-            else verdict(as_summary(row)),
+            "held": _held(row) or verdict(as_summary(row)),
         }
         for row in rows
     ]
@@ -249,9 +248,16 @@ def judge(
     return len(verdicts)
 
 
+def _held(row: Any) -> str:
+    """What keeps a summary back, whatever it is about."""
+    if row.on_hold:
+        return BY_HAND
+    return f"digest {row.elsewhere} has put it there, or is about to" if row.elsewhere else ""
+
+
 def _selected() -> sa.Select[Any]:
     return (
-        sa.select(summaries, *_PAPER, _SINCE.label("since"), backlog.c.held)
+        sa.select(summaries, *_PAPER, _SINCE.label("since"), backlog.c.held, backlog.c.on_hold)
         .join(papers, papers.c.id == summaries.c.paper_id)
         .join(backlog, backlog.c.summary_id == summaries.c.id)
     )
@@ -317,7 +323,7 @@ def candidates(
     if since is not None:
         late = summaries.c.taken_in_at > since
         query = query.where(late if gate.min_age is None else sa.or_(late, since - gate.min_age < _SINCE))
-    query = query.order_by(*_in_order(order))
+    query = query.order_by(*in_order(order))
     read, most = after, first
     while True:
         rows = tx.execute(query.limit(most).offset(read)).all()
@@ -335,15 +341,17 @@ def candidates(
         read, most = read + most, min(most * 4, MOST_AT_ONCE)
 
 
-def _in_order(order: Order) -> tuple[sa.ColumnElement[Any], ...]:
+def in_order(order: Order) -> tuple[sa.ColumnElement[Any], ...]:
+    """Which goes first: what was pinned to the top, the last so before others; then as the digest has it."""
     undated = summaries.c.dated.is_(None)
+    pinned = (backlog.c.pinned_at.is_(None), backlog.c.pinned_at.desc())
     match order:
         case Order.OLDEST:
-            return undated, summaries.c.dated, summaries.c.id
+            return *pinned, undated, summaries.c.dated, summaries.c.id
         case Order.NEWEST:
-            return undated, summaries.c.dated.desc(), summaries.c.id.desc()
+            return *pinned, undated, summaries.c.dated.desc(), summaries.c.id.desc()
         case Order.VOTES:
-            return sa.func.coalesce(summaries.c.votes, 0).desc(), summaries.c.id
+            return *pinned, sa.func.coalesce(summaries.c.votes, 0).desc(), summaries.c.id
 
 
 def listed(
@@ -351,7 +359,7 @@ def listed(
 ) -> list[Waiting]:
     """The backlog as an operator asks for it: first what may go, in the digest's order, then what waits and for
     what."""
-    query = _selected().where(*_of(digest, channel), WAITING).order_by(*_in_order(order))
+    query = _selected().where(*_of(digest, channel), WAITING).order_by(*in_order(order))
     ready: list[Waiting] = []
     held: list[Waiting] = []
     for row in tx.execute(query):
@@ -372,13 +380,6 @@ def newest(tx: sa.Connection, names: Sequence[str]) -> Summary | None:
         .order_by(summaries.c.dated.is_(None), summaries.c.dated.desc(), summaries.c.id.desc())
     )
     row = tx.execute(query.limit(1)).first()
-    return None if row is None else as_summary(row)
-
-
-def by_id(tx: sa.Connection, id_: int) -> Summary | None:
-    """One summary; None where it was withdrawn."""
-    query = sa.select(summaries, *_PAPER).join(papers).where(summaries.c.id == id_, summaries.c.withdrawn_at.is_(None))
-    row = tx.execute(query).first()
     return None if row is None else as_summary(row)
 
 

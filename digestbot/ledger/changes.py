@@ -66,6 +66,10 @@ def note(tx: sa.Connection, differences: Sequence[Difference], now: datetime) ->
     """Summaries changed: their waiting ones are looked at anew by the digests' gates, their posts are noted."""
     by_id = {one.summary: one for one in differences}
     tx.execute(backlog.update().where(backlog.c.summary_id.in_(by_id), backlog.c.status == "waiting").values(held=None))
+    # What a person wrote, or approved, may be of what is no longer so, or name who is to be named no longer.
+    changed = [one.summary for one in differences if one.edited or one.name_gone or one.back]
+    said = (backlog.c.summary_id.in_(changed), sa.or_(backlog.c.words.is_not(None), backlog.c.approved_at.is_not(None)))
+    tx.execute(backlog.update().where(*said).values(words=None, approved_at=None))
     back = [one.summary for one in differences if one.back]
     if back:
         _come_back(tx, back, now)

@@ -60,6 +60,9 @@ def add_channels(tx: sa.Connection, names: Iterable[str]) -> None:
             tx.execute(channels.insert().values(name=name))
 
 
+# Whether an edition keeps to its digest's hours and limits: not one that a person asked for, or lets go at once.
+SCHEDULED = sa.and_(slots.c.scheduled, ~editions.c.at_once).label("scheduled")
+
 # Statements of the path that every post takes, built once: building them costs more than running them.
 _STATE = sa.select(channels).where(channels.c.name == sa.bindparam("channel")).with_for_update()
 _ANY_IN_FLIGHT = sa.select(posts.c.id).where(posts.c.channel == sa.bindparam("channel"), IN_FLIGHT).limit(1)
@@ -89,7 +92,7 @@ _HELD_BACK = (
     .where(
         editions.c.id == posts.c.edition_id,
         slots.c.id == editions.c.slot_id,
-        slots.c.scheduled,
+        SCHEDULED,
         editions.c.digest.in_(sa.bindparam("held_back", expanding=True)),
     )
     .correlate(posts)
@@ -254,7 +257,7 @@ _APPEARED = (
     )
 )
 _QUEUED = (
-    sa.select(editions.c.digest, slots.c.scheduled)
+    sa.select(editions.c.digest, SCHEDULED)
     .join(posts, posts.c.edition_id == editions.c.id)
     .join(slots, slots.c.id == editions.c.slot_id)
     .where(posts.c.channel == sa.bindparam("channel"), *_BEGINS)

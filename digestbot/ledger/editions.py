@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from digestbot.ledger import backlogs
+from digestbot.ledger import backlogs, rescheduling
 from digestbot.model import Approval, Draft, PostStatus, Shape, Slot, Summary
 from digestbot.planning import Past
 from digestbot.schema import READY, backlog, cursors, editions, pictures, post_summaries, posts, slots
@@ -75,6 +75,8 @@ def reach_slot(
         id_ = tx.execute(statement.returning(slots.c.id)).scalar_one()
     except IntegrityError as error:  # between the look and the insert, on PostgreSQL
         raise TakenElsewhereError from error
+    if scheduled:
+        rescheduling.forget(tx, digest, channel, slot.due)
     return int(id_)
 
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from digestbot.errors import LedgerError
 from digestbot.ledger.backlogs import by_ids
+from digestbot.ledger.delivery import SCHEDULED
 from digestbot.model import Action, Approval, PostRow, PostStatus, Receipt, Summary
 from digestbot.schema import (
     ATTENTION,
@@ -56,8 +57,9 @@ def post_rows(
 
 @dataclass(frozen=True, slots=True)
 class OnItsWay:
-    """A pending post: of which digest and slot, of which edition (its id), and what it waits for."""
+    """A pending post by its id: of which digest and slot, of which edition (its id), and what it waits for."""
 
+    post: int
     digest: str
     slot: str
     scheduled: bool
@@ -73,7 +75,7 @@ def on_their_way(tx: sa.Connection, channel: str) -> list[tuple[OnItsWay, tuple[
     columns = (posts.c.id, posts.c.edition_id, posts.c.reply, posts.c.cost, posts.c.not_before)
     query = (
         sa.select(*columns, editions.c.digest, editions.c.approval, editions.c.approve_by)
-        .add_columns(slots.c.nominal, slots.c.scheduled)
+        .add_columns(slots.c.nominal, SCHEDULED)
         .join(editions, editions.c.id == posts.c.edition_id)
         .join(slots, slots.c.id == editions.c.slot_id)
         .where(posts.c.channel == channel, PENDING, posts.c.action == Action.PUBLISH)
@@ -88,6 +90,7 @@ def on_their_way(tx: sa.Connection, channel: str) -> list[tuple[OnItsWay, tuple[
     return [
         (
             OnItsWay(
+                row.id,
                 row.digest,
                 row.nominal,
                 row.scheduled,

@@ -1,12 +1,14 @@
 """Pure decisions about time: when slots come (`calendar`), what stands in a post's way (`traffic`), what a slot takes
 (`choosing`), and what all of that leads to (`forecast`)."""
 
-from digestbot.planning.calendar import Calendar, Closure
+from digestbot.planning.calendar import A_SECOND, MOVED, Calendar, Closure, instant
 from digestbot.planning.choosing import Candidate, Past, Queue, Turn, decide, is_due, ready_at, window_begins
 from digestbot.planning.forecast import OVER_BUDGET, OVERTAKEN, Departure, Plan, Rendered, Road, Row, forecast
 from digestbot.planning.traffic import Lane, Limit, Pending, Traffic
 
 __all__ = [
+    "A_SECOND",
+    "MOVED",
     "OVERTAKEN",
     "OVER_BUDGET",
     "Calendar",
@@ -26,6 +28,7 @@ __all__ = [
     "Turn",
     "decide",
     "forecast",
+    "instant",
     "is_due",
     "ready_at",
     "window_begins",

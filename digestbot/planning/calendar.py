@@ -18,11 +18,12 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from digestbot.model import Slot
+from digestbot.model import Slot, SlotChange
 
 A_DAY = timedelta(days=1)
 A_SECOND = timedelta(seconds=1)
 LOOK_AHEAD = 9 * 366 * A_DAY  # for what is open: two leap days are never further apart than eight years
+MOVED = " moved from "  # in the nominal time of a slot that a person moved: what it was before
 LONGEST_RUN = 5000  # slots that are remembered
 # How far back the newest passed slot is looked for: each window is tried when the one before it was empty, so
 # the number of instants walked through stays small for every schedule.
@@ -114,6 +115,8 @@ class Calendar:
     closures: tuple[Closure, ...] = ()
     jitter: timedelta = timedelta(0)
     name: str = ""
+    changes: tuple[SlotChange, ...] = ()
+    """What a person changed: slots that do not come, or come at another time, without jitter."""
     _runs: list[_Run] = field(default_factory=list, compare=False, repr=False)
 
     def slots(self, after: datetime) -> Iterator[Slot]:
@@ -150,14 +153,24 @@ class Calendar:
             yield self._delayed(before, before.due + A_DAY)
 
     def _due(self, after: datetime) -> Iterator[Slot]:
+        moved = {one.moved_to: one.nominal for one in self.changes if one.moved_to is not None and one.moved_to > after}
+        gone = {one.nominal for one in self.changes}
         start, before = after.astimezone(self.zone), after
-        for due in merge(*(map(_to_utc, CronSim(_by_the_clock(one), start)) for one in self.schedule)):
-            if due > before:  # several that the clocks jump over come at one instant
-                yield Slot(due.astimezone(self.zone).replace(tzinfo=None).isoformat(timespec="minutes"), due)
-                before = due
+        regular = (map(_to_utc, CronSim(_by_the_clock(one), start)) for one in self.schedule)
+        for due in merge(*regular, sorted(moved)):
+            if due <= before:  # several that the clocks jump over come at one instant
+                continue
+            nominal = due.astimezone(self.zone).replace(tzinfo=None).isoformat(timespec="minutes")
+            if due in moved:
+                yield Slot(f"{nominal}{MOVED}{moved[due]}", due)
+            elif nominal not in gone:
+                yield Slot(nominal, due)
+            before = due
 
     def _delayed(self, slot: Slot, following: datetime) -> Slot:
         """With its jitter, which never reaches the slot after it, nor leads from open hours into closed ones."""
+        if MOVED in slot.nominal:  # a person said when
+            return slot
         digest = hashlib.blake2b(f"{self.name} {slot.nominal}".encode(), digest_size=8).digest()
         share = int.from_bytes(digest, "big") / 2**64
         delay = min(timedelta(seconds=int(share * self.jitter.total_seconds())), following - slot.due - A_SECOND)

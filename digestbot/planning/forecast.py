@@ -26,7 +26,7 @@ OVERTAKEN = "a later slot took its place"
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of a plan: summaries that appear together, or a slot that stays empty. ``slot`` is its nominal time,
-    ``cost`` in millionths of a dollar, ``note`` why it is empty, or what is to be known; ``made``: the posts are made
+    ``cost`` in millionths of a dollar, ``note`` why it is empty, or what is to be known; ``made``: its posts are made
     already."""
 
     at: datetime
@@ -36,7 +36,12 @@ class Row:
     summaries: tuple[Summary, ...] = ()
     cost: int = 0
     note: str = ""
-    made: bool = False
+    post: int | None = None
+
+    @property
+    def made(self) -> bool:
+        """Whether its posts wait to be sent already."""
+        return self.post is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Departure(Pending):
     slot: str = ""
     summaries: tuple[Summary, ...] = ()
     cost: int = 0
-    made: bool = False
+    post: int | None = None
     note: str = ""
 
 
@@ -61,6 +66,8 @@ class Plan:
     candidates: Iterator[Candidate]
     shares_with: frozenset[str] = frozenset()
     """The other digests whose summaries may come again here."""
+    approved: frozenset[int] = frozenset()
+    """The summaries that a person approved ahead."""
 
 
 @dataclass
@@ -194,7 +201,8 @@ class _Walk:
         lane, road = plan.lane, self.roads[plan.lane.channel]
         for summary in turn.chosen:
             self._posted[lane.channel][summary.id or 0].add(lane.digest)
-        note = "if approved" if plan.timing.approval else ""
+        approved = {summary.id for summary in turn.chosen} <= plan.approved
+        note = "if approved" if plan.timing.approval and not approved else ""
         for summaries, cost in rendered:
             road.traffic.queue.append(Departure(lane, slot=slot.nominal, summaries=summaries, cost=cost, note=note))
         self._wake_road(lane.channel, now)
@@ -227,7 +235,7 @@ class _Walk:
                     departure.summaries,
                     departure.cost,
                     _notes(departure.note, road.note),
-                    departure.made,
+                    departure.post,
                 )
             )
             until, sent = [], True

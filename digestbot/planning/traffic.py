@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from digestbot.config import Config, Timing
+from digestbot.model import SlotChange
 from digestbot.planning.calendar import A_DAY, Calendar, Closure, instant
 
 
@@ -61,8 +62,9 @@ class Lane:
     distance: timedelta = timedelta(0)
 
     @classmethod
-    def of(cls, config: Config, digest: str, channel: str) -> Lane:
-        """The digest's rules and its channel's together; for a digest that is not configured, the channel's alone."""
+    def of(cls, config: Config, digest: str, channel: str, changes: tuple[SlotChange, ...] = ()) -> Lane:
+        """The digest's rules and its channel's together, with what a person ``changes`` of its slots; for a digest that
+        is not configured, the channel's alone."""
         timing = config.timing(digest, channel) if digest in config.digests else Timing()
         zone, there = timing.timezone or config.timezone, config.channels[channel]
         closures = tuple(
@@ -77,7 +79,7 @@ class Lane:
             if most is not None
         )
         name = f"{digest} {channel}"
-        calendar = Calendar(timing.schedule, zone, closures, timing.jitter or timedelta(0), name)
+        calendar = Calendar(timing.schedule, zone, closures, timing.jitter or timedelta(0), name, changes)
         return cls(digest, channel, calendar, limits, there.min_distance or timedelta(0))
 
     @property

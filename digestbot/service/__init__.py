@@ -8,15 +8,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from digestbot.config import Config, DatabaseSource
-from digestbot.costs import FREE, Account, estimate
-from digestbot.errors import ConfigError
+from digestbot.costs import Account
 from digestbot.ledger import Ledger, approvals, backlogs, delivery, spending, views
 from digestbot.ledger.intake import SourceState
-from digestbot.model import Draft, PostRow, PostStatus, Slot, Summary
+from digestbot.model import Draft, PostStatus, Slot, Summary
 from digestbot.planning import Row
 from digestbot.publishers import Publisher, publisher_for
 from digestbot.service.amending import Amender
@@ -25,8 +24,8 @@ from digestbot.service.drafting import SAMPLE, Drafter
 from digestbot.service.explaining import Explainer, Reason
 from digestbot.service.planner import Planner
 from digestbot.service.polling import Poller
+from digestbot.service.rearranging import Rearranger
 from digestbot.service.report import Clock, Containment, Report
-from digestbot.text import LIMITS
 
 __all__ = ["SAMPLE", "Preview", "Reason", "Report", "Service"]
 
@@ -73,6 +72,8 @@ class Service:
         self.planner = Planner(
             config, ledger, clock, self.poller, self.drafter, self._contained, lambda: self.stopping()
         )
+
+        self.rearranger = Rearranger(config, ledger, clock, self.planner)
 
     def prepare(self) -> None:
         """Open the ledger and make the configured channels known to it."""
@@ -143,22 +144,6 @@ class Service:
         """What becomes of the summary on each channel, and why. Nothing is written anywhere."""
         with self._looking_ahead() as planner:
             return Explainer(self.config, planner.ledger, self.clock, planner).why(summary, source)
-
-    # ---- a person's word on editions that wait for it
-
-    def rewrite(self, post: int, text: str) -> PostRow:
-        """A post that waits for approval says something else. Raises ConfigError for a text that its platform would not
-        take, LedgerError for a post that does not wait."""
-        with self.ledger.begin() as tx:
-            row = views.post_row(tx, post)
-            limit = LIMITS[self.config.platform(row.channel)]
-            text = text.replace("\r\n", "\n").strip()
-            length = limit.measure(text)
-            if not text or length > limit.most:
-                raise ConfigError([f"the text has {length} characters, and may have 1 to {limit.most}"])
-            cost = estimate(replace(row.message(), text=text), self.config.prices(row.channel) or FREE)
-            approvals.rewrite(tx, post, text, cost, self.clock())
-            return views.post_row(tx, post)
 
     # ---- outside the schedule
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from digestbot.config import Config
 from digestbot.costs import FREE, estimate
-from digestbot.ledger import Ledger, delivery
+from digestbot.ledger import Ledger, delivery, wishes
 from digestbot.model import Draft, Image, LinkPolicy, Paper, Shape, Summary
 from digestbot.render import Place, Renderer
 from digestbot.service.picturing import Picturer
@@ -50,7 +50,23 @@ class Drafter:
             link = LinkPolicy.NONE if look.link is LinkPolicy.NONE else LinkPolicy.POST
             look = look.model_copy(update={"shape": Shape.SINGLE, "template": None, "link": link})
             found = self.renderer.drafts(look, place, chosen)
+        if look.shape is Shape.SINGLE:
+            found = self._as_written(digest, channel, found)
         return look.shape, self._priced(channel, found)
+
+    def _as_written(self, digest: str, channel: str, drafts: list[Draft]) -> list[Draft]:
+        """With what a person wrote in the place of what the template made."""
+        ids = [draft.shows[0] for draft in drafts if draft.shows]
+        if not ids:
+            return drafts
+        with self._ledger.read() as tx:
+            words = wishes.written(tx, digest, channel, ids)
+        return [
+            replace(draft, message=replace(draft.message, text=words[draft.shows[0]]))
+            if draft.shows and draft.shows[0] in words
+            else draft
+            for draft in drafts
+        ]
 
     def pictured(self, digest: str, channel: str, chosen: Sequence[Summary], drafts: Sequence[Draft]) -> list[Draft]:
         """With pictures, and what these cost. Raises PictureError where a post is to be held without one."""

@@ -17,9 +17,22 @@ from digestbot.config import Config, Timing
 from digestbot.costs import Account, month_start
 from digestbot.errors import PictureError, RenderError, SourceError
 from digestbot.gate import Gate
-from digestbot.ledger import Ledger, alarms, backlogs, delivery, editions, spending, views
+from digestbot.ledger import Ledger, alarms, backlogs, delivery, editions, rescheduling, spending, views, wishes
 from digestbot.model import Draft, ImageFailure, Shape, Slot, Summary
-from digestbot.planning import Candidate, Departure, Lane, Past, Pending, Plan, Queue, Road, Row, Traffic, Turn
+from digestbot.planning import (
+    Calendar,
+    Candidate,
+    Departure,
+    Lane,
+    Past,
+    Pending,
+    Plan,
+    Queue,
+    Road,
+    Row,
+    Traffic,
+    Turn,
+)
 from digestbot.service.drafting import SAMPLE, Drafter
 from digestbot.service.polling import Poller
 from digestbot.service.report import Clock, Containment, Report
@@ -72,6 +85,14 @@ class Planner:
             for digest, channel in config.pairs()
         }
 
+    def _heed_changes(self, tx: sa.Connection) -> None:
+        """Take up what a person changed of slots, or took back."""
+        changes = rescheduling.changes(tx)
+        for pair, rules in self._rules.items():
+            mine = changes.get(pair, ())
+            if rules.lane.calendar.changes != mine:
+                self._rules[pair] = replace(rules, lane=Lane.of(self._config, *pair, mine))
+
     # ---- backlogs
 
     def extend(self, pair: Pair) -> None:
@@ -95,6 +116,7 @@ class Planner:
         """Let every backlog grow that something came for; gives what each digest did so far."""
         wanted = {pair: (rules.sources, rules.gate.mark) for pair, rules in self._rules.items()}
         with self.ledger.read() as tx:
+            self._heed_changes(tx)
             behind = backlogs.behind(tx, wanted)
             unjudged = backlogs.unjudged(tx)
             pasts = editions.pasts(tx)
@@ -167,6 +189,7 @@ class Planner:
         def choose(pair: Pair) -> Turn:
             at = self._clock()
             with self.ledger.read() as tx:
+                self._heed_changes(tx)
                 turn = self._turn_at(tx, pair, at)
                 for _ in range(MOST_WAITS):
                     if turn.slot is None and turn.until is not None and turn.until > at:
@@ -202,6 +225,12 @@ class Planner:
         since = planning.window_begins(timing.window, past, now) if timing.window and past else None
         return backlogs.candidates(tx, *pair, timing.order, gate, now, until, first, since, after)
 
+    def calendar(self, pair: Pair) -> Calendar:
+        """When the pair's slots come, with what a person changed of them."""
+        with self.ledger.read() as tx:
+            self._heed_changes(tx)
+        return self._rules[pair].lane.calendar
+
     def next_slot(self, pair: Pair) -> Slot | None:
         """The pair's next open slot."""
         return self._rules[pair].lane.calendar.first_open(self._clock())
@@ -230,11 +259,13 @@ class Planner:
         next."""
         (digest, channel), now = pair, self._clock()
         timing = self._rules[pair].timing
-        approve_by = now + timing.approve_by if timing.approval and scheduled else None
         made: list[int] = []
         try:
             with self.ledger.begin() as tx:
                 slot_id = editions.reach_slot(tx, digest, channel, slot, now, scheduled=scheduled)
+                ids = [summary.id or 0 for summary in turn.chosen]
+                asks = timing.approval and scheduled and not wishes.are_approved(tx, digest, channel, ids)
+                approve_by = now + timing.approve_by if asks else None
                 if turn.chosen and self._is_paid_for(tx, channel, drafts, now):
                     shares_with = self._rules[pair].gate.shares_with
                     made = editions.make_edition(
@@ -243,7 +274,7 @@ class Planner:
                     report.made += made
         except editions.TakenElsewhereError:
             with self.ledger.begin() as tx:
-                backlogs.judge_again(tx, digest, channel, [summary.id or 0 for summary in turn.chosen])
+                backlogs.judge_again(tx, digest, channel, ids)
             log.info("digest %s on %s: slot %s: another process was faster", digest, channel, slot.nominal)
             return False, False
         if made:
@@ -354,10 +385,17 @@ class Planner:
         it."""
         now = self._clock()
         with self.ledger.read() as tx:
+            self._heed_changes(tx)
             pasts = editions.pasts(tx)
+            asks = any(rules.timing.approval for rules in self._rules.values())
+            approved = wishes.approved(tx) if asks else {}
             names = [name for name in self._config.channels if channels is None or name in channels]
             roads = {channel: self._road(tx, channel, now) for channel in names}
-        plans = [self._plan(pair, pasts[pair], now, end) for pair in self._rules if pair in pasts and pair[1] in roads]
+        plans = [
+            self._plan(pair, pasts[pair], now, end, approved.get(pair, frozenset()))
+            for pair in self._rules
+            if pair in pasts and pair[1] in roads
+        ]
 
         def rendered(lane: Lane, chosen: Sequence[Summary]) -> planning.Rendered:
             if costs or roads[lane.channel].budget is not None:
@@ -368,7 +406,7 @@ class Planner:
         rows = planning.forecast(plans, roads, rendered, now, end)
         return [row for row in rows if begin <= row.at <= end]
 
-    def _plan(self, pair: Pair, past: Past, now: datetime, end: datetime) -> Plan:
+    def _plan(self, pair: Pair, past: Past, now: datetime, end: datetime, approved: frozenset[int]) -> Plan:
         rules = self._rules[pair]
 
         def candidates() -> Iterator[Candidate]:
@@ -382,7 +420,8 @@ class Planner:
                 if len(page) < PAGE:
                     return
 
-        return Plan(rules.lane, rules.timing, rules.shape, past, candidates(), frozenset(rules.gate.shares_with))
+        shares_with = frozenset(rules.gate.shares_with)
+        return Plan(rules.lane, rules.timing, rules.shape, past, candidates(), shares_with, approved)
 
     def _rendered(self, lane: Lane, chosen: Sequence[Summary]) -> planning.Rendered:
         try:
@@ -418,7 +457,7 @@ class Planner:
                 until = f"{post.approve_by.astimezone(zone):%Y-%m-%d %H:%M %Z}" if post.approve_by else ""
                 note = f"waits for approval until {until}" if until else ""
                 found.append(
-                    Departure(lane, post.scheduled, not post.reply, post.slot, shows, post.cost, made=True, note=note)
+                    Departure(lane, post.scheduled, not post.reply, post.slot, shows, post.cost, post.post, note)
                 )
             edition = post.edition
         return found, not_before
