@@ -361,3 +361,20 @@ def make_summary(number: int, **fields: Any) -> Summary:
         }
         | fields,
     )
+
+
+@pytest.fixture
+def make() -> Iterator[Any]:
+    """A run of digests on channel x that know so many summaries; ``latest`` is the digest of the keywords."""
+    from runs import Run, raw
+
+    opened: list[Run] = []
+
+    def made(known: int | list[Summary] = 9, more: dict[str, Any] | None = None, **latest: Any) -> Any:
+        summaries = [make_summary(number) for number in range(1, known + 1)] if isinstance(known, int) else known
+        opened.append(Run(raw(more, **latest), summaries))
+        return opened[-1]
+
+    yield made
+    for run in opened:
+        run.close()

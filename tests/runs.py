@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from conftest import START, Clock
+from conftest import START, Clock, raw_config
 
 from digestbot import config as configuration
 from digestbot.ledger import Ledger, intake, views
@@ -102,4 +102,18 @@ def planned(rows: list[Row]) -> dict[tuple[datetime, str, str], tuple[set[int], 
         if row.summaries:
             ids, cost = found.get((row.at, row.digest, row.channel), (set(), 0))
             found[row.at, row.digest, row.channel] = (ids | {one.id or 0 for one in row.summaries}, cost + row.cost)
+    return found
+
+
+Make = Callable[..., Run]
+
+
+def raw(more: dict[str, Any] | None = None, **latest: Any) -> dict[str, Any]:
+    """``more`` has further digests, and under "x" keys of the channel."""
+    found = raw_config("http://127.0.0.1:1", **{"channels": ["x"], "schedule": "every 3 hours"} | latest)
+    for name, keys in (more or {}).items():
+        if name == "x":
+            found["channels"]["x"] |= keys
+        else:
+            found["digests"][name] = found["digests"]["latest"] | keys
     return found

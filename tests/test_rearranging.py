@@ -10,8 +10,7 @@ import sqlalchemy as sa
 from conftest import START, make_summary
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runs import Run, planned
-from test_schedules import Make, raw
+from runs import Make, Run, planned, raw
 
 from digestbot import schema
 from digestbot.errors import ConfigError, LedgerError
@@ -240,7 +239,7 @@ def test_what_a_person_wrote_is_dropped_when_the_summary_changes(daily: Make) ->
     run.service.rearranger.write(PAIR, 1, "Reader 0 says it well.")
     with run.ledger.begin() as tx:
         wishes.approve_ahead(tx, PAIR, [1, 2], run.clock())
-    run.arrive([make_summary(0, body="Something else entirely."), make_summary(1)])
+    run.arrive([make_summary(1, body="Something else entirely."), make_summary(2)])
     with run.ledger.read() as tx:
         assert wishes.written(tx, *PAIR, [1, 2]) == {}
         assert wishes.approved(tx) == {PAIR: frozenset([2])}

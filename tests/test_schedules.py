@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from conftest import START, make_summary, raw_config
-from runs import Run, planned
+from conftest import START, make_summary
+from runs import Make, Run, planned, raw
 
 from digestbot.errors import ConfigError, LedgerError
 from digestbot.ledger import approvals, backlogs, views
-from digestbot.model import Paper, PostStatus, Summary
+from digestbot.model import Paper, PostStatus
 from digestbot.service import Service
 
 DAY = timedelta(days=1)
 NINE = START + timedelta(hours=1)
 HOUR = timedelta(hours=1)
-Make = Callable[..., Run]
-
-
-@pytest.fixture(name="make")
-def make_any() -> Iterator[Make]:
-    """A run of digests on channel x that know so many summaries; ``latest`` is the digest of the keywords."""
-    opened: list[Run] = []
-
-    def made(known: int | list[Summary] = 9, more: dict[str, Any] | None = None, **latest: Any) -> Run:
-        summaries = [make_summary(number) for number in range(1, known + 1)] if isinstance(known, int) else known
-        opened.append(Run(raw(more, **latest), summaries))
-        return opened[-1]
-
-    yield made
-    for run in opened:
-        run.close()
-
-
-def raw(more: dict[str, Any] | None = None, **latest: Any) -> dict[str, Any]:
-    """``more`` has further digests, and under "x" keys of the channel."""
-    found = raw_config("http://127.0.0.1:1", **{"channels": ["x"], "schedule": "every 3 hours"} | latest)
-    for name, keys in (more or {}).items():
-        if name == "x":
-            found["channels"]["x"] |= keys
-        else:
-            found["digests"][name] = found["digests"]["latest"] | keys
-    return found
 
 
 def live(run: Run, **span: float) -> list[tuple[str, str, list[int]]]:
