@@ -6,19 +6,16 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
 
 from digestbot.config import Config, load
 from digestbot.errors import ConfigError, DigestbotError
-from digestbot.planning import Row
 from digestbot.service import Service
+from digestbot.service.comparing import AHEAD, difference
 from digestbot.service.report import Clock
-from digestbot.text import plain_title
 
 log = logging.getLogger("digestbot")
 
-AHEAD = timedelta(days=7)  # of the plan in which changes are told
 MOST_TOLD = 20  # of them
 
 
@@ -36,6 +33,8 @@ class Reloader:
         line."""
         self.service, self._clock, self._make, self._set_up_logs = service, clock, make, set_up_logs
         self.asked = threading.Event()
+        self.problems: list[str] = []
+        """Why the file, as it stands, is not taken up."""
         self._secrets = service.config.secrets()
         self._database = service.config.database
         self._seen = self._signature()
@@ -63,9 +62,11 @@ class Reloader:
             return  # a file that is gone is being written anew, or the old one is all there is
         self.asked.clear()
         self._seen = signature
+        self.problems = []
         try:
             fresh = load(self._path, os.environ)
         except ConfigError as error:
+            self.problems = list(error.problems)
             for problem in error.problems:
                 log.error("the configuration is not taken up: %s", problem)
             return
@@ -81,6 +82,7 @@ class Reloader:
             made.check()
             made.prepare()
         except DigestbotError as error:
+            self.problems = [str(error)]
             log.error("the configuration is not taken up: %s", error)
             made.close()
             return
@@ -94,25 +96,10 @@ class Reloader:
     def _tell(self, old: Service, new: Service) -> None:
         """Log what changes in the plan."""
         now = self._clock()
-        before, after = (_lines(one.plan(now, now + AHEAD), one.config, now) for one in (old, new))
-        gone, come = before - after, after - before
-        log.info("the configuration is taken up; in the plan for the next %d days %s", AHEAD.days, _count(gone, come))
-        told = sorted([(line, "no longer") for line in gone] + [(line, "new") for line in come])
-        for line, what in told[:MOST_TOLD]:
+        before, after = (one.plan(now, now + AHEAD) for one in (old, new))
+        found = difference(before, after, new.config, now)
+        log.info("the configuration is taken up; in the plan for the next %d days %s", AHEAD.days, found)
+        for line, what in found.lines[:MOST_TOLD]:
             log.info("%s: %s", what, line)
-        if len(told) > MOST_TOLD:
-            log.info("and %d more: digestbot plan", len(told) - MOST_TOLD)
-
-
-def _lines(rows: list[Row], config: Config, now: datetime) -> set[str]:
-    """What appears, in a line each; slots that stay empty are left out."""
-    return {
-        f"{row.at.astimezone(config.timezone):%Y-%m-%d %H:%M %Z}, {row.digest} on {row.channel}: "
-        + ", ".join(f"{one.id} ({plain_title(one.paper.title)[:60]})" for one in row.summaries)
-        for row in rows
-        if row.summaries and row.at >= now
-    }
-
-
-def _count(gone: set[str], come: set[str]) -> str:
-    return f"{len(gone)} posts are no longer as they were, {len(come)} are new" if gone or come else "nothing changes"
+        if len(found.lines) > MOST_TOLD:
+            log.info("and %d more: digestbot plan", len(found.lines) - MOST_TOLD)

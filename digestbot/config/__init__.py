@@ -20,6 +20,8 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 from pydantic import BaseModel, ValidationError
 
 from digestbot.config.sections import (
+    LOOPBACK,
+    Alerts,
     Appearance,
     Cards,
     Config,
@@ -33,11 +35,14 @@ from digestbot.config.sections import (
     Prices,
     Timing,
     TwitterChannel,
+    Web,
 )
 from digestbot.errors import ConfigError
 from digestbot.model import Platform
 
 __all__ = [
+    "LOOPBACK",
+    "Alerts",
     "Appearance",
     "Cards",
     "Config",
@@ -51,6 +56,7 @@ __all__ = [
     "Prices",
     "Timing",
     "TwitterChannel",
+    "Web",
     "build",
     "find",
     "load",
@@ -58,8 +64,20 @@ __all__ = [
 
 ENV_PREFIX = "DIGESTBOT_"
 ENV_CONFIG = "DIGESTBOT_CONFIG"  # names the file itself, so it is no key of it
-SECRETS = ("database", "address", "api_key", "api_secret", "access_token", "access_token_secret", "app_secret")
-LISTS = ("sources", "channels", "hashtags", "font_paths", "not_on", *Filter.model_fields)
+SECRETS = (
+    "database",
+    "address",
+    "api_key",
+    "api_secret",
+    "access_token",
+    "access_token_secret",
+    "app_secret",
+    "password_hash",
+    "token",
+    "ping_url",
+)
+LISTS = ("sources", "channels", "to", "hashtags", "font_paths", "not_on", *Filter.model_fields)
+SINGLE: dict[str, type[BaseModel]] = {"delivery": Delivery, "cards": Cards, "web": Web, "alerts": Alerts}
 _INJECTED = re.compile(r"PORT(_|$)|SERVICE_")  # Kubernetes sets such for a service named digestbot
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -168,7 +186,8 @@ def _from_environment(name: str, value: str) -> object:
 
 def _read_secret_files(raw: dict[str, Any], folder: Path) -> list[str]:
     problems = []
-    tables = [("", raw)] + [
+    tables = [("", raw)] + [(f"{name}.", raw[name]) for name in ("web", "alerts") if isinstance(raw.get(name), dict)]
+    tables += [
         (f"{kind}.{name}.", table)
         for kind in ("sources", "channels")
         for name, table in (raw[kind].items() if isinstance(raw.get(kind), dict) else ())
@@ -231,6 +250,8 @@ def _explain(detail: Any, raw: dict[str, Any]) -> str:
 
 def _known_keys(where: list[str], raw: dict[str, Any]) -> list[str]:
     section: type[BaseModel] = Config
+    if not where:
+        return list(section.model_fields)
     if where[:1] == ["sources"]:
         section = DatabaseSource if raw["sources"][where[1]].get("kind") == "database" else FeedSource
     elif where[:1] == ["digests"] and where[2:3] in (["include"], ["exclude"]):
@@ -239,15 +260,13 @@ def _known_keys(where: list[str], raw: dict[str, Any]) -> list[str]:
         section = Prices
     elif where[:1] == ["digests"] and where[2:3] == ["on"] and len(where) > 3:
         section = OnChannel
-    elif where[:1] == ["cards"]:
-        section = Cards
     elif where[:1] == ["channels"]:
         table = raw["channels"][where[1]]
         section = TwitterChannel if table.get("platform") == "twitter" else FacebookChannel
     elif where[:1] == ["digests"]:
         section = Digest
-    elif where[:1] == ["delivery"]:
-        section = Delivery
+    elif where[0] in SINGLE:
+        section = SINGLE[where[0]]
     return list(section.model_fields)
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from digestbot.config.values import (
+    AlertAddress,
     ApiAddress,
     Backlog,
     DatabaseAddress,
@@ -21,11 +22,14 @@ from digestbot.config.values import (
     LedgerAddress,
     Money,
     Parameters,
+    PasswordHash,
     Pattern,
     Query,
     Schedule,
     Secret,
+    SecretAddress,
     Size,
+    Token,
     WebAddress,
     Zone,
 )
@@ -232,6 +236,41 @@ class Delivery(_Section):
     quiet_period: Duration = timedelta(minutes=15)
 
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Web(_Section):
+    """``[web]``: the operators' pages. ``public_url`` is where people see them, if a reverse proxy is in between."""
+
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8790
+    public_url: WebAddress | None = None
+    password_hash: PasswordHash | None = None
+    token: Token | None = None
+
+    @property
+    def locked(self) -> bool:
+        """Whether one has to log in."""
+        return self.password_hash is not None or self.token is not None
+
+    @model_validator(mode="after")
+    def _strangers_need_a_key(self) -> Web:
+        seen_from = urlsplit(self.public_url).hostname if self.public_url else None
+        if not self.locked and (self.host not in LOOPBACK or (seen_from and seen_from not in LOOPBACK)):
+            raise ValueError("others than this machine may only see it with a password: digestbot web --set-password")
+        return self
+
+
+class Alerts(_Section):
+    """``[alerts]``: who is told of trouble, and who is to miss us when we are gone."""
+
+    to: tuple[AlertAddress, ...] = ()
+    ping_url: SecretAddress | None = None
+    ping_every: Duration = timedelta(minutes=5)
+    stale_after: Duration | None = None
+    dry_after: Duration = timedelta(days=7)
+
+
 class Config(_Section):
     """The whole configuration. ``path`` is the file it came from, ``folder`` where relative paths start."""
 
@@ -244,6 +283,9 @@ class Config(_Section):
     digests: dict[str, Digest] = Field(default_factory=dict)
     delivery: Delivery = Delivery()
     cards: Cards = Cards()
+    web: Web | None = None
+    alerts: Alerts = Alerts()
+    log_format: Literal["text", "json"] = "text"
 
     @model_validator(mode="after")
     def _lease_is_usable(self) -> Config:
@@ -335,6 +377,9 @@ class Config(_Section):
             for _, value in channel
             if isinstance(value, SecretStr)
         ]
+        found += [address.get_secret_value() for address in self.alerts.to]
+        more = [self.alerts.ping_url, *([self.web.password_hash, self.web.token] if self.web else [])]
+        found += [secret.get_secret_value() for secret in more if secret is not None]
         addresses = [self.database.get_secret_value()]
         addresses += [
             source.url if isinstance(source, FeedSource) else source.address.get_secret_value()

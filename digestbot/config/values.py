@@ -16,6 +16,7 @@ from digestbot.config.schedules import crons
 PLACEHOLDER = "…"  # what config.example.toml has in the place of a secret
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+LEAST_TOKEN = 24  # characters
 LONGEST = 100 * 366 * 86400  # seconds
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?\s*", re.IGNORECASE)
 _SIZE = re.compile(r"\s*(\d+)\s*(kB|MB|GB)\s*", re.IGNORECASE)
@@ -181,6 +182,33 @@ def _no_bare_signs(address: str) -> None:
         raise ValueError("in a name or password write @ as %40, / as %2F and : as %3A, or keep it out of the address")
 
 
+def _alert_address(value: object) -> object:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str) or not re.match(r"[a-z][a-z0-9+.-]*://\S", text, re.IGNORECASE):
+        raise ValueError("write an address as Apprise has them, such as mailto://user:password@example.org")
+    return value
+
+
+def _secret_address(value: object) -> object:
+    _web_address(value.get_secret_value() if isinstance(value, SecretStr) else value)
+    return value
+
+
+def _password_hash(value: object) -> object:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str) or not text.startswith("$argon2"):
+        raise ValueError("is no password's hash: set one with digestbot web --set-password")
+    return value
+
+
+def _token(value: object) -> object:
+    text = _secret(value)
+    text = text.get_secret_value() if isinstance(text, SecretStr) else text
+    if len(str(text)) < LEAST_TOKEN:
+        raise ValueError(f"must have at least {LEAST_TOKEN} characters; make one with: openssl rand -hex 32")
+    return value
+
+
 def _ledger_address(value: object) -> object:
     _no_bare_signs(value.get_secret_value() if isinstance(value, SecretStr) else str(value))
     return value
@@ -212,6 +240,10 @@ _HOURS = re.compile(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*")
 _HASHTAG = re.compile(r"#(?=\d*[^\W\d])\w{1,100}")
 _LIMITED = re.compile(r"\b(?:limit\s+\d+|fetch\s+(?:first|next)\b[^)]*?)(?:\s+offset\s+\d+)?[\s;]*\Z", re.IGNORECASE)
 Query = Annotated[str, BeforeValidator(_query)]
+AlertAddress = Annotated[SecretStr, BeforeValidator(_alert_address)]
+PasswordHash = Annotated[SecretStr, BeforeValidator(_password_hash)]
+SecretAddress = Annotated[SecretStr, BeforeValidator(_secret_address)]
+Token = Annotated[SecretStr, BeforeValidator(_token)]
 LedgerAddress = Annotated[SecretStr, BeforeValidator(_ledger_address)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]

@@ -363,12 +363,80 @@ def listed(
     ready: list[Waiting] = []
     held: list[Waiting] = []
     for row in tx.execute(query):
-        if row.withdrawn_at is not None:
-            waits_for = "was withdrawn"
-        else:
-            waits_for = row.held or gate.waits_for(row.votes, row.since, now)
+        waits_for = _waits_for(row, gate, now)
         (held if waits_for else ready).append(Waiting(as_summary(row), waits_for))
     return (ready + held)[:most]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A summary of a backlog as the pages show it: what it waits for (empty: its turn), or why it was skipped; and what
+    a person said of it."""
+
+    summary: Summary
+    status: str
+    waits_for: str
+    pinned: bool
+    on_hold: bool
+    words: str | None
+    approved: bool
+
+
+def entries(
+    tx: sa.Connection,
+    digest: str,
+    channel: str,
+    order: Order,
+    gate: Gate,
+    now: datetime,
+    *,
+    kind: str = "waiting",
+    words: str = "",
+    after: int = 0,
+    most: int = 50,
+) -> list[Entry]:
+    """A part of a backlog in the digest's order: of what is ``waiting``, or of that what is ``ready`` or ``held``; or
+    what was ``skipped``, the newest first. Only what has the words in its paper's title or its writer's name."""
+    which: Any = {"ready": READY, "skipped": backlog.c.status == "skipped"}.get(kind, WAITING)
+    ids = sa.select(summaries.c.id).join(backlog, backlog.c.summary_id == summaries.c.id)
+    ids = ids.where(*_of(digest, channel), which)
+    if kind == "held":
+        ids = ids.where(backlog.c.held != "")
+    if words:
+        ids = ids.join(papers, papers.c.id == summaries.c.paper_id).where(
+            sa.or_(
+                papers.c.title.icontains(words, autoescape=True), summaries.c.writer.icontains(words, autoescape=True)
+            )
+        )
+    placed = (summaries.c.id.desc(),) if kind == "skipped" else in_order(order)
+    page = list(tx.scalars(ids.order_by(*placed).offset(after).limit(most)))
+    columns = (backlog.c.status, backlog.c.reason, backlog.c.pinned_at, backlog.c.words, backlog.c.approved_at)
+    query = _selected().add_columns(*columns).where(*_of(digest, channel), summaries.c.id.in_(page))
+    rows = {row.id: row for row in tx.execute(query)}
+    return [
+        Entry(
+            as_summary(row),
+            row.status,
+            row.reason if row.status == "skipped" else _waits_for(row, gate, now),
+            row.pinned_at is not None,
+            row.on_hold,
+            row.words,
+            row.approved_at is not None,
+        )
+        for row in (rows[id_] for id_ in page)
+    ]
+
+
+def waiting_count(tx: sa.Connection, digest: str, channel: str) -> int:
+    """How many summaries wait."""
+    query = sa.select(sa.func.count()).select_from(backlog).where(*_of(digest, channel), WAITING)
+    return int(tx.scalar(query) or 0)
+
+
+def _waits_for(row: Any, gate: Gate, now: datetime) -> str:
+    if row.withdrawn_at is not None:
+        return "was withdrawn"
+    return row.held or gate.waits_for(row.votes, row.since, now)
 
 
 def newest(tx: sa.Connection, names: Sequence[str]) -> Summary | None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from digestbot.errors import LedgerError
 from digestbot.ledger.backlogs import by_ids
 from digestbot.ledger.delivery import SCHEDULED
-from digestbot.model import Action, Approval, PostRow, PostStatus, Receipt, Summary
+from digestbot.model import Action, Approval, Picture, PostRow, PostStatus, Receipt, Summary
 from digestbot.schema import (
     ATTENTION,
     PENDING,
@@ -27,6 +27,16 @@ from digestbot.schema import (
     posts,
     slots,
     sources,
+    summaries,
+)
+
+_COLUMNS = (
+    posts,
+    editions.c.digest,
+    editions.c.approval,
+    editions.c.approve_by,
+    slots.c.nominal,
+    pictures.c.alt_text,
 )
 
 
@@ -41,18 +51,29 @@ def post_rows(
     most: int | None = None,
 ) -> list[PostRow]:
     """Posts in the order they were made: those after an id, at most so many."""
-    columns = (
-        posts,
-        editions.c.digest,
-        editions.c.approval,
-        editions.c.approve_by,
-        slots.c.nominal,
-        pictures.c.alt_text,
-    )
-    query = _filtered(columns, statuses, channel, digest).where(posts.c.id > after)
+    query = _filtered(_COLUMNS, statuses, channel, digest).where(posts.c.id > after)
     if ids:
         query = query.where(posts.c.id.in_(ids))
     return [_post(row) for row in tx.execute(query.order_by(posts.c.id).limit(most))]
+
+
+def newest_posts(
+    tx: sa.Connection,
+    *,
+    statuses: Sequence[PostStatus] = (),
+    channel: str | None = None,
+    digest: str | None = None,
+    words: str = "",
+    before: int | None = None,
+    most: int = 50,
+) -> list[PostRow]:
+    """Posts, the last made first: those before an id whose text has the words, at most so many."""
+    query = _filtered(_COLUMNS, statuses, channel, digest)
+    if words:
+        query = query.where(posts.c.text.icontains(words, autoescape=True))
+    if before is not None:
+        query = query.where(posts.c.id < before)
+    return [_post(row) for row in tx.execute(query.order_by(posts.c.id.desc()).limit(most))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,3 +259,106 @@ def changes_of(tx: sa.Connection, post: int) -> list[PostRow]:
 def channel_names(tx: sa.Connection) -> list[str]:
     """The channels that were ever configured."""
     return list(tx.scalars(sa.select(channels.c.name)))
+
+
+def picture(tx: sa.Connection, post: int) -> Picture | None:
+    """The post's picture, as long as it is kept: until the post is published."""
+    row = tx.execute(sa.select(pictures).where(pictures.c.post_id == post)).first()
+    if row is None or row.content is None:
+        return None
+    return Picture(row.content, row.media_type, row.alt_text, row.required)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A source as operators see it: when it was last read and will be again, and why that failed how often in a row;
+    when it last gave something new."""
+
+    name: str
+    polled_at: datetime | None
+    next_poll_at: datetime | None
+    failures: int
+    error: str | None
+    newest_at: datetime | None
+
+
+def source_rows(tx: sa.Connection) -> dict[str, SourceRow]:
+    """The sources that were ever read."""
+    newest = (
+        sa.select(summaries.c.taken_in_at)
+        .where(summaries.c.source == sources.c.name)
+        .order_by(summaries.c.id.desc())
+        .limit(1)
+        .correlate(sources)
+        .scalar_subquery()
+    )
+    columns = (sources.c.name, sources.c.polled_at, sources.c.next_poll_at, sources.c.failures, sources.c.error)
+    return {
+        row.name: SourceRow(row.name, row.polled_at, row.next_poll_at, row.failures, row.error, row.newest_at)
+        for row in tx.execute(sa.select(*columns, newest.label("newest_at")))
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRow:
+    """A channel as operators see it: paused, or waiting until then; and what is known of its token."""
+
+    name: str
+    pause_reason: str | None
+    wait_until: datetime | None
+    token_checked_at: datetime | None
+    token_expires_at: datetime | None
+
+
+def channel_rows(tx: sa.Connection) -> dict[str, ChannelRow]:
+    """The channels that were ever configured."""
+    return {
+        row.name: ChannelRow(
+            row.name,
+            (row.pause_reason or "paused") if row.paused_at else None,
+            row.wait_until,
+            row.token_checked_at,
+            row.token_expires_at,
+        )
+        for row in tx.execute(sa.select(channels))
+    }
+
+
+def posted_between(tx: sa.Connection, begin: datetime, end: datetime, most: int) -> list[PostRow]:
+    """The newest posts that appeared between two instants, in the order in which they did."""
+    ids: list[int] = []
+    for channel in channel_names(tx):  # so that each is looked up in the index
+        query = sa.select(posts.c.id).where(
+            posts.c.channel == channel,
+            posts.c.concluded_at.between(begin, end),
+            posts.c.status == PostStatus.PUBLISHED,
+            posts.c.action == Action.PUBLISH,
+        )
+        ids += tx.scalars(query.order_by(posts.c.concluded_at.desc()).limit(most))
+    found = post_rows(tx, ids=sorted(ids)[-most:]) if ids else []
+    return sorted(found, key=lambda row: (row.at, row.id))
+
+
+def failed_since(tx: sa.Connection, since: datetime, most: int) -> list[PostRow]:
+    """The posts that their platform refused since then."""
+    ids: list[int] = []
+    for channel in channel_names(tx):
+        query = sa.select(posts.c.id).where(
+            posts.c.channel == channel, posts.c.concluded_at >= since, posts.c.status == PostStatus.FAILED
+        )
+        ids += tx.scalars(query.order_by(posts.c.concluded_at.desc()).limit(most))
+    return post_rows(tx, ids=ids)[::-1][:most] if ids else []
+
+
+def parts_of(tx: sa.Connection, post: int) -> list[PostRow]:
+    """The posts of the same edition that publish, in their order."""
+    edition = sa.select(posts.c.edition_id).where(posts.c.id == post).scalar_subquery()
+    ids = sa.select(posts.c.id).where(posts.c.edition_id == edition, posts.c.action == Action.PUBLISH)
+    return post_rows(tx, ids=list(tx.scalars(ids)))
+
+
+def approval_of(tx: sa.Connection, post: int) -> Approval | None:
+    """Where the post's edition stands that needs a person's word; None for one that needs none."""
+    query = sa.select(editions.c.approval).join(posts, posts.c.edition_id == editions.c.id)
+    found = tx.scalar(query.where(posts.c.id == post))
+    return Approval(found) if found is not None else None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup, escape
 
+from digestbot import mockup
+from digestbot.mockup import Shown
+from digestbot.model import Platform
 from digestbot.sandbox.forms import Request
 from digestbot.sandbox.world import Answer, Post, World
-from digestbot.text import find_urls
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'",
@@ -25,9 +25,9 @@ class Pages:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._environment = Environment(loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True)
-        self._environment.filters |= {"linked": _linked, "host": _host}
-        self._environment.filters["when"] = lambda at: datetime.fromtimestamp(at, UTC).strftime("%-d %b %Y, %H:%M UTC")
+        folders = [Path(__file__).parent / "pages", mockup.FOLDER]
+        self._environment = Environment(loader=FileSystemLoader(folders), autoescape=True)
+        mockup.prepare(self._environment)
 
     def answer(self, request: Request) -> Answer:
         """The page, picture, or 404."""
@@ -40,36 +40,33 @@ class Pages:
             return Answer(200, picture.content, _HEADERS, picture.content_type)
         with self.world.lock:
             tweets, posts = list(reversed(self.world.tweets)), list(reversed(self.world.page_posts))
-        match request.path:
-            case "/":
-                pass
-            case "/x":
-                posts = []
-            case "/facebook":
-                tweets = []
-            case path:
-                id_ = path.rpartition("/")[2]
-                tweets = [tweet for tweet in tweets if path == f"/i/web/status/{tweet.id}"]
-                posts = [post for post in posts if path == f"/{post.id}"]
-                if not tweets and not posts:
-                    return Answer(404, {"error": f"nothing here: {id_}"})
-        page = self._environment.get_template("timelines.html.j2").render(
-            tweets=tweets, posts=posts, pictures=self.world.pictures, only=request.path
-        )
+        posts = [post for post in posts if post.published]
+        timelines = [
+            ("x", "X", [self._shown(Platform.TWITTER, one) for one in tweets]),
+            ("facebook", "Facebook Page", [self._shown(Platform.FACEBOOK, one) for one in posts]),
+        ]
+        if request.path in ("/x", "/facebook"):
+            timelines = [one for one in timelines if request.path == f"/{one[0]}"]
+        elif request.path != "/":
+            timelines = [
+                (name, title, [one for one in shown if one.address == request.path])
+                for name, title, shown in timelines
+                if any(one.address == request.path for one in shown)
+            ]
+        if not timelines:
+            return Answer(404, {"error": f"nothing here: {request.path.rpartition('/')[2]}"})
+        page = self._environment.get_template("timelines.html.j2").render(timelines=timelines, style=mockup.STYLE)
         return Answer(200, page.encode(), _HEADERS, "text/html; charset=utf-8")
 
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc.removeprefix("www.")
-
-
-def _linked(post: Post) -> Markup:
-    """The text, its addresses as links in the short form that platforms show."""
-    out, rest = Markup(), post.text
-    for url in find_urls(post.text):
-        before, _, rest = rest.partition(url)
-        address = url if url.startswith("http") else f"http://{url}"
-        short = address.partition("//")[2].removeprefix("www.")
-        short = short if len(short) <= 40 else short[:39] + "…"
-        out += escape(before) + Markup('<a href="{}" rel="nofollow noreferrer">{}</a>').format(address, short)
-    return out + escape(rest)
+    def _shown(self, platform: Platform, post: Post) -> Shown:
+        x = platform is Platform.TWITTER
+        return Shown(
+            platform,
+            f"Sandbox {post.account}" if x else "Sandbox Page",
+            post.text,
+            datetime.fromtimestamp(post.at, UTC).strftime("%-d %b %Y, %H:%M UTC"),
+            f"/i/web/status/{post.id}" if x else f"/{post.id}",
+            post.link,
+            [(f"/media/{id_}", self.world.pictures[id_].alt_text) for id_ in post.media if id_ in self.world.pictures],
+            reply=post.reply_to is not None,
+        )

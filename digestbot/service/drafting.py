@@ -54,6 +54,15 @@ class Drafter:
             found = self._as_written(digest, channel, found)
         return look.shape, self._priced(channel, found)
 
+    def tried(self, digest: str, channel: str, template: str, chosen: Sequence[Summary]) -> list[Draft]:
+        """What this template makes, in the shape that its name stands for, or else the digest's. Raises RenderError."""
+        look = self._config.appearance(digest, channel)
+        named = next((shape for shape in (Shape.THREAD, Shape.ROUNDUP) if shape == template), None)
+        shape = named or (Shape.SINGLE if template == "summary" else look.shape)
+        look = look.model_copy(update={"template": template, "shape": shape})
+        parameters = self._config.channels[channel].link_parameters
+        return self.renderer.drafts(look, Place(digest, channel, self._config.platform(channel), parameters), chosen)
+
     def _as_written(self, digest: str, channel: str, drafts: list[Draft]) -> list[Draft]:
         """With what a person wrote in the place of what the template made."""
         ids = [draft.shows[0] for draft in drafts if draft.shows]

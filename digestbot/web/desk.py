@@ -1,0 +1,126 @@
+"""What the pages work with: the newest configuration, the ledger, a service over both, and a plan that is kept for a
+moment."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from digestbot.config import Config, Web
+from digestbot.ledger import Ledger, health
+from digestbot.planning import Row
+from digestbot.service import Service
+from digestbot.service.report import Clock
+
+PLAN_KEPT = timedelta(seconds=20)
+MOST_NOTES = 200
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is said once on the next page: what was done, or why not; and how to take it back."""
+
+    text: str
+    bad: bool = False
+    undo: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Pulse:
+    """The sign of life of the scheduler beside which the pages run: when its last tick ended, and how long it may go
+    without one; None where it is another process."""
+
+    at: Callable[[], datetime | None] = lambda: None
+    patience: Callable[[], timedelta] = lambda: timedelta(minutes=10)
+    problems: Callable[[], list[str]] = list
+    """Why the configuration's file, as it stands, is not taken up."""
+
+
+class Desk:
+    """One for all pages of a process. Requests come in several threads; the service is for one at a time."""
+
+    def __init__(self, current: Callable[[], Config], ledger: Ledger, clock: Clock, pulse: Pulse | None = None) -> None:
+        self._current, self.ledger, self.clock, self.pulse = current, ledger, clock, pulse or Pulse()
+        self._lock = threading.RLock()
+        self._service: Service | None = None
+        self._plan: tuple[Config, datetime, datetime, list[Row]] | None = None
+        self._notes: OrderedDict[str, Note] = OrderedDict()
+
+    @property
+    def config(self) -> Config:
+        """The newest valid configuration."""
+        return self._current()
+
+    @property
+    def web(self) -> Web:
+        """Its part on these pages."""
+        return self.config.web or Web()
+
+    @contextmanager
+    def service(self) -> Iterator[Service]:
+        """The service over the newest configuration; one thread at a time."""
+        with self._lock:
+            config = self.config
+            if self._service is None or self._service.config is not config:
+                if self._service is not None:
+                    self._service.close()
+                self._service = Service(config, self.ledger, self.clock)
+                self._service.prepare()
+            yield self._service
+
+    def plan(self, begin: datetime, end: datetime) -> list[Row]:
+        """What is to come between two instants, as it stood a moment ago at the most."""
+        with self.service() as service:
+            now = self.clock()
+            if self._plan is not None:
+                config, at, until, rows = self._plan
+                fresh = config is service.config and at <= now < at + PLAN_KEPT
+                if fresh and end <= until:
+                    return [row for row in rows if max(begin, now) <= row.at <= end]
+            rows = service.plan(now, end)
+            self._plan = service.config, now, end, rows
+            return [row for row in rows if begin <= row.at <= end]
+
+    def changed(self) -> None:
+        """What was planned may no longer be so."""
+        with self._lock:
+            self._plan = None
+
+    def last_tick(self) -> datetime | None:
+        """When a tick was last done, here or in another process."""
+        here = self.pulse.at()
+        if here is not None:
+            return here
+        with self.ledger.read() as tx:
+            return health.last_beat(tx, health.TICK)
+
+    def is_late(self) -> bool:
+        """Whether no tick was done for longer than one may take."""
+        tick = self.last_tick()
+        return tick is None or self.clock() - tick > self.pulse.patience()
+
+    def leave(self, note: Note) -> str:
+        """Keep a note for the next page; gives the key to it."""
+        key = secrets.token_urlsafe(9)
+        with self._lock:
+            self._notes[key] = note
+            while len(self._notes) > MOST_NOTES:
+                self._notes.popitem(last=False)
+        return key
+
+    def take(self, key: str) -> Note | None:
+        """The note of this key, which is gone then."""
+        with self._lock:
+            return self._notes.pop(key, None)
+
+    def close(self) -> None:
+        """Let go of what is held open."""
+        with self._lock:
+            if self._service is not None:
+                self._service.close()

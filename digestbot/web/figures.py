@@ -1,0 +1,65 @@
+"""The page of figures: posts, lag, backlog, costs, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from statistics import median
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from digestbot.costs import DOLLAR
+from digestbot.ledger import figures as counts
+from digestbot.model import PostStatus
+from digestbot.web.charts import Chart, Series, svg
+from digestbot.web.desk import Desk
+from digestbot.web.rendering import page
+
+DAYS, MONTHS = 30, 12
+
+
+def figures(desk: Desk, request: Request) -> Response:
+    """GET /figures"""
+    config, now = desk.config, desk.clock()
+    days = [(now - timedelta(days=DAYS - 1 - number)).date() for number in range(DAYS)]
+    since = datetime.combine(days[0], datetime.min.time(), now.tzinfo)
+    names = list(config.channels)
+    with desk.ledger.read() as tx:
+        published = {name: counts.posts_by_day(tx, name, since, PostStatus.PUBLISHED) for name in names}
+        failed = {name: counts.posts_by_day(tx, name, since, PostStatus.FAILED) for name in names}
+        lags = {name: _by_day(counts.lags(tx, name, since)) for name in names}
+        costs = {name: counts.costs_by_month(tx, name, now, MONTHS) for name in names if config.prices(name)}
+        backlog = counts.backlog_by_day(tx, days[0])
+    months = [f"{begin:%b %Y}" for begin in next(iter(costs.values()), {})]
+    waited = {f"{digest} on {channel}": some for (digest, channel), some in backlog.items()}
+    charts = [
+        _daily("Posts a day", "posts", days, published),
+        _daily("Failures a day", "posts that were refused", days, failed),
+        *(
+            _daily(f"Lag on {name}", "hours from a summary's arrival to its post, the day's median", days, {name: some})
+            for name, some in lags.items()
+        ),
+        *(_daily(f"Backlog of {name}", "summaries that wait", days, {name: some}) for name, some in waited.items()),
+        Chart(
+            "Costs a month",
+            "dollars, as estimated",
+            months,
+            [Series(name, [cost / DOLLAR for cost in some.values()]) for name, some in costs.items()],
+            lambda value: f"${value:.2f}",
+        ),
+    ]
+    drawn = [(chart, svg(chart)) for chart in charts if chart.series]
+    return page(desk, request, "figures", charts=drawn, days=DAYS, months=MONTHS)
+
+
+def _by_day(lags: list[tuple[datetime, float]]) -> dict[date, float]:
+    found: dict[date, list[float]] = {}
+    for at, seconds in lags:
+        found.setdefault(at.date(), []).append(seconds / 3600)
+    return {day: round(median(some), 1) for day, some in found.items()}
+
+
+def _daily(title: str, unit: str, days: list[date], known: Mapping[str, Mapping[date, float]]) -> Chart:
+    series = [Series(name, [some.get(day) for day in days]) for name, some in known.items()]
+    return Chart(title, unit, [f"{day:%-d %b}" for day in days], series)

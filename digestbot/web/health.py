@@ -1,0 +1,174 @@
+"""For machines: whether it lives, whether it is ready, and numbers for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from digestbot.costs import DOLLAR, Account
+from digestbot.errors import DigestbotError
+from digestbot.ledger import figures, spending, views
+from digestbot.model import PostStatus
+from digestbot.schema import REVISION
+from digestbot.web.desk import Desk
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+LAG_OF = timedelta(days=30)
+
+
+def healthz(desk: Desk, request: Request) -> Response:  # noqa: ARG001 - as all pages
+    """GET /healthz: the process answers."""
+    return PlainTextResponse("ok\n")
+
+
+def readyz(desk: Desk, request: Request) -> Response:
+    """GET /readyz: 200 where all is well, else 503; to those who may know, why."""
+    troubles = _troubles(desk)
+    ready = not any(troubles.values())
+    said: dict[str, object] = {"ready": ready, "checks": {name: not trouble for name, trouble in troubles.items()}}
+    if request.state.who:
+        said["troubles"] = {name: trouble for name, trouble in troubles.items() if trouble}
+    return JSONResponse(said, 200 if ready else 503)
+
+
+def _troubles(desk: Desk) -> dict[str, str]:
+    """What is not ready, and why; nothing of what is."""
+    found = {"ledger": "", "scheduler": "", "sources": "", "tokens": "", "configuration": ""}
+    found["configuration"] = "; ".join(desk.pulse.problems())
+    try:
+        with desk.ledger.read() as tx:
+            revision = desk.ledger.revision(tx)
+            if revision != REVISION:
+                found["ledger"] = f"stands at revision {revision}, not at {REVISION}"
+                return found
+            sources, channels = views.source_rows(tx), views.channel_rows(tx)
+        late = desk.is_late()
+    except DigestbotError as error:
+        found["ledger"] = str(error)
+        return found
+    if late:
+        tick = desk.last_tick()
+        found["scheduler"] = f"no tick since {tick:%Y-%m-%d %H:%M:%S} UTC" if tick else "no tick was ever done"
+    config = desk.config
+    failing = [f"{name}: {sources[name].error}" for name in config.sources if name in sources and sources[name].error]
+    found["sources"] = "; ".join(failing)
+    dead = [
+        f"{name}: {channels[name].pause_reason}"
+        for name in config.channels
+        if name in channels and channels[name].pause_reason
+    ]
+    found["tokens"] = "; ".join(dead)
+    return found
+
+
+class _Numbers(Collector):
+    """What the ledger counts, read anew at each scrape."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics."""
+        desk, now = self._desk, self._desk.clock()
+        config = desk.config
+        with desk.ledger.read() as tx:
+            posts, attempts = figures.posts_by_status(tx), figures.attempts_by_outcome(tx)
+            waiting = figures.waiting(tx)
+            lags = {name: figures.lags(tx, name, now - LAG_OF) for name in config.channels}
+            accounts = {name: Account(spending.spent(tx, name, now), config.budget(name)) for name in config.channels}
+            sources, channels = views.source_rows(tx), views.channel_rows(tx)
+        yield _gauge(
+            "posts",
+            "Posts by where they stand.",
+            ("channel", "status"),
+            {
+                (channel, status): posts.get((channel, status), 0)
+                for channel in sorted({*config.channels, *(channel for channel, _ in posts)})
+                for status in PostStatus
+            },
+        )
+        tries = CounterMetricFamily(
+            "digestbot_attempts", "Tries at posts by how they ended.", labels=("channel", "outcome")
+        )
+        for (channel, outcome), number in attempts.items():
+            tries.add_metric((channel, outcome or "open"), number)
+        yield tries
+        yield _gauge(
+            "backlog",
+            "Summaries that wait.",
+            ("digest", "channel"),
+            {pair: waiting.get(pair, 0) for pair in config.pairs()},
+        )
+        yield _gauge(
+            "lag_seconds",
+            "From a summary's arrival to its post, of the newest posts: the median.",
+            ("channel",),
+            {(name,): sorted(seconds for _, seconds in some)[len(some) // 2] for name, some in lags.items() if some},
+        )
+        yield _gauge(
+            "month_cost_dollars",
+            "What this month has cost, as estimated.",
+            ("channel",),
+            {(name,): account.spent / DOLLAR for name, account in accounts.items()},
+        )
+        yield _gauge(
+            "month_budget_dollars",
+            "What a month may cost.",
+            ("channel",),
+            {(name,): account.budget / DOLLAR for name, account in accounts.items() if account.budget is not None},
+        )
+        yield _gauge(
+            "channel_paused",
+            "1 for a channel that waits for its operator.",
+            ("channel",),
+            {(name,): float(name in channels and channels[name].pause_reason is not None) for name in config.channels},
+        )
+        yield _gauge(
+            "token_days_left",
+            "Until the channel's token expires.",
+            ("channel",),
+            {
+                (name,): (row.token_expires_at - now) / timedelta(days=1)
+                for name, row in channels.items()
+                if row.token_expires_at is not None and name in config.channels
+            },
+        )
+        yield _gauge(
+            "source_failures",
+            "Polls that failed in a row.",
+            ("source",),
+            {(name,): sources[name].failures for name in config.sources if name in sources},
+        )
+        yield _gauge(
+            "source_age_seconds",
+            "Since the source last gave something new.",
+            ("source",),
+            {
+                (name,): (now - row.newest_at).total_seconds()
+                for name, row in sources.items()
+                if row.newest_at is not None and name in config.sources
+            },
+        )
+        tick = desk.last_tick()
+        if tick is not None:
+            yield _gauge("tick_age_seconds", "Since the last tick was done.", (), {(): (now - tick).total_seconds()})
+
+
+def _gauge(name: str, says: str, labels: tuple[str, ...], values: dict[tuple[str, ...], float]) -> Metric:
+    made = GaugeMetricFamily(f"digestbot_{name}", says, labels=labels)
+    for label, value in values.items():
+        made.add_metric([str(one) for one in label], value)
+    return made
+
+
+def metrics(desk: Desk, request: Request) -> Response:  # noqa: ARG001 - as all pages
+    """GET /metrics"""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Numbers(desk))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE)

@@ -1,0 +1,102 @@
+"""Pages from templates, with what every page has."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from digestbot import mockup
+from digestbot.costs import dollars
+from digestbot.text import cut, plain_title
+from digestbot.web.desk import Desk
+from digestbot.web.doors import form_token
+
+FOLDER = Path(__file__).parent
+NAVIGATION = (
+    ("", "Today"),
+    ("calendar", "Calendar"),
+    ("backlog", "Backlog"),
+    ("posts", "Posts"),
+    ("schedules", "Schedules"),
+    ("figures", "Figures"),
+    ("templates", "Templates"),
+    ("audit", "Audit"),
+)
+
+
+def _version() -> str:
+    """What changes when one of the static files does."""
+    files = sorted((FOLDER / "static").iterdir())
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files) + mockup.STYLE.encode()).hexdigest()[:10]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader([FOLDER / "html", mockup.FOLDER]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    mockup.prepare(environment)
+    environment.globals |= {"navigation": NAVIGATION, "version": _version()}
+    environment.filters |= {
+        "dollars": dollars,
+        "title_of": lambda title, most=90: cut(plain_title(title), most),
+        "span": span,
+        "local": local,
+    }
+    return environment
+
+
+def span(of: timedelta) -> str:
+    """A time span as people say it: "3 h 20 min"."""
+    minutes = round(abs(of.total_seconds()) / 60)
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h" if hours and days < 10 else f"{days} d"
+    if hours:
+        return f"{hours} h {rest} min" if rest else f"{hours} h"
+    return f"{rest} min" if rest else "less than a minute"
+
+
+def local(at: datetime, zone: ZoneInfo, form: str = "%a %-d %b, %H:%M") -> str:
+    """An instant on a zone's clocks."""
+    return at.astimezone(zone).strftime(form)
+
+
+_ENVIRONMENT = _environment()
+
+
+def page(desk: Desk, request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """The page of this template."""
+    root = request.scope.get("root_path", "")
+
+    def url(path: str, **query: object) -> str:
+        said = urlencode({key: value for key, value in query.items() if value not in (None, "")})
+        return f"{root}{path}{'?' + said if said else ''}"
+
+    key = request.query_params.get("note")
+    here = request.scope["path"].removeprefix(root) or "/"
+    asked = [(name, value) for name, value in request.query_params.multi_items() if name != "note"]
+    values |= {
+        "url": url,
+        "form_token": form_token(request.state.session),
+        "who": request.state.who,
+        "locked": desk.web.locked,
+        "here": here,
+        "back": here + (f"?{urlencode(asked)}" if asked else ""),
+        "note": desk.take(key) if key else None,
+        "now": values.get("now") or desk.clock(),
+        "zone": values.get("zone") or desk.config.timezone,
+        "UTC": UTC,
+    }
+    return HTMLResponse(_ENVIRONMENT.get_template(f"{name}.html.j2").render(**values), status)

@@ -1,0 +1,51 @@
+"""Serving the pages: alone, or from a thread beside the scheduler."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+
+import uvicorn
+
+from digestbot.errors import DigestbotError
+from digestbot.web import application
+from digestbot.web.desk import Desk
+
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """The pages on their port. Use it as a context manager: the port is had when the block begins, or DigestbotError is
+    raised; and let go when it ends."""
+
+    def __init__(self, desk: Desk, host: str, port: int) -> None:
+        self._desk, self._host, self._port = desk, host, port
+        settings = uvicorn.Config(
+            application(desk), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
+        )
+        self._server = uvicorn.Server(settings)
+        self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
+        self._socket: socket.socket | None = None
+        self.url = ""
+
+    def __enter__(self) -> Server:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        try:
+            self._socket = socket.create_server((self._host, self._port), family=family)
+        except OSError as error:
+            raise DigestbotError(f"web: {self._host} port {self._port} cannot be had: {error.strerror}") from error
+        host = f"[{self._host}]" if family == socket.AF_INET6 else self._host
+        self.url = f"http://{host}:{self._socket.getsockname()[1]}"
+        self._thread.start()
+        log.info("the pages are at %s", self._desk.web.public_url or self.url)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+        self._desk.close()
+
+    def _serve(self) -> None:
+        assert self._socket is not None  # noqa: S101 - had before the thread was started
+        self._server.run([self._socket])

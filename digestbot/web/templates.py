@@ -1,0 +1,107 @@
+"""Templates: which there are, what one makes of any summary, and where its mistakes are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from digestbot.config import Config
+from digestbot.errors import DigestbotError
+from digestbot.ledger import backlogs
+from digestbot.model import Draft, Platform
+from digestbot.render import BUILT_IN
+from digestbot.service import SAMPLE
+from digestbot.text import LIMITS
+from digestbot.web import showing
+from digestbot.web.desk import Desk
+from digestbot.web.rendering import page
+
+_LINE = re.compile(r", line (\d+)")
+_NAME = re.compile(r"([A-Za-z0-9_-]+)\.([a-z]+)\.txt\.j2")
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template's file, whose it is, and for which digests on which channels it is used."""
+
+    name: str
+    platform: str
+    own: bool
+    file: Path
+    used_by: tuple[str, ...]
+
+
+def found(config: Config) -> list[Template]:
+    """All templates: the operator's own first; of two with one name, theirs."""
+    folders = [(config.folder / config.templates, True)] if config.templates else []
+    some: dict[str, Template] = {}
+    for folder, own in [*folders, (BUILT_IN, False)]:
+        for file in sorted(folder.glob("*.txt.j2")):
+            match = _NAME.fullmatch(file.name)
+            if match and file.name not in some:
+                some[file.name] = Template(match[1], match[2], own, file, _used_by(config, match[1], match[2]))
+    return list(some.values())
+
+
+def _used_by(config: Config, name: str, platform: str) -> tuple[str, ...]:
+    return tuple(
+        f"{digest} on {channel}"
+        for digest, channel in config.pairs()
+        if config.platform(channel) == platform and config.appearance(digest, channel).template_name == name
+    )
+
+
+def templates(desk: Desk, request: Request) -> Response:
+    """GET /templates?template=…&summary=…&digest=…&channel=…"""
+    config, asked = desk.config, request.query_params
+    all_ = found(config)
+    wanted = next((one for one in all_ if one.file.name == asked.get("template")), None)
+    summary, trouble, line = SAMPLE, "", 0
+    drafts: list[Draft] = []
+    pairs: list[tuple[str, str]] = []
+    about = asked.get("summary", "").strip()
+    if about:
+        with desk.ledger.read() as tx:
+            some = backlogs.find(tx, about[:500])
+        if some:
+            summary = some[0][0]
+        else:
+            trouble = f"No summary is known by {about!r}: write its id, its address or its paper's key."
+    pair = None
+    if wanted is not None:
+        pairs = [one for one in config.pairs() if config.platform(one[1]) == wanted.platform]
+        chosen = asked.get("pair", "")
+        pair = next((one for one in pairs if " on ".join(one) == (chosen or next(iter(wanted.used_by), ""))), None)
+        pair = pair or next(iter(pairs), None)
+        if pair is None:
+            trouble = trouble or f"No digest is published on a channel of {wanted.platform}."
+        elif not trouble:
+            try:
+                with desk.service() as service:
+                    drafts = service.drafter.tried(*pair, wanted.name, [summary])
+            except DigestbotError as error:
+                trouble = str(error)
+                match = _LINE.search(trouble)
+                line = int(match[1]) if match else 0
+    limit = LIMITS[Platform(wanted.platform)] if wanted is not None and wanted.platform in list(Platform) else None
+    return page(
+        desk,
+        request,
+        "templates",
+        templates=all_,
+        wanted=wanted,
+        source=wanted.file.read_text(encoding="utf-8", errors="replace").splitlines() if wanted else [],
+        line=line,
+        trouble=trouble,
+        about=about,
+        summary=summary,
+        pairs=pairs,
+        pair=pair,
+        lengths=[limit.measure(draft.message.text) for draft in drafts] if limit else [],
+        most=limit.most if limit else 0,
+        shown=showing.drafts(config, *pair, drafts, {}, "now", "", pictures=False) if pair else [],
+    )
