@@ -135,5 +135,3 @@ def served(made: Everything) -> Iterator[str]:
     """The pages on a port; gives their address."""
     with Server(made.desk, "127.0.0.1", 0) as server:
         yield server.url
-
-

@@ -20,6 +20,7 @@ COMMANDS = {name: ("commands", name) for name in ("run", "once", "send", "previe
 COMMANDS |= {name: ("care", name) for name in ("posts", "pause", "resume", "db")}
 COMMANDS |= {name: ("asking", name) for name in ("backlog", "alarms")}
 COMMANDS |= {name: ("schedules", name) for name in ("plan", "why", "approve", "edit", "decline")}
+COMMANDS |= {"web": ("pages", "web")}
 COMMANDS |= {name: ("local", name) for name in ("init", "sandbox", "demo")}
 
 _EPILOG = """\
@@ -143,6 +144,14 @@ def parser() -> argparse.ArgumentParser:
         "--online",
         action="store_true",
         help="also ask the platforms whether they accept the credentials (X may charge for the call)",
+    )
+    web = add(
+        "web", "show the operators' pages without publishing; run shows them too, if [web] is configured", json=False
+    )
+    web.add_argument(
+        "--set-password",
+        action="store_true",
+        help="ask for a password (or read it from standard input) and keep its hash",
     )
     init = add("init", "write a commented configuration to start from", json=False)
     init.add_argument("file", nargs="?", default="config.toml", metavar="FILE", help="where to (config.toml)")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from digestbot.cli import OK, TROUBLE
 from digestbot.cli.common import known_channel, load_config, now_, open_ledger
+from digestbot.cli.progress import progress
 from digestbot.errors import ConfigError, LedgerError
 from digestbot.model import PostRow, PostStatus, Receipt
 
@@ -157,7 +158,8 @@ def db(arguments: argparse.Namespace) -> int:
     """Care for the ledger."""
     with existing(arguments) as (_, ledger):
         if arguments.action == "backup":
-            ledger.backup(Path(arguments.file), now_())
+            with progress("copying the ledger", quiet=arguments.quiet) as step:
+                ledger.backup(Path(arguments.file), now_(), lambda done: step(done, ""))
             print(f"wrote {arguments.file}: when it is used as the ledger, it looks at the platforms before it posts")
         elif arguments.action == "restored":
             ledger.mark_restored(now_())

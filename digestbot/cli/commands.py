@@ -6,9 +6,11 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from digestbot.cli import ATTENTION, OK, TROUBLE
@@ -58,10 +60,13 @@ def run(arguments: argparse.Namespace) -> int:
             slowest = max((source.timeout for source in now_configured.sources.values()), default=timedelta())
             return now_configured.delivery.lease + slowest + timedelta(minutes=5)
 
+        ticked: list[datetime] = []
+
         def tick(sign: Callable[[], None]) -> None:
             signs[0] = sign
             newest.look()
             newest.service.tick()
+            ticked[:] = [now_()]
 
         log.info(
             "running: %d source(s), %d channel(s), %d digest(s)",
@@ -69,25 +74,50 @@ def run(arguments: argparse.Namespace) -> int:
             len(config.channels),
             len(config.digests),
         )
-        if not Metronome(tick, patience=patience).run(stop):
-            logging.shutdown()
-            os._exit(TROUBLE)  # the thread that hangs would keep an orderly exit waiting for ever
+        with ExitStack() as stack:
+            if config.web is not None:
+                from digestbot.cli.pages import Pulse, pages
+
+                pulse = Pulse(lambda: ticked[0] if ticked else None, patience, lambda: newest.problems)
+                stack.enter_context(pages(lambda: newest.service.config, config.web, pulse))
+            if not Metronome(tick, patience=patience).run(stop):
+                logging.shutdown()
+                os._exit(TROUBLE)  # the thread that hangs would keep an orderly exit waiting for ever
         newest.service.close()
         log.info("stopped")
     return OK
 
 
+@contextmanager
+def _working(what: str, arguments: argparse.Namespace) -> Iterator[Callable[[], None]]:
+    """A sign, to be called at each step, that it goes on."""
+    from digestbot.cli.progress import progress
+
+    steps = count(1)
+    with progress(what, quiet=arguments.quiet) as step:
+        yield lambda: step(None, f"step {next(steps)}")
+
+
 def once(arguments: argparse.Namespace) -> int:
     """All that is due, once."""
-    with open_service(load_config(arguments), stopping=until_signalled().is_set) as service:
-        return _report(arguments, service, service.tick())
+    config, stopping = load_config(arguments), until_signalled().is_set
+    with (
+        _working("doing what is due", arguments) as step,
+        open_service(config, stopping=stopping, progress=step) as service,
+    ):
+        report = service.tick()
+        return _report(arguments, service, report)
 
 
 def send(arguments: argparse.Namespace) -> int:
     """Editions outside the schedule."""
     config = load_config(arguments)
     digest = known_digest(config, arguments.digest)
-    with open_service(config, stopping=until_signalled().is_set) as service:
+    stopping = until_signalled().is_set
+    with (
+        _working(f"sending {digest}", arguments) as step,
+        open_service(config, stopping=stopping, progress=step) as service,
+    ):
         report = service.send(digest, arguments.count)
         if not (report.made or report.troubles or arguments.json):
             print(f"digest {digest} has nothing to send now; digestbot backlog {digest} says what waits for what")

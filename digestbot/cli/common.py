@@ -32,13 +32,13 @@ def load_config(arguments: argparse.Namespace) -> Config:
 
     logs.set_up(verbose=arguments.verbose, quiet=arguments.quiet)
     loaded = config.load(config.find(arguments.config, os.environ), os.environ)
-    set_up_logs(arguments, loaded.secrets())
+    set_up_logs(arguments, loaded.secrets(), loaded.log_format)
     return loaded
 
 
-def set_up_logs(arguments: argparse.Namespace, secrets: list[str]) -> None:
-    """Log as loud as was asked for, and none of these secrets."""
-    logs.set_up(verbose=arguments.verbose, quiet=arguments.quiet, secrets=secrets)
+def set_up_logs(arguments: argparse.Namespace, secrets: list[str], form: str) -> None:
+    """Log as loud as was asked for, in this form, and none of these secrets."""
+    logs.set_up(verbose=arguments.verbose, quiet=arguments.quiet, secrets=secrets, form=form)
 
 
 def open_ledger(config: Config) -> Ledger:

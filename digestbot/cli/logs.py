@@ -1,33 +1,81 @@
-"""Logging to stderr, with every known secret taken out of every line, tracebacks included."""
+"""Logging to stderr, for people or as JSON, with every known secret taken out of every line, tracebacks included."""
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Iterable
+from typing import TextIO
+
+from digestbot.context import CONTEXT
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 
 
 class Redacting(logging.Formatter):
-    """Replaces the secrets after all else was formatted, so that none slips by in an exception's text."""
+    """Replaces the secrets after all else was formatted, so that none slips by in an exception's text; and control
+    characters, so that no summary's text can forge a line or paint a terminal."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
+    def __init__(self, secrets: Iterable[str], form: str = "text") -> None:
         super().__init__("%(asctime)sZ %(levelname)-8s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
         self.converter = time.gmtime
         self._secrets = sorted(set(secrets), key=len, reverse=True)
+        self._json = form == "json"
 
     def format(self, record: logging.LogRecord) -> str:
         """The finished line or lines."""
+        return self._as_json(record) if self._json else self._for_people(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's name
+        """The line without a traceback, which is the only one to have line breaks."""
+        return super().formatMessage(record).replace("\n", "\\n")
+
+    def _for_people(self, record: logging.LogRecord) -> str:
         text = super().format(record)
+        context = " ".join(f"{name}={value}" for name, value in CONTEXT.get().items())
+        if context:
+            line, *rest = text.split("\n", 1)
+            text = "\n".join([f"{line} [{context}]", *rest])
+        return _CONTROL.sub(_escaped, self._without_secrets(text))
+
+    def _as_json(self, record: logging.LogRecord) -> str:
+        said = {
+            "time": f"{self.formatTime(record, self.datefmt)}.{int(record.msecs):03}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **CONTEXT.get(),
+        }
+        if record.exc_info:
+            said["exception"] = self.formatException(record.exc_info)
+        return json.dumps({name: self._without_secrets(str(value)) for name, value in said.items()})
+
+    def _without_secrets(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
 
 
-def set_up(*, verbose: bool, quiet: bool, secrets: Iterable[str] = ()) -> None:
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what stderr is when a line comes: a progress bar puts itself in between."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line."""
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def set_up(*, verbose: bool, quiet: bool, secrets: Iterable[str] = (), form: str = "text") -> None:
     """Log to stderr. Libraries below the level of trouble stay silent: some print tokens when asked for more."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Redacting(secrets))
+    handler = _Stderr()
+    handler.setFormatter(Redacting(secrets, form))
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)

@@ -27,10 +27,10 @@ class Reloader:
         service: Service,
         clock: Clock,
         make: Callable[[Config], Service],
-        set_up_logs: Callable[[list[str]], None],
+        set_up_logs: Callable[[list[str], str], None],
     ) -> None:
         """``make`` makes a service over the same ledger; ``set_up_logs`` is told which secrets to take out of every
-        line."""
+        line, and the form of the lines."""
         self.service, self._clock, self._make, self._set_up_logs = service, clock, make, set_up_logs
         self.asked = threading.Event()
         self.problems: list[str] = []
@@ -76,7 +76,7 @@ class Reloader:
         if fresh.database != self._database:
             log.warning("database: another ledger is taken up at the next start; the other changes are taken up now")
         self._secrets += fresh.secrets()
-        self._set_up_logs(self._secrets)
+        self._set_up_logs(self._secrets, fresh.log_format)
         made = self._make(fresh)
         try:
             made.check()

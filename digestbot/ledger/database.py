@@ -9,7 +9,7 @@ came to write.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from digestbot import schema
 from digestbot.errors import LedgerError
 
 BUSY_SECONDS = 30
+BACKUP_PAGES = 10_000  # at once: so long do others wait
 LOOK_FIRST = timedelta(days=30)  # how long a restored ledger looks before it posts
 _MIGRATION_LOCK = 0x6469_6765_7374  # "digest": PostgreSQL's advisory lock while migrating
 
@@ -186,16 +187,22 @@ class Ledger:
             return [str(error)]
         return [] if revision == schema.REVISION else [f"stands at revision {revision}, not at {schema.REVISION}"]
 
-    def backup(self, file: Path, now: datetime) -> None:
+    def backup(self, file: Path, now: datetime, progress: Callable[[float], None] = lambda _: None) -> None:
         """Copy a SQLite ledger, also while it is in use. The copy knows that it is one: used as the ledger, it
-        looks for each post on the platform before sending it. Raises LedgerError."""
+        looks for each post on the platform before sending it. ``progress`` is told how much is done, from 0 to 1.
+        Raises LedgerError."""
         if self.file is None:
             raise LedgerError("only a SQLite ledger is copied; use pg_dump, and digestbot db restored afterwards")
         if file.exists():
             raise LedgerError(f"{file} exists already; it was left as it is")
         try:
             with closing(sqlite3.connect(self.file)) as source, closing(sqlite3.connect(file)) as target:
-                source.backup(target)
+                source.backup(
+                    target,
+                    pages=BACKUP_PAGES,
+                    progress=lambda _, left, all_: progress(1 - left / max(all_, 1)),
+                    sleep=0,
+                )
         except sqlite3.Error as error:
             raise LedgerError(f"{file}: {error}") from error
         copy = Ledger(f"sqlite:///{file.absolute()}")

@@ -1,14 +1,19 @@
-"""Inside a transaction: signs of life, alerts, and the counts that figures are drawn of."""
+"""Inside a transaction: signs of life, and the alerts that the operator was told of, or is to be."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from digestbot.schema import beats
+from digestbot.model import PostStatus
+from digestbot.schema import ATTENTION, alerts, beats, channels, posts, summaries
+from digestbot.watch import Condition
 
-TICK = "tick"
+TICK, COUNT, PING = "tick", "count", "ping"
+TELLING = timedelta(minutes=5)  # for whoever tells of an alert; then another tries
 
 
 def beat(tx: sa.Connection, name: str, now: datetime) -> None:
@@ -21,3 +26,78 @@ def last_beat(tx: sa.Connection, name: str) -> datetime | None:
     """When this was last done."""
     found: datetime | None = tx.scalar(sa.select(beats.c.at).where(beats.c.name == name))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A condition that the operator is to be told of, or that it is ``over``."""
+
+    id: int
+    condition: Condition
+    begun_at: datetime
+    over: bool
+
+
+def renew(tx: sa.Connection, found: Sequence[Condition], now: datetime) -> None:
+    """These conditions hold now, and no others. One that nobody was told of is forgotten when it is over."""
+    known = {(row.kind, row.subject): row for row in tx.execute(sa.select(alerts).where(alerts.c.over_at.is_(None)))}
+    for one in found:
+        row = known.pop((one.kind, one.subject), None)
+        if row is None:
+            tx.execute(alerts.insert().values(kind=one.kind, subject=one.subject, note=one.note, begun_at=now))
+        elif row.note != one.note:
+            tx.execute(alerts.update().where(alerts.c.id == row.id).values(note=one.note))
+    for row in known.values():
+        mine = alerts.c.id == row.id
+        if row.told_at is None:
+            tx.execute(alerts.delete().where(mine))
+        else:
+            tx.execute(alerts.update().where(mine).values(over_at=now, telling_until=None))
+
+
+def claim_alerts(tx: sa.Connection, now: datetime) -> list[Alert]:
+    """The alerts that are to be told: whoever claims them is left alone with that for a while."""
+    untold = sa.or_(alerts.c.told_at.is_(None), sa.and_(alerts.c.over_at.is_not(None), alerts.c.over_told_at.is_(None)))
+    free = sa.or_(alerts.c.telling_until.is_(None), alerts.c.telling_until <= now)
+    rows = tx.execute(sa.select(alerts).where(untold, free).order_by(alerts.c.id).with_for_update()).all()
+    ids = [row.id for row in rows]
+    tx.execute(alerts.update().where(alerts.c.id.in_(ids)).values(telling_until=now + TELLING))
+    return [
+        Alert(row.id, Condition(row.kind, row.subject, row.note), row.begun_at, row.over_at is not None) for row in rows
+    ]
+
+
+def told(tx: sa.Connection, alert: Alert, now: datetime) -> None:
+    """The operator knows."""
+    which = alerts.update().where(alerts.c.id == alert.id)
+    tx.execute(which.values(over_told_at=now) if alert.over else which.values(told_at=now, telling_until=None))
+
+
+def arrivals(tx: sa.Connection, source: str, most: int) -> list[datetime]:
+    """When the source gave its newest summaries, the newest last."""
+    query = sa.select(summaries.c.taken_in_at).where(summaries.c.source == source)
+    return sorted(tx.scalars(query.order_by(summaries.c.id.desc()).limit(most)))
+
+
+def last_post(tx: sa.Connection, channel: str) -> datetime | None:
+    """When something last appeared on the channel."""
+    query = sa.select(posts.c.concluded_at).where(
+        posts.c.channel == channel, posts.c.concluded_at.is_not(None), posts.c.status == PostStatus.PUBLISHED
+    )
+    found: datetime | None = tx.scalar(query.order_by(posts.c.concluded_at.desc()).limit(1))
+    return found
+
+
+def quarantined(tx: sa.Connection) -> dict[int, str]:
+    """The posts of which nobody knows what became, and why."""
+    columns = (posts.c.id, posts.c.channel, posts.c.error)
+    query = sa.select(*columns).where(ATTENTION, posts.c.status == PostStatus.QUARANTINED)
+    return {
+        row.id: f"on {row.channel}: {row.error or 'nobody knows whether it was published'}" for row in tx.execute(query)
+    }
+
+
+def note_token(tx: sa.Connection, channel: str, expires_at: datetime | None, now: datetime) -> None:
+    """The platform said until when the channel's token holds; None for good."""
+    values = {"token_checked_at": now, "token_expires_at": expires_at}
+    tx.execute(channels.update().where(channels.c.name == channel).values(**values))

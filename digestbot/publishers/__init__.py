@@ -7,6 +7,7 @@ row in `publisher_for`, a limit in `text.LIMITS` and a pair of templates (CONTRI
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Protocol
 
 from digestbot.config import FacebookChannel, TwitterChannel
@@ -47,6 +48,9 @@ class Publisher(Protocol):
 
     def verify(self, *, seconds: float) -> tuple[str, list[str]]:
         """Ask the platform who we are: the account's name, and what an operator should know about it."""
+
+    def expires_at(self, *, seconds: float, now: datetime) -> datetime | None:
+        """Until when the token holds: ``now`` for one that is dead; None for good, or where nobody can tell."""
 
 
 def publisher_for(channel: TwitterChannel | FacebookChannel) -> Publisher:

@@ -12,7 +12,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import facebook
@@ -241,11 +241,7 @@ class FacebookPublisher:
     def verify(self, *, seconds: float) -> tuple[str, list[str]]:
         """GET /{page}, and what debug_token says of the token."""
         page = self._call(seconds, lambda: True, lambda: self._graph.get_object(self._page, fields="id,name"))
-        token = self._call(
-            seconds,
-            lambda: True,
-            lambda: self._graph.get_object("debug_token", input_token=self._graph.access_token),
-        ).get("data", {})
+        token = self._token(seconds)
         advice = []
         if token.get("is_valid") is False:
             advice.append("the token is no longer valid: make a new one")
@@ -257,6 +253,26 @@ class FacebookPublisher:
         if token.get("expires_at"):
             advice.append("the token expires: take one that was made from a long-lived user token")
         return f"{words(page.get('name', ''))} (id {words(page.get('id', ''))})", advice
+
+    def expires_at(self, *, seconds: float, now: datetime) -> datetime | None:
+        """By debug_token: the token's own end, or that of the access to the Page's data, whichever is first."""
+        try:
+            token = self._token(seconds)
+        except Unauthorized:
+            return now
+        ends = [_number(token.get(name)) for name in ("expires_at", "data_access_expires_at")]
+        if token.get("is_valid") is False:
+            return now
+        return min((datetime.fromtimestamp(end, UTC) for end in ends if end), default=None)
+
+    def _token(self, seconds: float) -> dict[str, Any]:
+        """What debug_token says of the token."""
+
+        def ask() -> Any:
+            return self._graph.get_object("debug_token", input_token=self._graph.access_token)
+
+        found: dict[str, Any] = self._call(seconds, lambda: True, ask).get("data", {})
+        return found
 
     def _call(self, seconds: float, may_send: Callable[[], bool], call: Callable[[], Any]) -> Any:
         wire = self._graph.session.wire

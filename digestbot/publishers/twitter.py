@@ -196,6 +196,10 @@ class TwitterPublisher:
         answer = self._call(seconds, lambda: True, lambda: self._client.get_me(user_auth=True))
         return f"@{_field(answer, 'username')} (id {_field(answer, 'id')})", []
 
+    def expires_at(self, *, seconds: float, now: datetime) -> datetime | None:  # noqa: ARG002
+        """None: these tokens hold until they are revoked, and asking costs money."""
+        return None
+
     def _call(self, seconds: float, may_send: Callable[[], bool], call: Callable[[], Any]) -> Any:
         wire = self._session.wire
         with wire.exchange(seconds, may_send):

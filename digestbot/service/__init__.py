@@ -26,6 +26,7 @@ from digestbot.service.planner import Planner
 from digestbot.service.polling import Poller
 from digestbot.service.rearranging import Rearranger
 from digestbot.service.report import Clock, Containment, Report
+from digestbot.service.watching import Watcher
 
 __all__ = ["SAMPLE", "Preview", "Reason", "Report", "Service"]
 
@@ -73,6 +74,7 @@ class Service:
             config, ledger, clock, self.poller, self.drafter, self._contained, lambda: self.stopping()
         )
 
+        self._watcher = Watcher(config, ledger, clock, self.planner, self.courier.publisher, self.stopping)
         self.rearranger = Rearranger(config, ledger, clock, self.planner)
 
     def prepare(self) -> None:
@@ -109,6 +111,8 @@ class Service:
         for channel in self.config.channels:
             with self._contained(f"channel {channel}", report):
                 self.courier.publish(channel, report)
+        with self._contained("alerts", report):
+            self._watcher.watch()
         return report
 
     def close(self) -> None:

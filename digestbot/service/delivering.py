@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from digestbot.config import Config
+from digestbot.context import about
 from digestbot.errors import LedgerError, OutcomeUnknown, PublishError, Unavailable
 from digestbot.ledger import Ledger, delivery
 from digestbot.model import Action, Claim, PostStatus, Receipt, Seen
@@ -57,8 +58,9 @@ class Courier:
         with self._ledger.begin() as tx:
             claim = self._claim(tx, channel, None)
         while claim is not None:
-            outcome = self._attempt(claim)
-            claim = self._conclude(claim, outcome, report)
+            with about(post=claim.post, attempt=claim.epoch):
+                outcome = self._attempt(claim)
+                claim = self._conclude(claim, outcome, report)
             self._progress()
 
     def _claim(self, tx: sa.Connection, channel: str, state: delivery.ChannelState | None) -> Claim | None:

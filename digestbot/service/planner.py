@@ -7,7 +7,7 @@ import logging
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 import sqlalchemy as sa
@@ -17,7 +17,18 @@ from digestbot.config import Config, Timing
 from digestbot.costs import Account, month_start
 from digestbot.errors import PictureError, RenderError, SourceError
 from digestbot.gate import Gate
-from digestbot.ledger import Ledger, alarms, backlogs, delivery, editions, rescheduling, spending, views, wishes
+from digestbot.ledger import (
+    Ledger,
+    alarms,
+    backlogs,
+    delivery,
+    editions,
+    health,
+    rescheduling,
+    spending,
+    views,
+    wishes,
+)
 from digestbot.model import Draft, ImageFailure, Shape, Slot, Summary
 from digestbot.planning import (
     Calendar,
@@ -405,6 +416,19 @@ class Planner:
 
         rows = planning.forecast(plans, roads, rendered, now, end)
         return [row for row in rows if begin <= row.at <= end]
+
+    def dry_channels(self, tx: sa.Connection, now: datetime, span: timedelta) -> list[str]:
+        """The channels on which nothing was posted for so long, and nothing waits that could be for as long again."""
+        pasts = editions.pasts(tx)
+        found = []
+        for channel in self._config.channels:
+            pairs = [pair for pair in self._rules if pair[1] == channel and pair in pasts]
+            last = health.last_post(tx, channel) or min((pasts[pair].first_seen for pair in pairs), default=now)
+            if not pairs or now - last < span or delivery.queued(tx, channel):
+                continue
+            if not any(next(self._candidates(tx, pair, pasts[pair], now, now + span, 1), None) for pair in pairs):
+                found.append(channel)
+        return found
 
     def _plan(self, pair: Pair, past: Past, now: datetime, end: datetime, approved: frozenset[int]) -> Plan:
         rules = self._rules[pair]

@@ -26,6 +26,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digestbot.config import LOOPBACK, Web
+from digestbot.context import about
 from digestbot.ledger import audit
 from digestbot.web.desk import Desk
 
@@ -82,10 +83,11 @@ class Doors:
                     sent.append("Set-Cookie", cookie(web, fresh))
             await send(message)
 
-        refused = await self._refusal(scope, web, headers)
-        await (refused or self._app)(scope, receive, answered)
-        took = (time.perf_counter() - begin) * 1000
-        log.debug("request %s: %s %s: %d in %.0f ms", request_id, scope["method"], scope["path"], status, took)
+        with about(request=request_id):
+            refused = await self._refusal(scope, web, headers)
+            await (refused or self._app)(scope, receive, answered)
+            took = (time.perf_counter() - begin) * 1000
+            log.debug("%s %s: %d in %.0f ms", scope["method"], scope["path"], status, took)
 
     @staticmethod
     def _enter(scope: Scope, web: Web, headers: Headers) -> str:

@@ -54,7 +54,7 @@ _PLACE = re.compile(r"(?:.*?: )?digests\.([^.:]+)(?:\.on\.([^.:]+))?\.([a-z_]+)(
 
 def values(text: str, digest: str, channel: str = "") -> dict[str, str]:
     """What the file says of each field, for all channels or one; empty where it says nothing. Raises ConfigError."""
-    table = _table(tomlkit_document(text), digest, channel, make=False)
+    table = _table(parse(text), digest, channel, make=False)
     return {field.name: _said(table.get(field.name)) for field in FIELDS}
 
 
@@ -68,7 +68,7 @@ def _said(value: Any) -> str:
 
 def changed(text: str, digest: str, channel: str, said: Mapping[str, str]) -> str:
     """The file with what the form says, everything else as it was, comments too. Raises ConfigError."""
-    document = tomlkit_document(text)
+    document = parse(text)
     table = _table(document, digest, channel, make=True)
     before = values(text, digest, channel)
     for field in FIELDS:
@@ -110,7 +110,7 @@ def _table(document: Any, digest: str, channel: str, *, make: bool) -> Any:
         raise ConfigError([f"the file has no [digests.{digest}]: it comes from the environment"]) from error
 
 
-def tomlkit_document(text: str) -> Any:
+def parse(text: str) -> Any:
     """The file's text as a document that keeps its comments. Raises ConfigError."""
     try:
         return tomlkit.parse(text)
@@ -133,5 +133,6 @@ def at_fields(problems: Sequence[str], digest: str, channel: str) -> tuple[dict[
 
 
 def defaults(timing: Timing) -> dict[str, str]:
-    """What holds where a field is left empty, for the choices."""
-    return {field.name: _said(getattr(timing, field.name)) for field in FIELDS if field.choices}
+    """What holds where a field is left empty, as far as it can be said in a word."""
+    found = {field.name: getattr(timing, field.name) for field in FIELDS}
+    return {name: _said(value) if isinstance(value, bool | int | str) else "" for name, value in found.items()}

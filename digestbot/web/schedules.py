@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from digestbot.config import Config, build
+from digestbot.config import Config, Timing, build
 from digestbot.config.saving import save
 from digestbot.errors import ConfigError, DigestbotError
 from digestbot.planning import Lane
@@ -84,7 +84,7 @@ def _form(
         channels=config.digests[digest].channels,
         fields=forms.FIELDS,
         said=said,
-        defaults=forms.defaults(config.timing(digest, where)),
+        defaults=forms.defaults(config.digests[digest] if channel else Timing()),
         mark=_mark(text),
         trouble=trouble,
         ahead=AHEAD.days,

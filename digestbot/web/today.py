@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -46,7 +46,10 @@ def today(desk: Desk, request: Request) -> Response:
         request,
         "today",
         rows=rows[:MOST_NEXT],
-        sources=[(name, sources.get(name)) for name in config.sources],
+        sources=[
+            (name, sources.get(name), _last_read(sources.get(name), source.every))
+            for name, source in config.sources.items()
+        ],
         channels=[(name, channels.get(name), accounts.get(name)) for name in config.channels],
         unapproved=unapproved,
         attention=attention,
@@ -62,3 +65,8 @@ def today(desk: Desk, request: Request) -> Response:
             )
         ],
     )
+
+
+def _last_read(row: views.SourceRow | None, every: timedelta) -> datetime | None:
+    """When the source was last read, by when it will be again; None after a failure."""
+    return row.next_poll_at - every if row is not None and row.next_poll_at is not None and not row.failures else None

@@ -1,0 +1,136 @@
+"""The verb watch: notice what the operator is to be told of, tell it once, and give signs of life."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from digestbot import alerts
+from digestbot.alerts import Notifier
+from digestbot.config import Config, FacebookChannel
+from digestbot.errors import PublishError
+from digestbot.ledger import Ledger, figures, health, views
+from digestbot.ledger import alarms as alarms_
+from digestbot.publishers import Publisher
+from digestbot.service.planner import Planner
+from digestbot.service.report import Clock
+from digestbot.watch import SourceState, State, conditions
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = timedelta(minutes=1)
+COUNT_EVERY = timedelta(hours=1)
+TOKEN_EVERY = timedelta(days=1)
+TOKEN_SECONDS = 20.0
+ARRIVALS = 200
+
+
+class Watcher:
+    """Looks after each tick, but for the ticks of one minute only once."""
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        clock: Clock,
+        planner: Planner,
+        publisher: Callable[[str], Publisher],
+        stopping: Callable[[], bool],
+        notifier: Notifier | None = None,
+    ) -> None:
+        self._config, self._ledger, self._clock, self._planner = config, ledger, clock, planner
+        self._publisher, self._stopping = publisher, stopping
+        settings = config.alerts
+        self._notifier = notifier or Notifier([address.get_secret_value() for address in settings.to])
+        self._looked: datetime | None = None
+
+    def watch(self) -> None:
+        """After a tick that was done."""
+        now = self._clock()
+        if self._looked is not None and timedelta(0) <= now - self._looked < LOOK_EVERY:
+            return
+        self._looked = now
+        with self._ledger.begin() as tx:
+            health.beat(tx, health.TICK, now)
+            if _is_over(health.last_beat(tx, health.COUNT), COUNT_EVERY, now):
+                figures.count_day(tx, now)
+                health.beat(tx, health.COUNT, now)
+        self._check_tokens(now)
+        settings = self._config.alerts
+        found = conditions(self._state(now), now, settings.stale_after, settings.dry_after)
+        with self._ledger.begin() as tx:
+            health.renew(tx, found, now)
+            claimed = health.claim_alerts(tx, now) if self._notifier else []
+        for alert in claimed:
+            if self._stopping():
+                return
+            self._tell(alert)
+        self._ping(now)
+
+    def _check_tokens(self, now: datetime) -> None:
+        with self._ledger.read() as tx:
+            known = views.channel_rows(tx)
+        for name, settings in self._config.channels.items():
+            row = known.get(name)
+            if not isinstance(settings, FacebookChannel) or row is None or self._stopping():
+                continue
+            if row.pause_reason is not None or not _is_over(row.token_checked_at, TOKEN_EVERY, now):
+                continue
+            try:
+                expires_at = self._publisher(name).expires_at(seconds=TOKEN_SECONDS, now=now)
+            except PublishError as error:  # another day it will say
+                log.info("channel %s: nobody can say until when the token holds: %s", name, error)
+                expires_at = row.token_expires_at
+            with self._ledger.begin() as tx:
+                health.note_token(tx, name, expires_at, now)
+
+    def _state(self, now: datetime) -> State:
+        config = self._config
+        with self._ledger.read() as tx:
+            channels, sources = views.channel_rows(tx), views.source_rows(tx)
+            return State(
+                paused={
+                    name: reason
+                    for name in config.channels
+                    if name in channels and (reason := channels[name].pause_reason)
+                },
+                tokens={
+                    name: at for name in config.channels if name in channels and (at := channels[name].token_expires_at)
+                },
+                quarantined=health.quarantined(tx),
+                alarms=alarms_.open_alarms(tx),
+                sources={
+                    name: SourceState(row.failures, row.error, health.arrivals(tx, name, ARRIVALS))
+                    for name in config.sources
+                    if (row := sources.get(name)) is not None
+                },
+                dry=self._planner.dry_channels(tx, now, config.alerts.dry_after),
+            )
+
+    def _tell(self, alert: health.Alert) -> None:
+        one = alert.condition
+        title = f"digestbot: {'over: ' if alert.over else ''}{one.title}"
+        body = f"It began at {alert.begun_at:%Y-%m-%d %H:%M} UTC: {one.note}" if alert.over else one.note
+        web = self._config.web
+        if web is not None and web.public_url:
+            body += f"\n{web.public_url}"
+        if self._notifier.send(title, body):
+            with self._ledger.begin() as tx:
+                health.told(tx, alert, self._clock())
+
+    def _ping(self, now: datetime) -> None:
+        settings = self._config.alerts
+        if settings.ping_url is None:
+            return
+        with self._ledger.begin() as tx:
+            if not _is_over(health.last_beat(tx, health.PING), settings.ping_every, now):
+                return
+        if alerts.ping(settings.ping_url.get_secret_value()):
+            with self._ledger.begin() as tx:
+                health.beat(tx, health.PING, now)
+
+
+def _is_over(before: datetime | None, span: timedelta, now: datetime) -> bool:
+    """Whether so much time has passed since; also where the clock has since stepped back."""
+    return before is None or not before <= now < before + span

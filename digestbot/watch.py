@@ -1,0 +1,99 @@
+"""Pure: what the operator is to be told of: conditions that hold now. Whoever remembers which held before tells of each
+once when it begins, and once when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from digestbot.model import Alarm
+
+FAILURES = 4  # polls in a row; what fails less often mends itself
+TOKEN_ENDS = timedelta(days=14)
+LEAST_GAPS = 5  # between arrivals, before anything is known of what is usual
+LEAST_SILENCE = timedelta(days=3)
+TOGETHER = timedelta(minutes=10)  # what a source gives within this time came at once
+
+TITLES = {
+    "paused": "channel {} is paused",
+    "token": "the token of {} ends",
+    "quarantined": "post {} is quarantined",
+    "failing": "source {} cannot be read",
+    "silent": "source {} is silent",
+    "dry": "nothing is left to post on {}",
+    "budget": "the month's budget of {} nears its end",
+    "budget-spent": "the month's budget of {} is used up",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that the operator is to be told of: its kind, what it is about, and the words for it."""
+
+    kind: str
+    subject: str
+    note: str
+
+    @property
+    def title(self) -> str:
+        """What it is, in a line."""
+        return TITLES.get(self.kind, f"{self.kind} ({{}})").format(self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """How a source does: polls that failed in a row and why, and when it gave something new, the newest last."""
+
+    failures: int = 0
+    error: str | None = None
+    arrivals: Sequence[datetime] = ()
+
+
+@dataclass
+class State:
+    """What conditions are judged by. ``quarantined`` are posts by their ids, with where they were to go and why;
+    ``dry`` the channels on which nothing was posted for long, and nothing waits that could be."""
+
+    paused: Mapping[str, str] = field(default_factory=dict)
+    tokens: Mapping[str, datetime] = field(default_factory=dict)
+    quarantined: Mapping[int, str] = field(default_factory=dict)
+    alarms: Sequence[Alarm] = ()
+    sources: Mapping[str, SourceState] = field(default_factory=dict)
+    dry: Sequence[str] = ()
+
+
+def conditions(state: State, now: datetime, stale_after: timedelta | None, dry_after: timedelta) -> list[Condition]:
+    """What holds now. A source is silent when it gave nothing new for ``stale_after``; without that, for twice as long
+    as ever lately."""
+    found = [Condition("paused", name, reason) for name, reason in state.paused.items()]
+    for name, at in state.tokens.items():
+        if at <= now:
+            found.append(Condition("token", name, "it is no longer valid: make a new one, then resume the channel"))
+        elif at - now <= TOKEN_ENDS:
+            found.append(Condition("token", name, f"it expires on {at:%Y-%m-%d}: make a new one in time"))
+    found += [
+        Condition("quarantined", str(id_), f"{note}: digestbot posts show {id_}")
+        for id_, note in state.quarantined.items()
+    ]
+    found += [Condition(alarm.kind, alarm.subject, alarm.note) for alarm in state.alarms]
+    for name, source in state.sources.items():
+        if source.failures >= FAILURES:
+            note = f"{source.failures} tries in a row failed: {source.error or 'no reason is known'}"
+            found.append(Condition("failing", name, note))
+        longest = stale_after or usual_silence(source.arrivals)
+        if longest is not None and source.arrivals and now - source.arrivals[-1] > longest:
+            since = f"since {source.arrivals[-1]:%Y-%m-%d %H:%M} UTC"
+            found.append(Condition("silent", name, f"it gave nothing new {since}, longer than usual"))
+    days = f"{dry_after / timedelta(days=1):g} days"
+    found += [
+        Condition("dry", name, f"nothing was posted for {days}, and nothing waits that could be") for name in state.dry
+    ]
+    return found
+
+
+def usual_silence(arrivals: Sequence[datetime]) -> timedelta | None:
+    """For how long a source may give nothing new, by what it gave lately; None where too little is known."""
+    gaps = [later - earlier for earlier, later in pairwise(arrivals) if later - earlier > TOGETHER]
+    return max(LEAST_SILENCE, 2 * max(gaps)) if len(gaps) >= LEAST_GAPS else None
