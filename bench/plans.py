@@ -146,7 +146,7 @@ def ticks(runs: int, *, digests: int, summaries: int) -> None:
     with service(digests, summaries, bodies=False) as large, service(digests, 1, bodies=False) as small:
         for digest, channel in large.config.pairs()[:2]:
             fill(large, digest, channel, 0, summaries, "skipped")
-        _history(large, summaries // 10)
+        history(large, summaries // 10)
 
         def tick(made: Service) -> float:
             start = time.process_time()
@@ -163,7 +163,7 @@ def ticks(runs: int, *, digests: int, summaries: int) -> None:
         )
 
 
-def _history(made: Service, posts: int) -> None:
+def history(made: Service, posts: int) -> None:
     """So many posts that were published, each by a slot of its own."""
     with made.ledger.begin() as tx:
         for first in range(1, posts + 1, 20_000):
@@ -199,9 +199,28 @@ def _history(made: Service, posts: int) -> None:
                         "status": "published",
                         "text": f"Text {n}",
                         "receipt_id": str(n),
+                        "epoch": 1,
+                        "cost": 200_000,
                         "made_at": at[n],
                         "concluded_at": at[n],
                     }
                     for n in ids
                 ],
             )
+            tx.execute(
+                schema.attempts.insert(),
+                [
+                    {
+                        "id": n,
+                        "post_id": n,
+                        "epoch": 1,
+                        "started_at": at[n],
+                        "deadline": at[n],
+                        "finished_at": at[n],
+                        "outcome": "published",
+                        "cost": 200_000,
+                    }
+                    for n in ids
+                ],
+            )
+            tx.execute(schema.post_summaries.insert(), [{"post_id": n, "summary_id": n} for n in ids])

@@ -76,6 +76,12 @@ def newest_posts(
     return [_post(row) for row in tx.execute(query.order_by(posts.c.id.desc()).limit(most))]
 
 
+def attention(tx: sa.Connection, most: int) -> list[PostRow]:
+    """The posts that are unknown or quarantined."""
+    ids = list(tx.scalars(sa.select(posts.c.id).where(ATTENTION).order_by(posts.c.id.desc()).limit(most)))
+    return post_rows(tx, ids=ids) if ids else []
+
+
 @dataclass(frozen=True, slots=True)
 class OnItsWay:
     """A pending post by its id: of which digest and slot, of which edition (its id), and what it waits for."""

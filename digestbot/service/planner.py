@@ -50,6 +50,7 @@ from digestbot.service.report import Clock, Containment, Report
 
 log = logging.getLogger(__name__)
 
+MOST_KEPT = 5000  # renderings
 MOST_WAITS = 20  # how often what comes next is looked for further ahead
 PAGE = 200  # candidates that are read at once when looking ahead
 CONFIRMATIONS = 5  # how often an edition is chosen anew because its summaries were no longer as they were
@@ -85,6 +86,7 @@ class Planner:
     ) -> None:
         self._config, self.ledger, self._clock = config, ledger, clock
         self._poller, self._drafter, self._contained, self._stopping = poller, drafter, contained, stopping
+        self._kept: dict[tuple[str, str, tuple[Summary, ...]], planning.Rendered] | None = None
         self._rules = {
             (digest, channel): _Rules(
                 Lane.of(config, digest, channel),
@@ -447,7 +449,21 @@ class Planner:
         shares_with = frozenset(rules.gate.shares_with)
         return Plan(rules.lane, rules.timing, rules.shape, past, candidates(), shares_with, approved)
 
+    def remember(self) -> None:
+        """From now on, keep what forecasts render for the next; what was kept before is forgotten."""
+        self._kept = {}
+
     def _rendered(self, lane: Lane, chosen: Sequence[Summary]) -> planning.Rendered:
+        if self._kept is None:
+            return self._render(lane, chosen)
+        key = lane.digest, lane.channel, tuple(chosen)
+        if key not in self._kept:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            self._kept[key] = self._render(lane, chosen)
+        return self._kept[key]
+
+    def _render(self, lane: Lane, chosen: Sequence[Summary]) -> planning.Rendered:
         try:
             return self._drafter.groups(lane.digest, lane.channel, chosen)
         except RenderError as error:

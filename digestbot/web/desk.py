@@ -3,6 +3,7 @@ moment."""
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 from collections import OrderedDict
@@ -10,14 +11,23 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar, cast
+
+import sqlalchemy as sa
 
 from digestbot.config import Config, Web
+from digestbot.errors import DigestbotError
 from digestbot.ledger import Ledger, health
 from digestbot.planning import Row
 from digestbot.service import Service
 from digestbot.service.report import Clock
 
-PLAN_KEPT = timedelta(seconds=20)
+log = logging.getLogger(__name__)
+
+Counted = TypeVar("Counted")
+PLAN_KEPT = timedelta(minutes=5)  # whatever the ledger's stamp says: votes and ages change too
+KEEP_EVERY = 5.0  # seconds
+KEPT_AHEAD = timedelta(days=32)
 MOST_NOTES = 200
 
 
@@ -29,6 +39,22 @@ class Note:
     bad: bool = False
     undo: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A plan from one instant to another, by this configuration, when the ledger was so."""
+
+    config: Config
+    stamp: tuple[object, ...]
+    at: datetime
+    until: datetime
+    rows: list[Row]
+
+    def holds(self, config: Config, stamp: tuple[object, ...], now: datetime, end: datetime) -> bool:
+        """Whether it is still so, and reaches far enough."""
+        fresh = config is self.config and stamp == self.stamp and self.at <= now < self.at + PLAN_KEPT
+        return fresh and end <= self.until and not any(self.at < row.at <= now for row in self.rows)
 
 
 @dataclass
@@ -49,7 +75,9 @@ class Desk:
         self._current, self.ledger, self.clock, self.pulse = current, ledger, clock, pulse or Pulse()
         self._lock = threading.RLock()
         self._service: Service | None = None
-        self._plan: tuple[Config, datetime, datetime, list[Row]] | None = None
+        self._plan: Kept | None = None
+        self._counting = threading.Lock()
+        self._counts: dict[str, tuple[datetime | None, object]] = {}
         self._notes: OrderedDict[str, Note] = OrderedDict()
 
     @property
@@ -72,25 +100,47 @@ class Desk:
                     self._service.close()
                 self._service = Service(config, self.ledger, self.clock)
                 self._service.prepare()
+                self._service.planner.remember()
             yield self._service
 
     def plan(self, begin: datetime, end: datetime) -> list[Row]:
-        """What is to come between two instants, as it stood a moment ago at the most."""
+        """What is to come between two instants. A plan is kept for as long as the ledger is as it was."""
         with self.service() as service:
             now = self.clock()
-            if self._plan is not None:
-                config, at, until, rows = self._plan
-                fresh = config is service.config and at <= now < at + PLAN_KEPT
-                if fresh and end <= until:
-                    return [row for row in rows if max(begin, now) <= row.at <= end]
-            rows = service.plan(now, end)
-            self._plan = service.config, now, end, rows
-            return [row for row in rows if begin <= row.at <= end]
+            with self.ledger.read() as tx:
+                stamp = health.stamp(tx)
+            kept = self._plan
+            if kept is None or not kept.holds(service.config, stamp, now, end):
+                kept = self._plan = Kept(service.config, stamp, now, end, service.plan(now, end))
+            return [row for row in kept.rows if max(begin, now) <= row.at <= end]
 
     def changed(self) -> None:
         """What was planned may no longer be so."""
         with self._lock:
             self._plan = None
+            if self._service is not None:
+                self._service.planner.remember()
+
+    def counted(self, name: str, kept: timedelta, count: Callable[[sa.Connection], Counted]) -> Counted:
+        """Counts of much that is in the ledger, as they stood at most so long ago."""
+        now = self.clock()
+        with self._counting:
+            at, found = self._counts.get(name, (None, None))
+            if at is None or not at <= now < at + kept:
+                with self.ledger.read() as tx:
+                    found = count(tx)
+                self._counts[name] = now, found
+            return cast("Counted", found)
+
+    def keep(self, stop: threading.Event, counts: Callable[[Desk], object]) -> None:
+        """Reckon the plan, and ``counts``, before somebody asks, until told to stop."""
+        while not stop.wait(KEEP_EVERY):
+            try:
+                now = self.clock()
+                self.plan(now, now + KEPT_AHEAD)
+                counts(self)
+            except DigestbotError as error:
+                log.debug("the plan cannot be kept: %s", error)
 
     def last_tick(self) -> datetime | None:
         """When a tick was last done, here or in another process."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
 
+import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,35 +19,61 @@ from digestbot.web.desk import Desk
 from digestbot.web.rendering import page
 
 DAYS, MONTHS = 30, 12
+KEPT = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What is known of each channel, or of each digest's backlog."""
+
+    published: dict[str, dict[date, int]]
+    failed: dict[str, dict[date, int]]
+    lags: dict[str, dict[date, float]]
+    costs: dict[str, dict[datetime, int]]
+    backlog: dict[tuple[str, str], dict[date, int]]
+
+
+def counted(desk: Desk) -> Counts:
+    """What the figures are drawn of."""
+    config, now = desk.config, desk.clock()
+    days = _days(now)
+    since = datetime.combine(days[0], datetime.min.time(), now.tzinfo)
+    names = list(config.channels)
+
+    def count(tx: sa.Connection) -> Counts:
+        return Counts(
+            {name: counts.posts_by_day(tx, name, since, PostStatus.PUBLISHED) for name in names},
+            {name: counts.posts_by_day(tx, name, since, PostStatus.FAILED) for name in names},
+            {name: _by_day(counts.lags(tx, name, since)) for name in names},
+            {name: counts.costs_by_month(tx, name, now, MONTHS) for name in names if config.prices(name)},
+            counts.backlog_by_day(tx, days[0]),
+        )
+
+    return desk.counted("figures", KEPT, count)
+
+
+def _days(now: datetime) -> list[date]:
+    return [(now - timedelta(days=DAYS - 1 - number)).date() for number in range(DAYS)]
 
 
 def figures(desk: Desk, request: Request) -> Response:
     """GET /figures"""
-    config, now = desk.config, desk.clock()
-    days = [(now - timedelta(days=DAYS - 1 - number)).date() for number in range(DAYS)]
-    since = datetime.combine(days[0], datetime.min.time(), now.tzinfo)
-    names = list(config.channels)
-    with desk.ledger.read() as tx:
-        published = {name: counts.posts_by_day(tx, name, since, PostStatus.PUBLISHED) for name in names}
-        failed = {name: counts.posts_by_day(tx, name, since, PostStatus.FAILED) for name in names}
-        lags = {name: _by_day(counts.lags(tx, name, since)) for name in names}
-        costs = {name: counts.costs_by_month(tx, name, now, MONTHS) for name in names if config.prices(name)}
-        backlog = counts.backlog_by_day(tx, days[0])
-    months = [f"{begin:%b %Y}" for begin in next(iter(costs.values()), {})]
-    waited = {f"{digest} on {channel}": some for (digest, channel), some in backlog.items()}
+    days, found = _days(desk.clock()), counted(desk)
+    months = [f"{begin:%b %Y}" for begin in next(iter(found.costs.values()), {})]
+    waited = {f"{digest} on {channel}": some for (digest, channel), some in found.backlog.items()}
     charts = [
-        _daily("Posts a day", "posts", days, published),
-        _daily("Failures a day", "posts that were refused", days, failed),
+        _daily("Posts a day", "posts", days, found.published),
+        _daily("Failures a day", "posts that were refused", days, found.failed),
         *(
             _daily(f"Lag on {name}", "hours from a summary's arrival to its post, the day's median", days, {name: some})
-            for name, some in lags.items()
+            for name, some in found.lags.items()
         ),
         *(_daily(f"Backlog of {name}", "summaries that wait", days, {name: some}) for name, some in waited.items()),
         Chart(
             "Costs a month",
             "dollars, as estimated",
             months,
-            [Series(name, [cost / DOLLAR for cost in some.values()]) for name, some in costs.items()],
+            [Series(name, [cost / DOLLAR for cost in some.values()]) for name, some in found.costs.items()],
             lambda value: f"${value:.2f}",
         ),
     ]

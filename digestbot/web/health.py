@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -19,6 +20,7 @@ from digestbot.schema import REVISION
 from digestbot.web.desk import Desk
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+KEPT = timedelta(seconds=50)
 LAG_OF = timedelta(days=30)
 
 
@@ -67,6 +69,10 @@ def _troubles(desk: Desk) -> dict[str, str]:
     return found
 
 
+def _counts(tx: sa.Connection) -> tuple[dict[tuple[str, str], int], ...]:
+    return figures.posts_by_status(tx), figures.attempts_by_outcome(tx), figures.waiting(tx)
+
+
 class _Numbers(Collector):
     """What the ledger counts, read anew at each scrape."""
 
@@ -77,9 +83,8 @@ class _Numbers(Collector):
         """All metrics."""
         desk, now = self._desk, self._desk.clock()
         config = desk.config
+        posts, attempts, waiting = desk.counted("metrics", KEPT, _counts)
         with desk.ledger.read() as tx:
-            posts, attempts = figures.posts_by_status(tx), figures.attempts_by_outcome(tx)
-            waiting = figures.waiting(tx)
             lags = {name: figures.lags(tx, name, now - LAG_OF) for name in config.channels}
             accounts = {name: Account(spending.spent(tx, name, now), config.budget(name)) for name in config.channels}
             sources, channels = views.source_rows(tx), views.channel_rows(tx)

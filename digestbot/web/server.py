@@ -11,6 +11,7 @@ import uvicorn
 from digestbot.errors import DigestbotError
 from digestbot.web import application
 from digestbot.web.desk import Desk
+from digestbot.web.figures import counted
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ class Server:
         )
         self._server = uvicorn.Server(settings)
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
+        self._stop = threading.Event()
+        self._keeper = threading.Thread(target=desk.keep, args=(self._stop, counted), name="plan", daemon=True)
         self._socket: socket.socket | None = None
         self.url = ""
 
@@ -38,11 +41,14 @@ class Server:
         host = f"[{self._host}]" if family == socket.AF_INET6 else self._host
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
         self._thread.start()
+        self._keeper.start()
         log.info("the pages are at %s", self._desk.web.public_url or self.url)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
+        self._stop.set()
+        self._keeper.join(10)
         self._thread.join(10)
         self._desk.close()
 

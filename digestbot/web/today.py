@@ -26,7 +26,6 @@ def today(desk: Desk, request: Request) -> Response:
         sources, channels = views.source_rows(tx), views.channel_rows(tx)
         waiting = approvals.waiting(tx)[:MOST_WAITING]
         unapproved = views.post_rows(tx, ids=waiting) if waiting else []
-        stuck = [PostStatus.UNKNOWN, PostStatus.QUARANTINED]
         accounts = {
             channel: Account(spending.spent(tx, channel, now), config.budget(channel))
             for channel in config.channels
@@ -37,7 +36,7 @@ def today(desk: Desk, request: Request) -> Response:
             for row in views.newest_posts(tx, statuses=[PostStatus.PUBLISHED], most=MOST_LAST)
             if row.action is Action.PUBLISH
         ]
-        attention = views.newest_posts(tx, statuses=stuck, most=MOST_WAITING)
+        attention = views.attention(tx, MOST_WAITING)
         failed = views.failed_since(tx, now - timedelta(days=7), MOST_WAITING)
         open_alarms = alarms.open_alarms(tx)
     url = request.scope.get("root_path", "")
