@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from digestbot.costs import month_start
+from digestbot.ledger import spending
 from digestbot.model import Action, PostStatus
-from digestbot.schema import WAITING, attempts, backlog, backlog_days, looks, post_summaries, posts, summaries
+from digestbot.schema import WAITING, attempts, backlog, backlog_days, post_summaries, posts, summaries
 
 MOST_LAGS = 200  # of the newest posts of a channel
 
@@ -66,11 +67,7 @@ def costs_by_month(tx: sa.Connection, channel: str, now: datetime, months: int) 
     end = now + timedelta(days=1)
     for _ in range(months):
         begin = month_start(end - timedelta(seconds=1))
-        total = 0
-        for table, at in ((attempts, attempts.c.started_at), (looks, looks.c.at)):
-            query = sa.select(sa.func.sum(table.c.cost)).join(posts, posts.c.id == table.c.post_id)
-            total += int(tx.scalar(query.where(at >= begin, at < end, posts.c.channel == channel)) or 0)
-        found[begin] = total
+        found[begin] = spending.spent_between(tx, channel, begin, end)
         end = begin
     return dict(sorted(found.items()))
 

@@ -19,11 +19,17 @@ WARNING, EXHAUSTED = "budget", "budget-spent"
 
 def spent(tx: sa.Connection, channel: str, now: datetime) -> int:
     """What the month's attempts and readings are estimated to have cost. An attempt whose outcome is unknown counts."""
-    begin = month_start(now)
+    return spent_between(tx, channel, month_start(now))
+
+
+def spent_between(tx: sa.Connection, channel: str, begin: datetime, end: datetime | None = None) -> int:
+    """The same of another span of time."""
     total = 0
     for table, at in ((attempts, attempts.c.started_at), (looks, looks.c.at)):
-        query = sa.select(sa.func.sum(table.c.cost)).join(posts, posts.c.id == table.c.post_id)
-        total += int(tx.scalar(query.where(at >= begin, posts.c.channel == channel)) or 0)
+        # not a join: SQLite would begin it with all posts of the channel
+        its_own = sa.exists().where(posts.c.id == table.c.post_id, posts.c.channel == channel)
+        query = sa.select(sa.func.sum(table.c.cost)).where(at >= begin, its_own)
+        total += int(tx.scalar(query if end is None else query.where(at < end)) or 0)
     return total
 
 

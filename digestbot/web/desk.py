@@ -134,13 +134,15 @@ class Desk:
 
     def keep(self, stop: threading.Event, counts: Callable[[Desk], object]) -> None:
         """Reckon the plan, and ``counts``, before somebody asks, until told to stop."""
-        while not stop.wait(KEEP_EVERY):
+        while True:
             try:
                 now = self.clock()
                 self.plan(now, now + KEPT_AHEAD)
                 counts(self)
             except DigestbotError as error:
                 log.debug("the plan cannot be kept: %s", error)
+            if stop.wait(KEEP_EVERY):
+                return
 
     def last_tick(self) -> datetime | None:
         """When a tick was last done, here or in another process."""

@@ -67,6 +67,7 @@ class Doors:
             return
         web, headers = self._desk.web, Headers(scope=scope)
         begin, request_id, status = time.perf_counter(), secrets.token_hex(4), 0
+        refused: Response | None = None
         _under(scope, _prefix(web))
         fresh = self._enter(scope, web, headers)
 
@@ -79,7 +80,7 @@ class Doors:
                     sent[name] = value
                 sent.setdefault("Cache-Control", "no-store")
                 sent["X-Request-ID"] = request_id
-                if fresh:
+                if fresh and refused is None:
                     sent.append("Set-Cookie", cookie(web, fresh))
             await send(message)
 

@@ -29,6 +29,13 @@ def _number(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
+def _post_id(request: Request) -> int:
+    found = _number(request.path_params["post"])
+    if not found:
+        raise HTTPException(404, "There is no such post.")
+    return found
+
+
 def backlog(desk: Desk, request: Request) -> Response:
     """GET /backlog?digest=…&channel=…&kind=…&words=…&after=…"""
     config, asked, now = desk.config, request.query_params, desk.clock()
@@ -105,7 +112,7 @@ def posts(desk: Desk, request: Request) -> Response:
 
 def post(desk: Desk, request: Request) -> Response:
     """GET /posts/17: what it says, what was tried, what was seen, and what may be decided."""
-    config, id_ = desk.config, request.path_params["post"]
+    config, id_ = desk.config, _post_id(request)
     with desk.ledger.read() as tx:
         try:
             row = views.post_row(tx, id_)
@@ -148,7 +155,7 @@ def audit(desk: Desk, request: Request) -> Response:
 
 def post_picture(desk: Desk, request: Request) -> Response:
     """GET /pictures/post/17: as it is, or was: a card is made anew once its post has it."""
-    id_ = request.path_params["post"]
+    id_ = _post_id(request)
     with desk.ledger.read() as tx:
         found = views.picture(tx, id_)
         if found is not None:

@@ -1,0 +1,443 @@
+"""A person at a real browser: every page and every action, in light and dark, on a desk and on a telephone; and axe-core,
+which looks for what keeps people out. Needs Chromium: Debian's, or DIGESTBOT_TEST_CHROMIUM."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from desks import Everything, served, world
+
+from digestbot import schema
+from digestbot.ledger import alarms, approvals, backlogs, rescheduling, views, wishes
+from digestbot.model import PostStatus
+from digestbot.web.actions import VERBS
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+CHROMIUM = os.environ.get("DIGESTBOT_TEST_CHROMIUM") or shutil.which("chromium")
+PAIR = ("latest", "x")
+PAGES = (
+    "/",
+    "/calendar",
+    "/calendar?view=month",
+    "/calendar/slot?digest=latest&channel=page&slot=2026-11-06T09:00",
+    "/calendar/slot?digest=best&channel=x&slot=2026-11-06T15:00",
+    "/backlog",
+    "/backlog?kind=skipped",
+    "/posts",
+    "/posts/1",
+    "/schedules",
+    "/schedules/latest",
+    "/schedules/latest?channel=x",
+    "/figures",
+    "/templates",
+    "/templates?template=thread.facebook.txt.j2&summary=13",
+    "/audit",
+    "/nothing",
+)
+LOOKS = {
+    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
+    "telephone": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}, "has_touch": True},
+    "dark telephone": {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}, "has_touch": True},
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        message = "needs Chromium: install Debian's, or name one in DIGESTBOT_TEST_CHROMIUM"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Everything]]:
+    with world(tmp_path_factory.mktemp("lived")) as made:
+        made.live()
+        with served(made) as url:
+            yield url, made
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[tuple[str, Everything]]:
+    """A world of its own for what changes it."""
+    with world(tmp_path) as made:
+        made.live(hours=3)
+        with served(made) as url:
+            yield url, made
+
+
+class Person:
+    """At a page; whatever the browser complains about is a failure."""
+
+    def __init__(self, browser: Any, url: str, look: str = "light") -> None:
+        self.context = browser.new_context(**LOOKS[look])
+        self.page, self.url = self.context.new_page(), url
+        self.page.set_default_timeout(5000)
+        self.complaints: list[str] = []
+        self.page.on("console", lambda line: line.type in ("error", "warning") and self.complaints.append(line.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.complaints.append(f"dialog {dialog.message}"), dialog.dismiss()))
+
+    def __enter__(self) -> Person:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.context.close()
+        if kind is None:
+            assert self.complaints == []
+
+    def goes_to(self, path: str) -> None:
+        self.page.goto(self.url + path)
+
+    def presses(self, name: str, within: Any = None) -> str:
+        """A button, and what the page says then."""
+        (within or self.page).get_by_role("button", name=name, exact=True).first.click()
+        return str(self.page.locator(".note p").inner_text())
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_page_can_be_seen_by_everybody(browser: Any, lived: tuple[str, Everything], look: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    with Person(browser, lived[0], look) as person:
+        for path in PAGES:
+            answer = person.page.goto(lived[0] + path)
+            assert answer.status == (404 if path == "/nothing" else 200), path
+            if look in ("light", "dark telephone"):
+                found = Axe().run(person.page).response["violations"]
+                assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], path
+            assert person.page.evaluate("document.documentElement.scrollWidth") <= LOOKS[look]["viewport"]["width"], (
+                path
+            )
+            assert person.page.evaluate("document.images.length ? [...document.images].every(i => i.complete) : true")
+        person.complaints = [one for one in person.complaints if "404" not in one]
+
+
+def test_no_script_of_a_summary_runs_or_is_in_a_page(browser: Any, lived: tuple[str, Everything]) -> None:
+    with Person(browser, lived[0]) as person:
+        for path in (*PAGES, "/backlog?words=script"):
+            person.goes_to(path)
+            assert person.page.locator("script:not([src])").count() == 0, path
+            assert person.page.locator("img[src='x']").count() == 0, path
+            assert person.page.locator("[onerror]").count() == 0, path
+        person.goes_to("/backlog?words=script")
+        assert "<script>alert(1)</script>" in person.page.locator(".entries").inner_text()
+        person.complaints = [one for one in person.complaints if "404" not in one]
+
+
+def test_the_keyboard_reaches_everything(browser: Any, lived: tuple[str, Everything]) -> None:
+    with Person(browser, lived[0]) as person:
+        person.goes_to("/backlog")
+        person.page.keyboard.press("Tab")
+        assert person.page.evaluate("document.activeElement.textContent") == "To the content"
+        person.page.keyboard.press("Enter")
+        assert person.page.url.endswith("#main")
+        reached = set()
+        for _ in range(60):
+            person.page.keyboard.press("Tab")
+            reached.add(person.page.evaluate("document.activeElement.getAttribute('aria-label')"))
+        assert "Pin: summary 8" in reached
+
+
+# ---- what a person does
+
+
+def test_summaries_are_pinned_held_and_skipped_with_undo(browser: Any, desk: tuple[str, Everything]) -> None:
+    url, made = desk
+
+    def entry(kind: str = "waiting") -> dict[int, backlogs.Entry]:
+        from digestbot.gate import Gate
+        from digestbot.model import Order
+
+        with made.ledger.read() as tx:
+            found = backlogs.entries(tx, *PAIR, Order.OLDEST, Gate(), made.clock(), kind=kind)
+        return {one.summary.id or 0: one for one in found}
+
+    with Person(browser, url) as person:
+        person.goes_to("/backlog")
+        assert "Summary 5 goes first" in person.presses("Pin: summary 5")
+        assert next(iter(entry())) == 5
+        assert "Summary 5 waits for its turn" in person.presses("Undo")
+        assert next(iter(entry())) == 2
+        person.presses("Pin: summary 6")
+        assert "waits for its turn" in person.presses("Unpin: summary 6")
+        assert "Summary 3 is held" in person.presses("Hold: summary 3")
+        assert entry()[3].waits_for == "held by hand"
+        assert "is held no longer" in person.presses("Release: summary 3")
+        person.presses("Hold: summary 3")
+        assert "is held no longer" in person.presses("Undo")
+        assert "Summary 4 is skipped" in person.presses("Skip: summary 4")
+        assert 4 not in entry()
+        assert "Summary 4 waits again" in person.presses("Undo")
+        person.presses("Skip: summary 4")
+        person.page.get_by_label("Show").select_option("skipped")
+        person.page.get_by_role("button", name="Show").click()
+        assert "Summary 4 waits again" in person.presses("Take it in: summary 4")
+        person.page.get_by_label("Search").fill("Number 12")
+        person.page.get_by_label("Show").select_option("ready")
+        person.page.get_by_role("button", name="Show").click()
+        assert person.page.locator(".entries li").count() == 1
+
+
+def test_slots_are_moved_skipped_and_sent(browser: Any, desk: tuple[str, Everything]) -> None:
+    url, made = desk
+    slot = "/calendar/slot?digest=latest&channel=x&slot=2026-11-03T"
+    with Person(browser, url) as person:
+        person.goes_to("/calendar")
+        person.page.get_by_role("link", name="13:00 latest page").first.click()
+        assert person.page.get_by_role("article", name="A post on Facebook").count() == 1
+        person.goes_to(slot + "09:00")
+        assert person.page.get_by_role("article", name="A post on X").count() == 1
+        person.page.get_by_label("Move to").fill("2026-11-03T10:30")
+        assert "comes at Tue 03 Nov, 10:30 UTC" in person.presses("Move")
+        person.page.get_by_role("link", name="10:30 latest x").click()
+        person.page.get_by_label("Move to").fill("2026-11-03T13:00")
+        assert "another slot of the same digest comes then already" in person.presses("Move")
+        assert person.page.locator(".note.bad").count() == 1
+        with made.ledger.read() as tx:
+            assert [one.moved_to for one in rescheduling.changes(tx)[PAIR]] == [made.clock() + timedelta(minutes=1410)]
+        assert "comes as the schedule has it" in person.presses("Undo: latest on x, 2026-11-03T09:00")
+        person.goes_to(slot + "17:00")
+        assert "does not come" in person.presses("Skip this slot")
+        assert "comes as the schedule has it" in person.presses("Undo")
+        person.goes_to(slot + "13:00")
+        shown = person.page.locator(".mock-text").inner_text()
+        assert "Made as post 3" in person.presses("Send now")
+        with made.ledger.read() as tx:
+            assert views.post_row(tx, 3).text.split("\n")[0] == shown.split("\n")[0]
+            assert [one.nominal for one in rescheduling.changes(tx)[PAIR]] == ["2026-11-03T13:00"]
+
+
+def test_a_post_is_written_and_approved_ahead(browser: Any, desk: tuple[str, Everything]) -> None:
+    url, made = desk
+    with Person(browser, url) as person:
+        person.goes_to("/calendar/slot?digest=latest&channel=x&slot=2026-11-03T09:00")
+        person.page.locator("textarea").fill("In my own words: https://example.org/a")
+        assert "will say what you wrote" in person.presses("Save")
+        assert "In my own words" in person.page.locator(".mock-text").inner_text()
+        assert "as the template has it" in person.presses("Back to the template's words")
+        person.page.locator("textarea").fill("x" * 300)
+        assert "has 300 characters, and may have 1 to 280" in person.presses("Save")
+        person.page.locator("textarea").fill("Mine.")
+        person.presses("Save")
+        assert "as the template has it" in person.presses("Undo")
+        person.goes_to("/calendar/slot?digest=best&channel=x&slot=2026-11-06T15:00")
+        assert "Approved" in person.presses("Approve")
+        with made.ledger.read() as tx:
+            assert wishes.approved(tx) == {("best", "x"): frozenset([1, 2, 3])}
+        assert "waits for approval again" in person.presses("Undo")
+        person.presses("Approve")
+        assert "waits for approval again" in person.presses("Take the approval back")
+
+
+def test_posts_that_wait_are_edited_approved_declined_moved_and_sent(
+    browser: Any, desk: tuple[str, Everything]
+) -> None:
+    url, made = desk
+    made.tick(days=4, hours=5)  # Friday, 16:00: the roundup waits for approval
+    with made.ledger.read() as tx:
+        (waiting,) = approvals.waiting(tx)
+    with Person(browser, url) as person:
+        person.goes_to("/")
+        person.page.get_by_role("link", name=f"Post {waiting}", exact=True).click()
+        person.page.get_by_label("Edit its text").fill("Best of my week.")
+        assert "says what you wrote" in person.presses("Save")
+        assert "says what you wrote" in person.presses("Undo")
+        with made.ledger.read() as tx:
+            assert views.post_row(tx, waiting).text.startswith("Best of the week")
+        person.page.get_by_label("Make it anew at").fill("2026-11-06T17:00")
+        assert "was taken back; it is made anew at Fri 06 Nov, 17:00" in person.presses("Move")
+        made.tick(hours=2)
+        with made.ledger.read() as tx:
+            (again,) = approvals.waiting(tx)
+        person.goes_to("/")
+        assert f"Not sent: post {again}; its summaries wait" in person.presses(f"Not now: post {again}")
+        made.tick(days=7)
+        with made.ledger.read() as tx:
+            (third,) = approvals.waiting(tx)
+        person.goes_to(f"/posts/{third}")
+        person.page.get_by_label("Never, because").fill("too dull")
+        assert "its summaries are skipped" in person.presses("Decline")
+        made.tick(days=7)
+        with made.ledger.read() as tx:
+            (fourth,) = approvals.waiting(tx)
+        person.goes_to("/")
+        assert f"Approved: post {fourth}" in person.presses(f"Approve: post {fourth}")
+        person.goes_to(f"/posts/{fourth}")
+        assert f"Post {fourth} is sent at the next tick" in person.presses("Send now")
+        made.tick(minutes=1)
+        person.goes_to(f"/posts/{fourth}")
+        assert person.page.locator("h1 .status").inner_text() == "published"
+        person.goes_to(f"/posts/{third}")
+        assert "too dull" in person.page.locator(".card").first.inner_text()
+
+
+def test_what_is_quarantined_is_resolved_beside_what_was_seen(browser: Any, desk: tuple[str, Everything]) -> None:
+    url, made = desk
+    with made.ledger.begin() as tx:
+        tx.execute(
+            schema.posts.update()
+            .where(schema.posts.c.channel == "x")
+            .values(status="quarantined", receipt_id=None, receipt_url=None, error="two posts look like it")
+        )
+        tx.execute(
+            schema.looks.insert().values(
+                post_id=1, epoch=1, at=made.clock(), complete=True, read=7, note="two posts look like it: 11, 12"
+            )
+        )
+    with Person(browser, url) as person:
+        person.goes_to("/")
+        person.page.get_by_role("link", name="Post 1", exact=True).first.click()
+        assert "read 7 posts: two posts look like it: 11, 12" in person.page.locator("main").inner_text()
+        assert "say whether it is published" in person.presses("Decide")
+        person.page.get_by_label("It is on the platform, at").check()
+        person.page.get_by_label("Its address or id on the platform").fill("somewhere")
+        assert "write the post's number, or its address" in person.presses("Decide")
+        person.page.get_by_label("It is on the platform, at").check()
+        person.page.get_by_label("Its address or id on the platform").fill("12345678901")
+        assert "Post 1 was quarantined and is published" in person.presses("Decide")
+        with made.ledger.read() as tx:
+            assert views.post_row(tx, 1).status is PostStatus.PUBLISHED
+
+
+def test_channels_and_alarms(browser: Any, desk: tuple[str, Everything]) -> None:
+    url, made = desk
+    with made.ledger.begin() as tx:
+        for subject in ("a", "b"):
+            alarms.raise_alarm(tx, "deletions", subject, "12 posts would be deleted", made.clock())
+    with Person(browser, url) as person:
+        person.goes_to("/")
+        assert "Channel x is paused" in person.presses("Pause: x")
+        assert "Channel x goes on" in person.presses("Undo")
+        person.presses("Pause: page")
+        assert "page is paused: paused by hand" in person.page.locator("main").inner_text()
+        assert "Channel page goes on" in person.presses("Let it go on: page")
+        assert "The alarm is confirmed" in person.presses("Confirm: alarm 1")
+        assert "The alarm is dismissed" in person.presses("Dismiss: alarm 2")
+        with made.ledger.read() as tx:
+            assert alarms.open_alarms(tx) == []
+            done = tx.scalars(sa.select(schema.audit.c.what)).all()
+        assert len(done) == 6
+        person.goes_to("/audit")
+        assert person.page.locator("tbody tr").count() == 6
+
+
+def test_a_schedule_is_changed_in_its_form(browser: Any, desk: tuple[str, Everything]) -> None:
+    url, made = desk
+    before = made.file.read_text()
+    with Person(browser, url) as person:
+        person.goes_to("/schedules")
+        person.page.get_by_role("link", name="Edit latest").first.click()
+        schedule = person.page.get_by_label("Schedule", exact=True)
+        schedule.fill("daily at 25:00")
+        error = person.page.locator("#error-schedule")
+        error.get_by_text("25:00").wait_for()
+        assert person.page.get_by_role("button", name="Save").is_disabled()
+        schedule.fill("every day at 10:00\nfridays at 16:30")
+        person.page.get_by_text("new 2026-11-03 10:00 UTC, latest on x").wait_for()
+        assert error.inner_text() == ""
+        assert person.page.locator(".times").first.locator("li").all_inner_texts()[:2] == [
+            "Tue 3 Nov 2026, 10:00",
+            "Wed 4 Nov 2026, 10:00",
+        ]
+        assert "no longer 2026-11-03 09:00 UTC, latest on x" in person.page.locator(".diff").inner_text()
+        person.page.get_by_label("Summaries in an edition").fill("2")
+        said = person.presses("Save")
+        assert "The schedule of latest is saved" in said
+        kept = made.file.parent / re.findall(r"config\.toml\S+Z", said)[0]
+        assert kept.read_text() == before
+        after = made.file.read_text()
+        assert 'schedule = ["every day at 10:00", "fridays at 16:30"]  # when people read' in after
+        assert after.startswith("# Kept by hand.\n")
+        assert made.config().digests["latest"].size == 2
+        person.goes_to("/schedules/latest?channel=page")
+        person.page.get_by_label("Quiet hours").fill("09:30-11:00")
+        person.page.get_by_text("passes: quiet hours").first.wait_for()
+        person.presses("Save")
+        assert made.config().timing("latest", "page").quiet_hours is not None
+        assert made.config().timing("latest", "x").quiet_hours is None
+        person.goes_to("/schedules/latest?channel=page")
+        made.file.write_text(made.file.read_text() + "\n# another hand\n")
+        person.page.get_by_role("button", name="Save").click()
+        assert "changed meanwhile by another hand" in person.page.locator("#outcome").inner_text()
+        person.complaints = [one for one in person.complaints if "409" not in one]
+
+
+def test_templates_are_tried_and_their_mistakes_shown(browser: Any, desk: tuple[str, Everything]) -> None:
+    url, made = desk
+    folder = made.file.parent / "mine"
+    folder.mkdir()
+    (folder / "short.twitter.txt.j2").write_text("{{ paper.title }}\n{{ paper.nothing }}\n")
+    made.file.write_text('templates = "mine"\n' + made.file.read_text())
+    with Person(browser, url) as person:
+        person.goes_to("/templates")
+        person.page.get_by_role("link", name="summary.twitter.txt.j2").click()
+        person.page.get_by_label("Summary", exact=True).fill("5")
+        person.page.get_by_role("button", name="Preview").click()
+        assert "Paper Number 5" in person.page.locator(".mock-text").inner_text()
+        person.page.get_by_role("link", name="short.twitter.txt.j2").click()
+        assert "line 2" in person.page.get_by_role("alert").inner_text()
+        assert person.page.locator(".source .wrong").inner_text() == "{{ paper.nothing }}"
+        person.goes_to("/templates?template=short.twitter.txt.j2&summary=999")
+        assert "No summary is known by '999'" in person.page.get_by_role("alert").inner_text()
+
+
+def test_figures_are_drawn_without_scripts(browser: Any, lived: tuple[str, Everything]) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(lived[0] + "/figures")
+    assert page.locator("svg.chart rect").count() > 6
+    page.get_by_text("The numbers").first.click()
+    assert page.get_by_role("region", name="Posts a day").get_by_role("row").count() == 31
+    context.close()
+
+
+def test_the_pages_move_without_being_asked(browser: Any, lived: tuple[str, Everything]) -> None:
+    with Person(browser, lived[0]) as person:
+        person.page.clock.install()
+        person.goes_to("/")
+        person.page.evaluate("document.querySelector('#today').dataset.old = 'yes'")
+        with person.page.expect_response(lived[0] + "/"):
+            person.page.clock.fast_forward(61_000)
+        person.page.locator("#today:not([data-old])").wait_for()
+        assert person.page.locator("#today h2").first.inner_text() == "What needs you"
+
+
+def test_logging_in_and_out(browser: Any, tmp_path: Path) -> None:
+    token = "0123456789abcdef0123456789abcdef"
+    with world(tmp_path, f'token = "{token}"') as made:
+        made.live(hours=0)
+        with served(made) as url, Person(browser, url) as person:
+            person.goes_to("/posts?status=failed")
+            person.page.get_by_label("Password, or the token").fill("guess")
+            person.page.get_by_role("button", name="Log in").click()
+            assert "neither the password nor the token" in person.page.get_by_role("alert").inner_text()
+            person.page.get_by_label("Password, or the token").fill(token)
+            person.page.get_by_role("button", name="Log in").click()
+            person.page.wait_for_url("**/posts?status=failed")
+            person.page.get_by_role("button", name="Log out").click()
+            person.page.wait_for_url("**/login")
+            person.goes_to("/posts")
+            assert "/login?to=" in person.page.url
+            person.complaints = [one for one in person.complaints if "401" not in one]
+
+
+def test_every_verb_is_in_this_file() -> None:
+    """A new verb is to be tried in a browser too."""
+    assert set(VERBS) == {
+        *("pin", "unpin", "hold", "release", "skip", "take-in", "write", "unwrite", "approve-ahead", "unapprove"),
+        *("move-slot", "skip-slot", "restore-slot", "send-slot", "move-post", "let-go", "approve", "decline"),
+        *("rewrite", "resolve", "pause", "resume", "confirm", "dismiss"),
+    }
