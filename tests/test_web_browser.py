@@ -340,6 +340,7 @@ def test_a_schedule_is_changed_in_its_form(browser: Any, desk: tuple[str, Everyt
     with Person(browser, url) as person:
         person.goes_to("/schedules")
         person.page.get_by_role("link", name="Edit latest").first.click()
+        person.page.wait_for_url("**/schedules/latest")
         schedule = person.page.get_by_label("Schedule", exact=True)
         schedule.fill("daily at 25:00")
         error = person.page.locator("#error-schedule")

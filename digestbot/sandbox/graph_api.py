@@ -236,8 +236,8 @@ class GraphApi:
         data = {
             "app_id": "300",
             "type": "PAGE",
-            "is_valid": True,
-            "expires_at": 0,
+            "is_valid": self.world.token_ends >= 0,
+            "expires_at": max(self.world.token_ends, 0),
             "data_access_expires_at": 0,
             "profile_id": "200",
             "scopes": scopes,

@@ -128,6 +128,7 @@ class World:
         self.tweets: list[Post] = []
         self.page_posts: list[Post] = []
         self.pictures: dict[str, Picture] = {}
+        self.token_ends = 0  # when the Page's token does, in seconds; 0 never, -1 it is dead
         self.calls: list[str] = []  # method and path of every API call, in order
         self._next = int(clock() * 1000) << 22  # a sandbox started later gives larger ids than one before
 
