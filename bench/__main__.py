@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from bench import database, intake, memory, plans, polls, posts, publishing, regenerated, startup
+from bench import database, intake, memory, pages, plans, polls, posts, publishing, regenerated, startup
 
 ALL = {
     "startup": startup.main,
@@ -19,6 +19,7 @@ STORES: dict[str, Callable[..., None]] = {
     "regenerated": regenerated.main,
     "database": database.main,
     "plans": plans.main,
+    "pages": pages.main,
 }  # minutes each
 
 

@@ -29,6 +29,8 @@ SECTIONS = {
     "prices": config.Prices,
     "on": config.OnChannel,
     "cards": config.Cards,
+    "web": config.Web,
+    "alerts": config.Alerts,
 }
 
 
@@ -52,13 +54,13 @@ def test_every_command_and_option_is_documented() -> None:
 def test_every_key_is_documented_and_in_the_example(section: type[config.FeedSource]) -> None:
     example = (ROOT / "config.example.toml").read_text()
     for key in section.model_fields:
-        assert f"`{key}`" in DOCS["configuration"], key
+        assert any(f"`{key}`" in DOCS[name] for name in ("configuration", "web", "monitoring")), key
         assert re.search(rf"(^(# )?|[{{ ]){key} = ", example, re.MULTILINE), key
 
 
 def test_the_top_level_keys_are_documented_and_in_the_example() -> None:
     example = (ROOT / "config.example.toml").read_text()
-    for key in ("database", "timezone", "templates"):
+    for key in ("database", "timezone", "templates", "log_format"):
         assert f"`{key}`" in DOCS["configuration"]
         assert re.search(rf"^(# )?{key} = ", example, re.MULTILINE)
     assert set(tomllib.loads(example)) <= set(config.Config.model_fields)
@@ -66,7 +68,7 @@ def test_the_top_level_keys_are_documented_and_in_the_example() -> None:
 
 def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
     loaded = config.load(filled_in(tmp_path), {})
-    for name, section in (("delivery", config.Delivery),):
+    for name, section in (("delivery", config.Delivery), ("alerts", config.Alerts)):
         assert getattr(loaded, name) == section()
     source = loaded.sources["shortscience"]
     assert source == config.FeedSource.model_validate({"kind": "feed", "url": source.url})

@@ -264,6 +264,7 @@ def check(arguments: argparse.Namespace) -> int:
         found.append(_looked(f"schedule of {digest} for {channel}", partial(_next_slot, service, digest, channel)))
     found += _check_ledger(ledger)
     ledger.close()
+    found += _check_alerts(config, online=arguments.online)
     if arguments.online:
         for name, channel_settings in config.channels.items():
             found.append(_looked(f"channel {name}", partial(_asks, publisher_for(channel_settings))))
@@ -306,6 +307,30 @@ def _check_ledger(ledger: Ledger) -> list[tuple[str, bool, str]]:
             troubles = views.source_errors(tx) if ledger.revision(tx) else {}
         found += [(f"source {name}", False, error) for name, error in troubles.items()]
     return found
+
+
+def _check_alerts(config: Config, *, online: bool) -> list[tuple[str, bool, str]]:
+    from digestbot import alerts
+
+    addresses = [address.get_secret_value() for address in config.alerts.to]
+    if not addresses:
+        return []
+
+    def understood() -> str:
+        if not alerts.available():
+            raise DigestbotError(f"cannot be sent here: {alerts.MISSING}")
+        wrong = alerts.unusable(addresses)
+        if wrong:
+            raise DigestbotError(f"Apprise does not understand {', '.join(wrong)}://…")
+        return f"{len(addresses)} address{'es' if len(addresses) > 1 else ''}"
+
+    def sent() -> str:
+        if not alerts.Notifier(addresses).send("digestbot: this is a test", "Alerts will reach you here."):
+            raise DigestbotError("nobody could be reached")
+        return "a test was sent"
+
+    found = [_looked("alerts", understood)]
+    return [*found, _looked("alerts, now", sent)] if online and found[0][1] else found
 
 
 def _asks(publisher: Publisher) -> str:
