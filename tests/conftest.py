@@ -336,6 +336,11 @@ def drafts(chosen: list[Summary], messages: list[Message]) -> list[Draft]:
     return made
 
 
+def asked(sandbox: Sandbox) -> list[str]:
+    """The calls that the platforms got, but for the daily one that asks how long a token holds."""
+    return [call for call in sandbox.world.calls if "debug_token" not in call]
+
+
 def refuse_first_part(service: Service) -> None:
     """From now on the first post of what is rendered is longer than its platform takes."""
     original = service.drafter.renderer.drafts

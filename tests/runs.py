@@ -28,6 +28,9 @@ class Platform:
         id_ = next(self.ids)
         return Receipt(str(id_), f"https://x.com/{id_}")
 
+    def expires_at(self, **_: Any) -> None:
+        return None
+
     def timeline(self, **_: Any) -> Iterator[Seen]:
         return iter(())
 

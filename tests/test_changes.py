@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from conftest import START, Clock, Feed, empty_postgresql
+from conftest import START, Clock, Feed, asked, empty_postgresql
 from hypothesis import given
 from hypothesis import strategies as st
 from stores import Store, site
@@ -135,7 +135,7 @@ def test_what_waits_of_a_withdrawn_summary_is_not_posted(
     store.delete(KEY.format(1), 1)
     tick(service, clock, minutes=30)
     tick(service, clock, hours=8)
-    assert sandbox.world.calls == []
+    assert asked(sandbox) == []
     store.add(2)
     tick(service, clock, hours=24)
     assert len(sandbox.world.tweets) == 1

@@ -34,6 +34,7 @@ COMMANDS = [
     "posts",
     "plan",
     "why",
+    "web",
     "approve",
     "edit",
     "decline",
@@ -80,8 +81,8 @@ def digestbot(*arguments: str, **options: Any) -> tuple[int, str, str]:
     return code, out, err
 
 
-def called(*arguments: str) -> tuple[int, str, str]:
-    """The same in this process, which is left as it was."""
+def called(*arguments: str, said: str = "") -> tuple[int, str, str]:
+    """The same in this process, which is left as it was; ``said`` is its standard input."""
     root, ours = logging.getLogger(), logging.getLogger("digestbot")
     before = list(root.handlers), root.level, ours.level
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
@@ -89,7 +90,7 @@ def called(*arguments: str) -> tuple[int, str, str]:
         with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patched:
             for name in [name for name in os.environ if name.startswith("DIGESTBOT_")]:
                 patched.delenv(name)
-            patched.setattr(sys, "stdin", io.StringIO())
+            patched.setattr(sys, "stdin", io.StringIO(said))
             try:
                 code = main(list(arguments))
             except SystemExit as ended:
@@ -576,7 +577,7 @@ def test_the_demo_stays_up_when_asked_to() -> None:
                 break
         with urllib.request.urlopen(url, timeout=5) as response:
             page = response.read().decode()
-        assert page.count("<article>") == 24
+        assert page.count("<article ") == 24
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)

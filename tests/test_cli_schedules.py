@@ -199,7 +199,7 @@ def test_only_a_valid_configuration_is_taken_up(
     def made(by: Config) -> Service:
         return Service(by, ledger, now_)
 
-    reloader = Reloader(made(load(file, {})), now_, made, secrets.extend)
+    reloader = Reloader(made(load(file, {})), now_, made, lambda some, _: secrets.extend(some))
     first = reloader.service
     reloader.look()
     assert reloader.service is first

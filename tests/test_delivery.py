@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import Clock, Feed, drafts, make_summary, up_next
+from conftest import Clock, Feed, asked, drafts, make_summary, up_next
 
 from digestbot.errors import LedgerError
 from digestbot.gate import Gate
@@ -376,7 +376,7 @@ def test_a_ledger_that_is_locked_or_read_only_sends_nothing(
     other.close()
     read_only = True
     assert any("readonly" in trouble for trouble in service.tick().troubles)
-    assert sandbox.world.calls == []
+    assert asked(sandbox) == []
     read_only = False
     service.tick()
     assert len(timeline(sandbox, "x")) == 1

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import Clock, Feed, feed_item, feed_xml
+from conftest import Clock, Feed, asked, feed_item, feed_xml
 
 from digestbot.errors import LedgerError
 from digestbot.ledger import intake, views
@@ -36,7 +36,7 @@ def test_one_summary_a_slot_on_each_channel(make_service: Make, feed: Feed, sand
         feed.add(number)
     service = make_service()
     service.tick()
-    assert sandbox.world.calls == []  # 08:00: before the first slot
+    assert asked(sandbox) == []  # 08:00: before the first slot
     for hour in (1, 4, 4, 16, 4):  # 09, 13, 17, 09 next day, 13
         clock.forward(hours=hour)
         service.tick()
@@ -281,7 +281,7 @@ def test_a_broken_template_makes_nothing_and_the_slot_stays_due(
     broken.tick()
     assert "missing.twitter.txt.j2" in report.render_errors[0]
     assert caplog.text.count("missing.twitter.txt.j2") == 1  # not at every tick
-    assert sandbox.world.calls == []
+    assert asked(sandbox) == []
     make_service().tick()  # mended
     assert titles(sandbox) == ["0"]
 
@@ -406,7 +406,7 @@ def test_stopping_begins_nothing_new(make_service: Make, feed: Feed, sandbox: Sa
     clock.forward(hours=1)
     service.stopping = lambda: True
     service.tick()
-    assert sandbox.world.calls == []
+    assert asked(sandbox) == []
     service.stopping = lambda: False
     service.tick()
     assert titles(sandbox) == ["0"]

@@ -84,7 +84,7 @@ class Person:
     def __init__(self, browser: Any, url: str, look: str = "light") -> None:
         self.context = browser.new_context(**LOOKS[look])
         self.page, self.url = self.context.new_page(), url
-        self.page.set_default_timeout(5000)
+        self.page.set_default_timeout(20_000)
         self.complaints: list[str] = []
         self.page.on("console", lambda line: line.type in ("error", "warning") and self.complaints.append(line.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -188,6 +188,7 @@ def test_summaries_are_pinned_held_and_skipped_with_undo(browser: Any, desk: tup
         person.page.get_by_label("Search").fill("Number 12")
         person.page.get_by_label("Show").select_option("ready")
         person.page.get_by_role("button", name="Show").click()
+        person.page.wait_for_url("**words=Number+12")
         assert person.page.locator(".entries li").count() == 1
 
 

@@ -29,6 +29,17 @@ PAGE = 25  # posts to a page of the timeline
 NEEDED = ("pages_manage_posts", "pages_read_engagement")
 
 
+class _WithoutTokens(logging.Filter):
+    """debug_token takes the token that it is asked about in its address, which urllib3 logs when asked for more."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line may be logged."""
+        return "input_token=" not in record.getMessage()
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_WithoutTokens())
+
+
 class GraphError(facebook.GraphAPIError):
     """An answer that is no success, with what the stock exception leaves out."""
 

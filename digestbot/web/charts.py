@@ -11,6 +11,7 @@ from markupsafe import Markup
 WIDTH, HEIGHT = 640, 190
 LEFT, RIGHT, TOP, BOTTOM = 52, 8, 10, 26
 MOST_LABELS = 8
+LEAST = 1e-6  # what is smaller is nothing
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Chart:
 
 def steps(most: float) -> list[float]:
     """Where a scale up to a value has its lines: three to five, at round numbers."""
-    if most <= 0:
+    if most < LEAST:
         return [0, 1]
     raw = most / 4
     size: float = 10 ** floor(log10(raw))

@@ -9,7 +9,7 @@ from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import Table
+from tomlkit.items import InlineTable
 
 from digestbot.config import Timing
 from digestbot.errors import ConfigError
@@ -102,9 +102,9 @@ def _table(document: Any, digest: str, channel: str, *, make: bool) -> Any:
         if not channel:
             return table
         if make:
-            inline = not isinstance(table, Table)
+            inline = isinstance(table, InlineTable)
             on = table.setdefault("on", tomlkit.inline_table() if inline else tomlkit.table(is_super_table=True))
-            return on.setdefault(channel, tomlkit.inline_table() if inline else tomlkit.table())
+            return on.setdefault(channel, tomlkit.inline_table() if isinstance(on, InlineTable) else tomlkit.table())
         return table.get("on", {}).get(channel, {})
     except (KeyError, TypeError, AttributeError, TOMLKitError) as error:
         raise ConfigError([f"the file has no [digests.{digest}]: it comes from the environment"]) from error
