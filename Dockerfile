@@ -3,6 +3,8 @@
 #   docker run --read-only --tmpfs /tmp -v ./config:/config:ro -v ledger:/ledger digestbot
 # In config.toml write database = "sqlite:////ledger/digestbot.db". Secrets come from the environment
 # (DIGESTBOT_CHANNELS__X__API_KEY) or from mounted files (api_key_file); none belongs into an image.
+# For the operators' pages: [web] with host = "0.0.0.0", a password or a token, and public_url; -p 127.0.0.1:8790:8790; the folder
+# ./config writable, if schedules are to be saved there.
 
 FROM python:3.13-slim AS build
 WORKDIR /src

@@ -165,7 +165,7 @@ def test_summaries_are_pinned_held_and_skipped_with_undo(browser: Any, desk: tup
             found = backlogs.entries(tx, *PAIR, Order.OLDEST, Gate(), made.clock(), kind=kind)
         return {one.summary.id or 0: one for one in found}
 
-    with Person(browser, url) as person:
+    with Person(browser, url, "telephone") as person:
         person.goes_to("/backlog")
         assert "Summary 5 goes first" in person.presses("Pin: summary 5")
         assert next(iter(entry())) == 5
@@ -195,7 +195,7 @@ def test_summaries_are_pinned_held_and_skipped_with_undo(browser: Any, desk: tup
 def test_slots_are_moved_skipped_and_sent(browser: Any, desk: tuple[str, Everything]) -> None:
     url, made = desk
     slot = "/calendar/slot?digest=latest&channel=x&slot=2026-11-03T"
-    with Person(browser, url) as person:
+    with Person(browser, url, "dark") as person:
         person.goes_to("/calendar")
         person.page.get_by_role("link", name="13:00 latest page").first.click()
         assert person.page.get_by_role("article", name="A post on Facebook").count() == 1
@@ -223,7 +223,7 @@ def test_slots_are_moved_skipped_and_sent(browser: Any, desk: tuple[str, Everyth
 
 def test_a_post_is_written_and_approved_ahead(browser: Any, desk: tuple[str, Everything]) -> None:
     url, made = desk
-    with Person(browser, url) as person:
+    with Person(browser, url, "dark telephone") as person:
         person.goes_to("/calendar/slot?digest=latest&channel=x&slot=2026-11-03T09:00")
         person.page.locator("textarea").fill("In my own words: https://example.org/a")
         assert "will say what you wrote" in person.presses("Save")
@@ -250,7 +250,7 @@ def test_posts_that_wait_are_edited_approved_declined_moved_and_sent(
     made.tick(days=4, hours=5)  # Friday, 16:00: the roundup waits for approval
     with made.ledger.read() as tx:
         (waiting,) = approvals.waiting(tx)
-    with Person(browser, url) as person:
+    with Person(browser, url, "telephone") as person:
         person.goes_to("/")
         person.page.get_by_role("link", name=f"Post {waiting}", exact=True).click()
         person.page.get_by_label("Edit its text").fill("Best of my week.")
@@ -298,7 +298,7 @@ def test_what_is_quarantined_is_resolved_beside_what_was_seen(browser: Any, desk
                 post_id=1, epoch=1, at=made.clock(), complete=True, read=7, note="two posts look like it: 11, 12"
             )
         )
-    with Person(browser, url) as person:
+    with Person(browser, url, "dark") as person:
         person.goes_to("/")
         person.page.get_by_role("link", name="Post 1", exact=True).first.click()
         assert "read 7 posts: two posts look like it: 11, 12" in person.page.locator("main").inner_text()
@@ -318,7 +318,7 @@ def test_channels_and_alarms(browser: Any, desk: tuple[str, Everything]) -> None
     with made.ledger.begin() as tx:
         for subject in ("a", "b"):
             alarms.raise_alarm(tx, "deletions", subject, "12 posts would be deleted", made.clock())
-    with Person(browser, url) as person:
+    with Person(browser, url, "dark telephone") as person:
         person.goes_to("/")
         assert "Channel x is paused" in person.presses("Pause: x")
         assert "Channel x goes on" in person.presses("Undo")
@@ -338,7 +338,7 @@ def test_channels_and_alarms(browser: Any, desk: tuple[str, Everything]) -> None
 def test_a_schedule_is_changed_in_its_form(browser: Any, desk: tuple[str, Everything]) -> None:
     url, made = desk
     before = made.file.read_text()
-    with Person(browser, url) as person:
+    with Person(browser, url, "telephone") as person:
         person.goes_to("/schedules")
         person.page.get_by_role("link", name="Edit latest").first.click()
         person.page.wait_for_url("**/schedules/latest")
@@ -383,7 +383,7 @@ def test_templates_are_tried_and_their_mistakes_shown(browser: Any, desk: tuple[
     folder.mkdir()
     (folder / "short.twitter.txt.j2").write_text("{{ paper.title }}\n{{ paper.nothing }}\n")
     made.file.write_text('templates = "mine"\n' + made.file.read_text())
-    with Person(browser, url) as person:
+    with Person(browser, url, "dark") as person:
         person.goes_to("/templates")
         person.page.get_by_role("link", name="summary.twitter.txt.j2").click()
         person.page.get_by_label("Summary", exact=True).fill("5")
@@ -421,7 +421,7 @@ def test_logging_in_and_out(browser: Any, tmp_path: Path) -> None:
     token = "0123456789abcdef0123456789abcdef"
     with world(tmp_path, f'token = "{token}"') as made:
         made.live(hours=0)
-        with served(made) as url, Person(browser, url) as person:
+        with served(made) as url, Person(browser, url, "light") as person:
             person.goes_to("/posts?status=failed")
             person.page.get_by_label("Password, or the token").fill("guess")
             person.page.get_by_role("button", name="Log in").click()

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 
 from digestbot import config as configuration
@@ -29,6 +30,8 @@ except ModuleNotFoundError as error:
     raise ConfigError(
         [f"web: {error.name} is not installed; for the operators' pages: pip install 'digestbot[web]'"]
     ) from error
+
+ANOTHERS_PATIENCE = timedelta(hours=1)  # for whatever ticks elsewhere: a `run`, or a `once` from cron
 
 __all__ = ["Pulse", "pages", "web"]
 
@@ -54,7 +57,7 @@ def web(arguments: argparse.Namespace) -> int:
         newest = Reloader(
             first, now_, lambda fresh: Service(fresh, first.ledger, now_), partial(set_up_logs, arguments)
         )
-        pulse = Pulse(problems=lambda: newest.problems)
+        pulse = Pulse(patience=lambda: ANOTHERS_PATIENCE, problems=lambda: newest.problems)
         with pages(lambda: newest.service.config, config.web or Web(), pulse) as server:
             print(f"the pages are at {server.url}", flush=True)
             while not stop.wait(1):

@@ -21,8 +21,9 @@ MOST_SHOWN = 27  # characters of an address that X shows; it cuts off the rest
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A post as followers see it: ``address`` is where it is, ``picture`` the address of its picture and ``says`` what
-    that says to those who do not see it; ``link`` is attached (Facebook). ``thread``: the next post goes under it."""
+    """A post as followers see it: ``address`` is where it is; ``pictures`` are their addresses (empty where there is
+    none to show yet) with what they say to those who do not see them; ``link`` is attached (Facebook). ``thread``: the
+    next post goes under it."""
 
     platform: Platform
     account: str
