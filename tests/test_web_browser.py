@@ -94,6 +94,8 @@ class Person:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            print(self.complaints, self.page.locator("main").inner_text())
         self.context.close()
         if kind is None:
             assert self.complaints == []
