@@ -162,15 +162,18 @@ def _logged_in(desk: Desk, patience: doors.Patience, request: Request, said: Map
     address = request.client.host if request.client else "nowhere"
     to = said.get("to", "/")
     to = to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
-    wait = patience.wait(address)
+    web = desk.web
+    with patience.checking:
+        wait = patience.wait(address)
+        opened = not wait and doors.opens(web, said.get("password", "")[:1000])
+        if not (wait or opened):
+            patience.failed(address)
     if wait:
         trouble = f"Too many tries: wait {wait // 60 + 1} minutes."
         refused = page(desk, request, "login", 429, to=to, trouble=trouble)
         refused.headers["Retry-After"] = str(wait)
         return refused
-    web = desk.web
-    if not doors.opens(web, said.get("password", "")[:1000]):
-        patience.failed(address)
+    if not opened:
         log.warning("a log-in from %s failed", address)
         return page(desk, request, "login", 401, to=to, trouble="That is neither the password nor the token.")
     key, now = doors.new_key(), desk.clock()

@@ -109,7 +109,7 @@ def _skip_slot(desk: Desk, fields: Fields) -> Note:
 
 
 def _restore_slot(desk: Desk, fields: Fields) -> Note:
-    pair, slot = _pair(desk.config, fields), _text(fields, "slot")
+    pair, slot = (_text(fields, "digest"), _text(fields, "channel")), _text(fields, "slot")  # configured still or not
     with desk.service() as service:
         service.rearranger.restore(pair, slot)
     return Note(f"The slot of {slot} comes as the schedule has it.")

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -226,6 +227,8 @@ class Patience:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.checking = threading.Lock()
+        """Held while a password is looked at: that takes much memory, on purpose."""
         self._failed: dict[str, deque[float]] = defaultdict(deque)
 
     def wait(self, address: str) -> int:
