@@ -69,6 +69,13 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Every
             yield url, made
 
 
+@pytest.fixture(autouse=True)
+def _without_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tests are told in variables is no configuration."""
+    for name in [name for name in os.environ if name.startswith("DIGESTBOT_")]:
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[tuple[str, Everything]]:
     """A world of its own for what changes it."""
