@@ -34,7 +34,7 @@ def run(what: str, database: str, items: str) -> None:
     """The child: fills a ledger with a published history, or ticks over it."""
     from digestbot import config
     from digestbot.gate import Gate
-    from digestbot.ledger import Ledger, backlogs, delivery, editions, intake, views
+    from digestbot.ledger import Ledger, backlogs, channel_states, delivery, editions, intake, views
     from digestbot.model import Draft, Message, Paper, PostStatus, Receipt, Slot, Summary
     from digestbot.retry import Decision
     from digestbot.service import Service
@@ -77,7 +77,7 @@ def run(what: str, database: str, items: str) -> None:
                 held = delivery.claim(tx, "page", timedelta(minutes=1), now)
                 assert held is not None
                 done = Decision(PostStatus.PUBLISHED, receipt=Receipt(str(number), "https://example.org"))
-                delivery.conclude(tx, held, done, delivery.channel_state(tx, "page", now), now)
+                delivery.conclude(tx, held, done, channel_states.channel_state(tx, "page", now), now)
 
 
 if __name__ == "__main__":

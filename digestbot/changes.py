@@ -28,7 +28,7 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Change:
     """A post that shows a summary which changed. ``confirmed``: the operator has allowed its deletion. ``pictured``:
-    its picture is of that summary."""
+    its picture is of that summary. ``own``: digestbot published it; nothing else is ever edited or deleted."""
 
     post: int
     summary: int
@@ -41,6 +41,7 @@ class Change:
     noted_at: datetime
     confirmed: bool = False
     pictured: bool = False
+    own: bool = True
 
 
 def shows_name(text: str, link: str | None, writer: str, handle: str | None, orcid: str | None = None) -> bool:

@@ -17,7 +17,7 @@ DOLLAR = 1_000_000
 WARN_AT = 80  # percent of a budget
 
 
-FREE = Prices(post=0, link=0, alt_text=0, delete=0, read=0)
+FREE = Prices(post=0, link=0, alt_text=0, delete=0, owned_read=0, read=0, user=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def play(now: datetime, database: Path | None = None, port: int = 0) -> Iterator
             app_secret="demo-app",  # noqa: S106
             documents=documents,
         ) as sandbox:
-            ledger = Ledger(f"sqlite:///{file.absolute()}")
+            ledger = Ledger(f"sqlite:///{file.absolute()}", clock=clock)
             try:
                 service = Service(_settings(sandbox.url), ledger, clock)
                 _refuse_a_real_one(ledger)

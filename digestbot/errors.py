@@ -11,13 +11,14 @@
     └── PublishError       what came of one attempt at a post
         ├── Rejected       the platform refused this content: the post fails, others go on
         │   └── RepliesRefused  it refused a part of a thread for being a reply
-        ├── Unauthorized   the channel may not post: it pauses, its posts wait
+        ├── Unauthorized   the channel, or its application, may not post: it pauses, its posts wait
         ├── RateLimited    too many calls: the channel waits
         ├── Unavailable    surely not sent: it may be tried again
         └── OutcomeUnknown the post may exist: never sent again before its absence is established
+            └── DuplicateText the platform says that it has this text already: look once, never send again
 
 Publishers raise only the kinds of PublishError, cause chained and secrets removed. Whatever else escapes
-while publishing counts as OutcomeUnknown.
+while publishing counts as OutcomeUnknown. A LedgerChanged ends the process.
 """
 
 from __future__ import annotations
@@ -59,8 +60,15 @@ class LedgerError(DigestbotError):
     """The ledger cannot be used."""
 
 
+class LedgerChanged(LedgerError):
+    """The ledger is no longer the one that this process opened (upgraded by a newer digestbot, replaced, emptied): the
+    process must stop."""
+
+
 class PublishError(DigestbotError):
-    """What came of an attempt that gave no receipt."""
+    """What came of an attempt that gave no receipt. ``row`` names the row of the platform's error catalogue."""
+
+    row: str = ""
 
 
 class Rejected(PublishError):
@@ -74,12 +82,22 @@ class RepliesRefused(Rejected):
 class Unauthorized(PublishError):
     """The platform surely refused the channel: dead token, missing permission, no credit.
 
-    ``certain`` is False where one such answer may be an outage of the platform's and a second look is due.
+    ``certain`` is False where one such answer may be an outage of the platform and a second try is due.
+    ``application``: every channel of the same application is affected. ``until_reset``: the limit resets by itself;
+    ``wait`` is then how long that takes, None where it is not known.
     """
 
-    def __init__(self, message: str, *, certain: bool = True) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        certain: bool = True,
+        application: bool = False,
+        until_reset: bool = False,
+        wait: timedelta | None = None,
+    ) -> None:
         super().__init__(message)
-        self.certain = certain
+        self.certain, self.application, self.until_reset, self.wait = certain, application, until_reset, wait
 
 
 class RateLimited(PublishError):
@@ -100,3 +118,7 @@ class Unavailable(PublishError):
 
 class OutcomeUnknown(PublishError):
     """The request left, or may have, and no trustworthy answer came: the post may exist."""
+
+
+class DuplicateText(OutcomeUnknown):
+    """The platform rejected the post because it has one with this text: an earlier attempt's, or somebody else's."""

@@ -60,6 +60,18 @@ class CatchUp(StrEnum):
     ALL = "all"
 
 
+class ReceiptBasis(StrEnum):
+    """What a receipt rests on. Only what digestbot published itself is ever edited or deleted."""
+
+    ANSWER = "answer"
+    TEXT = "text"
+    OPERATOR = "operator"
+
+
+OWN = (ReceiptBasis.ANSWER, ReceiptBasis.TEXT)
+"""The platform's own answer, and a post with our text: both prove that digestbot published it."""
+
+
 class Approval(StrEnum):
     """Where an edition stands that needs a person's word before it is posted."""
 
@@ -190,14 +202,34 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A post as a reading of the channel's own timeline shows it, shortened links in ``text`` expanded."""
+class TimelinePost:
+    """A post as a reading of the channel's own timeline shows it, shortened links in ``text`` expanded.
+
+    ``at`` is when it was created: by the platform's clock as a publisher gives it, by the ledger's once the reading is
+    put together.
+    """
 
     id: str
     url: str
     text: str
     links: tuple[str, ...]
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePage:
+    """One page of a channel's own timeline, newest first.
+
+    ``trouble`` says why the page proves nothing about what it does not show; empty for a sound page. ``end_proven``:
+    nothing older follows, and the platform itself says how many there are. ``platform_time`` is the platform's clock.
+    ``count`` is how many posts came, those of others included: it is what is billed.
+    """
+
+    posts: tuple[TimelinePost, ...] = ()
+    count: int = 0
+    trouble: str = ""
+    end_proven: bool = False
+    platform_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +261,11 @@ class SlotChange:
 class Claim:
     """The right to send one post once: ``epoch`` fences it off from every other claim to the same post.
 
-    After ``deadline`` the claim is void: the post's outcome counts as unknown, whoever holds the claim.
-    The epoch counts the attempts. ``reply_to`` is the receipt's id of the part before, for a part of a thread.
-    ``look_first``: the ledger was restored from a backup, so the post may be on the platform already. ``target``
-    is the receipt's id of the post that an update or a deletion is about. ``cost`` is in millionths of a dollar.
+    After ``deadline``, by the ledger's clock, the claim is void: the post's outcome counts as unknown, whoever holds the
+    claim. The epoch counts the attempts. ``reply_to`` is the receipt's id of the part before, for a part of a thread. ``look_first`` says why the post may be on the platform
+    already, empty where it cannot be. ``first_sent_at`` is when the first attempt began that may have created it.
+    ``dismissed`` are posts that an operator saw and did not take for this one. ``target`` is the receipt's id of the post that an update or a deletion is about.
+    ``cost`` is in millionths of a dollar.
     """
 
     post: int
@@ -241,8 +274,9 @@ class Claim:
     deadline: datetime
     message: Message
     reply_to: str | None = None
-    look_first: bool = False
-    after: str | None = None
+    look_first: str = ""
+    first_sent_at: datetime | None = None
+    dismissed: frozenset[str] = frozenset()
     action: Action = Action.PUBLISH
     target: str | None = None
     cost: int = 0
@@ -251,7 +285,8 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class PostRow:
     """A post as operators see it. ``cost`` is estimated, in millionths of a dollar; ``picture`` is what its picture
-    says. ``approve_by``: it waits for a person's word until then."""
+    says. ``approve_by``: it needs approval until then. ``basis`` is what its receipt rests on; ``candidates`` are posts
+    on the timeline that may be this one; ``by_hand``: an operator decided what became of it."""
 
     id: int
     status: PostStatus
@@ -272,6 +307,9 @@ class PostRow:
     picture: str | None
     reply: bool
     approve_by: datetime | None = None
+    basis: ReceiptBasis | None = None
+    candidates: tuple[TimelinePost, ...] = ()
+    by_hand: bool = False
 
     def message(self) -> Message:
         """What it says; of its picture only the words."""

@@ -1,7 +1,8 @@
-"""Pure: what a reading of the channel's own timeline says about a post whose outcome is unknown.
+"""Decide, from a reading of the channel's own timeline, what became of a post whose outcome is unknown. Pure.
 
-The platforms take no idempotency key, so the only way to know is to look. A match is worth more than an absence:
-the first match settles it, an absence counts only once the timeline had time to catch up, and twice.
+The platforms take no idempotency key, so the only way to know is to look. Presence needs our text: a match by link alone may
+be a person's own post. Absence needs a witness: a reading counts only if it provably reaches back past the attempt. And
+since a timeline may show its newest known post and still lag, resends are spaced.
 """
 
 from __future__ import annotations
@@ -14,132 +15,269 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from digestbot.model import Action, Message, PostStatus, Seen
+from digestbot.model import Action, Message, PostStatus, TimelinePost
 from digestbot.text import find_urls
 
 EARLY_LOOKS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 300))
-PATIENCE = 4  # quiet periods without a complete reading, then a person has to look
-MOST_ATTEMPTS = 5  # unknown that often: something is wrong that another attempt will not mend
+PATIENCE = 4  # quiet periods without a sound reading, then an operator has to look
+RESEND_AFTER = (timedelta(0), timedelta(hours=1), timedelta(days=1))
+"""How long after an attempt the first, second and third resend may come; there is no fourth."""
+CLOCK_SLACK = timedelta(minutes=1)  # platforms round their times, and an answer takes a while
+RECHECKS = tuple(timedelta(hours=hours) for hours in (1, 2, 4, 8, 16, 24))
+"""When a quarantined post is looked for again, after it was quarantined or last looked for; the last one repeats."""
+RECHECK_FOR = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Reading:
+    """One reading of a channel's own timeline, newest first, by the ledger's clock.
+
+    ``trouble`` says why it proves no absence; empty for a sound one. ``count`` is how many posts were read, foreign and
+    repeated ones included, ``cost`` what that is billed, in millionths of a dollar. ``bounded``: it ended at a limit.
+    """
+
+    posts: tuple[TimelinePost, ...] = ()
+    trouble: str = ""
+    count: int = 0
+    cost: int = 0
+    bounded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A post that is known to be on a channel's timeline, and when it was known to be there (by the ledger's clock)."""
+
+    id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownPost:
     """A post whose outcome is unknown, and what is known about it.
 
-    ``absences`` counts the complete readings in a row that did not show it. ``after`` is the newest receipt on
-    the channel from before the attempt: nothing older can be this post. ``reply_to`` is where a reply would be.
-    ``target`` is the receipt's id of the post that an update or a deletion is about.
+    ``first_sent_at`` is when the first attempt began that may have created it, ``deadline`` that of the last one.
+    ``sends`` counts the attempts whose outcome was unknown. ``absences`` counts the sound readings in a row that did not
+    show it. ``anchors`` are the newest posts known to be on the timeline from before the first attempt. ``reply_to`` is
+    where a reply would be. ``duplicate``: the platform said that it has this text already. ``dismissed`` are posts that
+    an operator saw and did not take for this one. ``target`` is the receipt's id of the post that an update or a
+    deletion is about. ``receipt`` is the id that an attempt noted though it came too late.
     """
 
     post: int
     channel: str
     epoch: int
     message: Message
-    started_at: datetime
+    first_sent_at: datetime
     deadline: datetime
     unknown_since: datetime
     absences: int
-    after: str | None
+    anchors: tuple[Anchor, ...]
     reply_to: str | None
+    sends: int = 1
+    duplicate: bool = False
+    dismissed: frozenset[str] = frozenset()
     action: Action = Action.PUBLISH
     target: str | None = None
+    quarantined: bool = False
+    receipt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of the post; ``status`` stays `unknown` where it is too early to tell."""
+    """What becomes of the post; ``status`` stays `unknown` where it is too early to tell.
+
+    ``candidates`` are posts that an operator has to compare. ``not_before`` is when a post that is pending again may be
+    sent. ``sound``: the reading proved what it did not show. ``final``: reading again would not help.
+    """
 
     status: PostStatus
     note: str
-    seen: Seen | None = None
+    found: TimelinePost | None = None
     next_look: datetime | None = None
-    complete: bool = True
+    not_before: datetime | None = None
+    candidates: tuple[TimelinePost, ...] = ()
+    sound: bool = True
+    final: bool = False
 
 
-def judge(
-    case: Case,
-    seen: Sequence[Seen] | None,
-    claimed: Collection[str],
-    quiet: timedelta,
-    now: datetime,
-    trouble: str = "",
+def missing_witness(
+    posts: Sequence[TimelinePost], anchor: Anchor | None, since: datetime | None, *, end_proven: bool
+) -> str:
+    """Return why these posts prove no absence, empty where they do.
+
+    They do where they contain the newest post that is known to be on the timeline, the ``anchor``. Where none is known:
+    where the platform itself proves that there are no more, or they reach back past ``since``.
+    """
+    if anchor is not None:
+        if any(post.id == anchor.id for post in posts):
+            return ""
+        return f"the timeline does not show post {anchor.id}, which is known to be there"
+    if end_proven or (since is not None and any(post.at < since for post in posts)):
+        return ""
+    return "nothing proves that the timeline was read back far enough"
+
+
+def judge(unknown: UnknownPost, reading: Reading, claimed: Collection[str], quiet: timedelta, now: datetime) -> Verdict:
+    """Return what a reading says about a post. ``claimed`` are the ids on it that other posts have receipts for."""
+    settled = unknown.deadline + quiet
+    possible = [
+        post
+        for post in reading.posts
+        if post.id not in claimed
+        and post.id not in unknown.dismissed
+        and post.at >= unknown.first_sent_at - CLOCK_SLACK
+    ]
+    same_text, same_links = matches(unknown.message, possible)
+    if len(same_text) == 1:
+        return Verdict(PostStatus.PUBLISHED, f"found as {same_text[0].id}", found=same_text[0])
+    if same_text:
+        note = f"{len(same_text)} posts on the timeline have this text: compare them"
+        return Verdict(PostStatus.QUARANTINED, note, candidates=tuple(same_text))
+    if reading.trouble:
+        if unknown.quarantined or reading.bounded or now >= settled + quiet * (PATIENCE - 1):
+            note = f"the timeline could not be read: {reading.trouble}"
+            candidates = tuple(same_links)
+            return Verdict(PostStatus.QUARANTINED, note, candidates=candidates, sound=False, final=reading.bounded)
+        return Verdict(PostStatus.UNKNOWN, reading.trouble, next_look=_next_look(unknown, quiet, now), sound=False)
+    if unknown.quarantined:
+        note = "it is not on the timeline" if not same_links else _only_links(same_links)
+        return Verdict(PostStatus.QUARANTINED, note, candidates=tuple(same_links))
+    if now < settled or unknown.absences + 1 < 2:
+        return Verdict(PostStatus.UNKNOWN, "not on the timeline", next_look=_next_look(unknown, quiet, now))
+    if same_links:
+        return Verdict(PostStatus.QUARANTINED, _only_links(same_links), candidates=tuple(same_links))
+    if unknown.duplicate:
+        note = "the platform says that it has this text already, but the timeline does not show it"
+        return Verdict(PostStatus.QUARANTINED, note)
+    if unknown.sends > len(RESEND_AFTER):
+        return Verdict(PostStatus.QUARANTINED, f"sent {unknown.sends} times, and not on the timeline")
+    wait = RESEND_AFTER[unknown.sends - 1]
+    not_before = max(unknown.deadline + wait, now) if wait else None
+    return Verdict(PostStatus.PENDING, "not on the timeline, seen twice: it was not published", not_before=not_before)
+
+
+def judge_before_sending(
+    message: Message, reading: Reading, claimed: Collection[str], dismissed: Collection[str]
+) -> Verdict | None:
+    """Return what a reading says about a post that is about to be sent and may be there already; None where it is not.
+
+    The verdict is `published` for a post with our text, `quarantined` where an operator has to compare, `pending` where
+    the reading proves nothing.
+    """
+    possible = [post for post in reading.posts if post.id not in claimed and post.id not in dismissed]
+    same_text, same_links = matches(message, possible)
+    if len(same_text) == 1:
+        return Verdict(PostStatus.PUBLISHED, f"was on the timeline already, as {same_text[0].id}", found=same_text[0])
+    if same_text:
+        note = f"{len(same_text)} posts on the timeline have this text: compare them"
+        return Verdict(PostStatus.QUARANTINED, note, candidates=tuple(same_text))
+    if reading.trouble:
+        return Verdict(PostStatus.PENDING, reading.trouble, sound=False, final=reading.bounded)
+    if same_links:
+        return Verdict(PostStatus.QUARANTINED, _only_links(same_links), candidates=tuple(same_links))
+    return None
+
+
+def judge_change(
+    unknown: UnknownPost, found: TimelinePost | None, quiet: timedelta, now: datetime, trouble: str | None = None
 ) -> Verdict:
-    """``seen`` is the timeline back past the attempt, None where it could not be read whole for the reason in
-    ``trouble``. ``claimed`` are the ids on it that other posts have receipts for."""
-    settled = case.deadline + quiet
-    if seen is None:
-        if now >= settled + quiet * (PATIENCE - 1):
-            return Verdict(PostStatus.QUARANTINED, f"the timeline could not be read: {trouble}", complete=False)
-        return Verdict(PostStatus.UNKNOWN, trouble, next_look=_next_look(case, quiet, now), complete=False)
-    found = matches(case.message, [post for post in seen if post.id not in claimed])
-    if len(found) == 1:
-        return Verdict(PostStatus.PUBLISHED, f"found as {found[0].id}", seen=found[0])
-    if found:
-        ids = ", ".join(post.id for post in found)
-        return Verdict(PostStatus.QUARANTINED, f"{len(found)} posts on the timeline could be it: {ids}")
-    if now < settled or case.absences + 1 < 2:
-        return Verdict(PostStatus.UNKNOWN, "not on the timeline", next_look=_next_look(case, quiet, now))
-    if case.epoch >= MOST_ATTEMPTS:
-        return Verdict(PostStatus.QUARANTINED, f"unknown after {case.epoch} attempts, and not on the timeline")
-    return Verdict(PostStatus.PENDING, "not on the timeline twice: it was not published")
-
-
-def judge_change(case: Case, seen: Seen | None, quiet: timedelta, now: datetime, trouble: str | None = None) -> Verdict:
-    """An update or a deletion whose outcome is unknown: ``seen`` is its target as it stands on the platform now,
-    None where it is gone; with ``trouble`` it could not be read."""
-    settled = case.deadline + quiet
+    """Return what became of an update or a deletion: ``found`` is its target as it stands on the platform now, None where
+    it is gone; with ``trouble`` it could not be read."""
+    settled = unknown.deadline + quiet
     if trouble is not None:
         if now >= settled + quiet * (PATIENCE - 1):
-            return Verdict(PostStatus.QUARANTINED, f"the post could not be read: {trouble}", complete=False)
-        return Verdict(PostStatus.UNKNOWN, trouble, next_look=_next_look(case, quiet, now), complete=False)
-    if seen is None:
-        if case.action is Action.DELETE:
+            return Verdict(PostStatus.QUARANTINED, f"the post could not be read: {trouble}", sound=False)
+        return Verdict(PostStatus.UNKNOWN, trouble, next_look=_next_look(unknown, quiet, now), sound=False)
+    if found is None:
+        if unknown.action is Action.DELETE:
             return Verdict(PostStatus.DONE, "the post is gone")
         return Verdict(PostStatus.FAILED, "the post is no longer there")
-    if case.action is Action.UPDATE and comparable(seen.text) == comparable(case.message.text):
-        return Verdict(PostStatus.DONE, "the post says so now")
-    if now < settled or case.absences + 1 < 2:
-        return Verdict(PostStatus.UNKNOWN, "not done yet", next_look=_next_look(case, quiet, now))
-    if case.epoch >= MOST_ATTEMPTS:
-        return Verdict(PostStatus.QUARANTINED, f"unknown after {case.epoch} attempts, and not done")
+    if unknown.action is Action.UPDATE and has_text(found, unknown.message.text):
+        return Verdict(PostStatus.DONE, "the post has the new text")
+    if now < settled or unknown.absences + 1 < 2:
+        return Verdict(PostStatus.UNKNOWN, "not done yet", next_look=_next_look(unknown, quiet, now))
+    if unknown.sends > len(RESEND_AFTER):
+        return Verdict(PostStatus.QUARANTINED, f"tried {unknown.sends} times, and not done")
     return Verdict(PostStatus.PENDING, "not done, seen twice: it is tried again")
 
 
 def first_look(unknown_since: datetime) -> datetime:
-    """When to look for the first time."""
+    """Return when to look for the first time."""
     return unknown_since + EARLY_LOOKS[0]
 
 
-def _next_look(case: Case, quiet: timedelta, now: datetime) -> datetime:
+def next_recheck(quarantined_at: datetime, now: datetime) -> datetime | None:
+    """Return when to look again for a quarantined post that could not be looked for; None once that has been tried for
+    long enough."""
+    if now - quarantined_at > RECHECK_FOR:
+        return None
+    passed, at = timedelta(0), quarantined_at
+    for wait in RECHECKS:
+        passed += wait
+        at = quarantined_at + passed
+        if at > now:
+            return at
+    return now + RECHECKS[-1]
+
+
+def _only_links(posts: Sequence[TimelinePost]) -> str:
+    several = f"{len(posts)} posts" if len(posts) > 1 else "a post"
+    return f"{several} on the timeline with the same link but another text: compare them"
+
+
+def _next_look(unknown: UnknownPost, quiet: timedelta, now: datetime) -> datetime:
     """Early looks first, then one when the quiet period is over, then a few to each further one."""
-    settled = case.deadline + quiet
-    planned = [case.unknown_since + wait for wait in EARLY_LOOKS] + [settled]
+    settled = unknown.deadline + quiet
+    planned = [unknown.unknown_since + wait for wait in EARLY_LOOKS] + [settled]
     return next((look for look in sorted(planned) if now < look <= settled), now + max(quiet / 3, EARLY_LOOKS[0]))
 
 
-def matches(message: Message, seen: Sequence[Seen]) -> list[Seen]:
-    """The posts that could be this message: those with the same text, else those with the same link.
+def matches(message: Message, posts: Sequence[TimelinePost]) -> tuple[list[TimelinePost], list[TimelinePost]]:
+    """Return the posts that have this message's text, and the others that have all its links.
 
-    Text is compared after undoing what platforms do to it: shortened links, HTML entities, Unicode's form, white
-    space. The link decides only where no text matches, for a platform may change a text, hardly ever a link.
+    What platforms do to a text is undone on the side that was read only: entities, shortened links; on both sides the
+    Unicode form, white space, and how a link is written.
     """
-    text = comparable(message.text)
-    same_text = [post for post in seen if comparable(post.text) == text]
-    if same_text:
-        return same_text
-    links = {comparable_link(url) for url in ([message.link] if message.link else find_urls(message.text))}
-    links = {link for link in links if re.search(r"[/?#][^/?#]", link)}  # a site's own address says nothing
-    return [post for post in seen if links & {comparable_link(url) for url in post.links}]
+    same_text = [post for post in posts if has_text(post, message.text)]
+    links = own_links(message)
+    same_links = [post for post in posts if post not in same_text and links and links <= _read_links(post)]
+    return same_text, same_links
+
+
+def _read_links(post: TimelinePost) -> set[str]:
+    return {comparable_link(form) for url in post.links for form in (url, html.unescape(url))}
+
+
+def has_text(post: TimelinePost, text: str) -> bool:
+    """Return whether a post that was read has this text of ours."""
+    return comparable(text) in (comparable(post.text), comparable(html.unescape(post.text)))
+
+
+def own_links(message: Message) -> set[str]:
+    """Return a message's links in comparable form; a site's own address says nothing and is left out."""
+    links = {comparable_link(url) for url in [*find_urls(message.text), *([message.link] if message.link else [])]}
+    return {link for link in links if re.search(r"[/?#][^/?#]", link)}
 
 
 def comparable(text: str) -> str:
-    """The text without what a platform may have done to it."""
-    return " ".join(unicodedata.normalize("NFC", html.unescape(text)).split())
+    """Return the text in one Unicode form, with single spaces, and its addresses as `comparable_link` has them."""
+    text = unicodedata.normalize("NFC", text)
+    pieces, rest = [], text
+    for url in find_urls(text):
+        before, found, rest_ = rest.partition(url)
+        if found:
+            pieces += [before, comparable_link(url)]
+            rest = rest_
+    return " ".join("".join([*pieces, rest]).split())
 
 
 def comparable_link(url: str) -> str:
-    """The address behind l.facebook.com, its host in lower case, its escapes undone, tracking parameters gone."""
-    parts = urlsplit(html.unescape(url))
+    """Return the address behind l.facebook.com, its host in lower case, its escapes undone, without its protocol and
+    without tracking parameters."""
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+    except ValueError:  # brackets that are no IPv6 address
+        return url
     if parts.netloc.lower() in ("l.facebook.com", "lm.facebook.com"):
         inner = parse_qs(parts.query).get("u")
         if inner:

@@ -1,69 +1,191 @@
-"""Pure: what an attempt's outcome does to the post and to its channel."""
+"""Decide what an attempt's outcome does to the post and to its channel. Pure.
+
+A fault's consequences reach as far as its cause: content that is rejected rejects that post, a token that is rejected pauses
+the channel, a missing credit every channel of the application.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digestbot.errors import PublishError, RateLimited, Rejected, RepliesRefused, Unauthorized, Unavailable
-from digestbot.model import PostStatus, Receipt
+from digestbot.errors import (
+    DuplicateText,
+    PublishError,
+    RateLimited,
+    Rejected,
+    RepliesRefused,
+    Unauthorized,
+    Unavailable,
+)
+from digestbot.model import PostStatus, Receipt, ReceiptBasis, TimelinePost
+from digestbot.reconcile import Verdict
 
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(hours=1)
-RATE_LIMIT_WAIT = timedelta(minutes=15)  # X's window, where the answer does not say
+RATE_LIMIT_WAIT = timedelta(minutes=15)  # X's window, where the answer does not say; doubled at each further try
 LONGEST_RATE_LIMIT = timedelta(hours=25)  # X's longest window is a day: a header that says more is wrong
-SECOND_LOOK = timedelta(minutes=5)  # after a refusal of the channel that may be an outage
+LONGEST_GUESS = timedelta(hours=12)  # where the answer does not say how long to wait
+SECOND_TRY = timedelta(minutes=5)  # after a rejection of the channel that may be an outage
+HANDFUL = 5  # tries; then the posts after it get their turn
+ASIDE = timedelta(hours=1)  # how long, at least, a post lets the others go first
+MOST_REJECTED = 3  # different posts rejected in a row pause the channel
+LONGEST_RESET = timedelta(days=32)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHistory:
+    """What happened on the channel just before: how often in a row it was refused, and which posts were rejected in a
+    row."""
+
+    refusals: int = 0
+    rejected: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What becomes of the post, and of its channel.
 
-    ``not_before``: a pending post waits until then. ``channel_until``: the whole channel waits until then.
-    ``pause``: the channel stops until an operator resumes it, for this reason. ``refused``: the channel, not
-    the post, was what the platform objected to. ``no_replies``: it takes no replies: the edition ends here.
+    ``basis`` is what the receipt rests on. ``not_before``: a pending post waits until then; with ``yields`` the posts
+    after it get their turn meanwhile. ``look_first``: bytes were sent, so it is looked for before it is sent again.
+    ``channel_until``: the whole channel waits until then. ``pause``: the channel stops until an operator resumes it, or
+    until ``paused_until``, for this reason; with ``application`` every channel of the same application does.
+    ``refused``: the channel, not the post, was what the platform objected to. ``rejected``: it was the post.
+    ``no_replies``: the channel takes no replies: the edition ends here. ``duplicate``: the platform has this text.
     """
 
     status: PostStatus
     receipt: Receipt | None = None
+    basis: ReceiptBasis = ReceiptBasis.ANSWER
     error: str | None = None
     not_before: datetime | None = None
+    yields: bool = False
+    look_first: bool = False
     channel_until: datetime | None = None
     pause: str | None = None
+    paused_until: datetime | None = None
+    application: bool = False
     refused: bool = False
+    rejected: bool = False
     no_replies: bool = False
+    duplicate: bool = False
+    candidates: tuple[TimelinePost, ...] = ()
 
     @property
     def settles(self) -> bool:
         """Whether the post is done with and its channel free for the next one."""
-        return self.status in (PostStatus.PUBLISHED, PostStatus.FAILED, PostStatus.SKIPPED)
+        return self.status in (PostStatus.PUBLISHED, PostStatus.FAILED, PostStatus.SKIPPED, PostStatus.QUARANTINED)
 
 
-def backoff(attempts: int) -> timedelta:
-    """How long to wait after that many attempts: doubling, at most an hour."""
+def backoff(attempts: int, first: timedelta = FIRST_WAIT, longest: timedelta = LONGEST_WAIT) -> timedelta:
+    """Return how long to wait after that many attempts: doubling from ``first``, at most ``longest``."""
     doublings = min(max(attempts - 1, 0), 20)
-    return min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)
+    return min(first * (1 << doublings), longest)
 
 
-def decide(outcome: Receipt | Exception, attempts: int, refusals: int, now: datetime) -> Decision:
-    """``attempts`` counts this one; ``refusals`` is how often in a row the channel was refused before it."""
+def decide(
+    outcome: Receipt | Verdict | Exception,
+    tries: int,
+    history: ChannelHistory,
+    now: datetime,
+    *,
+    post: int = 0,
+    catching_up: str = "",
+) -> Decision:
+    """Return what an attempt's outcome means.
+
+    ``tries`` is how many attempts at the post ended with it pending, this one included if it does. ``catching_up`` says
+    why the channel's timeline has to be read before anything is posted.
+    """
     match outcome:
         case Receipt():
             return Decision(PostStatus.PUBLISHED, receipt=outcome)
+        case Verdict():
+            return _after_looking(outcome, tries, now, catching_up)
         case RepliesRefused():
             return Decision(PostStatus.SKIPPED, error=str(outcome), no_replies=True)
         case Rejected():
-            return Decision(PostStatus.FAILED, error=str(outcome))
-        case Unauthorized() if outcome.certain or refusals:
-            return Decision(PostStatus.PENDING, error=str(outcome), pause=str(outcome), refused=True)
+            return _rejected(str(outcome), history, post)
         case Unauthorized():
-            return Decision(PostStatus.PENDING, error=str(outcome), channel_until=now + SECOND_LOOK, refused=True)
+            return _refused(outcome, history, now)
         case RateLimited():
-            wait = min(max(outcome.wait or RATE_LIMIT_WAIT, FIRST_WAIT), LONGEST_RATE_LIMIT)
-            return Decision(PostStatus.PENDING, error=str(outcome), channel_until=now + wait)
+            return _rate_limited(outcome, tries, now)
         case Unavailable():
-            return Decision(PostStatus.PENDING, error=str(outcome), not_before=now + backoff(attempts))
+            return _again(str(outcome), tries, now)
+        case DuplicateText():
+            return Decision(PostStatus.UNKNOWN, error=str(outcome), duplicate=True)
         case PublishError():  # OutcomeUnknown
             return Decision(PostStatus.UNKNOWN, error=str(outcome))
         case _:  # whatever escaped: nobody knows how far it got
             return Decision(PostStatus.UNKNOWN, error=f"unforeseen {type(outcome).__name__} while publishing")
+
+
+def _after_looking(verdict: Verdict, tries: int, now: datetime, catching_up: str) -> Decision:
+    """It was looked for before it was sent, and was not sent."""
+    if verdict.found is not None:
+        receipt = Receipt(verdict.found.id, verdict.found.url)
+        return Decision(PostStatus.PUBLISHED, receipt=receipt, basis=ReceiptBasis.TEXT)
+    if verdict.status is PostStatus.QUARANTINED:
+        return Decision(PostStatus.QUARANTINED, error=verdict.note, candidates=verdict.candidates)
+    if catching_up and (verdict.final or tries >= HANDFUL):
+        reason = (
+            f"{catching_up}, and its timeline could not be read to see what is there already ({verdict.note}). Check "
+            "what was posted last, then run `digestbot resume CHANNEL` to post without looking back"
+        )
+        return Decision(PostStatus.PENDING, error=reason, pause=reason)
+    return _again(f"not sent: it may be there already, and the timeline could not be read: {verdict.note}", tries, now)
+
+
+def _again(error: str, tries: int, now: datetime) -> Decision:
+    """Nothing was sent: try again, later each time; after a handful of tries the next post goes first."""
+    return Decision(
+        PostStatus.PENDING, error=error, not_before=now + backoff(tries), yields=tries >= HANDFUL
+    )
+
+
+def _rejected(error: str, history: ChannelHistory, post: int) -> Decision:
+    rejected = (*(one for one in history.rejected if one != post), post)
+    if len(rejected) < MOST_REJECTED:
+        return Decision(PostStatus.FAILED, error=error, rejected=True)
+    others = ", ".join(map(str, rejected))
+    pause = (
+        f"{len(rejected)} posts in a row were rejected (posts {others}); the last: {error}. If the posts are not at fault, "
+        "correct the cause; then run `digestbot resume CHANNEL`, and `digestbot posts retry ID` for each"
+    )
+    return Decision(PostStatus.FAILED, error=error, rejected=True, pause=pause)
+
+
+def _refused(outcome: Unauthorized, history: ChannelHistory, now: datetime) -> Decision:
+    error = str(outcome)
+    if not outcome.certain and not history.refusals:
+        again = now + SECOND_TRY
+        error += f". One such answer may be an outage: tried once more at {again:%H:%M} UTC, then the channel pauses"
+        return Decision(PostStatus.PENDING, error=error, channel_until=again, refused=True, look_first=True)
+    until = None
+    if outcome.until_reset and outcome.wait is not None:
+        until = now + min(outcome.wait, LONGEST_RESET)
+        error += f". The channel resumes by itself on {until:%d %B, %H:%M} UTC"
+    return Decision(
+        PostStatus.PENDING,
+        error=error,
+        pause=error,
+        paused_until=until,
+        application=outcome.application,
+        refused=True,
+        look_first=True,
+    )
+
+
+def _rate_limited(outcome: RateLimited, tries: int, now: datetime) -> Decision:
+    guess = backoff(tries, RATE_LIMIT_WAIT, LONGEST_GUESS)
+    wait = min(max(outcome.wait or guess, FIRST_WAIT), LONGEST_RATE_LIMIT)
+    until = now + wait
+    yields = tries >= HANDFUL
+    return Decision(
+        PostStatus.PENDING,
+        error=str(outcome),
+        channel_until=until,
+        not_before=until + ASIDE if yields else None,
+        yields=yields,
+        look_first=True,
+    )

@@ -23,7 +23,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-REVISION = "0005"  # the newest migration: what an up-to-date ledger says of itself
+REVISION = "0006"  # the newest migration: what an up-to-date ledger says of itself
 
 
 class UtcTime(sa.types.TypeDecorator[datetime]):
@@ -240,7 +240,11 @@ IN_FLIGHT = sa.text("posts.status IN ('publishing', 'unknown')")
 ATTENTION = sa.text("posts.status IN ('unknown', 'quarantined')")
 
 # What a row does: it publishes a message, or updates or deletes the post that is its target. The pending index has
-# them in this order of urgency, which happens to be the alphabet's: delete, publish, update.
+# them in this order of urgency, which happens to be the alphabet's: delete, publish, update. ``receipt_basis`` is what
+# the receipt rests on; ``candidates`` are posts on the timeline that may be this one, ``dismissed`` the ids of those that
+# an operator did not take for it. ``look_first``: an earlier attempt may have created it. ``yields``: while it waits for
+# ``not_before``, the posts after it get their turn. ``by_hand``: an operator decided what became of it.
+# ``missing_since``: the platform says that it is gone, though digestbot did not delete it.
 posts = sa.Table(
     "posts",
     metadata,
@@ -261,6 +265,14 @@ posts = sa.Table(
     sa.Column("next_look_at", UtcTime),
     sa.Column("receipt_id", sa.Text),
     sa.Column("receipt_url", sa.Text),
+    sa.Column("receipt_basis", sa.Text),
+    sa.Column("candidates", _List),
+    sa.Column("dismissed", _List),
+    sa.Column("look_first", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("yields", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("by_hand", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("quarantined_at", UtcTime),
+    sa.Column("missing_since", UtcTime),
     sa.Column("error", sa.Text),
     sa.Column("made_at", UtcTime, nullable=False),
     sa.Column("concluded_at", UtcTime),
@@ -339,17 +351,19 @@ attempts = sa.Table(
     sa.Column("outcome", sa.Text),
     sa.Column("error", sa.Text),
     sa.Column("cost", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("receipt_id", sa.Text),
     sa.UniqueConstraint("post_id", "epoch"),
     sa.Index(None, "started_at"),
 )
 
-# What each reading of a channel's timeline said of a post whose outcome was unknown.
+# Each reading of a channel's timeline, what it cost, and what it said of the post that it was made for, if any.
 looks = sa.Table(
     "looks",
     metadata,
     sa.Column("id", _Id, primary_key=True),
-    sa.Column("post_id", _Id, sa.ForeignKey(posts.c.id), nullable=False),
-    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("channel", sa.Text),
+    sa.Column("post_id", _Id, sa.ForeignKey(posts.c.id)),
+    sa.Column("epoch", sa.Integer),
     sa.Column("at", UtcTime, nullable=False),
     sa.Column("complete", sa.Boolean, nullable=False),
     sa.Column("read", sa.Integer, nullable=False),
@@ -357,21 +371,50 @@ looks = sa.Table(
     sa.Column("cost", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index(None, "post_id"),
     sa.Index(None, "at"),
+    sa.Index(None, "channel", "at"),
 )
 
-# What is known of a channel beyond its configuration.
+# What is known of a channel beyond its configuration. ``account`` is its platform and account, and since when.
+# ``catch_up`` says why its timeline has to be read before anything is posted; NULL where it need not be.
+# ``rejected_posts`` are the last posts that were rejected in a row.
 channels = sa.Table(
     "channels",
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text),
+    sa.Column("account_since", UtcTime),
     sa.Column("paused_at", UtcTime),
+    sa.Column("paused_until", UtcTime),
     sa.Column("pause_reason", sa.Text),
     sa.Column("wait_until", UtcTime),
     sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("look_first_until", UtcTime),
+    sa.Column("rejected_posts", _List),
+    sa.Column("catch_up", sa.Text),
     sa.Column("replies_refused_at", UtcTime),
     sa.Column("token_checked_at", UtcTime),
     sa.Column("token_expires_at", UtcTime),
+)
+
+# Which ledger this is: one row. ``server`` tells one database server, and each failover of it, from another.
+ledger_identity = sa.Table(
+    "ledger_identity",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("server", sa.Text),
+)
+
+# Posts on a channel's own timeline that no post of this ledger has a receipt for: a person's, another bot's, or ours from
+# before the ledger was lost. ``links`` are as they were read.
+timeline_posts = sa.Table(
+    "timeline_posts",
+    metadata,
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("post_id", sa.Text, primary_key=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("links", _List, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Index(None, "channel", "at"),
 )
 
 # Slots that a person took away (``moved_to`` NULL) or moved. Forgotten once a later slot was reached.

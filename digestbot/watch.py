@@ -14,6 +14,7 @@ FAILURES = 4  # polls in a row; what fails less often mends itself
 TOKEN_ENDS = timedelta(days=14)
 LEAST_GAPS = 5  # between arrivals, before anything is known of what is usual
 LEAST_SILENCE = timedelta(days=3)
+LAPSES_SOON = timedelta(hours=2)  # how long before an approval lapses the operator is told again
 TOGETHER = timedelta(minutes=10)  # what a source gives within this time came at once
 
 TITLES = {
@@ -23,6 +24,13 @@ TITLES = {
     "failing": "source {} cannot be read",
     "silent": "source {} is silent",
     "dry": "nothing is left to post on {}",
+    "overdue": "posts on {} are overdue",
+    "approval": "post {} needs approval",
+    "approval-ends": "post {} is about to lapse without approval",
+    "resent": "post {} was sent more than once",
+    "postponed": "post {} cannot be sent",
+    "twice": "post {} appeared twice",
+    "by-hand": "post {} needs your hand",
     "budget": "the month's budget of {} nears its end",
     "budget-spent": "the month's budget of {} is used up",
 }
@@ -51,10 +59,39 @@ class SourceState:
     arrivals: Sequence[datetime] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """How many posts of a channel have been pending for long, the oldest of them, and why it is."""
+
+    count: int
+    post: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsApproval:
+    """An edition that needs approval, by its first post."""
+
+    post: int
+    digest: str
+    channel: str
+    made_at: datetime
+    approve_by: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """A post that was sent so often without a known outcome; it is not sent again before an instant."""
+
+    channel: str
+    sent: int
+    not_before: datetime | None
+
+
 @dataclass
 class State:
-    """What conditions are judged by. ``quarantined`` are posts by their ids, with where they were to go and why;
-    ``dry`` the channels on which nothing was posted for long, and nothing waits that could be."""
+    """What conditions are judged by. ``quarantined`` and ``postponed`` are posts by their ids, with where they were to
+    go and why; ``dry`` the channels on which nothing was posted for long, and nothing is pending that could be."""
 
     paused: Mapping[str, str] = field(default_factory=dict)
     tokens: Mapping[str, datetime] = field(default_factory=dict)
@@ -62,6 +99,10 @@ class State:
     alarms: Sequence[Alarm] = ()
     sources: Mapping[str, SourceState] = field(default_factory=dict)
     dry: Sequence[str] = ()
+    overdue: Mapping[str, Overdue] = field(default_factory=dict)
+    unapproved: Sequence[NeedsApproval] = ()
+    resent: Mapping[int, Resent] = field(default_factory=dict)
+    postponed: Mapping[int, str] = field(default_factory=dict)
 
 
 def conditions(state: State, now: datetime, stale_after: timedelta | None, dry_after: timedelta) -> list[Condition]:
@@ -78,6 +119,7 @@ def conditions(state: State, now: datetime, stale_after: timedelta | None, dry_a
         for id_, note in state.quarantined.items()
     ]
     found += [Condition(alarm.kind, alarm.subject, alarm.note) for alarm in state.alarms]
+    found += _pending(state, now)
     for name, source in state.sources.items():
         if source.failures >= FAILURES:
             note = f"{source.failures} tries in a row failed: {source.error or 'no reason is known'}"
@@ -89,6 +131,30 @@ def conditions(state: State, now: datetime, stale_after: timedelta | None, dry_a
     days = f"{dry_after / timedelta(days=1):g} days"
     found += [
         Condition("dry", name, f"nothing was posted for {days}, and nothing waits that could be") for name in state.dry
+    ]
+    return found
+
+
+def _pending(state: State, now: datetime) -> list[Condition]:
+    """What is to be known of posts that have not been sent yet."""
+    found = []
+    for channel, late in state.overdue.items():
+        count = f"{late.count} posts have" if late.count > 1 else "a post has"
+        note = f"{count} been pending for more than a day; post {late.post}: {late.reason}"
+        found.append(Condition("overdue", channel, note))
+    for one in state.unapproved:
+        where = f"{one.digest} on {one.channel}: digestbot approve {one.post}, by {one.approve_by:%Y-%m-%d %H:%M} UTC"
+        found.append(Condition("approval", str(one.post), where))
+        if one.approve_by - now <= min(LAPSES_SOON, (one.approve_by - one.made_at) / 2):
+            found.append(Condition("approval-ends", str(one.post), where))
+    for id_, sent in state.resent.items():
+        note = f"on {sent.channel}: sent {sent.sent} times, and it never appeared on the timeline"
+        if sent.not_before is not None and sent.not_before > now:
+            note += f"; looked for and sent again after {sent.not_before:%Y-%m-%d %H:%M} UTC"
+        found.append(Condition("resent", str(id_), f"{note}. If it is there: digestbot posts show {id_}"))
+    found += [
+        Condition("postponed", str(id_), f"{note}. The others are sent meanwhile: digestbot posts show {id_}")
+        for id_, note in state.postponed.items()
     ]
     return found
 

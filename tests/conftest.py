@@ -241,6 +241,7 @@ def filled_in(folder: Path) -> Path:
     """The example configuration as an operator who has the keys would have it."""
     file = folder / "filled-in.toml"
     example = (Path(__file__).parent.parent / "config.example.toml").read_text(encoding="utf-8")
+    example = example.replace('page_id = "…"', 'page_id = "200"')
     file.write_text(example.replace('"…"', '"filled-in"'), encoding="utf-8")
     return file
 
@@ -303,7 +304,7 @@ def make_service(sandbox: Sandbox, clock: Clock, database_url: str) -> Iterator[
         if source is not None:
             raw["sources"]["store"] = source
         built = configuration.build(raw)
-        book = Ledger(database_url)
+        book = Ledger(database_url, clock=clock)
         opened.append(book)
         service = Service(built, book, clock)
         service.prepare()

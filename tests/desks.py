@@ -74,7 +74,7 @@ class Everything:
 
         text = CONFIG.format(url=sandbox.url, x=keys(SECRETS), page=keys(PAGE_SECRETS), web=web, top=top)
         self.file.write_text(text, encoding="utf-8")
-        self.ledger = Ledger(f"sqlite:///{folder}/digestbot.db")
+        self.ledger = Ledger(f"sqlite:///{folder}/digestbot.db", clock=clock)
         self.desk = Desk(self.config, self.ledger, clock)
         self._read: tuple[str, configuration.Config] | None = None
 

@@ -13,7 +13,7 @@ from conftest import START, Clock, raw_config
 
 from digestbot import config as configuration
 from digestbot.ledger import Ledger, intake, views
-from digestbot.model import Message, PostStatus, Receipt, Seen, Summary
+from digestbot.model import Message, PostStatus, Receipt, Summary, TimelinePage, TimelinePost
 from digestbot.planning import Row
 from digestbot.service import Report, Service
 
@@ -23,23 +23,31 @@ class Platform:
 
     def __init__(self, clock: Clock) -> None:
         self.clock, self.ids = clock, count(1)
+        self.posts: list[TimelinePost] = []
 
     def publish(self, message: Message, **_: Any) -> Receipt:
         id_ = next(self.ids)
+        self.posts.insert(0, TimelinePost(str(id_), f"https://x.com/{id_}", message.text, (), self.clock()))
         return Receipt(str(id_), f"https://x.com/{id_}")
 
     def expires_at(self, **_: Any) -> None:
         return None
 
-    def timeline(self, **_: Any) -> Iterator[Seen]:
-        return iter(())
+    replies_apart = False
+
+    def timeline(self, **_: Any) -> Iterator[TimelinePage]:
+        yield TimelinePage(tuple(self.posts), end_proven=True)
+
+    def lookup(self, *_: Any, **__: Any) -> None:
+        return None
 
 
 class Run:
     """A service over an empty ledger that knows these summaries, and what it posts."""
 
     def __init__(self, raw: dict[str, Any], known: list[Summary], url: str = "sqlite://") -> None:
-        self.clock, self.ledger = Clock(), Ledger(url)
+        self.clock = Clock()
+        self.ledger = Ledger(url, clock=self.clock)
         self.platform = Platform(self.clock)
         self.reports: list[Report] = []
         self.configure(raw)
@@ -65,7 +73,7 @@ class Run:
         report = Report()
         self.service.planner.make_due(report)
         for channel in self.config.channels:
-            self.service.courier.publish(channel, report)
+            self.service.delivery_worker.publish(channel, report)
         assert not report.troubles, report.troubles
         self.reports.append(report)
 

@@ -17,9 +17,9 @@ from stores import Store, site
 from digestbot import changes as rules
 from digestbot.changes import Change, Kind, shows_name
 from digestbot.errors import LedgerError
-from digestbot.ledger import alarms, amendments, changes, decisions, delivery, views
+from digestbot.ledger import alarms, amendments, changes, channel_states, manual_resolution, delivery, views
 from digestbot.model import Action, Message, Platform, PostRow, PostStatus, Reaction
-from digestbot.reconcile import Case, judge_change
+from digestbot.reconcile import UnknownPost, judge_change
 from digestbot.sandbox import Sandbox
 from digestbot.schema import backlog, summaries
 from digestbot.service import Report, Service
@@ -148,13 +148,13 @@ def test_a_pending_post_of_a_withdrawn_summary_is_not_sent(
     service = make_service(source=site(store))
     service.tick()
     with service.ledger.begin() as tx:
-        decisions.pause(tx, "x", "by hand", clock())
+        channel_states.pause(tx, "x", "by hand", clock())
     tick(service, clock, hours=1)
     assert [row.status for row in rows(service)] == [PostStatus.PENDING, PostStatus.PUBLISHED]
     store.edit(KEY.format(1), 1, priv=True)
     tick(service, clock)
     with service.ledger.begin() as tx:
-        decisions.resume(tx, "x")
+        channel_states.resume(tx, "x")
     tick(service, clock)
     skipped = rows(service)[0]
     assert (skipped.status, skipped.error) == (PostStatus.SKIPPED, "the summary was withdrawn")
@@ -175,11 +175,11 @@ def test_an_unknown_post_of_a_withdrawn_summary_is_deleted_once_it_is_found(
     assert rows(service)[0].status is PostStatus.UNKNOWN
     store.delete(KEY.format(1), 1)
     with service.ledger.begin() as tx:
-        decisions.pause(tx, "x", "by hand", clock())
+        channel_states.pause(tx, "x", "by hand", clock())
     tick(service, clock)
     assert rows(service)[0].status is PostStatus.PUBLISHED  # found, and so known to be there
     with service.ledger.begin() as tx:
-        decisions.resume(tx, "x")
+        channel_states.resume(tx, "x")
     tick(service, clock)
     assert sandbox.world.tweets == []
 
@@ -270,12 +270,12 @@ def test_a_pending_post_is_made_anew_without_the_name(
     service = make_service(source=site(store), channels=["x"])
     service.tick()
     with service.ledger.begin() as tx:
-        decisions.pause(tx, "x", "by hand", clock())
+        channel_states.pause(tx, "x", "by hand", clock())
     tick(service, clock, hours=1)
     store.edit(KEY.format(1), 1, anon=True)
     tick(service, clock)
     with service.ledger.begin() as tx:
-        decisions.resume(tx, "x")
+        channel_states.resume(tx, "x")
     tick(service, clock)
     assert sandbox.world.tweets == []
     tick(service, clock, hours=4)  # the next slot
@@ -335,7 +335,7 @@ def test_each_edit_is_brought_once_and_the_newest_wins(
 ) -> None:
     service = published(make_service, store, clock, on_edit="update")
     with service.ledger.begin() as tx:
-        decisions.pause(tx, "page", "by hand", clock())
+        channel_states.pause(tx, "page", "by hand", clock())
     for version in ("First.", "Second.", "Third."):
         store.edit(KEY.format(1), 1, text=f"{version} It says so.")
         tick(service, clock)
@@ -345,7 +345,7 @@ def test_each_edit_is_brought_once_and_the_newest_wins(
         PostStatus.PENDING,
     ]
     with service.ledger.begin() as tx:
-        decisions.resume(tx, "page")
+        channel_states.resume(tx, "page")
     tick(service, clock)
     assert "Third." in sandbox.world.page_posts[0].text
     edits = [
@@ -418,7 +418,7 @@ def test_a_process_that_died_while_deleting(make_service: Make, store: Store, sa
     def die(*_: object, **__: object) -> None:
         raise Killed
 
-    service.courier.publisher("x").delete = die  # type: ignore[method-assign]
+    service.delivery_worker.publisher("x").delete = die  # type: ignore[method-assign]
     clock.forward(minutes=15)
     with pytest.raises(Killed):
         service.tick()
@@ -452,14 +452,14 @@ def test_an_update_of_a_post_that_is_gone_fails(
 def test_deletions_go_before_posts(make_service: Make, store: Store, sandbox: Sandbox, clock: Clock) -> None:
     service = published(make_service, store, clock, schedule="0 * * * *")
     with service.ledger.begin() as tx:
-        decisions.pause(tx, "x", "by hand", clock())
+        channel_states.pause(tx, "x", "by hand", clock())
     store.add(2)
     tick(service, clock, hours=1)
     store.delete(KEY.format(1), 1)
     tick(service, clock)
     sandbox.world.calls.clear()
     with service.ledger.begin() as tx:
-        decisions.resume(tx, "x")
+        channel_states.resume(tx, "x")
     tick(service, clock)
     assert [call.split()[0] for call in sandbox.world.calls if "/2/tweets" in call] == ["DELETE", "POST"]
 
@@ -471,19 +471,20 @@ def test_an_operator_settles_a_deletion(make_service: Make, store: Store, sandbo
     tick(service, clock)
     (row, _) = rows(service, Action.DELETE)
     with service.ledger.begin() as tx:
-        decisions.resolve(tx, row.id, PostStatus.PUBLISHED, None, clock())
+        manual_resolution.resolve(tx, row.id, PostStatus.PUBLISHED, None, clock())
     assert rows(service)[0].status is PostStatus.DELETED
     assert rows(service, Action.DELETE)[0].status is PostStatus.DONE
 
 
-def case(action: Action = Action.DELETE, **more: Any) -> Case:
-    return Case(1, "x", 1, Message("new text"), START, START, START, more.get("absences", 0), None, None, action, "9")
+def case(action: Action = Action.DELETE, absences: int = 0, sends: int = 1) -> UnknownPost:
+    message = Message("new text")
+    return UnknownPost(1, "x", 1, message, START, START, START, absences, (), None, sends, action=action, target="9")
 
 
 def test_what_a_look_at_a_post_says_of_its_deletion() -> None:
-    from digestbot.model import Seen
+    from digestbot.model import TimelinePost
 
-    there = Seen("9", "u", "old text", (), START)
+    there = TimelinePost("9", "u", "old text", (), START)
     quiet, late = timedelta(minutes=15), START + timedelta(hours=1)
     assert judge_change(case(), None, quiet, START).status is PostStatus.DONE
     assert judge_change(case(), there, quiet, START).status is PostStatus.UNKNOWN
@@ -491,11 +492,10 @@ def test_what_a_look_at_a_post_says_of_its_deletion() -> None:
     assert judge_change(case(), there, quiet, late).status is PostStatus.UNKNOWN
     assert judge_change(case(), None, quiet, START, "unreadable").status is PostStatus.UNKNOWN
     assert judge_change(case(), None, quiet, late + timedelta(hours=1), "unreadable").status is PostStatus.QUARANTINED
-    edited = Seen("9", "u", "new  text", (), START)
+    edited = TimelinePost("9", "u", "new  text", (), START)
     assert judge_change(case(Action.UPDATE), edited, quiet, START).status is PostStatus.DONE
     assert judge_change(case(Action.UPDATE), None, quiet, START).status is PostStatus.FAILED
-    tired = Case(1, "x", 5, Message(""), START, START, START, 1, None, None, Action.DELETE, "9")
-    assert judge_change(tired, there, quiet, late).status is PostStatus.QUARANTINED
+    assert judge_change(case(absences=1, sends=4), there, quiet, late).status is PostStatus.QUARANTINED
 
 
 # ---- the safety catch
@@ -642,13 +642,13 @@ def test_too_many_gone(gone: int, looked: int, alarm: bool) -> None:
 def paused(service: Service, clock: Clock, *channels: str) -> None:
     with service.ledger.begin() as tx:
         for channel in channels:
-            decisions.pause(tx, channel, "by hand", clock())
+            channel_states.pause(tx, channel, "by hand", clock())
 
 
 def resumed(service: Service, *channels: str) -> None:
     with service.ledger.begin() as tx:
         for channel in channels:
-            decisions.resume(tx, channel)
+            channel_states.resume(tx, channel)
 
 
 def test_a_post_whose_text_is_gone_is_not_sent_at_a_retry(
@@ -661,14 +661,14 @@ def test_a_post_whose_text_is_gone_is_not_sent_at_a_retry(
     sandbox.faults.add("unauthorized", "facebook")
     tick(service, clock, hours=1)
     with service.ledger.begin() as tx:  # a person gave up on one
-        decisions.resolve(tx, rows(service)[1].id, PostStatus.SKIPPED, None, clock())
+        manual_resolution.resolve(tx, rows(service)[1].id, PostStatus.SKIPPED, None, clock())
     store.edit(KEY.format(1), 1, priv=True)
     tick(service, clock)
     resumed(service, "x", "page")
     for row in rows(service):
         assert "Paper Number 1" not in row.text
         with service.ledger.begin() as tx, pytest.raises(LedgerError, match="its text is gone"):
-            decisions.resolve(tx, row.id, PostStatus.PENDING, None, clock())
+            manual_resolution.resolve(tx, row.id, PostStatus.PENDING, None, clock())
     tick(service, clock)
     assert sandbox.world.tweets == sandbox.world.page_posts == []
 

@@ -19,7 +19,7 @@ from digestbot import config as configuration
 from digestbot.errors import OutcomeUnknown, RateLimited, Rejected, Unavailable
 from digestbot.gate import Gate
 from digestbot.ledger import Ledger, backlogs, delivery, editions, intake, views
-from digestbot.model import Message, PostStatus, Receipt, Seen, Slot
+from digestbot.model import Message, PostStatus, Receipt, TimelinePost, Slot
 from digestbot.service import Report, Service
 
 QUIET = timedelta(minutes=15)
@@ -52,7 +52,7 @@ class Platform:
         if outcome == "lost before":
             raise OutcomeUnknown("lost")
         assert message.text not in [post.text for post in self.posts], "sent a second time"
-        post = Seen(str(len(self.posts) + 1), "u", message.text, (), self.clock())
+        post = TimelinePost(str(len(self.posts) + 1), "u", message.text, (), self.clock())
         self.posts.append(post)
         if outcome == "lost after":
             raise OutcomeUnknown("lost")
@@ -73,7 +73,7 @@ class Delivery(RuleBasedStateMachine):
     def begin(self) -> None:
         self.clock = Clock()
         self.platform = Platform(self.clock)
-        self.ledger = Ledger("sqlite://")
+        self.ledger = Ledger("sqlite://", clock=self.clock)
         self.settings = configuration.build(raw_config("http://127.0.0.1:1", channels=["x"]))
         self.made = 0
         self.service = self.start()
@@ -122,7 +122,7 @@ class Delivery(RuleBasedStateMachine):
         with self.ledger.begin() as tx:
             delivery.expire(tx, self.settings.delivery.lease, self.clock())
         try:
-            self.service.courier.publish("x", Report())
+            self.service.delivery_worker.publish("x", Report())
         except Killed:
             self.service = self.start()
 
@@ -135,7 +135,7 @@ class Delivery(RuleBasedStateMachine):
         self.clock.forward(minutes=-minutes)
         # what the platform shows is its own clock's business
         self.platform.posts = [
-            Seen(post.id, post.url, post.text, post.links, min(post.at, self.clock())) for post in self.platform.posts
+            TimelinePost(post.id, post.url, post.text, post.links, min(post.at, self.clock())) for post in self.platform.posts
         ]
 
     @rule(minutes=st.integers(0, 14))

@@ -16,7 +16,7 @@ from digestbot.cards import CardMaker
 from digestbot.errors import PictureError
 from digestbot.formulas import _is_mathematics, typeset
 from digestbot.gate import Gate
-from digestbot.ledger import alarms, backlogs, decisions, views
+from digestbot.ledger import alarms, backlogs, manual_resolution, views
 from digestbot.model import Image, Order, Paper, Picture, Platform, PostStatus, Summary
 from digestbot.sandbox import Answer, Sandbox
 from digestbot.service import Service
@@ -275,7 +275,7 @@ def test_a_picture_that_is_refused_is_left_out_or_holds_the_post(
         assert row.status is PostStatus.FAILED  # it waits for the operator, the others go on
     sandbox.faults.refuse_pictures = False
     with held.ledger.begin() as tx:
-        decisions.resolve(tx, row.id, PostStatus.PENDING, None, clock())
+        manual_resolution.resolve(tx, row.id, PostStatus.PENDING, None, clock())
     held.tick()
     assert len(timeline) == 2
     assert len(timeline[1].media) == 1

@@ -1,4 +1,4 @@
-"""What each outcome does to the post and its channel."""
+"""What each outcome does to the post, to its channel, and to no more than these."""
 
 from __future__ import annotations
 
@@ -6,59 +6,123 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from digestbot.errors import OutcomeUnknown, RateLimited, Rejected, Unauthorized, Unavailable
-from digestbot.model import PostStatus, Receipt
-from digestbot.retry import backoff, decide
+from digestbot.errors import DuplicateText, OutcomeUnknown, RateLimited, Rejected, Unauthorized, Unavailable
+from digestbot.model import PostStatus, Receipt, ReceiptBasis, TimelinePost
+from digestbot.reconcile import Verdict
+from digestbot.retry import HANDFUL, ChannelHistory, Decision, backoff
+from digestbot.retry import decide as decide_
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
+FOUND = TimelinePost("7", "https://x.com/7", "text", (), NOW)
+
+
+def decide(outcome: object, tries: int = 1, refusals: int = 0, **more: object) -> Decision:
+    history = ChannelHistory(refusals, more.pop("rejected", ()))  # type: ignore[arg-type]
+    return decide_(outcome, tries, history, NOW, **more)  # type: ignore[arg-type]
 
 
 def test_a_receipt_publishes() -> None:
-    decision = decide(Receipt("1", "u"), 1, 0, NOW)
-    assert (decision.status, decision.receipt) == (PostStatus.PUBLISHED, Receipt("1", "u"))
+    decision = decide(Receipt("1", "u"))
+    assert (decision.status, decision.receipt, decision.basis) == (
+        PostStatus.PUBLISHED,
+        Receipt("1", "u"),
+        ReceiptBasis.ANSWER,
+    )
 
 
 @pytest.mark.parametrize("outcome", [OutcomeUnknown("lost"), RuntimeError("surprise"), ValueError()])
 def test_whatever_is_not_understood_is_unknown(outcome: Exception) -> None:
-    decision = decide(outcome, 1, 0, NOW)
+    decision = decide(outcome)
     assert decision.status is PostStatus.UNKNOWN
     assert decision.not_before is None
     assert decision.error
 
 
 def test_an_unforeseen_error_does_not_spell_out_its_text() -> None:
-    assert "token" not in (decide(RuntimeError("token=abc"), 1, 0, NOW).error or "")
+    assert "token" not in (decide(RuntimeError("token=abc")).error or "")
 
 
-def test_refused_content_fails() -> None:
-    decision = decide(Rejected("too long"), 1, 0, NOW)
-    assert (decision.status, decision.pause, decision.error) == (PostStatus.FAILED, None, "too long")
+def test_a_duplicate_is_looked_for_and_never_sent_again() -> None:
+    decision = decide(DuplicateText("there"))
+    assert (decision.status, decision.duplicate, decision.pause) == (PostStatus.UNKNOWN, True, None)
 
 
-def test_surely_not_sent_waits_longer_each_time() -> None:
-    waits = [decide(Unavailable("refused"), attempts, 0, NOW).not_before for attempts in (1, 2, 3, 50)]
+def test_rejected_content_fails_and_the_third_post_in_a_row_pauses_the_channel() -> None:
+    first = decide(Rejected("too long"), post=1)
+    assert (first.status, first.pause, first.error, first.rejected) == (PostStatus.FAILED, None, "too long", True)
+    assert decide(Rejected("no"), rejected=(1,), post=2).pause is None
+    assert decide(Rejected("no"), rejected=(1, 2), post=2).pause is None  # a retry is no third post
+    third = decide(Rejected("no"), rejected=(1, 2), post=3)
+    assert third.status is PostStatus.FAILED
+    assert third.pause is not None
+    assert "posts 1, 2, 3" in third.pause
+    assert "digestbot resume" in third.pause
+
+
+def test_surely_not_sent_waits_longer_each_time_and_then_lets_the_others_go_first() -> None:
+    waits = [decide(Unavailable("refused"), tries).not_before for tries in (1, 2, 3, 50)]
     assert waits == [NOW + timedelta(seconds=seconds) for seconds in (30, 60, 120, 3600)]
     assert backoff(10_000) == timedelta(hours=1)
+    assert [decide(Unavailable("refused"), tries).yields for tries in (1, HANDFUL - 1, HANDFUL)] == [False, False, True]
+    assert not decide(Unavailable("refused")).look_first  # no byte was sent
 
 
-def test_a_dead_token_pauses_and_an_uncertain_one_gets_a_second_look() -> None:
-    assert decide(Unauthorized("dead"), 1, 0, NOW).pause == "dead"
-    first = decide(Unauthorized("401", certain=False), 1, 0, NOW)
+def test_a_dead_token_pauses_and_an_uncertain_one_gets_a_second_try() -> None:
+    assert decide(Unauthorized("dead")).pause == "dead"
+    first = decide(Unauthorized("401", certain=False))
     assert (first.status, first.pause, first.channel_until) == (PostStatus.PENDING, None, NOW + timedelta(minutes=5))
+    assert "tried once more at 09:05 UTC, then the channel pauses" in str(first.error)
     assert first.refused
-    assert decide(Unauthorized("401", certain=False), 2, 1, NOW).pause == "401"
+    assert first.look_first
+    assert decide(Unauthorized("401", certain=False), 2, 1).pause == "401"
+
+
+def test_an_application_at_fault_pauses_all_its_channels_and_a_cap_ends_by_itself() -> None:
+    assert decide(Unauthorized("no credit", application=True)).application
+    capped = decide(Unauthorized("cap", application=True, until_reset=True, wait=timedelta(days=3)))
+    assert capped.paused_until == NOW + timedelta(days=3)
+    assert "resumes by itself on 05 November, 09:00 UTC" in str(capped.pause)
+    assert decide(Unauthorized("cap", until_reset=True)).paused_until is None
 
 
 @pytest.mark.parametrize(
-    ("wait", "minutes"),
+    ("wait", "tries", "minutes"),
     [
-        (None, 15),
-        (timedelta(minutes=3), 3),
-        (timedelta(days=400), 25 * 60),
-        (timedelta(seconds=-5), 0.5),
+        (None, 1, 15),
+        (None, 3, 60),
+        (None, 50, 12 * 60),
+        (timedelta(minutes=3), 3, 3),
+        (timedelta(days=400), 1, 25 * 60),
+        (timedelta(seconds=-5), 1, 0.5),
     ],
 )
-def test_rate_limits_hold_the_channel(wait: timedelta | None, minutes: float) -> None:
-    decision = decide(RateLimited("429", wait=wait), 1, 0, NOW)
+def test_rate_limits_hold_the_channel(wait: timedelta | None, tries: int, minutes: float) -> None:
+    decision = decide(RateLimited("429", wait=wait), tries)
     assert decision.status is PostStatus.PENDING
     assert decision.channel_until == NOW + timedelta(minutes=minutes)
+    assert decision.look_first  # bytes were sent: an answer that says "not now" may be wrong
+    assert decision.yields is (tries >= HANDFUL)
+    assert (decision.not_before is not None) is decision.yields
+
+
+def test_what_was_found_before_sending_is_published_by_its_text() -> None:
+    decision = decide(Verdict(PostStatus.PUBLISHED, "there", found=FOUND))
+    assert (decision.status, decision.basis) == (PostStatus.PUBLISHED, ReceiptBasis.TEXT)
+    assert decision.receipt == Receipt("7", "https://x.com/7")
+
+
+def test_what_may_be_there_is_for_the_operator() -> None:
+    decision = decide(Verdict(PostStatus.QUARANTINED, "compare", candidates=(FOUND,)))
+    assert (decision.status, decision.candidates) == (PostStatus.QUARANTINED, (FOUND,))
+
+
+def test_a_timeline_that_cannot_be_read_pauses_a_channel_that_has_to_catch_up() -> None:
+    unread = Verdict(PostStatus.PENDING, "503", sound=False)
+    assert decide(unread, HANDFUL).pause is None
+    assert decide(unread, 1, catching_up="the ledger was restored").pause is None
+    pause = decide(unread, HANDFUL, catching_up="the ledger was restored").pause
+    assert pause is not None
+    assert pause.startswith("the ledger was restored")
+    assert "digestbot resume" in pause
+    endless = Verdict(PostStatus.PENDING, "too long", sound=False, final=True)
+    assert decide(endless, 1, catching_up="the ledger was restored").pause is not None

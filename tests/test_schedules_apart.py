@@ -13,7 +13,7 @@ from runs import Run, planned
 
 from digestbot import config as configuration
 from digestbot.errors import ConfigError, LedgerError
-from digestbot.ledger import Ledger, approvals, backlogs, decisions, views
+from digestbot.ledger import Ledger, approvals, backlogs, channel_states, manual_resolution, views
 from digestbot.model import PostStatus, Summary
 from digestbot.service import Report, Service
 
@@ -52,7 +52,7 @@ def configured(run: Run, digests: dict[str, dict[str, Any]]) -> None:
 
 def beside(run: Run) -> Service:
     """Another process over the same ledger."""
-    ledger = Ledger(run.ledger.engine.url.render_as_string(hide_password=False))
+    ledger = Ledger(run.ledger.engine.url.render_as_string(hide_password=False), clock=run.clock)
     return Service(run.config, ledger, run.clock, lambda _: run.platform)  # type: ignore[arg-type, return-value]
 
 
@@ -81,7 +81,7 @@ def test_two_processes_keep_the_distance_together(make: Make, database_url: str)
             run.clock.now = NINE + timedelta(minutes=step)
             run.service.planner.make_due(Report())
             for service in (other, run.service):
-                service.courier.publish("x", Report())
+                service.delivery_worker.publish("x", Report())
     finally:
         other.ledger.close()
     assert [at for at, _, _ in run.appeared()] == ["02 09:00", "02 10:00", "02 11:00"]
@@ -154,7 +154,7 @@ def test_a_post_of_an_edition_that_was_not_approved_cannot_be_sent(make: Make) -
     with run.ledger.begin() as tx:
         approvals.decline(tx, 1, "no", NINE, later=False)
         with pytest.raises(LedgerError, match="post 2 cannot be sent: its edition was not approved"):
-            decisions.resolve(tx, 2, PostStatus.PENDING, None, NINE)
+            manual_resolution.resolve(tx, 2, PostStatus.PENDING, None, NINE)
 
 
 def test_approval_comes_too_late_after_its_time(make: Make) -> None:
@@ -337,7 +337,7 @@ def test_a_reading_ahead_keeps_nobody_from_writing(make: Make, tmp_path: Any) ->
 
     def groups(*arguments: Any) -> Any:
         with run.ledger.begin() as tx:  # in the middle of the walk
-            decisions.pause(tx, "page", "meanwhile", START)
+            channel_states.pause(tx, "page", "meanwhile", START)
         written.append(1)
         return original(*arguments)
 

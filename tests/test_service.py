@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from conftest import Clock, Feed, asked, feed_item, feed_xml
 
 from digestbot.errors import LedgerError
 from digestbot.ledger import intake, views
-from digestbot.model import Message, PostRow, PostStatus
+from digestbot.model import Message, PostRow, PostStatus, TimelinePage
 from digestbot.sandbox import Answer, Sandbox
 from digestbot.schema import sources
 from digestbot.service import Service
@@ -244,8 +244,8 @@ def test_a_dead_token_pauses_the_channel_and_keeps_its_queue(
     service.tick()
     assert titles(sandbox) == ["0"]  # the other channel goes on
     with service.ledger.read() as tx:
-        assert "token is dead" in views.paused_channels(tx)["page"]
-    assert "resume the channel" in caplog.text
+        assert "the token is no longer valid" in views.paused_channels(tx)["page"]
+    assert "digestbot resume" in caplog.text
     clock.forward(hours=4)
     service.tick()
     assert sandbox.world.page_posts == []
@@ -304,10 +304,19 @@ def test_what_goes_wrong_in_one_part_stops_no_other(
     service.poller.poll = original  # type: ignore[method-assign]
 
 
+class Empty:
+    """A platform on which nothing was posted yet."""
+
+    replies_apart = False
+
+    def timeline(self, **_: object) -> Iterator[TimelinePage]:
+        yield TimelinePage(end_proven=True)
+
+
 def test_a_publisher_that_raises_what_nobody_foresaw_leaves_an_unknown(
     make_service: Make, feed: Feed, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Broken:
+    class Broken(Empty):
         def publish(self, *_: object, **__: object) -> None:
             raise ZeroDivisionError
 
@@ -315,7 +324,7 @@ def test_a_publisher_that_raises_what_nobody_foresaw_leaves_an_unknown(
     service = make_service(channels=["x"])
     service.tick()
     clock.forward(hours=1)
-    service.courier._make_publisher = lambda _: Broken()  # type: ignore[assignment, return-value]
+    service.delivery_worker._make_publisher = lambda _: Broken()  # type: ignore[assignment, return-value]
     service.tick()
     assert rows(service)[0].status is PostStatus.UNKNOWN
     assert "ZeroDivisionError" in str(rows(service)[0].error)
@@ -330,11 +339,11 @@ def test_a_process_that_died_while_publishing_leaves_an_unknown(make_service: Ma
     class Killed(BaseException):
         pass
 
-    class Dies:
+    class Dies(Empty):
         def publish(self, *_: object, **__: object) -> None:
             raise Killed
 
-    service.courier._make_publisher = lambda _: Dies()  # type: ignore[assignment, return-value]
+    service.delivery_worker._make_publisher = lambda _: Dies()  # type: ignore[assignment, return-value]
     with pytest.raises(Killed):
         service.tick()
     after = make_service(channels=["x"])

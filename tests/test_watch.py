@@ -18,7 +18,7 @@ from digestbot import alerts, schema
 from digestbot import config as configuration
 from digestbot.alerts import Notifier, unusable
 from digestbot.errors import ConfigError
-from digestbot.ledger import alarms, decisions, figures, health, views
+from digestbot.ledger import alarms, channel_states, figures, health, views
 from digestbot.model import Alarm
 from digestbot.publishers import publisher_for
 from digestbot.sandbox import Answer, Sandbox
@@ -98,7 +98,7 @@ class Told:
 
 
 def watcher(service: Service, told: Any) -> Watcher:
-    courier = service.courier.publisher
+    courier = service.delivery_worker.publisher
     return Watcher(service.config, service.ledger, service.clock, service.planner, courier, lambda: False, told)
 
 
@@ -109,7 +109,7 @@ def test_each_is_told_once_and_its_end_too(make_service: Callable[..., Service],
     watch()
     assert told.heard == []
     with service.ledger.begin() as tx:
-        decisions.pause(tx, "x", "the keys are refused", clock())
+        channel_states.pause(tx, "x", "the keys are refused", clock())
     clock.forward(minutes=2)
     watch()
     clock.forward(minutes=2)
@@ -119,7 +119,7 @@ def test_each_is_told_once_and_its_end_too(make_service: Callable[..., Service],
     watcher(service, other).watch()
     assert other.heard == []
     with service.ledger.begin() as tx:
-        decisions.resume(tx, "x")
+        channel_states.resume(tx, "x")
     clock.forward(minutes=2)
     watch()
     clock.forward(minutes=2)
@@ -127,7 +127,7 @@ def test_each_is_told_once_and_its_end_too(make_service: Callable[..., Service],
     (_, end) = told.heard
     assert end.startswith("digestbot: over: channel x is paused: It began at 2026-11-02 08:02 UTC")
     with service.ledger.begin() as tx:
-        decisions.pause(tx, "x", "again", clock())
+        channel_states.pause(tx, "x", "again", clock())
     clock.forward(minutes=2)
     watch()
     assert told.heard[-1] == "digestbot: channel x is paused: again"
@@ -154,10 +154,10 @@ def test_what_is_over_before_anybody_was_told_is_forgotten(make_service: Callabl
     told.deaf = True
     watch = watcher(service, told).watch
     with service.ledger.begin() as tx:
-        decisions.pause(tx, "x", "a slip", clock())
+        channel_states.pause(tx, "x", "a slip", clock())
     watch()
     with service.ledger.begin() as tx:
-        decisions.resume(tx, "x")
+        channel_states.resume(tx, "x")
     clock.forward(minutes=6)
     told.deaf = False
     watch()

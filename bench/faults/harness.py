@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from bench.common import ROOT, up_next
 from bench.faults.worker import CHANNELS, settings
 from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, delivery, editions, intake, views
+from digestbot.ledger import Ledger, backlogs, channel_states, editions, intake, views
 from digestbot.model import Draft, Message, Paper, PostStatus, Slot, Summary
 from digestbot.sandbox import Sandbox
 
@@ -55,7 +55,7 @@ def fill(database: str, url: str, count: int, parts: int = 1) -> None:
     now = datetime.now(UTC)
     config = settings(url)
     with ledger.begin() as tx:
-        delivery.add_channels(tx, CHANNELS)
+        channel_states.add_channels(tx, CHANNELS)
         intake.claim_poll(tx, "store", timedelta(days=999), now, at_once=True)
         found = [
             Summary(Paper(f"k{n}", f"Title {n}"), "R", f"r{n}", "b", f"https://example.org/{n}") for n in range(count)

@@ -87,7 +87,7 @@ def one_round(service: Service) -> None:
     with service.ledger.begin() as tx:
         delivery.expire(tx, LEASE, now())
     for channel in CHANNELS:
-        service.courier.publish(channel, Report())
+        service.delivery_worker.publish(channel, Report())
 
 
 def publish_naively(ledger: Ledger, channel: str, publisher: object, strategy: str) -> None:

@@ -16,7 +16,8 @@ from digestbot import __version__
 OK, TROUBLE, USAGE, ATTENTION = 0, 1, 2, 3
 
 # command -> the module beside this one and the function in it
-COMMANDS = {name: ("commands", name) for name in ("run", "once", "send", "preview", "check")}
+COMMANDS = {name: ("commands", name) for name in ("run", "once", "preview")}
+COMMANDS |= {"send": ("sending", "send"), "check": ("checking", "check")}
 COMMANDS |= {name: ("care", name) for name in ("posts", "pause", "resume", "db")}
 COMMANDS |= {name: ("asking", name) for name in ("backlog", "alarms")}
 COMMANDS |= {name: ("schedules", name) for name in ("plan", "why", "approve", "edit", "decline")}
@@ -25,7 +26,8 @@ COMMANDS |= {name: ("local", name) for name in ("init", "sandbox", "demo")}
 
 _EPILOG = """\
 exit codes: 0 done; 1 something went wrong; 2 wrong usage or configuration;
-3 done, but something waits for a person (digestbot posts and alarms show what).
+3 done, but something was rejected, is still pending, or needs your decision
+(digestbot posts and alarms show what).
 The configuration is -c FILE, else $DIGESTBOT_CONFIG, ./config.toml, or
 digestbot/config.toml in $XDG_CONFIG_HOME. Results go to stdout, logs to stderr."""
 
@@ -72,6 +74,10 @@ def parser() -> argparse.ArgumentParser:
     send = add("send", "make and publish editions of a digest now, outside its schedule")
     send.add_argument("digest", metavar="DIGEST")
     send.add_argument("--count", type=_positive, default=1, metavar="N", help="how many editions on each channel (1)")
+    send.add_argument("--channel", metavar="CHANNEL", help="only on this one of the digest's channels")
+    send.add_argument("--approve", action="store_true", help="approve the editions of a digest that needs approval")
+    send.add_argument("--yes", action="store_true", help="do not ask before more than five posts")
+    send.add_argument("--dry-run", action="store_true", help="show what would be sent; sends and writes nothing")
     preview = add("preview", "show exactly what would be sent next; reads the sources, touches nothing")
     preview.add_argument("digest", metavar="DIGEST")
     preview.add_argument("--channel", metavar="CHANNEL", help="only this one of the digest's channels")
@@ -120,25 +126,28 @@ def parser() -> argparse.ArgumentParser:
     actions = posts.add_subparsers(dest="action", metavar="[ACTION]", title="actions on one post")
     show = actions.add_parser("show", help="everything about one post: text, attempts, what was seen", parents=[common])
     show.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print it as JSON")
-    resolve = actions.add_parser("resolve", help="decide about a post that waits for a person", parents=[common])
+    resolve = actions.add_parser("resolve", help="settle a post that needs your decision", parents=[common])
     decision = resolve.add_mutually_exclusive_group(required=True)
-    decision.add_argument("--published", metavar="URL", help="it is on the platform, there (address or id)")
-    decision.add_argument("--retry", action="store_true", help="it is not: send it again")
+    decision.add_argument("--published", metavar="URL", help="it is on the platform, at this address or id: read back and compared")
+    decision.add_argument("--retry", action="store_true", help="it is not: look for it once more, then send it again")
     decision.add_argument("--skip", action="store_true", help="it is not, and is not wanted")
-    retry = actions.add_parser("retry", help="send a failed or quarantined post again", parents=[common])
-    for action in (show, resolve, retry):
+    retry = actions.add_parser(
+        "retry", help="look for a failed or quarantined post, then send it again", parents=[common]
+    )
+    reopen = actions.add_parser("reopen", help="take back what was decided about a post by hand", parents=[common])
+    for action in (show, resolve, retry, reopen):
         action.add_argument("id", type=_id, metavar="ID")
-    pause = add("pause", "stop a channel until it is resumed; its posts wait", json=False)
+    pause = add("pause", "pause a channel until it is resumed; its posts stay pending", json=False)
     pause.add_argument("channel", metavar="CHANNEL")
     pause.add_argument("--reason", default="paused by hand", metavar="TEXT", help="shown wherever the pause is")
-    add("resume", "let a paused or waiting channel go on", json=False).add_argument("channel", metavar="CHANNEL")
+    add("resume", "resume a paused or waiting channel", json=False).add_argument("channel", metavar="CHANNEL")
     db = add("db", "care for the ledger", json=False)
     care = db.add_subparsers(dest="action", metavar="ACTION", required=True)
     backup = care.add_parser("backup", help="copy the ledger while it is in use (SQLite)", parents=[common])
     backup.add_argument("file", metavar="FILE", help="a file that is not there yet")
     care.add_parser("check", help="look for damage", parents=[common])
     care.add_parser("upgrade", help="bring the ledger of an older digestbot up to date", parents=[common])
-    care.add_parser("restored", help="this ledger is an older copy put back: look before each post", parents=[common])
+    care.add_parser("restored", help="this ledger is an older copy: read the timelines before posting", parents=[common])
     check = add("check", "check configuration, templates and ledger")
     check.add_argument(
         "--online",

@@ -12,7 +12,7 @@ from digestbot.cli import OK, TROUBLE
 from digestbot.cli.common import known_channel, load_config, now_, open_ledger
 from digestbot.cli.progress import progress
 from digestbot.errors import ConfigError, LedgerError
-from digestbot.model import PostRow, PostStatus, Receipt
+from digestbot.model import PostRow, PostStatus
 
 if TYPE_CHECKING:
     from digestbot.config import Config
@@ -44,7 +44,8 @@ def existing(arguments: argparse.Namespace) -> Iterator[tuple[Config, Ledger]]:
 
 def posts(arguments: argparse.Namespace) -> int:
     """What the ledger remembers, and what a person decides about it."""
-    return {None: _list, "show": _show, "resolve": _resolve, "retry": _resolve}[arguments.action](arguments)
+    decide = dict.fromkeys(("resolve", "retry", "reopen"), _resolve)
+    return {None: _list, "show": _show, **decide}[arguments.action](arguments)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -114,43 +115,41 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _resolve(arguments: argparse.Namespace) -> int:
-    from digestbot.ledger import decisions, views
+    from digestbot.cli import output
     from digestbot.publishers import publisher_for
+    from digestbot.service.resolving import Resolver
 
-    with existing(arguments) as (config, ledger), ledger.begin() as tx:
-        row = views.post_row(tx, arguments.id)
-        receipt: Receipt | None = None
-        decision = PostStatus.PENDING
-        if arguments.action == "resolve" and arguments.published:
-            decision = PostStatus.PUBLISHED
-            try:
-                receipt = publisher_for(config.channels[row.channel]).receipt(arguments.published)
-            except ValueError as error:
-                raise ConfigError([f"--published: {error}"]) from error
-        elif arguments.action == "resolve" and arguments.skip:
-            decision = PostStatus.SKIPPED
-        before = decisions.resolve(tx, arguments.id, decision, receipt, now_())
-    print(f"post {arguments.id}: {before} -> {decision}" + (f" as {receipt.url}" if receipt else ""))
+    with existing(arguments) as (config, ledger):
+        resolver = Resolver(config, ledger, lambda channel: publisher_for(config.channels[channel]))
+        if arguments.action == "reopen":
+            done = resolver.reopen(arguments.id)
+        elif arguments.action == "retry" or arguments.retry:
+            done = resolver.retry(arguments.id)
+        elif arguments.skip:
+            done = resolver.skip(arguments.id)
+        else:
+            done = resolver.published(arguments.id, arguments.published)
+    output.resolution(done)
     return OK
 
 
 def pause(arguments: argparse.Namespace) -> int:
     """Stop a channel."""
-    from digestbot.ledger import decisions
+    from digestbot.ledger import channel_states
 
     with existing(arguments) as (config, ledger), ledger.begin() as tx:
-        decisions.pause(tx, known_channel(config, arguments.channel), arguments.reason, now_())
-    print(f"channel {arguments.channel} is paused; digestbot resume {arguments.channel} lets it go on")
+        channel_states.pause(tx, known_channel(config, arguments.channel), arguments.reason, now_())
+    print(f"channel {arguments.channel} is paused; to resume it: digestbot resume {arguments.channel}")
     return OK
 
 
 def resume(arguments: argparse.Namespace) -> int:
-    """Let a channel go on."""
-    from digestbot.ledger import decisions
+    """Let a channel post again."""
+    from digestbot.ledger import channel_states
 
     with existing(arguments) as (config, ledger), ledger.begin() as tx:
-        decisions.resume(tx, known_channel(config, arguments.channel))
-    print(f"channel {arguments.channel} goes on")
+        channel_states.resume(tx, known_channel(config, arguments.channel))
+    print(f"channel {arguments.channel} resumed")
     return OK
 
 
@@ -159,11 +158,11 @@ def db(arguments: argparse.Namespace) -> int:
     with existing(arguments) as (_, ledger):
         if arguments.action == "backup":
             with progress("copying the ledger", quiet=arguments.quiet) as step:
-                ledger.backup(Path(arguments.file), now_(), lambda done: step(done, ""))
-            print(f"wrote {arguments.file}: when it is used as the ledger, it looks at the platforms before it posts")
+                ledger.backup(Path(arguments.file), lambda done: step(done, ""))
+            print(f"wrote {arguments.file}: used as the ledger, it reads the platforms' timelines before it posts")
         elif arguments.action == "restored":
-            ledger.mark_restored(now_())
-            print("from now on each post is looked for on its platform before it is sent, for 30 days")
+            ledger.mark_restored()
+            print("each channel's timeline is read before the next post is sent on it, so nothing is posted twice")
         elif arguments.action == "upgrade":
             ledger.prepare()
             print("the ledger is up to date")

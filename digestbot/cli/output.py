@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from digestbot.costs import DOLLAR, Account, dollars
-from digestbot.model import Action, Alarm, Message, Platform, PostRow, PostStatus
+from digestbot.model import Action, Alarm, Message, Platform, PostRow, PostStatus, ReceiptBasis
+from digestbot.service.resolving import Resolution
 from digestbot.text import LIMITS
 
 
@@ -38,7 +39,8 @@ def post_json(row: PostRow) -> dict[str, Any]:
         "link": row.link,
         "picture": row.picture,
         "cost": row.cost / DOLLAR,
-        "receipt": {"id": row.receipt.id, "url": row.receipt.url} if row.receipt else None,
+        "receipt": {"id": row.receipt.id, "url": row.receipt.url, "basis": row.basis} if row.receipt else None,
+        "candidates": [{"id": one.id, "url": one.url, "text": one.text, "at": one.at} for one in row.candidates],
         "error": row.error,
         "attempts": row.attempts,
         "approve_by": row.approve_by.isoformat(timespec="seconds") if row.approve_by else None,
@@ -50,7 +52,7 @@ def json_rows(rows: Iterable[PostRow]) -> None:
     """A JSON list of posts, written row by row: however many there are, memory stays as it is."""
     separator = "["
     for row in rows:
-        print(separator + "\n" + json.dumps(post_json(row), ensure_ascii=False), end="")
+        print(separator + "\n" + json.dumps(post_json(row), ensure_ascii=False, default=_plain), end="")
         separator = ","
     print("\n]" if separator == "," else "[]")
 
@@ -129,6 +131,30 @@ def framed(message: Message, platform: Platform, cost: int = 0) -> str:
     return f"{body}\n  {part}{limit.measure(message.text)} of {limit.most} characters{price}{attached}{picture}"
 
 
+def resolution(done: Resolution) -> None:
+    """What was settled by hand; of a post on the platform, how it reads there beside ours."""
+    print(f"post {done.post}: {done.before} -> {done.after}" + (f" as {done.receipt.url}" if done.receipt else ""))
+    if done.there is not None:
+        print("on the platform:\n" + textwrap.indent(done.there.text, "  │ ", lambda _: True))
+        if done.same:
+            print("This is digestbot's text: it may edit or delete this post later.")
+        else:
+            print("digestbot's text:\n" + textwrap.indent(done.ours, "  │ ", lambda _: True))
+            print("The texts differ: digestbot will never edit or delete this post.")
+        print(f"If this is the wrong post: digestbot posts reopen {done.post}")
+    if done.after is PostStatus.PENDING:
+        print("It is looked for on the timeline before it is sent.")
+
+
+def candidate_lines(row: PostRow) -> list[str]:
+    """The posts on the timeline that may be this one, each with its text."""
+    found = []
+    for one in row.candidates:
+        found.append(f"candidate {one.url}, posted {one.at:%Y-%m-%d %H:%M} UTC:")
+        found.append(textwrap.indent(one.text, "  │ ", lambda _: True))
+    return found
+
+
 def post_history(row: PostRow, attempts: list[dict[str, Any]], looks: list[dict[str, Any]], platform: Platform) -> None:
     """A post with all that was tried and seen."""
     print(
@@ -141,6 +167,14 @@ def post_history(row: PostRow, attempts: list[dict[str, Any]], looks: list[dict[
         print(f"  {row.error}")
     if row.approve_by:
         print(f"  waits for approval until {row.approve_by:%Y-%m-%d %H:%M} UTC")
+    if row.basis is ReceiptBasis.OPERATOR:
+        print("  its address was given by hand, and its text is another: digestbot never edits or deletes it")
+    if row.candidates:
+        print("\n" + "\n".join(candidate_lines(row)))
+        print(
+            f"If it is one of these: digestbot posts resolve {row.id} --published URL; "
+            f"if not: digestbot posts retry {row.id}"
+        )
     published = row.action is Action.PUBLISH and row.status is not PostStatus.DELETED
     print("\n" + (framed(row.message(), platform, row.cost) if published else f"  {row.text}"))
     for attempt in attempts:

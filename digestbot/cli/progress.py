@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 
 LINE_EVERY = 10.0  # seconds between plain lines
 Step = Callable[[float | None, str], None]
@@ -21,6 +22,14 @@ def progress(what: str, *, quiet: bool = False, clock: Callable[[], float] = tim
         yield from _bar(what)
     else:
         yield from _lines(what, clock)
+
+
+@contextmanager
+def working(what: str, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Yield a function to be called at each step of work of which nobody knows how long it is."""
+    steps = count(1)
+    with progress(what, quiet=quiet) as step:
+        yield lambda: step(None, f"step {next(steps)}")
 
 
 def _bar(what: str) -> Iterator[Step]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from digestbot.config import Config, load
-from digestbot.errors import ConfigError, DigestbotError
+from digestbot.errors import ConfigError, DigestbotError, LedgerChanged, LedgerError
 from digestbot.service import Service
 from digestbot.service.comparing import AHEAD, difference
 from digestbot.service.report import Clock
@@ -33,6 +33,7 @@ class Reloader:
         line, and the form of the lines."""
         self.service, self._clock, self._make, self._set_up_logs = service, clock, make, set_up_logs
         self.asked = threading.Event()
+        self._again = False
         self.problems: list[str] = []
         """Why the file, as it stands, is not taken up."""
         self._secrets = service.config.secrets()
@@ -58,18 +59,31 @@ class Reloader:
         ticks."""
         signature = self._signature()
         asked = self.asked.is_set()
-        if not asked and (signature is None or signature == self._seen):
-            return  # a file that is gone is being written anew, or the old one is all there is
+        if not asked and not self._again and (signature is None or signature == self._seen):
+            return  # a file that is gone is being written, or the old one is all there is
         self.asked.clear()
-        self._seen = signature
+        self._seen, self._again = signature, False
+        before = self.problems
         self.problems = []
         try:
             fresh = load(self._path, os.environ)
         except ConfigError as error:
-            self.problems = list(error.problems)
-            for problem in error.problems:
-                log.error("the configuration is not taken up: %s", problem)
+            self._refuse(list(error.problems), before)
             return
+        except Exception as error:  # nothing that a file says may end the service
+            log.exception("the configuration cannot be read")
+            self._refuse([f"{self._path}: cannot be read: {type(error).__name__}"], before)
+            return
+        self._take_up(fresh, before, asked=asked)
+
+    def _refuse(self, problems: list[str], before: list[str]) -> None:
+        """Go on with the configuration as it was; say why, once."""
+        self.problems = problems
+        for problem in problems:
+            if problem not in before:
+                log.error("the configuration is not taken up: %s", problem)
+
+    def _take_up(self, fresh: Config, problems: list[str], *, asked: bool) -> None:
         before = self.service.config
         if fresh == before and not asked:
             return
@@ -81,9 +95,12 @@ class Reloader:
         try:
             made.check()
             made.prepare()
+        except LedgerChanged:
+            made.close()
+            raise
         except DigestbotError as error:
-            self.problems = [str(error)]
-            log.error("the configuration is not taken up: %s", error)
+            self._again = isinstance(error, LedgerError)  # a lock, a database that restarts: it may pass
+            self._refuse([str(error)], problems)
             made.close()
             return
         old, self.service = self.service, made

@@ -11,7 +11,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from digestbot.config.sections import (
     TwitterChannel,
     Web,
 )
+from digestbot.config.values import PLACEHOLDER
 from digestbot.errors import ConfigError
 from digestbot.model import Platform
 
@@ -78,6 +79,8 @@ SECRETS = (
 )
 LISTS = ("sources", "channels", "to", "hashtags", "font_paths", "not_on", *Filter.model_fields)
 SINGLE: dict[str, type[BaseModel]] = {"delivery": Delivery, "cards": Cards, "web": Web, "alerts": Alerts}
+_NAMED = ("sources", "channels", "digests")  # sections whose parts the operator names
+STILL_THE_EXAMPLES = "is still the example's; fill it in"
 _INJECTED = re.compile(r"PORT(_|$)|SERVICE_")  # Kubernetes sets such for a service named digestbot
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -106,7 +109,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     Raises ConfigError with every mistake found.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a mark
     except OSError as error:
         raise ConfigError(
             [f"{path}: cannot be read: {error.strerror}; name another with -c FILE, or make one: digestbot init"]
@@ -123,29 +126,90 @@ def build(raw: dict[str, Any], path: Path | None = None, environ: Mapping[str, s
     if "path" in raw:
         problems.append("path: unknown key; remove it")
         raw = {key: value for key, value in raw.items() if key != "path"}
-    problems += _override(raw, environ)
+    variables, unknown = _override(raw, environ)
     problems += _read_secret_files(raw, path.parent if path else Path())
+    problems += _placeholders(raw)
     config = None
     try:
         config = Config.model_validate({**raw, "path": path})
     except ValidationError as error:
-        problems += [_explain(detail, raw) for detail in error.errors(include_url=False, include_input=False)]
+        for detail in error.errors(include_url=False, include_input=False):
+            variable = _variable_at_fault(detail["loc"], variables)
+            if variable is None:
+                problems.append(_explain(detail, raw))
+            else:
+                unknown.append(f"environment variable {variable}: {_explain(detail, raw).partition(': ')[2]}")
     problems += _cross_check(raw)
-    if problems or config is None:
-        raise ConfigError([place + problem for problem in dict.fromkeys(problems)])
+    problems += _missing_folders(raw, path.parent if path else Path())
+    # what a pattern says of a value that is still the example's says nothing more
+    left = {problem.partition(":")[0] for problem in problems if problem.endswith(STILL_THE_EXAMPLES)}
+    problems = [one for one in problems if one.endswith(STILL_THE_EXAMPLES) or one.partition(":")[0] not in left]
+    if problems or unknown or config is None:
+        raise ConfigError([*(place + problem for problem in dict.fromkeys(problems)), *dict.fromkeys(unknown)])
     return config
 
 
-def _override(raw: dict[str, Any], environ: Mapping[str, str]) -> list[str]:
-    """Lay DIGESTBOT_A__B__C over raw["a"]["b"]["c"]; an existing name matches without regard to case and hyphen."""
+def _variable_at_fault(loc: tuple[int | str, ...], variables: Mapping[tuple[str, ...], str]) -> str | None:
+    """The environment variable that set, or made, what is wrong; None where the file did."""
+    where = tuple(str(part) for part in loc)
+    if len(where) > 2 and where[0] in _KINDS and where[2] in _KINDS[where[0]][1]:
+        where = where[:2] + where[3:]
+    for path, variable in variables.items():
+        if where[: len(path)] == path:
+            return variable
+    return None
+
+
+def _placeholders(raw: dict[str, Any]) -> list[str]:
+    """What is still as the example has it."""
+
+    def walk(value: object, where: str) -> Iterator[str]:
+        if isinstance(value, dict):
+            for name, one in value.items():
+                yield from walk(one, f"{where}.{name}" if where else str(name))
+        elif isinstance(value, list):
+            for one in value:
+                yield from walk(one, where)
+        elif value == PLACEHOLDER:
+            yield f"{where}: {STILL_THE_EXAMPLES}"
+
+    return list(walk(raw, ""))
+
+
+def _missing_folders(raw: dict[str, Any], folder: Path) -> list[str]:
+    """Folders of the operator's own that are not there: without them the built-in ones would be used, unseen."""
+    cards = raw.get("cards")
+    fonts = cards.get("font_paths") if isinstance(cards, dict) else None
+    wanted = [("templates", raw.get("templates"))]
+    wanted += [("cards.font_paths", one) for one in (fonts if isinstance(fonts, list) else [])]
+    return [
+        f"{key}: there is no folder {folder / Path(value).expanduser()}; make it, or remove the key"
+        for key, value in wanted
+        if isinstance(value, str) and "\0" not in value and not (folder / value).is_dir()
+    ]
+
+
+def _override(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[tuple[str, ...], str], list[str]]:
+    """Lay DIGESTBOT_A__B__C over raw["a"]["b"]["c"]; an existing name matches without regard to case and hyphen.
+
+    Return which variable stands at which path, and those that match nothing. A section that a variable would be the first
+    to name counts as its own.
+    """
+    variables: dict[tuple[str, ...], str] = {}
     problems = []
     for variable, value in sorted(environ.items()):
         if not variable.startswith(ENV_PREFIX) or variable == ENV_CONFIG:
             continue
         table: Any = raw
+        path: tuple[str, ...] = ()
+        made: tuple[str, ...] | None = None
         *parents, leaf = variable.removeprefix(ENV_PREFIX).split("__")
         for part in parents:
-            table = table.setdefault(_same_name(part, table), {})
+            name = _same_name(part, table)
+            path = (*path, name)
+            if name not in table and made is None and (len(path) == 1 or path[0] not in _NAMED):
+                made = path
+            table = table.setdefault(name, {})
             if not isinstance(table, dict):
                 break
         if not isinstance(table, dict):
@@ -158,12 +222,13 @@ def _override(raw: dict[str, Any], environ: Mapping[str, str]) -> list[str]:
                 mend = f"did you mean {ENV_PREFIX}{near[0].upper()}?" if near else "unset it"
                 problems.append(f"environment variable {variable}: there is no key {name}; {mend}")
             continue
+        variables[made or (*path, name)] = variable
         table[name] = _from_environment(name, value)
         if name in SECRETS:
             table.pop(f"{name}_file", None)
         elif name.removesuffix("_file") in SECRETS:
             table.pop(name.removesuffix("_file"), None)
-    return problems
+    return variables, problems
 
 
 def _same_name(part: str, table: dict[str, Any]) -> str:

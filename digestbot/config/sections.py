@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -75,13 +75,19 @@ Source = Annotated[FeedSource | DatabaseSource, Field(discriminator="kind")]
 
 
 class Prices(_Section):
-    """``[channels.NAME.prices]``: what X takes for one of each, in dollars; read as millionths."""
+    """``[channels.NAME.prices]``: what X bills for one of each, in dollars; read as millionths.
+
+    ``owned_read`` is a post of the account's own timeline, where the account owns the application; ``read`` any other
+    post, ``user`` a look-up of the account.
+    """
 
     post: Money = 15_000
     link: Money = 200_000
     alt_text: Money = 5_000
     delete: Money = 10_000
-    read: Money = 1_000
+    owned_read: Money = 1_000
+    read: Money = 5_000
+    user: Money = 10_000
 
 
 _Limit = Annotated[int, Field(ge=1, le=10_000)]
@@ -296,6 +302,8 @@ class Config(_Section):
     @model_validator(mode="after")
     def _editions_can_be_made(self) -> Config:
         for digest, channel in self.pairs():
+            if channel not in self.channels:
+                continue  # said by itself
             timing = self.timing(digest, channel)
             if timing.min_size > timing.size:
                 where = f"digests.{digest}" + (f".on.{channel}" if channel in self.digests[digest].on else "")
@@ -355,6 +363,27 @@ class Config(_Section):
             **{name: getattr(here if name in said else settings, name) for name in kind.model_fields}
         )
 
+    def account(self, channel: str) -> str | None:
+        """Return what names the channel's account, whatever the channel is called; None where nothing tells."""
+        settings = self.channels[channel]
+        host = urlsplit(settings.api_url).netloc
+        if isinstance(settings, FacebookChannel):
+            return f"facebook:{host}:{settings.page_id}"
+        user = settings.access_token.get_secret_value().partition("-")[0]
+        return f"twitter:{host}:{user}" if user.isdecimal() else None
+
+    def same_application(self, channel: str) -> tuple[str, ...]:
+        """Return the channels that share the channel's application, itself included."""
+
+        def key(name: str) -> tuple[str, str]:
+            settings = self.channels[name]
+            if isinstance(settings, TwitterChannel):
+                return settings.api_url, settings.api_key.get_secret_value()
+            secret = settings.app_secret or settings.access_token
+            return settings.api_url, secret.get_secret_value()
+
+        return tuple(name for name in self.channels if key(name) == key(channel))
+
     def prices(self, channel: str) -> Prices | None:
         """What the channel's platform takes; None where it takes nothing."""
         settings = self.channels[channel]
@@ -387,8 +416,10 @@ class Config(_Section):
         ]
         for address in addresses:
             try:
-                password = urlsplit(address).password
+                parts = urlsplit(address)
+                found.append(parts.password or "")
+                query = parse_qsl(parts.query)
             except ValueError:
-                password = None
-            found.append(password or "")
+                continue
+            found += [value for name, value in query if "pass" in name.lower() or "secret" in name.lower()]
         return [secret for secret in found if len(secret) > 3]

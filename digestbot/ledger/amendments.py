@@ -11,7 +11,7 @@ from digestbot.changes import MOST_DELETIONS, Change, Kind
 from digestbot.errors import LedgerError
 from digestbot.ledger import alarms as alarm_room
 from digestbot.ledger.changes import UNSENT, drop_pending
-from digestbot.model import Action, Message, PostStatus, Shape
+from digestbot.model import OWN, Action, Message, PostStatus, Shape
 from digestbot.schema import alarms, backlog, changes, channels, editions, pictures, post_summaries, posts
 
 
@@ -29,6 +29,7 @@ def open_changes(tx: sa.Connection) -> list[Change]:
             posts.c.status,
             posts.c.link,
             posts.c.text,
+            posts.c.receipt_basis,
             editions.c.digest,
             alarms.c.decision,
             pictures.c.post_id.label("picture"),
@@ -56,6 +57,7 @@ def open_changes(tx: sa.Connection) -> list[Change]:
             noted_at=row.noted_at,
             confirmed=row.decision == alarm_room.CONFIRMED,
             pictured=row.picture is not None,
+            own=row.receipt_basis in OWN,
         )
         for row in rows
     ]

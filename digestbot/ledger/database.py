@@ -8,21 +8,29 @@ came to write.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from datetime import datetime, timedelta
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from digestbot import schema
-from digestbot.errors import LedgerError
+from digestbot.errors import LedgerChanged, LedgerError
+from digestbot.ledger import continuity
 
 BUSY_SECONDS = 30
 BACKUP_PAGES = 10_000  # at once: so long do others wait
-LOOK_FIRST = timedelta(days=30)  # how long a restored ledger looks before it posts
+# A host that is cut off inside a transaction must not keep others waiting for longer than a minute or so.
+POSTGRESQL_OPTIONS = (
+    "-c synchronous_commit=on -c lock_timeout=30s -c idle_in_transaction_session_timeout=60s "
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=30000"
+)
+KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 _MIGRATION_LOCK = 0x6469_6765_7374  # "digest": PostgreSQL's advisory lock while migrating
 
 
@@ -43,19 +51,27 @@ _VERSION = sa.Table(
 class Ledger:
     """The ledger's transactions. `begin` writes, `read` does not; both end with the block."""
 
-    def __init__(self, url: str, folder: Path = Path()) -> None:
+    def __init__(self, url: str, folder: Path = Path(), clock: Callable[[], datetime] | None = None) -> None:
         """Prepare the engine for ``url``; nothing is opened yet.
 
-        A relative SQLite file is taken from ``folder``. Raises LedgerError for an address that is none.
+        A relative SQLite file is taken from ``folder``. ``clock`` stands in for the database's own, in tests. Raises
+        LedgerError for an address that is none.
         """
         try:
             address = sa.make_url(url)
         except ArgumentError as error:
             raise LedgerError("database: not an address; write one such as sqlite:///digestbot.db") from error
         self._outer: sa.Connection | None = None
+        self._clock = clock
         self.file: Path | None = None
+        self._file_id: tuple[int, int] | None = None
         backend = address.get_backend_name()
         if backend == "sqlite":
+            if address.host or address.port:
+                raise LedgerError(
+                    f"database: sqlite://{address.host}… names a host; write sqlite:/// and a file, such as "
+                    f"sqlite:///{address.host or 'digestbot.db'}"
+                )
             if address.database not in (None, "", ":memory:"):
                 self.file = folder / str(address.database)
                 address = address.set(database=str(self.file))
@@ -64,6 +80,7 @@ class Ledger:
                 hide_parameters=True,
                 connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
             )
+            sa.event.listen(self.engine, "do_connect", self._open_file)
             sa.event.listen(self.engine, "connect", _set_up_sqlite)
             sa.event.listen(self.engine, "begin", _begin_sqlite)
         elif backend == "postgresql":
@@ -74,16 +91,59 @@ class Ledger:
                     address,
                     hide_parameters=True,
                     pool_pre_ping=True,
-                    connect_args={"options": "-c synchronous_commit=on -c lock_timeout=30s", "connect_timeout": 10},
+                    connect_args={"options": POSTGRESQL_OPTIONS, "connect_timeout": 10, **KEEPALIVES},
                 )
             except (NoSuchModuleError, ModuleNotFoundError) as error:
                 raise LedgerError("database: PostgreSQL needs a driver: pip install 'digestbot[postgresql]'") from error
         else:
             raise LedgerError(f"database: {backend} cannot hold the ledger; use sqlite or postgresql")
 
+    @property
+    def marker(self) -> Path | None:
+        """The file that says what this machine published last with the ledger; None for one in memory."""
+        return continuity.marker_path(self.engine.url, self.file, os.environ)
+
+    def now(self, tx: sa.Connection) -> datetime:
+        """Return the time by the ledger's own clock: all leases and deadlines are compared with it, so that hosts whose
+        clocks differ agree. It is the database's, now, not when the transaction began."""
+        if self._clock is not None:
+            return self._clock()
+        if tx.dialect.name == "sqlite":
+            text = str(tx.exec_driver_sql("SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')").scalar_one())
+            return datetime.fromisoformat(text)
+        found: datetime = tx.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+        return found.astimezone(UTC)
+
+    def _open_file(self, *_: object) -> None:
+        """Before SQLite opens, or creates, the file: it is the owner's alone, and the one that was opened before."""
+        if self.file is None:
+            return
+        if self._file_id is None:
+            # Only where it is not there yet: closing a file of SQLite's lets go of the locks that this process holds on it.
+            with suppress(OSError):
+                os.close(os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            with suppress(OSError):
+                self._file_id = _identity(self.file)
+        self._check_file()
+
+    def _check_file(self) -> None:
+        """Raises LedgerChanged where the file was deleted or replaced since it was opened."""
+        if self.file is None or self._file_id is None:
+            return
+        try:
+            same = _identity(self.file) == self._file_id
+        except OSError:
+            same = False
+        if not same:
+            raise LedgerChanged(
+                f"ledger {self.file}: the file was deleted or replaced while digestbot was running. Nothing more is sent "
+                "from here; put the right file in its place, then start digestbot again"
+            )
+
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
         """A write transaction, committed when the block ends well."""
+        self._check_file()
         with self._translated():
             if self._outer is not None:
                 with self._outer.begin_nested():
@@ -95,6 +155,7 @@ class Ledger:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that only reads: it takes no write lock."""
+        self._check_file()
         with self._translated():
             if self._outer is not None:
                 yield self._outer
@@ -108,6 +169,7 @@ class Ledger:
         with self._migrating() as connection:
             other = Ledger.__new__(Ledger)
             other.engine, other.file, other._outer = self.engine, self.file, connection
+            other._clock, other._file_id = self._clock, self._file_id
             nested = connection.begin_nested()
             try:
                 yield other
@@ -130,6 +192,8 @@ class Ledger:
                 connection.execute(_VERSION.insert().values(version_num=schema.REVISION))
             elif found != schema.REVISION:
                 self.migrate(connection, found)
+            if connection.scalar(sa.select(sa.func.count()).select_from(schema.ledger_identity)) == 0:
+                connection.execute(schema.ledger_identity.insert().values(id=str(uuid.uuid4())))
 
     @contextmanager
     def _migrating(self) -> Iterator[sa.Connection]:
@@ -187,7 +251,7 @@ class Ledger:
             return [str(error)]
         return [] if revision == schema.REVISION else [f"stands at revision {revision}, not at {schema.REVISION}"]
 
-    def backup(self, file: Path, now: datetime, progress: Callable[[float], None] = lambda _: None) -> None:
+    def backup(self, file: Path, progress: Callable[[float], None] = lambda _: None) -> None:
         """Copy a SQLite ledger, also while it is in use. The copy knows that it is one: used as the ledger, it
         looks for each post on the platform before sending it. ``progress`` is told how much is done, from 0 to 1.
         Raises LedgerError."""
@@ -195,6 +259,10 @@ class Ledger:
             raise LedgerError("only a SQLite ledger is copied; use pg_dump, and digestbot db restored afterwards")
         if file.exists():
             raise LedgerError(f"{file} exists already; it was left as it is")
+        try:
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # it may hold what is not public yet
+        except OSError as error:
+            raise LedgerError(f"{file}: {error.strerror}") from error
         try:
             with closing(sqlite3.connect(self.file)) as source, closing(sqlite3.connect(file)) as target:
                 source.backup(
@@ -206,13 +274,13 @@ class Ledger:
         except sqlite3.Error as error:
             raise LedgerError(f"{file}: {error}") from error
         copy = Ledger(f"sqlite:///{file.absolute()}")
-        copy.mark_restored(now)
+        copy.mark_restored()
         copy.close()
 
-    def mark_restored(self, now: datetime) -> None:
-        """From now on, for a while, look for each post on the platform before sending it."""
+    def mark_restored(self) -> None:
+        """Let every channel's timeline be read before anything is posted: the ledger is an older copy."""
         with self.begin() as connection:
-            connection.execute(schema.channels.update().values(look_first_until=now + LOOK_FIRST))
+            continuity.catch_up_all(connection, "the ledger was restored from an older copy")
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -223,9 +291,19 @@ class Ledger:
         try:
             yield
         except DBAPIError as error:
-            where = self.file or self.engine.url.render_as_string(hide_password=True)
+            where = self.file or redacted_url(self.engine.url)
             reason = str(error.orig).strip().splitlines()[:1] or [type(error.orig).__name__]
             raise LedgerError(f"ledger {where}: {reason[0]}") from error
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_dev, found.st_ino
+
+
+def redacted_url(url: sa.URL) -> str:
+    """Return the address without whatever may be a password, in its query too."""
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -5,8 +5,7 @@ The protocol is docs/lifecycle.md's; the caller commits a claim before it opens 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,10 +13,12 @@ import sqlalchemy as sa
 
 from digestbot.costs import Account
 from digestbot.ledger import spending
+from digestbot.ledger.channel_states import ChannelState, channel_state
 from digestbot.ledger.parts import apply, end_edition, give_back, skip_rest
-from digestbot.model import Action, Approval, Claim, Message, Picture, PostStatus
-from digestbot.reconcile import Case, Verdict, first_look
-from digestbot.retry import LONGEST_RATE_LIMIT, LONGEST_WAIT, Decision
+from digestbot.ledger.reconciliation import DUPLICATE, as_stored, published, settle_late
+from digestbot.model import OWN, Action, Approval, Claim, Message, Picture, PostStatus, ReceiptBasis
+from digestbot.reconcile import first_look, next_recheck
+from digestbot.retry import LONGEST_RATE_LIMIT, Decision
 from digestbot.schema import (
     IN_FLIGHT,
     PENDING,
@@ -26,7 +27,6 @@ from digestbot.schema import (
     changes,
     channels,
     editions,
-    looks,
     pictures,
     post_summaries,
     posts,
@@ -34,37 +34,13 @@ from digestbot.schema import (
     summaries,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class ChannelState:
-    """What stands in a channel's way. ``refusals`` counts its refusals in a row; ``look_first``: the ledger was
-    restored, so what it would send may be on the platform already."""
-
-    pause_reason: str | None
-    wait_until: datetime | None
-    refusals: int
-    look_first: bool
-
-
-def takes_replies(tx: sa.Connection, channel: str) -> bool:
-    """Whether the channel's platform has not refused replies under its own posts."""
-    refused = tx.scalar(sa.select(channels.c.replies_refused_at).where(channels.c.name == channel))
-    return refused is None
-
-
-def add_channels(tx: sa.Connection, names: Iterable[str]) -> None:
-    """Make the channels known to the ledger."""
-    known = set(tx.scalars(sa.select(channels.c.name)))
-    for name in names:
-        if name not in known:
-            tx.execute(channels.insert().values(name=name))
+CLOCK_STEP = timedelta(minutes=10)  # how far a clock may be put back before leases that it granted count as over
 
 
 # Whether an edition keeps to its digest's hours and limits: not one that a person asked for, or lets go at once.
 SCHEDULED = sa.and_(slots.c.scheduled, ~editions.c.at_once).label("scheduled")
 
 # Statements of the path that every post takes, built once: building them costs more than running them.
-_STATE = sa.select(channels).where(channels.c.name == sa.bindparam("channel")).with_for_update()
 _ANY_IN_FLIGHT = sa.select(posts.c.id).where(posts.c.channel == sa.bindparam("channel"), IN_FLIGHT).limit(1)
 _before = posts.alias("before")  # the part that a reply goes under
 _target = posts.alias("target")  # the post that an update or a deletion is about
@@ -119,8 +95,17 @@ _NEXT = (
         posts.c.channel == sa.bindparam("channel"),
         PENDING,
         sa.or_(~posts.c.reply, _before.c.receipt_id.is_not(None)),
+        # one that has been tried often enough lets the others go first
+        sa.or_(
+            ~posts.c.yields,
+            posts.c.not_before.is_(None),
+            posts.c.not_before <= sa.bindparam("now_", type_=UtcTime),
+            posts.c.not_before > sa.bindparam("horizon", type_=UtcTime),
+        ),
         ~_RECALLED,
         sa.or_(posts.c.action != Action.PUBLISH, _APPROVED),
+        # digestbot edits and deletes only what it published itself
+        sa.or_(posts.c.action == Action.PUBLISH, _target.c.receipt_basis.in_(OWN)),
     )
     .order_by(posts.c.action, posts.c.id)  # deletions first: the index has them in this order
     .limit(1)
@@ -145,31 +130,28 @@ _CONCLUDE = (
     .values(
         {
             name: sa.bindparam(f"new_{name}")
-            for name in ("status", "receipt_id", "receipt_url", "error", "not_before", "next_look_at", "concluded_at")
+            for name in (
+                "status",
+                "receipt_id",
+                "receipt_url",
+                "receipt_basis",
+                "candidates",
+                "error",
+                "not_before",
+                "look_first",
+                "yields",
+                "next_look_at",
+                "quarantined_at",
+                "concluded_at",
+            )
         }
     )
 )
 _END_ATTEMPT = (
     attempts.update()
     .where(attempts.c.post_id == sa.bindparam("post"), attempts.c.epoch == sa.bindparam("of_epoch"))
-    .values({name: sa.bindparam(f"new_{name}") for name in ("finished_at", "outcome", "error", "cost")})
+    .values({name: sa.bindparam(f"new_{name}") for name in ("finished_at", "outcome", "error", "cost", "receipt_id")})
 )
-
-
-def channel_state(tx: sa.Connection, channel: str, now: datetime) -> ChannelState:
-    """The channel's state, its row locked until the transaction ends: one claim at a time."""
-    return _state(tx.execute(_STATE, {"channel": channel}).one(), now)
-
-
-def channel_state_now(tx: sa.Connection, channel: str, now: datetime) -> ChannelState:
-    """The same, for looking only; a channel that the ledger does not know yet has nothing in its way."""
-    row = tx.execute(sa.select(channels).where(channels.c.name == channel)).first()
-    return _state(row, now) if row is not None else ChannelState(None, None, 0, look_first=False)
-
-
-def _state(row: Any, now: datetime) -> ChannelState:
-    look_first = row.look_first_until is not None and now < row.look_first_until
-    return ChannelState(row.pause_reason if row.paused_at else None, row.wait_until, row.refusals, look_first)
 
 
 def any_in_flight(tx: sa.Connection, channel: str) -> bool:
@@ -185,14 +167,15 @@ def claim(
     state: ChannelState | None = None,
     budget: int | None = None,
     held_back: Sequence[str] = (),
+    look_first: str = "",
 ) -> Claim | None:
-    """The channel's next post, now `publishing` with a new epoch and an attempt; None where nothing may be sent.
+    """Return the channel's next post, now `publishing` with a new epoch and an attempt; None where nothing may be sent.
 
-    Posts go out in the order they were made: one that waits for a retry holds back the others. Nothing is
-    claimed while the channel is paused or asked to wait, or while another post's outcome is open. ``state`` is
-    the channel's where this transaction has read it already, and concluded the post that was in flight. A post that
-    would take the month's ``budget`` over its end waits for the next month; of digests that are ``held_back``, no
-    scheduled post is begun.
+    Posts go out in the order they were made: one that waits for a retry holds back the others, until it has been tried
+    often enough. Nothing is claimed while the channel is paused or asked to wait, or while another post's outcome is
+    open. ``state`` is the channel's where this transaction has read it already, and concluded the post that was in
+    flight. A post that would take the month's ``budget`` over its end waits for the next month; of digests that are
+    ``held_back``, no scheduled post is begun. ``look_first`` says why this process has to look before it sends.
     """
     if state is None:
         state = channel_state(tx, channel, now)
@@ -201,8 +184,9 @@ def claim(
     if state.pause_reason is not None or (state.wait_until and now < state.wait_until <= now + LONGEST_RATE_LIMIT):
         return None
     query, held = (_NEXT_BUT, {"held_back": list(held_back)}) if held_back else (_NEXT, {})
-    row = tx.execute(query, {"channel": channel, **held}).first()
-    if row is None or (row.not_before and now < row.not_before <= now + LONGEST_WAIT):
+    times = {"now_": now, "horizon": now + LONGEST_RATE_LIMIT}
+    row = tx.execute(query, {"channel": channel, **times, **held}).first()
+    if row is None or (row.not_before and now < row.not_before <= now + LONGEST_RATE_LIMIT):
         return None  # a retry further away than any was set by a clock that has since stepped back
     if budget is not None and not _is_paid_for(tx, channel, row, budget, now):
         return None
@@ -212,6 +196,7 @@ def claim(
         attempts.insert(),
         {"post_id": row.id, "epoch": epoch, "started_at": now, "deadline": deadline, "cost": row.cost},
     )
+    reason = "an earlier attempt may have created it" if row.look_first else state.catch_up or look_first
     return Claim(
         post=row.id,
         channel=channel,
@@ -219,12 +204,19 @@ def claim(
         deadline=deadline,
         message=Message(row.text, row.link, row.reply, _picture(row)),
         reply_to=row.reply_to if row.reply else None,
-        look_first=state.look_first,
-        after=last_receipt(tx, channel, now) if state.look_first else None,
+        look_first=reason if row.action == Action.PUBLISH else "",
+        first_sent_at=_first_sent_at(tx, row.id) if row.look_first else None,
+        dismissed=frozenset(row.dismissed or ()),
         action=Action(row.action),
         target=row.target,
         cost=row.cost,
     )
+
+
+def _first_sent_at(tx: sa.Connection, post: int) -> datetime | None:
+    """When the post's first attempt began: none before it can have created it."""
+    first: datetime | None = tx.scalar(sa.select(sa.func.min(attempts.c.started_at)).where(attempts.c.post_id == post))
+    return first
 
 
 def _picture(row: Any) -> Picture | None:
@@ -279,23 +271,16 @@ def queued(tx: sa.Connection, channel: str) -> list[tuple[str, bool]]:
     return [(row.digest, row.scheduled) for row in rows]
 
 
-def last_receipt(tx: sa.Connection, channel: str, before: datetime) -> str | None:
-    """The receipt of the post that was published last on the channel before an instant."""
-    query = sa.select(posts.c.receipt_id).where(
-        posts.c.channel == channel,
-        posts.c.receipt_id.is_not(None),
-        posts.c.status == PostStatus.PUBLISHED,  # the timeline would not show a deleted one
-        ~posts.c.reply,
-        posts.c.concluded_at < before,
-    )
-    receipt: str | None = tx.scalar(query.order_by(posts.c.concluded_at.desc(), posts.c.id.desc()).limit(1))
-    return receipt
+def tries(tx: sa.Connection, post: int) -> int:
+    """How many attempts at the post ended with it pending again."""
+    query = sa.select(sa.func.count()).where(attempts.c.post_id == post, attempts.c.outcome == PostStatus.PENDING)
+    return int(tx.scalar(query) or 0)
 
 
 def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: ChannelState, now: datetime) -> bool:
-    """Write down what came of a claim; False where the claim was void by then and the post stays as it is.
+    """Write down what came of a claim; False where the claim was void by then.
 
-    The attempt keeps its outcome either way.
+    The attempt keeps its outcome either way. A receipt counts even when it comes late: it settles the post.
     """
     receipt = decision.receipt if claim.action is Action.PUBLISH else None
     status = PostStatus.DONE if decision.receipt and not receipt else decision.status
@@ -307,17 +292,27 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
             "new_status": status,
             "new_receipt_id": receipt.id if receipt else None,
             "new_receipt_url": receipt.url if receipt else None,
+            "new_receipt_basis": decision.basis if receipt else None,
+            "new_candidates": as_stored(decision.candidates),
             "new_error": decision.error,
             "new_not_before": decision.not_before,
-            "new_next_look_at": first_look(now) if decision.status == PostStatus.UNKNOWN else None,
+            "new_look_first": decision.look_first or (status == PostStatus.PENDING and bool(claim.first_sent_at)),
+            "new_yields": decision.yields,
+            "new_next_look_at": _next_look_at(decision.status, now),
+            "new_quarantined_at": now if decision.status == PostStatus.QUARANTINED else None,
             "new_concluded_at": None if decision.status == PostStatus.PENDING else now,
         },
     ).rowcount
-    billed = decision.status in (PostStatus.PUBLISHED, PostStatus.UNKNOWN)
+    created = decision.basis is not ReceiptBasis.TEXT and not decision.duplicate  # as far as is known
+    billed = decision.status in (PostStatus.PUBLISHED, PostStatus.UNKNOWN) and created
     seen = f"published as {receipt.id}" if receipt else decision.error
-    ended = {"new_finished_at": now, "new_outcome": status, "new_cost": claim.cost if billed else 0}
+    outcome = DUPLICATE if decision.duplicate else status
+    ended = {"new_finished_at": now, "new_outcome": outcome, "new_cost": claim.cost if billed else 0}
+    ended |= {"new_receipt_id": receipt.id if receipt else None}
     tx.execute(_END_ATTEMPT, whose | ended | {"new_error": None if done and receipt else seen})
     if not done:
+        if receipt:
+            settle_late(tx, claim, receipt, now)
         return False
     if status == PostStatus.DONE:
         apply(tx, claim.post, now)
@@ -325,25 +320,45 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
         give_back(tx, skip_rest(tx, claim.post, now), but=claim.post)
     if decision.no_replies:
         end_edition(tx, claim.post, claim.channel, now)
-    if receipt and claim.message.picture:
-        tx.execute(pictures.update().where(pictures.c.post_id == claim.post).values(content=None))
-    if decision.refused or decision.channel_until or state.refusals or state.wait_until:
-        change: dict[str, object] = {
-            "wait_until": decision.channel_until,
-            "refusals": state.refusals + 1 if decision.refused else 0,
-        }
-        if decision.pause:
-            change |= {"paused_at": now, "pause_reason": decision.pause}
-        tx.execute(channels.update().where(channels.c.name == claim.channel).values(**change))
+    if receipt:
+        published(tx, claim.channel, claim.post, receipt.id)
+    _conclude_channel(tx, claim, decision, state, now)
     return True
 
 
-def expire(tx: sa.Connection, lease: timedelta, now: datetime) -> list[int]:
-    """A lease that ran out means that nobody knows: publishing -> unknown. Gives the posts' ids.
+def _conclude_channel(
+    tx: sa.Connection, claim: Claim, decision: Decision, state: ChannelState, now: datetime
+) -> None:
+    """What an outcome means for the channel."""
+    rejected = [*state.rejected, claim.post] if decision.rejected else []
+    if decision.status == PostStatus.PENDING and not decision.refused:
+        rejected = list(state.rejected)
+    change: dict[str, object] = {
+        "wait_until": decision.channel_until,
+        "refusals": state.refusals + 1 if decision.refused else 0,
+        "rejected_posts": rejected or None,
+    }
+    before = {"wait_until": state.wait_until, "refusals": state.refusals, "rejected_posts": list(state.rejected) or None}
+    if decision.pause:
+        change |= {"paused_at": now, "pause_reason": decision.pause, "paused_until": decision.paused_until}
+        change |= {"rejected_posts": None, "refusals": 0}
+    if change != before:
+        tx.execute(channels.update().where(channels.c.name == claim.channel).values(**change))
 
-    So does one that ends later than any granted now could: the clock has stepped back since.
+
+def _next_look_at(status: PostStatus, now: datetime) -> datetime | None:
+    if status == PostStatus.UNKNOWN:
+        return first_look(now)
+    return next_recheck(now, now) if status == PostStatus.QUARANTINED else None
+
+
+def expire(tx: sa.Connection, lease: timedelta, now: datetime) -> list[int]:
+    """A lease that ran out means that nobody knows: publishing -> unknown. Return the posts' ids.
+
+    ``now`` is the ledger's clock, which granted the leases. One that ends much later than any granted now could was
+    granted before that clock was put back, and is over too.
     """
-    over = sa.or_(posts.c.deadline <= now, posts.c.deadline > now + lease)
+    over = sa.or_(posts.c.deadline <= now, posts.c.deadline > now + lease + CLOCK_STEP)
     rows = tx.execute(
         posts.update()
         .where(IN_FLIGHT, posts.c.status == PostStatus.PUBLISHING, over)
@@ -356,97 +371,3 @@ def expire(tx: sa.Connection, lease: timedelta, now: datetime) -> list[int]:
         .returning(posts.c.id)
     )
     return list(rows.scalars())
-
-
-# ---- reconciling
-
-
-def claim_look(tx: sa.Connection, channel: str, lease: timedelta, quiet: timedelta, now: datetime) -> Case | None:
-    """The channel's unknown post, if it is due to be looked for; the next look is set at once, so that of several
-    processes one looks."""
-    channel_state(tx, channel, now)  # locks
-    row = tx.execute(
-        sa.select(posts)
-        .where(posts.c.channel == channel, IN_FLIGHT, posts.c.status == PostStatus.UNKNOWN)
-        .with_for_update()
-    ).first()
-    if row is None or (row.next_look_at and now < row.next_look_at <= now + lease + quiet):
-        return None
-    since = min(row.concluded_at, now)  # later than now: the clock has stepped back
-    looked = {"next_look_at": now + timedelta(minutes=1), "concluded_at": since}
-    tx.execute(posts.update().where(posts.c.id == row.id).values(**looked))
-    attempt = tx.execute(sa.select(attempts).where(attempts.c.post_id == row.id, attempts.c.epoch == row.epoch)).one()
-    before = sa.select(posts.c.receipt_id).where(
-        posts.c.edition_id == row.edition_id,
-        posts.c.position == row.position - 1,
-        posts.c.action == Action.PUBLISH,
-    )
-    target = sa.select(posts.c.receipt_id).where(posts.c.id == row.target_id)
-    return Case(
-        post=row.id,
-        channel=channel,
-        epoch=row.epoch,
-        message=Message(row.text, row.link, row.reply),
-        started_at=attempt.started_at,
-        deadline=min(attempt.deadline, since + lease),
-        unknown_since=since,
-        absences=_absences(tx, row.id, row.epoch),
-        after=last_receipt(tx, channel, attempt.started_at),
-        reply_to=tx.scalar(before) if row.reply else None,
-        action=Action(row.action),
-        target=tx.scalar(target) if row.target_id else None,
-    )
-
-
-def _absences(tx: sa.Connection, post: int, epoch: int) -> int:
-    query = sa.select(looks.c.complete).where(looks.c.post_id == post, looks.c.epoch == epoch)
-    count = 0
-    for complete in tx.scalars(query.order_by(looks.c.id.desc()).limit(8)):
-        if not complete:
-            break
-        count += 1
-    return count
-
-
-def claimed(tx: sa.Connection, channel: str, ids: Iterable[str]) -> set[str]:
-    """Those of these receipts' ids that posts of ours have already."""
-    query = sa.select(posts.c.receipt_id).where(posts.c.channel == channel, posts.c.receipt_id.in_(list(ids)))
-    return set(tx.scalars(query))
-
-
-def settle(tx: sa.Connection, case: Case, verdict: Verdict, read: int, now: datetime, cost: int = 0) -> bool:
-    """Write down a look, with what it cost, and what it settled; False where somebody else settled the post
-    meanwhile."""
-    tx.execute(
-        looks.insert().values(
-            post_id=case.post,
-            epoch=case.epoch,
-            at=now,
-            complete=verdict.complete,
-            read=read,
-            note=verdict.note,
-            cost=cost,
-        )
-    )
-    values: dict[str, object] = {"status": verdict.status, "next_look_at": verdict.next_look}
-    if verdict.seen is not None:
-        values |= {"receipt_id": verdict.seen.id, "receipt_url": verdict.seen.url, "error": None, "concluded_at": now}
-    elif verdict.status != PostStatus.UNKNOWN:
-        values |= {"error": verdict.note, "concluded_at": None if verdict.status == PostStatus.PENDING else now}
-    done = tx.execute(
-        posts.update()
-        .where(posts.c.id == case.post, posts.c.epoch == case.epoch, posts.c.status == PostStatus.UNKNOWN)
-        .values(**values)
-    ).rowcount
-    if done and verdict.status == PostStatus.DONE:
-        apply(tx, case.post, now)
-    if done and verdict.status == PostStatus.PENDING:
-        not_billed(tx, case.post, case.epoch)
-    if done and verdict.seen is not None:
-        tx.execute(pictures.update().where(pictures.c.post_id == case.post).values(content=None))
-    return bool(done)
-
-
-def not_billed(tx: sa.Connection, post: int, epoch: int) -> None:
-    """The attempt turned out to have posted nothing."""
-    tx.execute(attempts.update().where(attempts.c.post_id == post, attempts.c.epoch == epoch).values(cost=0))

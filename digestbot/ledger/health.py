@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from digestbot.model import PostStatus
+from digestbot.model import Approval, PostStatus
 from digestbot.schema import (
     ATTENTION,
+    IN_FLIGHT,
     PENDING,
     UNAPPROVED,
     alerts,
@@ -23,7 +24,7 @@ from digestbot.schema import (
     slots,
     summaries,
 )
-from digestbot.watch import Condition
+from digestbot.watch import Condition, NeedsApproval, Overdue, Resent
 
 TICK, COUNT, PING = "tick", "count", "ping"
 TELLING = timedelta(minutes=5)  # for whoever tells of an alert; then another tries
@@ -108,6 +109,66 @@ def quarantined(tx: sa.Connection) -> dict[int, str]:
     return {
         row.id: f"on {row.channel}: {row.error or 'nobody knows whether it was published'}" for row in tx.execute(query)
     }
+
+
+def overdue(tx: sa.Connection, before: datetime) -> dict[str, Overdue]:
+    """For each channel, the posts that have been pending since before an instant. What needs approval, or is on a paused
+    channel, has an alert of its own."""
+    query = (
+        sa.select(posts.c.channel, posts.c.id, posts.c.error)
+        .join(editions, editions.c.id == posts.c.edition_id)
+        .join(channels, channels.c.name == posts.c.channel)
+        .where(
+            PENDING,
+            posts.c.made_at < before,
+            sa.or_(editions.c.approval.is_(None), editions.c.approval == Approval.APPROVED),
+            channels.c.paused_at.is_(None),
+        )
+        .order_by(posts.c.id)
+    )
+    found: dict[str, Overdue] = {}
+    for row in tx.execute(query):
+        first = found.get(row.channel)
+        found[row.channel] = (
+            replace(first, count=first.count + 1) if first else Overdue(1, row.id, row.error or "no reason is known")
+        )
+    return found
+
+
+def unapproved(tx: sa.Connection) -> list[NeedsApproval]:
+    """The editions that need approval, each by its first post."""
+    first = sa.select(sa.func.min(posts.c.id)).where(posts.c.edition_id == editions.c.id, PENDING).scalar_subquery()
+    columns = (editions.c.digest, editions.c.channel, editions.c.made_at, editions.c.approve_by, first.label("post"))
+    query = sa.select(*columns).where(UNAPPROVED)
+    return [
+        NeedsApproval(row.post, row.digest, row.channel, row.made_at, row.approve_by)
+        for row in tx.execute(query)
+        if row.post is not None
+    ]
+
+
+def resent(tx: sa.Connection) -> dict[int, Resent]:
+    """The open posts that were sent more than once without a known outcome."""
+    sent = sa.func.count().label("sent")
+    found: dict[int, Resent] = {}
+    for condition in (PENDING, IN_FLIGHT):  # each has an index of its own
+        query = (
+            sa.select(posts.c.id, posts.c.channel, posts.c.not_before, sent)
+            .join(attempts, attempts.c.post_id == posts.c.id)
+            .where(condition, sa.or_(attempts.c.outcome.is_(None), attempts.c.outcome == PostStatus.UNKNOWN))
+            .group_by(posts.c.id, posts.c.channel, posts.c.not_before)
+            .having(sent > 1)
+        )
+        found |= {row.id: Resent(row.channel, row.sent, row.not_before) for row in tx.execute(query)}
+    return found
+
+
+def postponed(tx: sa.Connection) -> dict[int, str]:
+    """The posts that were tried so often that the others go first, and why."""
+    query = sa.select(posts.c.id, posts.c.channel, posts.c.error).where(
+        PENDING, posts.c.yields, sa.not_(posts.c.error.like("not on the timeline%"))
+    )
+    return {row.id: f"on {row.channel}: {row.error or 'no reason is known'}" for row in tx.execute(query)}
 
 
 def note_token(tx: sa.Connection, channel: str, expires_at: datetime | None, now: datetime) -> None:

@@ -24,11 +24,14 @@ def spent(tx: sa.Connection, channel: str, now: datetime) -> int:
 
 def spent_between(tx: sa.Connection, channel: str, begin: datetime, end: datetime | None = None) -> int:
     """The same of another span of time."""
+    # not a join: SQLite would begin it with all posts of the channel
+    its_own = sa.exists().where(posts.c.id == attempts.c.post_id, posts.c.channel == channel)
     total = 0
-    for table, at in ((attempts, attempts.c.started_at), (looks, looks.c.at)):
-        # not a join: SQLite would begin it with all posts of the channel
-        its_own = sa.exists().where(posts.c.id == table.c.post_id, posts.c.channel == channel)
-        query = sa.select(sa.func.sum(table.c.cost)).where(at >= begin, its_own)
+    for at, cost, whose in (
+        (attempts.c.started_at, attempts.c.cost, its_own),
+        (looks.c.at, looks.c.cost, looks.c.channel == channel),
+    ):
+        query = sa.select(sa.func.sum(cost)).where(at >= begin, whose)
         total += int(tx.scalar(query if end is None else query.where(at < end)) or 0)
     return total
 

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from digestbot.errors import LedgerError
 from digestbot.ledger.backlogs import by_ids
 from digestbot.ledger.delivery import SCHEDULED
-from digestbot.model import Action, Approval, Picture, PostRow, PostStatus, Receipt, Summary
+from digestbot.ledger.reconciliation import as_read
+from digestbot.model import Action, Approval, Picture, PostRow, PostStatus, Receipt, ReceiptBasis, Summary
 from digestbot.schema import (
     ATTENTION,
     PENDING,
@@ -84,7 +85,8 @@ def attention(tx: sa.Connection, most: int) -> list[PostRow]:
 
 @dataclass(frozen=True, slots=True)
 class OnItsWay:
-    """A pending post by its id: of which digest and slot, of which edition (its id), and what it waits for."""
+    """A pending post by its id: of which digest and slot, of which edition (its id), and until when it waits; with
+    ``yields`` the posts after it are sent meanwhile."""
 
     post: int
     digest: str
@@ -94,12 +96,13 @@ class OnItsWay:
     reply: bool
     cost: int
     not_before: datetime | None
+    yields: bool
     approve_by: datetime | None
 
 
 def on_their_way(tx: sa.Connection, channel: str) -> list[tuple[OnItsWay, tuple[Summary, ...]]]:
     """The channel's pending posts with the summaries that they show, in the order in which they are sent."""
-    columns = (posts.c.id, posts.c.edition_id, posts.c.reply, posts.c.cost, posts.c.not_before)
+    columns = (posts.c.id, posts.c.edition_id, posts.c.reply, posts.c.cost, posts.c.not_before, posts.c.yields)
     query = (
         sa.select(*columns, editions.c.digest, editions.c.approval, editions.c.approve_by)
         .add_columns(slots.c.nominal, SCHEDULED)
@@ -125,6 +128,7 @@ def on_their_way(tx: sa.Connection, channel: str) -> list[tuple[OnItsWay, tuple[
                 row.reply,
                 row.cost,
                 row.not_before,
+                row.yields,
                 row.approve_by if row.approval == Approval.WAITING else None,
             ),
             tuple(known[id_] for id_ in shows[row.id] if id_ in known),
@@ -207,6 +211,9 @@ def _post(row: Any) -> PostRow:
         picture=row.alt_text,
         reply=row.reply,
         approve_by=row.approve_by if row.approval == Approval.WAITING else None,
+        basis=ReceiptBasis(row.receipt_basis) if row.receipt_basis else None,
+        candidates=tuple(as_read(row.candidates)),
+        by_hand=row.by_hand,
     )
 
 

@@ -46,13 +46,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Departure(Pending):
-    """A post that waits to be sent, with the replies that go under it."""
+    """A post that is to be sent, with the replies that go under it; not before an instant, where it was tried often."""
 
     slot: str = ""
     summaries: tuple[Summary, ...] = ()
     cost: int = 0
     post: int | None = None
     note: str = ""
+    not_before: datetime | None = None
 
 
 @dataclass
@@ -250,6 +251,9 @@ class _Walk:
     def _next(road: Road, now: datetime, until: list[datetime]) -> Departure | None:
         """The first that nothing holds back; else when each may be let go is added to ``until``."""
         for departure in road.traffic.queue:
+            if departure.not_before is not None and now < departure.not_before:
+                until.append(departure.not_before)
+                continue
             obstacle = departure.obstacle(road.traffic, now)
             if obstacle is None:
                 return departure

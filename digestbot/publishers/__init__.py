@@ -11,11 +11,18 @@ from datetime import datetime
 from typing import Protocol
 
 from digestbot.config import FacebookChannel, TwitterChannel
-from digestbot.model import Message, Receipt, Seen
+from digestbot.model import Message, Receipt, TimelinePage, TimelinePost
 
 
 class Publisher(Protocol):
     """One channel's way to its platform."""
+
+    replies_apart: bool
+    """Whether replies are on a list of their own, not on the channel's timeline."""
+
+    @property
+    def account(self) -> str:
+        """The platform's id of the account, empty where only a call could tell."""
 
     def publish(
         self, message: Message, *, reply_to: str | None, seconds: float, may_send: Callable[[], bool]
@@ -33,18 +40,23 @@ class Publisher(Protocol):
     def delete(self, receipt: str, *, seconds: float, may_send: Callable[[], bool]) -> None:
         """Remove the published post; one that is gone already is as good."""
 
-    def lookup(self, receipt: str, *, seconds: float) -> Seen | None:
-        """The published post as it stands on the platform, None where it is gone."""
+    def lookup(self, receipt: str, *, seconds: float) -> TimelinePost | None:
+        """Return the published post as it stands on the platform, None where it is gone. Raises Rejected where it
+        belongs to another account."""
 
-    def timeline(self, *, after: str | None, reply_to: str | None, seconds: float) -> Iterator[Seen]:
-        """The channel's own posts, newest first, read page by page as they are asked for.
+    def timeline(self, *, after: str | None, reply_to: str | None, seconds: float) -> Iterator[TimelinePage]:
+        """Yield the channel's own posts, newest first, page by page as they are asked for, within ``seconds`` in all.
 
-        Nothing at or before the post ``after`` is of interest. ``reply_to``: the replies under that post, where
-        the platform keeps them apart. Raises a PublishError where a page cannot be read.
+        Nothing older than the post ``after`` is of interest; that post itself is part of a sound reading.
+        ``reply_to``: the replies under that post, where the platform keeps them apart. Raises a PublishError where a
+        page cannot be read.
         """
 
     def receipt(self, reference: str) -> Receipt:
-        """The receipt that an id or an address names, as a person copied it. Raises ValueError."""
+        """Return the receipt that an id or an address names, as a person copied it. Raises ValueError."""
+
+    def platform_time(self) -> datetime | None:
+        """Return the platform's clock, as its last answer had it; None before there was one."""
 
     def verify(self, *, seconds: float) -> tuple[str, list[str]]:
         """Ask the platform who we are: the account's name, and what an operator should know about it."""

@@ -11,22 +11,34 @@ import hmac
 import json
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import facebook
 
 from digestbot.config import FacebookChannel
 from digestbot.errors import OutcomeUnknown, PublishError, RateLimited, Rejected, Unauthorized
-from digestbot.model import Message, Picture, Receipt, Seen
+from digestbot.model import Message, Picture, Receipt, TimelinePage, TimelinePost
+from digestbot.net import remaining
+from digestbot.publishers.catalogue import as_error, find_row
+from digestbot.publishers.facebook_errors import ROWS
 from digestbot.publishers.http import Session, failure, uploaded, wait_from, words
 
 log = logging.getLogger(__name__)
 
-BLOCKED_WAIT = timedelta(hours=12)  # after error 368, "temporarily blocked"
 PAGE = 25  # posts to a page of the timeline
-NEEDED = ("pages_manage_posts", "pages_read_engagement")
+NEEDED = ("pages_manage_posts", "pages_read_engagement", "pages_manage_engagement")
+VERSION_ENDS = {
+    "v20.0": date(2026, 9, 24),
+    "v21.0": date(2027, 1, 21),
+    "v22.0": date(2027, 5, 20),
+    "v25.0": date(2028, 7, 29),
+}
+"""When Graph API versions end, as Meta's changelog had it on 26 November 2026; those before v20.0 have ended."""
+ENDS_SOON = timedelta(days=183)
 
 
 class _WithoutTokens(logging.Filter):
@@ -127,6 +139,13 @@ class FacebookPublisher:
         real = channel.api_url == "https://graph.facebook.com"
         self._web = "https://www.facebook.com" if real else channel.api_url
 
+    replies_apart = True
+
+    @property
+    def account(self) -> str:
+        """The Page's id."""
+        return self._page
+
     def publish(
         self, message: Message, *, reply_to: str | None, seconds: float, may_send: Callable[[], bool]
     ) -> Receipt:
@@ -142,7 +161,9 @@ class FacebookPublisher:
             fields["attached_media"] = [{"media_fbid": photo}]
         elif not reply_to:
             fields["link"] = message.link or ""
-        answer = self._call(seconds, may_send, lambda: self._graph.put_object(parent, edge, **fields))
+        answer = self._call(
+            seconds, may_send, lambda: self._graph.put_object(parent, edge, **fields), reply=bool(reply_to)
+        )
         id_ = answer.get("id")
         if not isinstance(id_, str) or not id_:
             raise OutcomeUnknown("Facebook answered without the post's id")
@@ -188,9 +209,9 @@ class FacebookPublisher:
         if answer.get("success") is not True:
             raise OutcomeUnknown("Facebook did not say that it deleted the post")
 
-    def lookup(self, receipt: str, *, seconds: float) -> Seen | None:
-        """GET /{post}."""
-        fields = "id,message,created_time"
+    def lookup(self, receipt: str, *, seconds: float) -> TimelinePost | None:
+        """GET /{post}. Raises Rejected for a post of another Page."""
+        fields = "id,message,created_time,attachments,from"
         try:
             answer = self._call(seconds, lambda: True, lambda: self._graph.get_object(receipt, fields=fields))
         except PublishError as error:
@@ -198,45 +219,92 @@ class FacebookPublisher:
                 return None
             raise
         try:
-            return self._seen(answer)
+            author = str((answer.get("from") or {}).get("id", self._page))
+            if author != self._page:
+                raise Rejected(f"post {receipt} belongs to another account ({words(author, 25)})")
+            return self._timeline_post(answer)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise OutcomeUnknown("Facebook's answer cannot be read") from error
 
     def receipt(self, reference: str) -> Receipt:
-        """From PAGE_POST, from POST alone, or from an address that holds either."""
-        match = re.search(r"(?:^|[/=])(\d+_\d+)(?:[/?&#]|$)", reference.strip())
-        alone = re.search(r"(?:^|/posts/(?:\S*/)?|story_fbid=)(\d+)(?:[/?&#]|$)", reference.strip())
+        """Return the receipt that PAGE_POST, a post's number, or an address on this platform that holds either, names.
+
+        Raises ValueError for anything else: an address on another host, a post of another Page.
+        """
+        found = reference.strip()
+        if "/" in found:
+            parts = urlsplit(found if "://" in found else f"https://{found}")
+            own, host = urlsplit(self._web).netloc, parts.netloc.lower()
+            if host != own and not (own == _HOST and f".{host}".endswith(".facebook.com")):
+                raise ValueError(f"{parts.netloc or found} is not Facebook: write an address on {own}, or the post's id")
+            found = f"{parts.path}?{parts.query}"
+        match = re.search(r"(?:^|[/=])(\d+_\d+)(?:[/?&#]|$)", found)
+        alone = re.search(r"(?:^|/posts/(?:[^\s/]*/)?|story_fbid=)(\d+)(?:[/?&#]|$)", found)
         if match is None and alone is None:
             raise ValueError("write the post's id (PAGE_POST) or an address that holds its number")
         id_ = match[1] if match else f"{self._page}_{alone[1] if alone else ''}"
         return Receipt(id_, f"{self._web}/{id_}")
 
-    def timeline(self, *, after: str | None, reply_to: str | None, seconds: float) -> Iterator[Seen]:
+    def timeline(self, *, after: str | None, reply_to: str | None, seconds: float) -> Iterator[TimelinePage]:
         """GET /{page}/published_posts, which unlike /feed is neither ranked nor holds visitors' posts; for a
-        reply /{post}/comments, newest first."""
+        reply /{post}/comments, newest first. Where the list comes to its end, the number of posts that Facebook counts
+        must be the number that it showed."""
+        end = time.monotonic() + seconds
         parent, edge = (reply_to, "comments") if reply_to else (self._page, "published_posts")
-        fields = "id,message,created_time,permalink_url,attachments"
-        options: dict[str, Any] = {"fields": fields, "limit": PAGE}
+        options: dict[str, Any] = {"fields": "id,message,created_time,permalink_url,attachments,from", "limit": PAGE}
         if reply_to:
-            options |= {"fields": "id,message,created_time", "order": "reverse_chronological"}
+            options |= {"fields": "id,message,created_time,from", "order": "reverse_chronological"}
+        read = 0
         while True:
             asked = dict(options)
             answer = self._call(
-                seconds,
+                remaining(end),
                 lambda: True,
                 lambda asked=asked: self._graph.get_connections(parent, edge, **asked),  # type: ignore[misc]
             )
+            own: list[TimelinePost] = []
+            trouble, following, count = "", "", 0
             try:
-                found = [self._seen(post) for post in answer["data"]]
-                paging = answer.get("paging") or {}
-                options["after"] = paging["cursors"]["after"] if paging.get("next") else ""
+                data = answer.get("data")
+                if not isinstance(data, list):
+                    trouble = "Facebook's answer has no data"
+                else:
+                    count = len(data)
+                    read += count
+                    own = [self._timeline_post(post) for post in data if self._is_own(post)]
+                    paging = answer.get("paging") or {}
+                    following = paging["cursors"]["after"] if paging.get("next") else ""
+                    if len(own) < len(data) and not reply_to:
+                        trouble = "Facebook's answer has posts of another Page"
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise OutcomeUnknown("the Page's timeline cannot be read") from error
-            yield from found
-            if not options["after"] or any(post.id == after for post in found):
+            reached = any(post.id == after for post in own)
+            proven = False
+            if not (trouble or following or reached or after):
+                counted = self._count(parent, edge, remaining(end))
+                proven = counted == read
+                if not proven:
+                    trouble = f"Facebook showed {read} posts and counts {'none' if counted is None else counted}"
+            yield TimelinePage(tuple(own), count, trouble, proven, self._graph.session.platform_time)
+            if not following or trouble or reached:
                 return
+            options["after"] = following
 
-    def _seen(self, post: dict[str, Any]) -> Seen:
+    def _is_own(self, post: dict[str, Any]) -> bool:
+        """Whether the Page made it: by its author where Facebook says, else by its id."""
+        author = (post.get("from") or {}).get("id")
+        return str(author) == self._page if author else str(post["id"]).startswith(f"{self._page}_")
+
+    def _count(self, parent: str, edge: str, seconds: float) -> int | None:
+        """How many posts, or comments, Facebook itself counts; None where it does not say."""
+        fields = f"id,{edge}.limit(1).summary(total_count)"
+        answer = self._call(seconds, lambda: True, lambda: self._graph.get_object(parent, fields=fields))
+        found = answer.get(edge)
+        summary = found.get("summary") if isinstance(found, dict) else None
+        count = summary.get("total_count") if isinstance(summary, dict) else None
+        return count if isinstance(count, int) and not isinstance(count, bool) else None
+
+    def _timeline_post(self, post: dict[str, Any]) -> TimelinePost:
         links = []
         for attachment in (post.get("attachments") or {}).get("data") or []:
             targets = [
@@ -246,23 +314,30 @@ class FacebookPublisher:
             ]
             links += [str(url) for url in targets if url]
         id_ = str(post["id"])
-        url = f"{self._web}/{id_}"
-        return Seen(id_, url, str(post.get("message", "")), tuple(links), datetime.fromisoformat(post["created_time"]))
+        at = datetime.fromisoformat(post["created_time"])
+        return TimelinePost(id_, f"{self._web}/{id_}", str(post.get("message", "")), tuple(links), at)
+
+    def platform_time(self) -> datetime | None:
+        """Facebook's clock, as its last answer had it."""
+        return self._graph.session.platform_time
 
     def verify(self, *, seconds: float) -> tuple[str, list[str]]:
-        """GET /{page}, and what debug_token says of the token."""
+        """GET /{page}, what debug_token says of the token, and how long the API version lasts."""
         page = self._call(seconds, lambda: True, lambda: self._graph.get_object(self._page, fields="id,name"))
         token = self._token(seconds)
         advice = []
         if token.get("is_valid") is False:
-            advice.append("the token is no longer valid: make a new one")
+            advice.append("the token is no longer valid: create a new one")
         if token.get("type") == "USER":
             advice.append("this is a user's token: take the Page's own from /me/accounts")
+        if str(token.get("profile_id") or self._page) != self._page:
+            advice.append(f"the token is for Page {words(token['profile_id'], 25)}: page_id {self._page} is another one")
         missing = [scope for scope in NEEDED if scope not in token.get("scopes", NEEDED)]
         if missing:
             advice.append(f"the token lacks {', '.join(missing)}")
         if token.get("expires_at"):
             advice.append("the token expires: take one that was made from a long-lived user token")
+        advice += version_advice(self._graph.version, self._graph.session.platform_time)
         return f"{words(page.get('name', ''))} (id {words(page.get('id', ''))})", advice
 
     def expires_at(self, *, seconds: float, now: datetime) -> datetime | None:
@@ -285,45 +360,57 @@ class FacebookPublisher:
         found: dict[str, Any] = self._call(seconds, lambda: True, ask).get("data", {})
         return found
 
-    def _call(self, seconds: float, may_send: Callable[[], bool], call: Callable[[], Any]) -> Any:
+    def _call(
+        self, seconds: float, may_send: Callable[[], bool], call: Callable[[], Any], *, reply: bool = False
+    ) -> Any:
         wire = self._graph.session.wire
         with wire.exchange(seconds, may_send):
             try:
                 return call()
             except GraphError as error:
-                raise classify(error.status, error.headers, error.error) from error
+                raise classify(error.status, error.headers, error.error, reply=reply) from error
             except Exception as error:
                 raise failure(wire, error) from error
 
 
-def classify(status: int, headers: Mapping[str, str], error: dict[str, Any] | None) -> PublishError:
-    """What an answer other than success means. ``error`` is the body's error object, None without one."""
+def classify(
+    status: int, headers: Mapping[str, str], error: dict[str, Any] | None, *, reply: bool = False
+) -> PublishError:
+    """Return what an answer other than success means. ``error`` is the body's error object, None without one.
+
+    An unlisted code with a 4xx status rejects the post: Facebook says that it understood and declined.
+    """
     if error is None:
         if status == 429:
             return RateLimited("Facebook: too many calls", wait=wait_from(headers, []))
         return OutcomeUnknown(f"Facebook answered {status} without saying what became of the post")
-    if status >= 500:
-        return OutcomeUnknown(f"Facebook answered {status} ({words(error.get('message'))})")
     code, subcode = _number(error.get("code")), _number(error.get("error_subcode"))
-    said = words(error.get("error_user_msg") or error.get("message") or f"code {code}")
-    if code in (190, 102):
-        return Unauthorized(f"Facebook: the token is dead ({said}); make a new one, then resume the channel")
-    if code in (4, 17, 32, 341, 613, 80001):
-        return RateLimited(f"Facebook: too many calls ({said})", wait=_regain(headers) or wait_from(headers, []))
-    if code == 368:
-        return RateLimited(f"Facebook has blocked the Page for now ({said}); look at the Page", wait=BLOCKED_WAIT)
-    if code == 506:
-        return OutcomeUnknown("Facebook says it holds the same post already")
-    if code in (3, 10) or 200 <= code <= 299:
-        hint = "use the Page's own token" if "publish_actions" in said else "grant the permission"
-        return Unauthorized(f"Facebook: not permitted ({said}); {hint}, then resume the channel")
-    if code == 100 and subcode == 33:
-        return Unauthorized(f"Facebook: no such Page for this token ({said}); check page_id, then resume the channel")
-    if code in (100, 197, 324, 1500, 1609005):
-        return Rejected(f"Facebook refused the post: {said}")
-    if status == 429:
-        return RateLimited(f"Facebook: too many calls ({said})", wait=wait_from(headers, []))
-    return OutcomeUnknown(f"Facebook answered {status}, code {code} ({said})")
+    detail = words(error.get("error_user_msg") or error.get("message") or f"code {code}")
+    said = " ".join(words(error.get(key, ""), 1000) for key in ("message", "error_user_title", "error_user_msg"))
+    if error.get("is_transient") is True and code not in _THROTTLED:
+        return OutcomeUnknown(f"Facebook answered {status}, code {code} ({detail})")
+    row = find_row(ROWS, status, code, subcode, said, reply=reply)
+    if row is not None:
+        return as_error(row, "Facebook", detail, _regain(headers) or wait_from(headers, []))
+    if 400 <= status < 500 and code > 0:
+        return Rejected(f"Facebook rejected the post with code {code} ({detail})")
+    return OutcomeUnknown(f"Facebook answered {status}, code {code} ({detail})")
+
+
+def version_advice(version: str, now: datetime | None) -> list[str]:
+    """Return what is to be said of an API version that has ended, or ends within six months."""
+    numbers = tuple(int(part) for part in version.removeprefix("v").split("."))
+    if numbers < (20, 0):
+        return [f"Graph API {version} has ended: set api_version to a current one"]
+    ends = VERSION_ENDS.get(version)
+    if ends is None or now is None or ends - now.date() > ENDS_SOON:
+        return []
+    when = "has ended" if ends <= now.date() else "ends"
+    return [f"Graph API {version} {when} on {ends}: set api_version to a newer one"]
+
+
+_THROTTLED = next(row.codes for row in ROWS if row.name == "rate-limit")
+_HOST = "www.facebook.com"
 
 
 def _is_gone(error: BaseException | None) -> bool:

@@ -37,6 +37,7 @@ class Session(requests.Session):
     def __init__(self, api_url: str, built_in: str) -> None:
         super().__init__()
         self.answer: requests.Response | None = None  # the last one
+        self.platform_time: datetime | None = None  # what the last answer's Date header said
         self.wire = Wire(allow_private=True)  # the operator names this address, not a stranger
         self._api_url, self._built_in = api_url, built_in
         self.trust_env = False  # a .netrc would replace the Authorization header
@@ -53,6 +54,7 @@ class Session(requests.Session):
         self.answer = None
         try:
             self.answer = super().request(method, url, **options)
+            self.platform_time = date_of(self.answer.headers)
             return self.answer
         finally:
             self.close()  # the adapters' connections; they open new ones when asked again
@@ -88,6 +90,14 @@ def failure(wire: Wire, error: Exception) -> PublishError:
     return Unavailable(f"not sent: {reason}")
 
 
+def date_of(headers: Mapping[str, str]) -> datetime | None:
+    """Return the platform's time, as its Date header has it; None without one that can be read."""
+    try:
+        return parsedate_to_datetime(headers["Date"])
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
 def wait_from(headers: Mapping[str, str], resets: list[str]) -> timedelta | None:
     """How long the server asks to wait: the latest of these epoch seconds on its own clock, or Retry-After."""
     try:
@@ -99,6 +109,10 @@ def wait_from(headers: Mapping[str, str], resets: list[str]) -> timedelta | None
         return timedelta(seconds=int(after)) if re.fullmatch(r"\d{1,6}", after) else None
 
 
+# C0 and C1 controls, and what changes the direction of writing: none of it may reach a terminal, a page or a log.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
 def words(text: object, most: int = 300) -> str:
-    """A platform's words, fit for one line of a log."""
-    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", str(text)).split())[:most]
+    """Return a platform's words, fit for one line of a log."""
+    return " ".join(_CONTROL.sub(" ", str(text)).split())[:most]

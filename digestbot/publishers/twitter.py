@@ -9,18 +9,23 @@ from __future__ import annotations
 import base64
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import tweepy
 
 from digestbot.config import TwitterChannel
-from digestbot.errors import OutcomeUnknown, PublishError, RateLimited, Rejected, RepliesRefused, Unauthorized
-from digestbot.model import Message, Picture, Receipt, Seen
+from digestbot.errors import OutcomeUnknown, PublishError, Rejected, Unauthorized
+from digestbot.model import Message, Picture, Receipt, TimelinePage, TimelinePost
+from digestbot.net import remaining
+from digestbot.publishers.catalogue import as_error, find_row
 from digestbot.publishers.http import Session, failure, uploaded, wait_from, words
+from digestbot.publishers.twitter_errors import ROWS
 
 # tweepy's debug log prints tokens, oauthlib's prints what it signs with.
 for _name in ("tweepy", "oauthlib", "requests_oauthlib"):
@@ -29,6 +34,7 @@ for _name in ("tweepy", "oauthlib", "requests_oauthlib"):
 log = logging.getLogger(__name__)
 
 PAGE = 20  # posts to a page of the timeline: seldom are more of interest, and each is billed
+USAGE_SECONDS = 10.0  # for asking when the monthly cap resets
 
 
 class TwitterPublisher:
@@ -49,6 +55,13 @@ class TwitterPublisher:
         real = channel.api_url in ("https://api.x.com", "https://api.twitter.com")
         self._web = "https://x.com" if real else channel.api_url
 
+    replies_apart = False
+
+    @property
+    def account(self) -> str:
+        """The account's id, as far as the access token tells it."""
+        return self._user
+
     def publish(
         self, message: Message, *, reply_to: str | None, seconds: float, may_send: Callable[[], bool]
     ) -> Receipt:
@@ -67,10 +80,11 @@ class TwitterPublisher:
                     media_ids=[media] if media else None,
                     user_auth=True,
                 ),
+                reply=bool(reply_to),
             )
         except Unauthorized as error:
-            if reply_to:
-                raise _about_a_reply(error) from error
+            if error.until_reset:
+                error.wait = self._cap_resets_in()
             raise
         except Rejected as error:
             if (
@@ -121,13 +135,16 @@ class TwitterPublisher:
         if not (isinstance(data, dict) and data.get("deleted") is True) and not _missing(answer):
             raise OutcomeUnknown("X did not say that it deleted the post")
 
-    def lookup(self, receipt: str, *, seconds: float) -> Seen | None:
-        """GET /2/tweets/:id."""
+    def lookup(self, receipt: str, *, seconds: float) -> TimelinePost | None:
+        """GET /2/tweets/:id. Raises Rejected for a post of another account."""
+        user = self._user or self._find_user(seconds)
         try:
             answer = self._call(
                 seconds,
                 lambda: True,
-                lambda: self._client.get_tweet(receipt, tweet_fields=["created_at", "entities"], user_auth=True),
+                lambda: self._client.get_tweet(
+                    receipt, tweet_fields=["author_id", "created_at", "entities"], user_auth=True
+                ),
             )
         except PublishError as error:
             if _is_gone(error.__cause__):
@@ -136,44 +153,69 @@ class TwitterPublisher:
         if _missing(answer):
             return None
         try:
-            return self._seen(answer["data"])
+            author = str(answer["data"].get("author_id", user))
+            if author != user:
+                raise Rejected(f"post {receipt} belongs to another account ({words(author, 25)})")
+            return self._timeline_post(answer["data"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise OutcomeUnknown("X's answer cannot be read") from error
 
     def receipt(self, reference: str) -> Receipt:
-        """From an id, or from an address that ends in /status/ID."""
-        match = re.fullmatch(r"(?:https?://\S+/status/)?(\d{1,25})(?:[/?#]\S*)?", reference.strip())
+        """Return the receipt that an id, or an address ending in /status/ID on this platform, names.
+
+        Raises ValueError for anything else, an address on another host among it.
+        """
+        found = reference.strip()
+        if "/" in found:
+            parts = urlsplit(found if "://" in found else f"https://{found}")
+            hosts = _HOSTS if self._web == "https://x.com" else (urlsplit(self._web).netloc,)
+            if parts.netloc.lower() not in hosts:
+                raise ValueError(f"{parts.netloc or found} is not X: write an address on {hosts[0]}, or the post's number")
+            match = re.search(r"/status/(\d{1,25})(?:/|$)", parts.path)
+        else:
+            match = re.fullmatch(r"(\d{1,25})", found)
         if match is None:
             raise ValueError("write the post's number, or its address (…/status/NUMBER)")
         return Receipt(match[1], f"{self._web}/i/web/status/{match[1]}")
 
-    def timeline(self, *, after: str | None, reply_to: str | None, seconds: float) -> Iterator[Seen]:  # noqa: ARG002
-        """GET /2/users/:id/tweets; replies are part of it. Each post read is billed: ``after`` is passed on."""
+    def timeline(self, *, after: str | None, reply_to: str | None, seconds: float) -> Iterator[TimelinePage]:  # noqa: ARG002
+        """GET /2/users/:id/tweets; replies are part of it. Each post read is billed, so only what is no older than
+        ``after`` is asked for: ``after`` itself is, for it is the witness."""
+        end = time.monotonic() + seconds
         user = self._user or self._find_user(seconds)
         token = None
         while True:
             page = token
             answer = self._call(
-                seconds,
+                remaining(end),
                 lambda: True,
                 lambda page=page: self._client.get_users_tweets(  # type: ignore[misc]
                     user,
                     max_results=PAGE,
-                    since_id=after,
+                    since_id=str(int(after) - 1) if after and after.isdecimal() else None,
                     pagination_token=page,
-                    tweet_fields=["created_at", "entities"],
+                    tweet_fields=["author_id", "created_at", "entities"],
                     user_auth=True,
                 ),
             )
+            trouble = _page_trouble(answer, user)
+            posts: tuple[TimelinePost, ...] = ()
+            count = 0
             try:
-                yield from [self._seen(tweet) for tweet in answer.get("data") or []]
-                token = (answer.get("meta") or {}).get("next_token")
+                if isinstance(answer, dict):
+                    data = answer.get("data") or []
+                    count = len(data)
+                    own = [one for one in data if str(one.get("author_id", user)) == user]
+                    posts = tuple(self._timeline_post(one) for one in own)
+                    token = (answer.get("meta") or {}).get("next_token")
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise OutcomeUnknown("X's timeline cannot be read") from error
-            if not token:
+            proven = not (trouble or token or after)
+            yield TimelinePage(posts, count, trouble, proven, self._session.platform_time)
+            if not token or trouble:
                 return
 
-    def _seen(self, tweet: dict[str, Any]) -> Seen:
+    def _timeline_post(self, tweet: dict[str, Any]) -> TimelinePost:
         text, links = str(tweet["text"]), []
         for url in (tweet.get("entities") or {}).get("urls") or []:
             if _ITS_PICTURE.search(str(url["expanded_url"])):  # X shows an attached picture as an address too
@@ -184,7 +226,37 @@ class TwitterPublisher:
             links += [expanded, str(url["expanded_url"])]
         at = datetime.fromisoformat(tweet["created_at"])
         receipt = self.receipt(str(tweet["id"]))
-        return Seen(receipt.id, receipt.url, text, tuple(links), at)
+        return TimelinePost(receipt.id, receipt.url, text, tuple(links), at)
+
+    def _cap_resets_in(self) -> timedelta | None:
+        """How long until the monthly cap resets, by GET /2/usage/tweets with the application's own token; None where X
+        does not say."""
+        now = self._session.platform_time
+        try:
+            bearer = self._call(USAGE_SECONDS, lambda: True, self._application_token)
+            answer = self._call(
+                USAGE_SECONDS,
+                lambda: True,
+                lambda: self._session.request(
+                    "GET", "https://api.twitter.com/2/usage/tweets", headers={"Authorization": f"Bearer {bearer}"}
+                ).json(),
+            )
+            day = int(answer["data"]["cap_reset_day"])
+        except (PublishError, KeyError, TypeError, ValueError):
+            return None  # then a person resumes the channel
+        return until_reset_day(day, now) if now is not None and 1 <= day <= 31 else None
+
+    def _application_token(self) -> str:
+        answer = self._session.request(
+            "POST",
+            "https://api.twitter.com/oauth2/token",
+            data={"grant_type": "client_credentials"},
+            auth=(str(self._client.consumer_key), str(self._client.consumer_secret)),
+        ).json()
+        token = answer.get("access_token") if isinstance(answer, dict) else None
+        if not isinstance(token, str):
+            raise OutcomeUnknown("X gave no application token")
+        return token
 
     def _find_user(self, seconds: float) -> str:
         answer = self._call(seconds, lambda: True, lambda: self._client.get_me(user_auth=True))
@@ -196,23 +268,30 @@ class TwitterPublisher:
         answer = self._call(seconds, lambda: True, lambda: self._client.get_me(user_auth=True))
         return f"@{_field(answer, 'username')} (id {_field(answer, 'id')})", []
 
+    def platform_time(self) -> datetime | None:
+        """X's clock, as its last answer had it."""
+        return self._session.platform_time
+
     def expires_at(self, *, seconds: float, now: datetime) -> datetime | None:  # noqa: ARG002
         """None: these tokens hold until they are revoked, and asking costs money."""
         return None
 
-    def _call(self, seconds: float, may_send: Callable[[], bool], call: Callable[[], Any]) -> Any:
+    def _call(
+        self, seconds: float, may_send: Callable[[], bool], call: Callable[[], Any], *, reply: bool = False
+    ) -> Any:
         wire = self._session.wire
         with wire.exchange(seconds, may_send):
             try:
                 return call()
             except tweepy.HTTPException as error:
-                raise classify(error.response.status_code, error.response.headers, _json(error.response)) from error
+                answer = error.response
+                raise classify(answer.status_code, answer.headers, _json(answer), reply=reply) from error
             except requests.exceptions.JSONDecodeError as error:
                 raise OutcomeUnknown("X accepted, but its answer cannot be read") from error
             except Exception as error:
                 answer = self._session.answer
                 if answer is not None and not answer.ok:  # tweepy's exceptions stumble over "errors": null
-                    raise classify(answer.status_code, answer.headers, _json(answer)) from error
+                    raise classify(answer.status_code, answer.headers, _json(answer), reply=reply) from error
                 raise failure(wire, error) from error
 
 
@@ -229,24 +308,7 @@ def _state(answer: Any) -> object:
     return info.get("state") if isinstance(info, dict) else None
 
 
-def _about_a_reply(error: Unauthorized) -> PublishError:
-    """What a refusal of a reply means. If it is not about the account, it is about the reply: a moment ago the account
-    was allowed to post the part before. X has no error of its own for this (its words are "You are not permitted to
-    perform this action")."""
-    cause = error.__cause__
-    body = _json(cause.response) if isinstance(cause, tweepy.Forbidden) else None
-    if body is None or _ACCOUNT.search(words(body)):
-        return error
-    if _PARENT.search(words(body)):
-        return Rejected(f"X does not find the part before: {words(body.get('detail', ''))}")
-    return RepliesRefused(f"X takes no reply here: {words(body.get('detail', ''))}")
-
-
-_ACCOUNT = re.compile(
-    r"suspend|locked|deactivated|oauth|client-forbidden|client-not-enrolled|spend|credit|automated|spam|limit|verif",
-    re.IGNORECASE,
-)
-_PARENT = re.compile(r"deleted|not visible|not found|no longer", re.IGNORECASE)
+_HOSTS = ("x.com", "www.x.com", "mobile.x.com", "twitter.com", "www.twitter.com", "mobile.twitter.com")
 _ITS_PICTURE = re.compile(r"/status/\d+/photo/\d+$")
 
 
@@ -272,32 +334,54 @@ def _json(response: requests.Response) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def classify(status: int, headers: Mapping[str, str], body: dict[str, Any] | None) -> PublishError:
-    """What an answer other than success means. ``body`` is None where it was not JSON.
-
-    Problem types are matched by their words: their addresses come from api.twitter.com and api.x.com alike.
-    """
-    if status == 429:  # refused whatever the body looks like
-        return RateLimited("X: too many requests", wait=wait_from(headers, _resets(headers)))
-    if body is None or status >= 500 or status == 408 or status < 400:
-        return OutcomeUnknown(f"X answered {status}" + ("" if body is not None else " with something other than JSON"))
-    problem = " ".join(words(body.get(key, "")) for key in ("type", "title", "reason", "detail"))
-    problems = body.get("errors")
+def classify(
+    status: int, headers: Mapping[str, str], body: dict[str, Any] | None, *, reply: bool = False
+) -> PublishError:
+    """Return what an answer other than success means. ``body`` is None where it was not JSON."""
+    problems = (body or {}).get("errors")
     first = problems[0] if isinstance(problems, list) and problems and isinstance(problems[0], dict) else {}
+    if body is None and status != 429:  # 429 is a rejection whatever the body looks like
+        return OutcomeUnknown(f"X answered {status} with something other than JSON")
+    body = body or {}
+    code = first.get("code") if isinstance(first.get("code"), int) else -1
+    said = " ".join(words(body.get(key, ""), 1000) for key in ("type", "title", "reason", "detail"))
+    said += " " + words(first.get("message", ""), 1000)
     detail = words(first.get("message") or body.get("detail") or body.get("title") or f"status {status}")
-    if "duplicate content" in f"{problem} {detail}".lower():
-        return OutcomeUnknown("X says it holds the same text already")
-    if status == 402 or "SpendCap" in problem or "credits" in problem:
-        return Unauthorized(f"X: no credit left ({detail}); buy credit or raise the cap, then resume the channel")
-    if status == 401 or first.get("code") in (32, 89, 215):
-        if first.get("code") == 135:
-            return Unauthorized(f"X: this machine's clock is wrong (X says it is {headers.get('Date', '?')}); set it")
-        return Unauthorized(f"X: keys refused ({detail}); check them, then resume the channel", certain=False)
-    if status == 403:
-        return Unauthorized(f"X: not permitted ({detail}); give the app write permission, then resume the channel")
-    if status in (404, 405, 410):
-        return Unauthorized(f"X: no such address ({detail}); check api_url, then resume the channel")
-    return Rejected(f"X refused the text: {detail}")
+    row = find_row(ROWS, status, code, -1, said, reply=reply)
+    if row is None:
+        return OutcomeUnknown(f"X answered {status} ({detail})")
+    if row.name == "clock":
+        detail = f"X says it is {words(headers.get('Date', '?'), 40)}"
+    return as_error(row, "X", detail, wait_from(headers, _resets(headers)))
+
+
+def _page_trouble(answer: Any, user: str) -> str:
+    """Why a page of the timeline proves no absence; empty for a sound one."""
+    if not isinstance(answer, dict):
+        return "X's answer is no JSON object"
+    if answer.get("errors"):
+        return "X's answer came with errors"
+    meta, data = answer.get("meta"), answer.get("data", [])
+    count = meta.get("result_count") if isinstance(meta, dict) else None
+    if not isinstance(count, int) or isinstance(count, bool):
+        return "X's answer has no meta.result_count"
+    if not isinstance(data, list) or count != len(data):
+        return f"X's answer announces {count} posts and has {len(data) if isinstance(data, list) else 'none'}"
+    if any(not isinstance(one, dict) or str(one.get("author_id", "")) != user for one in data):
+        return "X's answer has posts of another account"
+    return ""
+
+
+def until_reset_day(day: int, now: datetime) -> timedelta:
+    """Return how long it is until that day of the month begins (in UTC); a day that a month lacks is its last."""
+    month_start = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    for _ in range(2):
+        following = (month_start + timedelta(days=32)).replace(day=1)
+        reset = min(month_start + timedelta(days=day - 1), following - timedelta(days=1))
+        if reset > now:
+            return reset - now
+        month_start = following
+    return timedelta(days=31)  # not reached: the day of the next month is always ahead
 
 
 def _resets(headers: Mapping[str, str]) -> list[str]:

@@ -5,6 +5,6 @@ it; `World` is what has happened in it; `Faults` is how it misbehaves.
 """
 
 from digestbot.sandbox.server import Sandbox
-from digestbot.sandbox.world import FAULTS, Answer, Fault, Faults, World
+from digestbot.sandbox.world import FAULTS, LIES, Answer, Fault, Faults, World
 
-__all__ = ["FAULTS", "Answer", "Fault", "Faults", "Sandbox", "World"]
+__all__ = ["FAULTS", "LIES", "Answer", "Fault", "Faults", "Sandbox", "World"]

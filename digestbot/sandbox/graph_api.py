@@ -7,15 +7,18 @@ import hmac
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 from digestbot.model import Platform
 from digestbot.sandbox.forms import Request
 from digestbot.sandbox.world import Answer, Faults, Picture, Post, World
+from digestbot.sandbox.x_api import altered_text
 from digestbot.text import LIMITS
 
 PHOTO_BYTES = 10 * 10**6
+OLDEST_VERSION = (21, 0)
 
 
 def graph_error(status: int, code: int, message: str, kind: str = "OAuthException", **more: object) -> Answer:
@@ -46,7 +49,7 @@ class GraphApi:
 
     def answer(self, request: Request, version: str) -> Answer:
         """The answer to one call, before any fault."""
-        answer = self._answer(request)
+        answer = self._answer(request, version)
         usage = json.dumps({"call_count": 1, "total_time": 1, "total_cputime": 1})
         return Answer(
             answer.status,
@@ -55,7 +58,7 @@ class GraphApi:
             answer.content_type,
         )
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request, version: str) -> Answer:
         parameters = request.query | request.form
         token = request.headers.get("authorization", "").removeprefix("Bearer ").strip() or parameters.get(
             "access_token", ""
@@ -63,6 +66,11 @@ class GraphApi:
         path = "/" + request.path.split("/", 2)[2] if request.path.count("/") > 1 else "/"
         if not token and path != "/oauth/access_token":
             return graph_error(400, 104, "An access token is required to request this resource.")
+        number = tuple(int(part) for part in version.removeprefix("v").split("."))
+        if number < OLDEST_VERSION:
+            return graph_error(
+                400, 2635, "(#2635) You are calling a deprecated version of the API. Please update to the latest version."
+            )
         if self.app_secret is not None and path != "/oauth/access_token":
             proof = hmac.new(self.app_secret.encode(), token.encode(), hashlib.sha256).hexdigest()
             if parameters.get("appsecret_proof") != proof:
@@ -80,6 +88,9 @@ class GraphApi:
 
     def feed(self, _request: Request, parameters: dict[str, str], page: str) -> Answer:
         """POST /{page}/feed."""
+        wrong = self._may(page, "pages_manage_posts")
+        if wrong is not None:
+            return wrong
         message, link = parameters.get("message", ""), parameters.get("link") or None
         try:
             photos = [str(photo["media_fbid"]) for photo in json.loads(parameters.get("attached_media", "[]"))]
@@ -105,6 +116,9 @@ class GraphApi:
 
     def photos(self, request: Request, parameters: dict[str, str], page: str) -> Answer:
         """POST /{page}/photos."""
+        wrong = self._may(page, "pages_manage_posts")
+        if wrong is not None:
+            return wrong
         if "source" not in request.files:
             return graph_error(400, 324, "(#324) Requires upload file")
         if self.faults.refuse_pictures:
@@ -124,17 +138,52 @@ class GraphApi:
 
     def published_posts(self, request: Request, parameters: dict[str, str], page: str) -> Answer:
         """GET /{page}/published_posts: newest first, in pages."""
-        visible = self.world.visible(self.world.page_posts, self.faults.lag)
-        found = [post for post in visible if post.account == page and post.published and post.reply_to is None]
+        wrong = self._may(page, "pages_read_engagement")
+        if wrong is not None:
+            return wrong
+        lie = self.faults.timeline.get("facebook")
+        untrue = self._untrue(request)
+        if untrue is not None:
+            return untrue
+        found = self._published(page, 3600 if lie == "old" else self.faults.lag)
+        if lie == "partial":
+            found = found[len(found) // 2 :]
+        if lie == "foreign":
+            found = [replace(post, id=f"999_{post.id.partition('_')[2]}", account="999") for post in found]
         if parameters.get("since", "").isdecimal():
             found = [post for post in found if post.at >= int(parameters["since"])]
         return self._paged(request, parameters, found)
+
+    def _untrue(self, request: Request) -> Answer | None:
+        """What a list answers instead of the truth; None where it is to be true."""
+        following = f"{request.url.partition('?')[0]}?after=again"
+        answers: dict[str, dict[str, object]] = {
+            "empty": {"data": []},
+            "object": {},
+            "no-count": {"data": []},
+            "errors": {"error": {"message": "An unknown error occurred", "type": "OAuthException", "code": 1}},
+            "endless": {"data": [], "paging": {"cursors": {"after": "again"}, "next": following}},
+        }
+        lie = self.faults.timeline.get("facebook", "")
+        return Answer(200, answers[lie]) if lie in answers else None
+
+    def _published(self, page: str, lag: float) -> list[Post]:
+        visible = self.world.visible(self.world.page_posts, lag)
+        return [post for post in visible if post.account == page and post.published and post.reply_to is None]
+
+    def _may(self, page: str, scope: str) -> Answer | None:
+        """Why the token may not do this to the Page; None where it may."""
+        if page not in self.world.pages:
+            return self._gone(page)
+        if scope not in self.world.scopes:
+            return graph_error(403, 200, f"(#200) Requires {scope} permission")
+        return None
 
     def _paged(self, request: Request, parameters: dict[str, str], found: list[Post]) -> Answer:
         most = parameters.get("limit", "25")
         if not most.isdecimal() or not 1 <= int(most) <= 100:
             return graph_error(400, 100, "(#100) Param limit must be at most 100")
-        start = int(parameters.get("after", "0"))
+        start = int(parameters.get("after") or "0")
         after = start + int(most)
         fields = set(parameters.get("fields", "id,message,created_time").split(","))
         data = [self._shown(post, fields) for post in found[start:after]]
@@ -150,8 +199,9 @@ class GraphApi:
             "created_time": datetime.fromtimestamp(post.at, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000"),
             "permalink_url": f"https://www.facebook.com/{post.id}",
         }
+        shown["from"] = {"id": post.account, "name": "Sandbox Page"}
         if post.text:
-            shown["message"] = post.text
+            shown["message"] = altered_text(post.text) if self.faults.alter_texts else post.text
         if post.link:
             shim = f"https://l.facebook.com/l.php?u={quote(post.link, safe='')}&h=AT0sandbox&s=1"
             shown["attachments"] = {
@@ -164,7 +214,10 @@ class GraphApi:
         fields = set(parameters.get("fields", "id,message,created_time").split(","))
         for post in self.world.page_posts:
             if post.id == id_:
-                return Answer(200, self._shown(post, fields))
+                shown = self._shown(post, fields)
+                if any(field.startswith("comments") for field in fields):
+                    shown["comments"] = self._count(sum(one.reply_to == id_ for one in self.world.page_posts))
+                return Answer(200, shown)
         return self._gone(id_)
 
     def edit(self, _request: Request, parameters: dict[str, str], id_: str) -> Answer:
@@ -188,11 +241,14 @@ class GraphApi:
         """POST /{post}/comments."""
         if not parameters.get("message", "").strip():
             return graph_error(400, 100, "(#100) Comment message cannot be empty")
-        if not any(post.id == id_ for post in self.world.page_posts):
+        parent = next((post for post in self.world.page_posts if post.id == id_), None)
+        if parent is None:
             return self._gone(id_)
+        if "pages_manage_engagement" not in self.world.scopes:
+            return graph_error(403, 200, "(#200) Requires pages_manage_engagement permission to comment as the Page")
         comment = Post(
             f"{id_.partition('_')[2]}_{self.world.new_id()}",
-            id_.partition("_")[0],
+            parent.account,
             parameters["message"],
             self.world.clock(),
             reply_to=id_,
@@ -202,10 +258,19 @@ class GraphApi:
 
     def comments(self, request: Request, parameters: dict[str, str], id_: str) -> Answer:
         """GET /{post}/comments: oldest first unless asked otherwise, in pages."""
+        untrue = self._untrue(request)
+        if untrue is not None:
+            return untrue
         found = [post for post in self.world.visible(self.world.page_posts, self.faults.lag) if post.reply_to == id_]
         if parameters.get("order") != "reverse_chronological":
             found.reverse()
         return self._paged(request, parameters, found)
+
+    def _count(self, number: int) -> dict[str, object]:
+        """How many there are, which "no-count" keeps to itself."""
+        if self.faults.timeline.get("facebook") == "no-count":
+            return {"data": []}
+        return {"data": [], "summary": {"total_count": number}}
 
     @staticmethod
     def _gone(id_: str) -> Answer:
@@ -218,9 +283,16 @@ class GraphApi:
             error_subcode=33,
         )
 
-    def page(self, _request: Request, _parameters: dict[str, str], id_: str) -> Answer:
-        """GET /{page}."""
-        return Answer(200, {"id": "200" if id_ == "me" else id_, "name": "Sandbox Page"})
+    def page(self, _request: Request, parameters: dict[str, str], id_: str) -> Answer:
+        """GET /{page}, with the number of its posts where that is asked for."""
+        page = "200" if id_ == "me" else id_
+        wrong = self._may(page, "pages_read_engagement")
+        if wrong is not None:
+            return wrong
+        shown: dict[str, object] = {"id": page, "name": "Sandbox Page"}
+        if "published_posts" in parameters.get("fields", ""):
+            shown["published_posts"] = self._count(len(self._published(page, 0)))
+        return Answer(200, shown)
 
     def accounts(self, _request: Request, _parameters: dict[str, str]) -> Answer:
         """GET /me/accounts."""
@@ -232,7 +304,6 @@ class GraphApi:
 
     def debug_token(self, _request: Request, _parameters: dict[str, str]) -> Answer:
         """GET /debug_token."""
-        scopes = ["pages_show_list", "pages_read_engagement", "pages_manage_posts"]
         data = {
             "app_id": "300",
             "type": "PAGE",
@@ -240,6 +311,6 @@ class GraphApi:
             "expires_at": max(self.world.token_ends, 0),
             "data_access_expires_at": 0,
             "profile_id": "200",
-            "scopes": scopes,
+            "scopes": self.world.scopes,
         }
         return Answer(200, {"data": data})

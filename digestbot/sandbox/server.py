@@ -18,7 +18,7 @@ from digestbot.errors import DigestbotError
 from digestbot.sandbox.forms import Request, read_body
 from digestbot.sandbox.graph_api import GraphApi, graph_error
 from digestbot.sandbox.html import Pages
-from digestbot.sandbox.world import Answer, Fault, Faults, World
+from digestbot.sandbox.world import ERRORS, Answer, Fault, Faults, World
 from digestbot.sandbox.x_api import XApi, problem
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class Sandbox:
         if path.startswith("/sandbox/"):
             return self._switchboard(request)
         graph = _GRAPH_PATH.fullmatch(path)
-        if path.startswith("/2/") or graph:
+        if path.startswith("/2/") or path == "/oauth2/token" or graph:
             with self.world.lock:
                 self.world.calls.append(f"{request.method} {path}")
             if graph:
@@ -118,11 +118,16 @@ class Sandbox:
             case "429" | "429-bare":
                 return self._too_many(platform, fault)
             case "unauthorized":
-                if platform == "twitter":
-                    return problem(401, "Unauthorized")
-                return graph_error(400, 190, "Error validating access token: Session has expired.", error_subcode=463)
+                return self._unauthorized(platform)
+        if fault.kind.startswith("error:"):
+            status, body = ERRORS[platform][fault.kind.removeprefix("error:")].example
+            return Answer(status, body)
         done = answer()
         match fault.kind:
+            case "401-after":
+                return self._unauthorized(platform)
+            case "429-after":
+                return self._too_many(platform, fault)
             case "503-after":
                 return Answer(503, {"title": "Service Unavailable", "detail": "Service Unavailable", "status": 503})
             case "html-after":
@@ -134,15 +139,21 @@ class Sandbox:
                 )
         raise _DropError
 
+    @staticmethod
+    def _unauthorized(platform: str) -> Answer:
+        if platform == "twitter":
+            return problem(401, "Unauthorized")
+        return graph_error(400, 190, "Error validating access token: Session has expired.", error_subcode=463)
+
     def _too_many(self, platform: str, fault: Fault) -> Answer:
         headers = {}
         if platform == "facebook":
-            if fault.kind == "429":
+            if fault.kind != "429-bare":
                 usage = {"200": [{"type": "pages", "estimated_time_to_regain_access": max(1, fault.seconds // 60)}]}
                 headers["X-Business-Use-Case-Usage"] = json.dumps(usage)
             answer = graph_error(400, 32, "(#32) Page request limit reached")
         else:
-            if fault.kind == "429":
+            if fault.kind != "429-bare":
                 reset = str(int(self.world.clock()) + fault.seconds)
                 headers = {"x-rate-limit-limit": "100", "x-rate-limit-remaining": "0", "x-rate-limit-reset": reset}
             answer = problem(429, "Too Many Requests")
@@ -150,7 +161,8 @@ class Sandbox:
 
     def _switchboard(self, request: Request) -> Answer:
         """POST /sandbox/faults {"kind", "platform"?, "times"?, "seconds"?}, or {"lag": s}, or {"rates", "seed"},
-        or {"refuse_replies": true} and the like."""
+        or {"timeline": {"twitter": "empty"}}, or {"refuse_replies": true} and the like;
+        POST /sandbox/posts {"platform", "text", "link"?, "ago"?}: a person posts by hand."""
         if request.method == "GET" and request.path == "/sandbox/timelines":
             with self.world.lock:
                 return Answer(
@@ -162,13 +174,21 @@ class Sandbox:
                         ],
                     },
                 )
-        if request.method != "POST" or request.path != "/sandbox/faults" or request.json is None:
-            return Answer(404, {"error": "POST /sandbox/faults with JSON, or GET /sandbox/timelines"})
+        paths = ("/sandbox/faults", "/sandbox/posts")
+        if request.method != "POST" or request.path not in paths or request.json is None:
+            return Answer(404, {"error": "POST /sandbox/faults or /sandbox/posts with JSON, or GET /sandbox/timelines"})
         wanted: dict[str, Any] = request.json
         try:
-            for name in ("refuse_replies", "refuse_pictures", "refuse_duplicates"):
+            if request.path == "/sandbox/posts":
+                link = str(wanted["link"]) if wanted.get("link") else None
+                ago = float(wanted.get("ago", 0))
+                post = self.world.by_hand(str(wanted["platform"]), str(wanted["text"]), link, ago)
+                return Answer(200, {"id": post.id})
+            for name in ("refuse_replies", "refuse_pictures", "refuse_duplicates", "alter_texts"):
                 if name in wanted:
                     setattr(self.faults, name, bool(wanted[name]))
+            for platform, lie in (wanted.get("timeline") or {}).items():
+                self.faults.lie(str(platform), lie)
             if "lag" in wanted:
                 self.faults.lag = float(wanted["lag"])
             if "rates" in wanted:
@@ -182,7 +202,7 @@ class Sandbox:
                     int(wanted.get("times", 1)),
                     int(wanted.get("seconds", 60)),
                 )
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
             return Answer(400, {"error": str(error)})
         return Answer(200, {"ok": True})
 

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from digestbot.publishers import facebook_errors, twitter_errors
+
 FAULTS = {
     "drop-before": "close the connection without doing anything",
     "drop-after": "do as asked, then close the connection without an answer",
@@ -19,8 +21,22 @@ FAULTS = {
     "html": "refuse with an HTML page from the edge (403)",
     "html-after": "do as asked, then answer 200 with an HTML page",
     "cut-after": "do as asked, then break off in the middle of the answer",
-    "unauthorized": "refuse the token",
+    "unauthorized": "reject the token",
+    "401-after": "do as asked, then answer 401",
+    "429-after": "do as asked, then answer 429",
 }
+
+LIES = {
+    "empty": "an empty list, in the platform's own words, whatever is there",
+    "object": "an empty JSON object",
+    "no-count": "no posts, and no count of them",
+    "errors": "200 with errors and no posts",
+    "partial": "200 with errors and the older half of the posts",
+    "foreign": "the posts of another account",
+    "endless": "empty pages without end",
+    "old": "the list as it was an hour ago",
+}
+"""What a timeline may be told to answer instead of the truth."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +84,20 @@ class Fault:
     seconds: int = 60  # when to come back, for 429
 
 
+def known(kind: str) -> bool:
+    """Return whether there is such a fault: one of FAULTS, or error:NAME for a row of a platform's error catalogue."""
+    name = kind.removeprefix("error:")
+    return kind in FAULTS or (name != kind and any(name in rows for rows in ERRORS.values()))
+
+
+ERRORS = {
+    "twitter": {row.name: row for row in twitter_errors.ROWS},
+    "facebook": {row.name: row for row in facebook_errors.ROWS},
+}
+
+
 class Faults:
-    """The faults that wait for their turn, and those that come at random (from a seed, so that a run repeats)."""
+    """The faults that are queued, and those that come at random (from a seed, so that a run repeats)."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -80,12 +108,14 @@ class Faults:
         self.refuse_duplicates = True  # X does; without it a second post shows instead of being refused
         self.refuse_replies = False  # X may, also under one's own posts
         self.refuse_pictures = False
+        self.timeline: dict[str, str] = {}  # platform -> one of LIES
+        self.alter_texts = False  # timelines show other quotation marks than were posted
         self._spared = 0
 
     def add(self, kind: str, platform: str | None = None, times: int = 1, seconds: int = 60) -> None:
         """Let this go wrong at the next ``times`` writing calls (to one platform, or to any)."""
-        if kind not in FAULTS:
-            raise ValueError(f"no such fault: {kind}; there are {', '.join(FAULTS)}")
+        if not known(kind):
+            raise ValueError(f"no such fault: {kind}; there are {', '.join(FAULTS)}, and error:NAME (docs/errors.md)")
         with self._lock:
             self._waiting.extend(Fault(kind, platform, 1, seconds) for _ in range(times))
 
@@ -96,10 +126,19 @@ class Faults:
     def at_random(self, rates: dict[str, float], seed: int) -> None:
         """Let each writing call meet each of these faults with this probability."""
         for kind in rates:
-            if kind not in FAULTS:
+            if not known(kind):
                 raise ValueError(f"no such fault: {kind}; there are {', '.join(FAULTS)}")
         with self._lock:
             self._rates, self._random = dict(rates), random.Random(seed)  # noqa: S311
+
+    def lie(self, platform: str, kind: str | None) -> None:
+        """Let the platform's timelines answer with one of LIES; None for the truth."""
+        if kind is None:
+            self.timeline.pop(platform, None)
+        elif kind in LIES:
+            self.timeline[platform] = kind
+        else:
+            raise ValueError(f"no such lie: {kind}; there are {', '.join(LIES)}")
 
     def next(self, platform: str) -> Fault | None:
         """The fault that the call under way meets."""
@@ -108,7 +147,8 @@ class Faults:
                 self._spared -= 1
                 return None
             for fault in self._waiting:
-                if fault.platform in (None, platform):
+                name = fault.kind.removeprefix("error:")
+                if fault.platform in (None, platform) and (name == fault.kind or name in ERRORS[platform]):
                     self._waiting.remove(fault)
                     return fault
             draw = self._random.random() if self._rates else 1.0
@@ -129,6 +169,8 @@ class World:
         self.page_posts: list[Post] = []
         self.pictures: dict[str, Picture] = {}
         self.token_ends = 0  # when the Page's token does, in seconds; 0 never, -1 it is dead
+        self.pages = {"200"}  # that the Page's token may post to
+        self.scopes = ["pages_show_list", "pages_read_engagement", "pages_manage_posts", "pages_manage_engagement"]
         self.calls: list[str] = []  # method and path of every API call, in order
         self._next = int(clock() * 1000) << 22  # a sandbox started later gives larger ids than one before
 
@@ -137,6 +179,19 @@ class World:
         with self.lock:
             self._next += 4_194_304  # one millisecond of a snowflake
             return str(self._next)
+
+    def by_hand(self, platform: str, text: str, link: str | None = None, ago: float = 0) -> Post:
+        """A person posts this on the account, so many seconds ago."""
+        with self.lock:
+            x = platform == "twitter"
+            account = "100" if x else "200"
+            id_ = self.new_id() if x else f"{account}_{self.new_id()}"
+            post = Post(id_, account, text, self.clock() - ago, link=link)
+            timeline = self.tweets if x else self.page_posts
+            timeline.append(post)
+            if ago:
+                timeline.sort(key=lambda one: one.at)
+            return post
 
     def visible(self, posts: list[Post], lag: float) -> list[Post]:
         """Newest first, without those too young to show."""

@@ -58,6 +58,10 @@ class XApi:
 
     def answer(self, request: Request) -> Answer:
         """The answer to one call, before any fault."""
+        if request.path == "/oauth2/token":
+            return Answer(200, {"token_type": "bearer", "access_token": "sandbox-application-token"})
+        if request.path == "/2/usage/tweets":
+            return Answer(200, {"data": {"cap_reset_day": 1, "project_cap": "100", "project_usage": "100"}})
         user = self._user(request)
         if user is None:
             return problem(401, "Unauthorized")
@@ -167,8 +171,19 @@ class XApi:
             return invalid(
                 f"The `max_results` query parameter value [{most}] is not between 5 and 100", max_results=[most]
             )
-        found = [tweet for tweet in self.world.visible(self.world.tweets, self.faults.lag) if tweet.account == id_]
-        if "since_id" in query:
+        lie = self.faults.timeline.get("twitter")
+        untrue: dict[str, dict[str, object]] = {
+            "empty": {"meta": {"result_count": 0}},
+            "object": {},
+            "no-count": {"data": []},
+            "errors": {"errors": [_not_found("id", id_)], "meta": {"result_count": 0}},
+            "endless": {"meta": {"result_count": 0, "next_token": query.get("pagination_token", "0") + "1"}},
+        }
+        if lie in untrue:
+            return Answer(200, untrue[lie])
+        lag = 3600 if lie == "old" else self.faults.lag
+        found = [tweet for tweet in self.world.visible(self.world.tweets, lag) if tweet.account == id_]
+        if "since_id" in query and lie != "foreign":
             found = [tweet for tweet in found if int(tweet.id) > int(query["since_id"])]
         if "start_time" in query:
             start = datetime.fromisoformat(query["start_time"]).timestamp()
@@ -184,7 +199,13 @@ class XApi:
             meta["next_token"] = str(after)
         fields = set(f"{query.get('tweet.fields', '')},{query.get('post.fields', '')}".split(","))
         always = {"id", "text", "edit_history_tweet_ids"}
-        data = [{key: value for key, value in _shown(tweet).items() if key in fields | always} for tweet in page]
+        shown = [_shown(tweet, altered=self.faults.alter_texts) for tweet in page]
+        if lie == "foreign":
+            shown = [one | {"id": str(int(str(one["id"])) + 1), "author_id": "999"} for one in shown]
+        data = [{key: value for key, value in one.items() if key in fields | always} for one in shown]
+        if lie == "partial":
+            data = data[len(data) // 2 :]
+            return Answer(200, {"meta": meta | {"result_count": len(data)}, "data": data, "errors": [_not_found("id", id_)]})
         return Answer(200, {"meta": meta} | ({"data": data} if data else {}))
 
     # ---- pictures
@@ -272,6 +293,11 @@ class _Secrets:
         self.client_secret, self.resource_owner_secret = client_secret, token_secret
 
 
+def altered_text(text: str) -> str:
+    """A text as a platform may change it: with another first letter."""
+    return f"\u201c{text[1:]}" if text else text
+
+
 def _not_found(parameter: str, value: str) -> dict[str, str]:
     return {
         "value": value,
@@ -283,9 +309,11 @@ def _not_found(parameter: str, value: str) -> dict[str, str]:
     }
 
 
-def _shown(tweet: Post) -> dict[str, object]:
-    """A post as the API gives it: addresses shortened, `&`, `<` and `>` escaped."""
+def _shown(tweet: Post, *, altered: bool = False) -> dict[str, object]:
+    """A post as the API gives it: addresses shortened, `&`, `<` and `>` escaped; ``altered`` with other words."""
     text, urls = html.escape(tweet.text, quote=False), []
+    if altered:
+        text = altered_text(text)
     for number, url in enumerate(find_urls(tweet.text)):
         short = f"https://t.co/{tweet.id[-9:]}{number}"
         text = text.replace(html.escape(url, quote=False), short, 1)

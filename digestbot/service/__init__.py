@@ -6,26 +6,27 @@ The clock is passed in. Nothing here knows of schedulers or command lines.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from digestbot.config import Config, DatabaseSource
 from digestbot.costs import Account
-from digestbot.ledger import Ledger, approvals, backlogs, delivery, spending, views
+from digestbot.ledger import Ledger, approvals, backlogs, channel_states, continuity, delivery, spending, views
 from digestbot.ledger.intake import SourceState
-from digestbot.model import Draft, PostStatus, Slot, Summary
+from digestbot.model import Draft, PostRow, PostStatus, Slot, Summary
 from digestbot.planning import Row
 from digestbot.publishers import Publisher, publisher_for
 from digestbot.service.amending import Amender
-from digestbot.service.delivering import Courier
+from digestbot.service.delivering import DeliveryWorker
 from digestbot.service.drafting import SAMPLE, Drafter
 from digestbot.service.explaining import Explainer, Reason
 from digestbot.service.planner import Planner
 from digestbot.service.polling import Poller
 from digestbot.service.rearranging import Rearranger
 from digestbot.service.report import Clock, Containment, Report
+from digestbot.service.resolving import Resolver
 from digestbot.service.watching import Watcher
 
 __all__ = ["SAMPLE", "Preview", "Reason", "Report", "Service"]
@@ -66,7 +67,7 @@ class Service:
         self.stopping = stopping
         self.poller = Poller(config, ledger, clock, progress, stopping)
         make_publisher = publishers or (lambda name: publisher_for(config.channels[name]))
-        self.courier = Courier(config, ledger, clock, make_publisher, progress, stopping)
+        self.delivery_worker = DeliveryWorker(config, ledger, clock, make_publisher, progress, stopping)
         self.drafter = Drafter(config, ledger)
         self._amender = Amender(config, ledger, clock, self.drafter.drafts)
         self._contained = Containment(log, progress)
@@ -74,14 +75,20 @@ class Service:
             config, ledger, clock, self.poller, self.drafter, self._contained, lambda: self.stopping()
         )
 
-        self._watcher = Watcher(config, ledger, clock, self.planner, self.courier.publisher, self.stopping)
+        self._watcher = Watcher(config, ledger, clock, self.planner, self.delivery_worker.publisher, self.stopping)
         self.rearranger = Rearranger(config, ledger, clock, self.planner)
+        self.resolver = Resolver(config, ledger, self.delivery_worker.publisher)
 
     def prepare(self) -> None:
         """Open the ledger and make the configured channels known to it."""
         self.ledger.prepare()
+        accounts = {name: self.config.account(name) or f"unknown:{name}" for name in self.config.channels}
+        urls = {name: self.poller.url(name) for name in self.config.sources}
         with self.ledger.begin() as tx:
-            delivery.add_channels(tx, self.config.channels)
+            renamed = continuity.adopt_channels(tx, accounts, self.ledger.now(tx))
+            renamed |= continuity.adopt_sources(tx, urls)
+        for old, new in renamed.items():
+            log.warning("%s is now called %s: what the ledger knows of it is kept", old, new)
 
     def check(self) -> None:
         """Raises RenderError for a digest whose template cannot render anything."""
@@ -91,13 +98,17 @@ class Service:
     # ---- all that is due
 
     def tick(self) -> Report:
-        """Do all that is due now: leases, polls, slots, posts. Never raises for what one part meets."""
+        """Do all that is due now: leases, polls, slots, posts. Never raises for what one part meets, but for
+        LedgerChanged, after which this process must stop."""
         report = Report()
         with self._contained("leases", report), self.ledger.begin() as tx:
-            for post in delivery.expire(tx, self.config.delivery.lease, self.clock()):
+            now = self.ledger.now(tx)
+            for post in delivery.expire(tx, self.config.delivery.lease, now):
                 log.error("post %d: the lease ran out; whether it was published is unknown", post)
-            for post in approvals.lapse(tx, self.clock()):
-                log.warning("post %d: nobody approved it in time; its summaries wait again", post)
+            for post in approvals.lapse(tx, now):
+                log.warning("post %d: nobody approved it in time; its summaries are pending again", post)
+            for channel in channel_states.end_pauses(tx, now):
+                log.warning("channel %s resumed: the limit has reset", channel)
         for name in self.config.sources:
             if self.stopping():
                 break
@@ -110,7 +121,7 @@ class Service:
             self.planner.make_due(report)
         for channel in self.config.channels:
             with self._contained(f"channel {channel}", report):
-                self.courier.publish(channel, report)
+                self.delivery_worker.publish(channel, report)
         with self._contained("alerts", report):
             self._watcher.watch()
         return report
@@ -151,33 +162,73 @@ class Service:
 
     # ---- outside the schedule
 
-    def send(self, digest: str, count: int) -> Report:
-        """Make and publish that many editions now, on each of the digest's channels."""
+    def send(
+        self,
+        digest: str,
+        count: int,
+        channels: Sequence[str] = (),
+        *,
+        decide: Callable[[Sequence[PostRow]], bool] | None = None,
+    ) -> Report:
+        """Make and publish that many editions now, on each of these channels, or all of the digest's.
+
+        ``decide`` is asked about each edition that needs approval, with its posts; without it, none is asked about. One
+        that is not approved stays pending for another time.
+        """
         report = Report()
         settings = self.config.digests[digest]
         for source in settings.sources:
             self.poller.poll(source, report, at_once=True)
-        for channel in settings.channels:
+        for channel in channels or settings.channels:
             self.extend_backlog(digest, channel)
+            needs_approval = decide is not None and self.config.timing(digest, channel).approval
             for _ in range(count):
                 if self.stopping():
                     break
                 with self._contained(f"digest {digest} on {channel}", report):
-                    if self.planner.send((digest, channel), report):
+                    before = len(report.made)
+                    made = self.planner.send((digest, channel), report, needs_approval=needs_approval)
+                    if made and needs_approval and decide is not None:
+                        made = self._decided(report.made[before:], decide)
+                    if made:
                         continue
                 break
-            self.courier.publish(channel, report)
+            self.delivery_worker.publish(channel, report)
         return report
 
-    def preview(self, digest: str, channel: str) -> Preview:
-        """What would be sent next, were the slot due now. Sources are read; nothing is written anywhere."""
-        settings = self.config.digests[digest]
-        now = self.clock()
+    def _decided(self, ids: Sequence[int], decide: Callable[[Sequence[PostRow]], bool]) -> bool:
+        """Ask about an edition that was just made."""
+        with self.ledger.read() as tx:
+            rows = views.post_rows(tx, ids=ids)
+        approved = decide(rows)
+        with self.ledger.begin() as tx:
+            now = self.ledger.now(tx)
+            if approved:
+                approvals.approve(tx, ids[0], now)
+            else:
+                approvals.decline(tx, ids[0], "not approved", now, later=True)
+        return approved
+
+    def rehearse_send(self, digest: str, count: int, channels: Sequence[str]) -> list[PostRow]:
+        """Return the posts that `send` would make. Sources are read; nothing is written anywhere."""
+        with self._rehearsed(self.config.digests[digest].sources) as other:
+            report = Report()
+            for channel in channels:
+                other.extend_backlog(digest, channel)
+                for _ in range(count):
+                    if not other.planner.send((digest, channel), report):
+                        break
+            with other.ledger.read() as tx:
+                return views.post_rows(tx, ids=report.made) if report.made else []
+
+    @contextmanager
+    def _rehearsed(self, sources: Sequence[str]) -> Iterator[Service]:
+        """A service over a ledger of which nothing remains, with what these sources hold now."""
         found = {
             name: (None, SourceState())
             if isinstance(self.config.sources[name], DatabaseSource)
             else self.poller.feeds.fetch(name, SourceState())
-            for name in settings.sources
+            for name in sources
         }
         with self.ledger.rehearsal() as ledger:
             ledger.prepare()
@@ -185,6 +236,14 @@ class Service:
             poller = self.poller.over(ledger)
             for name, (fetched, after) in found.items():
                 poller.rehearse(name, fetched, after)
+            yield other
+
+    def preview(self, digest: str, channel: str) -> Preview:
+        """What would be sent next, were the slot due now. Sources are read; nothing is written anywhere."""
+        settings = self.config.digests[digest]
+        now = self.clock()
+        with self._rehearsed(settings.sources) as other:
+            ledger = other.ledger
             other.extend_backlog(digest, channel)
             turn, drafts = other.planner.next_turn((digest, channel))
             with ledger.read() as tx:

@@ -12,7 +12,7 @@ from digestbot import changes as rules
 from digestbot.changes import Change, Kind
 from digestbot.config import Config
 from digestbot.errors import RenderError
-from digestbot.ledger import Ledger, alarms, amendments, backlogs, changes
+from digestbot.ledger import Ledger, alarms, amendments, backlogs, changes, views
 from digestbot.model import Action, Draft, Message, Platform, PostStatus, Reaction, Shape, Summary
 from digestbot.service.report import Clock, Report
 
@@ -109,9 +109,24 @@ class Amender:
         whole = message is not None and message.link == change.link and not change.pictured
         if action is Action.DELETE and others and whole:
             action = Action.UPDATE  # the post shows other summaries too: it goes on without this one
+        if action is not None and not change.own:
+            self._leave(tx, change, action)
+            return None
         if action is None and change.kind is not Kind.EDITED:
             log.warning("post %d: its summary was %s; as configured, the post stays", change.post, change.kind)
         return None if action is None else _Wanted(change, action, message)
+
+    def _leave(self, tx: sa.Connection, change: Change, action: Action) -> None:
+        """A post that digestbot did not publish is not touched; the operator is told what to do about it."""
+        row = views.post_row(tx, change.post)
+        where = row.receipt.url if row.receipt else "its platform"
+        verb = "delete" if action is Action.DELETE else "edit"
+        note = (
+            f"the summary of post {change.post} was {change.kind}, but digestbot did not publish that post (its address was "
+            f"given by hand): {verb} it yourself at {where}"
+        )
+        alarms.raise_alarm(tx, "by-hand", str(change.post), note, self._clock())
+        log.error("%s", note)
 
     def _on_edit(self, change: Change) -> Reaction:
         settings = self._config.digests.get(change.digest)

@@ -1,8 +1,9 @@
-"""The verb publish: claim, send once, conclude; and reconcile what is unknown. docs/lifecycle.md is its protocol."""
+"""Publish what is pending: claim, send once, conclude; and look for what is unknown. docs/lifecycle.md is the protocol."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,23 +12,33 @@ import sqlalchemy as sa
 
 from digestbot.config import Config
 from digestbot.context import about
-from digestbot.errors import LedgerError, OutcomeUnknown, PublishError, Unavailable
-from digestbot.ledger import Ledger, delivery
-from digestbot.model import Action, Claim, PostStatus, Receipt, Seen
+from digestbot.costs import FREE
+from digestbot.errors import LedgerChanged, LedgerError, PublishError
+from digestbot.ledger import Ledger, channel_states, delivery, reconciliation
+from digestbot.ledger.continuity import Continuity, Marker, catch_up_all
+from digestbot.model import Action, Claim, PostStatus, Receipt, TimelinePost
 from digestbot.planning import Lane, Pending, Traffic
 from digestbot.publishers import Publisher
-from digestbot.reconcile import Case, Verdict, judge, judge_change, matches
+from digestbot.reconcile import (
+    Reading,
+    UnknownPost,
+    Verdict,
+    judge,
+    judge_before_sending,
+    judge_change,
+    matches,
+)
 from digestbot.retry import Decision, decide
 from digestbot.service.report import Clock, Report
+from digestbot.service.timelines import Request, TimelineReader
 
 log = logging.getLogger(__name__)
 
-A_DAY = timedelta(days=1)  # how far before an attempt a timeline is read: more than any clock is wrong by
 CONCLUDE_TRIES = 3  # each waits for a lock as long as SQLite does
-MOST_READ = 1000  # posts of a timeline: what is further back was not published a moment ago
+START = "this process has not seen the timeline yet"
 
 
-class Courier:
+class DeliveryWorker:
     """Sends what is pending, on each channel one post at a time."""
 
     def __init__(
@@ -43,6 +54,11 @@ class Courier:
         self._make_publisher, self._progress, self._stopping = make_publisher, progress, stopping
         self._publishers: dict[str, Publisher] = {}
         self._secrets = config.secrets()
+        self._reader = TimelineReader(config, ledger, self.publisher)
+        self._continuity = Continuity()
+        self._marker: Marker | None = None
+        self._looked: set[str] = set()  # the channels whose timeline this process has seen
+        self._elsewhere: dict[str, list[TimelinePost]] = {}  # what is remembered of a channel's timeline
         # the rules of each digest on each channel, and, under no name, the channel's own, for digests of before
         self._lanes = {
             channel: {digest: Lane.of(config, digest, channel) for digest in ("", *config.digests)}
@@ -52,25 +68,62 @@ class Courier:
     def publish(self, channel: str, report: Report) -> None:
         """Settle what is unknown on the channel, if it is due to be looked for, then send what is pending, one
         post at a time, until nothing may be sent."""
-        self.reconcile(channel, report)
-        if self._stopping():
-            return
-        with self._ledger.begin() as tx:
-            claim = self._claim(tx, channel, None)
-        while claim is not None:
-            with about(post=claim.post, attempt=claim.epoch):
-                outcome = self._attempt(claim)
-                claim = self._conclude(claim, outcome, report)
-            self._progress()
+        try:
+            self.reconcile(channel, report)
+            if self._stopping():
+                return
+            with self._ledger.begin() as tx:
+                claim = self._claim(tx, channel, None)
+            while claim is not None:
+                with about(post=claim.post, attempt=claim.epoch):
+                    outcome = self._attempt(claim)
+                    claim = self._conclude(claim, outcome, report)
+                self._progress()
+        except LedgerChanged:
+            raise
+        except LedgerError:
+            self._looked.discard(channel)  # perhaps its database failed over, and lost something
+            raise
 
-    def _claim(self, tx: sa.Connection, channel: str, state: delivery.ChannelState | None) -> Claim | None:
-        now, settings = self._clock(), self._config.delivery
+    def _claim(self, tx: sa.Connection, channel: str, state: channel_states.ChannelState | None) -> Claim | None:
+        now, settings = self._ledger.now(tx), self._config.delivery
+        doubt = self._continuity.check(tx)
+        if doubt:
+            log.error("%s: each channel's timeline is read before anything is posted", doubt)
+            catch_up_all(tx, doubt)
+            self._looked.clear()
+            state = replace(state, catch_up=doubt) if state is not None else None
         if state is None:
-            state = delivery.channel_state(tx, channel, now)  # locks: what appeared is counted by one at a time
+            state = channel_states.channel_state(tx, channel, now)  # locks: what appeared is counted by one at a time
             if delivery.any_in_flight(tx, channel):
                 return None
+        state = self._compared_with_marker(tx, channel, state)
         held_back = self._held_back(tx, channel, now)
-        return delivery.claim(tx, channel, settings.lease, now, state, self._config.budget(channel), held_back)
+        budget = self._config.budget(channel)
+        look = "" if channel in self._looked else START
+        claim = delivery.claim(tx, channel, settings.lease, now, state, budget, held_back, look)
+        if claim is not None:
+            self._continuity.note_attempt(tx, claim.post, claim.epoch)
+        return claim
+
+    def _compared_with_marker(
+        self, tx: sa.Connection, channel: str, state: channel_states.ChannelState
+    ) -> channel_states.ChannelState:
+        """Compare the ledger with what this machine published last, once in a process."""
+        account = self._config.account(channel)
+        if channel in self._looked or state.catch_up or account is None:
+            return state
+        doubt = self._marked().doubts(tx, self._continuity.ledger, channel, account)
+        if not doubt:
+            return state
+        log.error("channel %s: %s: its timeline is read before anything is posted", channel, doubt)
+        channel_states.catch_up(tx, channel, doubt)
+        return replace(state, catch_up=doubt)
+
+    def _marked(self) -> Marker:
+        if self._marker is None:
+            self._marker = Marker.read(self._ledger.marker)
+        return self._marker
 
     def _held_back(self, tx: sa.Connection, channel: str, now: datetime) -> list[str]:
         """The digests of which no post may appear on the channel now, as far as posts of theirs wait to."""
@@ -89,161 +142,230 @@ class Courier:
             self._publishers[channel] = self._make_publisher(channel)
         return self._publishers[channel]
 
-    def _attempt(self, claim: Claim) -> Receipt | Exception:
+    def _attempt(self, claim: Claim) -> Receipt | Verdict | Exception:
         """One try. Whatever escapes is an outcome too: nobody knows how far it got."""
         seconds = self._config.delivery.lease.total_seconds() / 2
+        may_send = self._until_deadline()
         try:
             if claim.action is not Action.PUBLISH:
-                return self._change(claim, seconds)
-            if claim.look_first:
-                there = self._already_there(claim)
-                if there is not None:
-                    return there
+                return self._change(claim, seconds, may_send)
+            verdict = self._look_before_sending(claim)
+            if verdict is not None:
+                return verdict
             return self.publisher(claim.channel).publish(
-                claim.message,
-                reply_to=claim.reply_to,
-                seconds=seconds,
-                may_send=lambda: self._clock() < claim.deadline,
+                claim.message, reply_to=claim.reply_to, seconds=seconds, may_send=may_send
             )
         except PublishError as error:
             return error
+        except LedgerChanged:
+            raise
         except Exception as error:
             log.exception("post %d on %s: unforeseen while publishing", claim.post, claim.channel)
             return error
 
-    def _change(self, claim: Claim, seconds: float) -> Receipt:
-        """Update or delete a published post; gives the receipt of that post, which stays what it was."""
+    def _until_deadline(self) -> Callable[[], bool]:
+        """Whether the claim that was just committed still holds: by how much time has passed here since, for what clock
+        the deadline was set by does not matter then. A machine that slept, or was stopped, has lost its claim."""
+        lease = self._config.delivery.lease
+        ticks, wall = _ticks(), self._clock()
+        return lambda: _ticks() - ticks < lease.total_seconds() and self._clock() - wall < lease
+
+    def _change(self, claim: Claim, seconds: float, may_send: Callable[[], bool]) -> Receipt:
+        """Update or delete a published post; return the receipt of that post, which stays what it was."""
         publisher, target = self.publisher(claim.channel), claim.target or ""
-
-        def may_send() -> bool:
-            return self._clock() < claim.deadline
-
         if claim.action is Action.DELETE:
             publisher.delete(target, seconds=seconds, may_send=may_send)
         else:
             publisher.update(target, claim.message, seconds=seconds, may_send=may_send)
         return Receipt(target, target)
 
-    def _already_there(self, claim: Claim) -> Receipt | None:
-        """In a ledger that was restored from a backup: the post, if it was published after that was made."""
-        try:
-            seen = self._look(claim.channel, claim.after, claim.reply_to, None)
-        except PublishError as error:
-            raise Unavailable(f"the ledger was restored, and the timeline cannot be read: {error}") from error
+    # ---- look before sending
+
+    def _look_before_sending(self, claim: Claim) -> Verdict | None:
+        """Return what is known of a post that may be on the timeline already; None where it may be sent."""
+        if not claim.look_first:
+            return self._known_elsewhere(claim)
+        publisher = self.publisher(claim.channel)
+        comments = claim.reply_to is not None and publisher.replies_apart
+        request = self._request(claim)
+        reading = self._reader.read(request)
+        soft = claim.look_first == START and bool(reading.trouble)
+        trusted = soft and self._marked().newest.get(self._config.account(claim.channel) or "") is not None
+        with self._ledger.begin() as tx:
+            now = self._ledger.now(tx)
+            caught_up = not comments and not reading.trouble
+            if not comments:
+                reconciliation.remember_timeline(tx, claim.channel, reading.posts, caught_up=caught_up)
+            claimed = reconciliation.claimed(tx, claim.channel, [post.id for post in reading.posts])
+            verdict = judge_before_sending(claim.message, reading, claimed, claim.dismissed)
+            if verdict is not None and verdict.status is PostStatus.PENDING and trusted:
+                verdict = None  # this machine's own record agrees with the ledger
+            note = verdict.note if verdict else reading.trouble or "not on the timeline"
+            whose = {"post": claim.post, "epoch": claim.epoch}
+            sound = not reading.trouble
+            reconciliation.note_look(
+                tx, claim.channel, note, reading.count, reading.cost, now, sound=sound, **whose
+            )
+        if caught_up or trusted:
+            self._looked.add(claim.channel)
+        self._elsewhere.pop(claim.channel, None)
+        return verdict or self._known_elsewhere(claim)
+
+    def _request(self, claim: Claim) -> Request:
+        """How far back the timeline is to be read for a claim."""
         with self._ledger.read() as tx:
-            claimed = delivery.claimed(tx, claim.channel, [post.id for post in seen])
-        found = matches(claim.message, [post for post in seen if post.id not in claimed])
-        if len(found) > 1:
-            raise OutcomeUnknown("the ledger was restored, and several posts on the timeline could be this one")
-        if found:
-            log.warning("post %d on %s: was on the timeline already", claim.post, claim.channel)
-        return Receipt(found[0].id, found[0].url) if found else None
+            now = self._ledger.now(tx)
+            known = reconciliation.anchors(tx, claim.channel, claim.first_sent_at or now)
+            own = reconciliation.any_receipt(tx, claim.channel)
+        if claim.first_sent_at is not None or own:
+            return Request(claim.channel, tuple(known), claim.first_sent_at, claim.reply_to)
+        # Nothing is known of the account: as much of it as can be had.
+        newest = self._marked().newest.get(self._config.account(claim.channel) or "")
+        witnesses = frozenset([newest] if newest else [])
+        return Request(claim.channel, (), None, claim.reply_to, witnesses, as_far_as_possible=not newest)
+
+    def _known_elsewhere(self, claim: Claim) -> Verdict | None:
+        """Compare a post with what is remembered of the timeline: others' posts, or our own of a ledger that was lost."""
+        if claim.reply_to is not None:
+            return None
+        if claim.channel not in self._elsewhere:
+            with self._ledger.read() as tx:
+                self._elsewhere[claim.channel] = reconciliation.remembered_timeline(tx, claim.channel)
+        if not self._elsewhere[claim.channel]:
+            return None
+        with self._ledger.read() as tx:
+            found = [post for some in matches(claim.message, self._elsewhere[claim.channel]) for post in some]
+            claimed = reconciliation.claimed(tx, claim.channel, [post.id for post in found])
+        return judge_before_sending(claim.message, Reading(tuple(found)), claimed, claim.dismissed)
 
     # ---- reconcile
 
     def reconcile(self, channel: str, report: Report) -> None:
-        """Look for the channel's unknown post on its own timeline, if that is due."""
-        delivery_ = self._config.delivery
+        """Look for the channel's unknown post on its own timeline, or for a quarantined one, if that is due."""
+        settings = self._config.delivery
         with self._ledger.begin() as tx:
-            case = delivery.claim_look(tx, channel, delivery_.lease, delivery_.quiet_period, self._clock())
-        if case is None:
+            now = self._ledger.now(tx)
+            unknown = reconciliation.claim_look(tx, channel, settings.lease, settings.quiet_period, now)
+        if unknown is None:
             return
-        settled, verdict = self._look_for(case) if case.action is Action.PUBLISH else self._look_at(case)
+        settled, verdict = self._look_for(unknown) if unknown.action is Action.PUBLISH else self._look_at(unknown)
         if not settled:
             return
-        report.settled.append((case.post, verdict))
+        report.settled.append((unknown.post, verdict))
         levels = {PostStatus.QUARANTINED: logging.ERROR, PostStatus.UNKNOWN: logging.INFO}
         level = levels.get(verdict.status, logging.WARNING)
-        log.log(level, "post %d on %s: %s: %s", case.post, channel, verdict.status, verdict.note)
+        log.log(level, "post %d on %s: %s: %s", unknown.post, channel, verdict.status, verdict.note)
 
-    def _look_for(self, case: Case) -> tuple[bool, Verdict]:
-        """Look for a post on the channel's timeline."""
-        quiet = self._config.delivery.quiet_period
-        seen: list[Seen] | None = None
-        trouble = ""
-        try:
-            seen = self._look(case.channel, case.after, case.reply_to, case.started_at - A_DAY)
-        except PublishError as error:
-            trouble = str(error)
-        now = self._clock()
+    def _look_for(self, unknown: UnknownPost) -> tuple[bool, Verdict]:
+        """Look for a post on the channel's timeline; a receipt that an attempt noted is as good, and free."""
+        reading = Reading()
+        if unknown.receipt is None:
+            request = Request(unknown.channel, unknown.anchors, unknown.first_sent_at, unknown.reply_to)
+            reading = self._reader.read(request)
         with self._ledger.begin() as tx:
-            claimed = delivery.claimed(tx, case.channel, [post.id for post in seen or ()])
-            verdict = judge(case, seen, claimed, quiet, now, trouble)
-            read = len(seen or ())
-            return delivery.settle(tx, case, verdict, read, now, self._read_price(case.channel) * read), verdict
+            now = self._ledger.now(tx)
+            if unknown.receipt is not None:
+                receipt = self.publisher(unknown.channel).receipt(unknown.receipt)
+                found = TimelinePost(receipt.id, receipt.url, unknown.message.text, (), now)
+                verdict = Verdict(PostStatus.PUBLISHED, f"an attempt noted {receipt.id}, late", found=found)
+            else:
+                claimed = reconciliation.claimed(tx, unknown.channel, [post.id for post in reading.posts])
+                verdict = judge(unknown, reading, claimed, self._config.delivery.quiet_period, now)
+            return reconciliation.settle(tx, unknown, verdict, reading.count, now, reading.cost), verdict
 
-    def _look_at(self, case: Case) -> tuple[bool, Verdict]:
+    def _look_at(self, unknown: UnknownPost) -> tuple[bool, Verdict]:
         """Look at the post that an update or a deletion is about."""
-        delivery_ = self._config.delivery
-        seen, trouble = None, None
+        settings = self._config.delivery
+        found, trouble = None, None
         try:
-            seen = self.publisher(case.channel).lookup(case.target or "", seconds=delivery_.lease.total_seconds() / 2)
+            seconds = settings.lease.total_seconds() / 2
+            found = self.publisher(unknown.channel).lookup(unknown.target or "", seconds=seconds)
         except PublishError as error:
             trouble = str(error)
-        now = self._clock()
-        verdict = judge_change(case, seen, delivery_.quiet_period, now, trouble)
+        price = (self._config.prices(unknown.channel) or FREE).read
         with self._ledger.begin() as tx:
-            read = int(seen is not None)
-            return delivery.settle(tx, case, verdict, read, now, self._read_price(case.channel) * read), verdict
+            now = self._ledger.now(tx)
+            verdict = judge_change(unknown, found, settings.quiet_period, now, trouble)
+            return reconciliation.settle(tx, unknown, verdict, int(found is not None), now, price), verdict
 
-    def _read_price(self, channel: str) -> int:
-        prices = self._config.prices(channel)
-        return prices.read if prices else 0
+    # ---- conclude
 
-    def _look(self, channel: str, after: str | None, reply_to: str | None, since: datetime | None) -> list[Seen]:
-        """The channel's timeline back to the post ``after``, or to ``since``, whichever comes first."""
-        seconds = self._config.delivery.lease.total_seconds() / 2
-        seen: list[Seen] = []
-        for post in self.publisher(channel).timeline(after=after, reply_to=reply_to, seconds=seconds):
-            if post.id == after or (since is not None and post.at < since):
-                break
-            if len(seen) >= MOST_READ:
-                raise OutcomeUnknown(f"the post was not among the newest {MOST_READ} of the timeline")
-            seen.append(post)
-        return seen
-
-    def _conclude(self, claim: Claim, outcome: Receipt | Exception, report: Report) -> Claim | None:
+    def _conclude(self, claim: Claim, outcome: Receipt | Verdict | Exception, report: Report) -> Claim | None:
         """Write down what came of a claim and, in the same transaction, take the channel's next one, if any."""
         if isinstance(outcome, Receipt):  # first of all: should the ledger fail now, the log still knows
             what = "published as" if claim.action is Action.PUBLISH else f"{claim.action} done of"
             log.info("post %d on %s: %s %s", claim.post, claim.channel, what, outcome.url)
         for tries_left in range(CONCLUDE_TRIES - 1, -1, -1):
-            now = self._clock()
+            now = claim.deadline
             try:
                 with self._ledger.begin() as tx:
-                    state = delivery.channel_state(tx, claim.channel, now)
-                    decision = self._redacted(decide(outcome, claim.epoch, state.refusals, now))
+                    now = self._ledger.now(tx)
+                    state = channel_states.channel_state(tx, claim.channel, now)
+                    tries = delivery.tries(tx, claim.post) + 1
+                    catching_up = "" if claim.first_sent_at else state.catch_up
+                    decision = self._redacted(
+                        decide(outcome, tries, state.history, now, post=claim.post, catching_up=catching_up)
+                    )
                     done = delivery.conclude(tx, claim, decision, state, now)
+                    if done and decision.application:
+                        others = self._config.same_application(claim.channel)
+                        channel_states.pause_others(tx, others, decision, now)
                     following = None
-                    if done and decision.settles and not self._stopping():
-                        following = self._claim(tx, claim.channel, state)
+                    if done and decision.settles and not decision.pause and not self._stopping():
+                        following = self._claim(tx, claim.channel, self._after(state, decision))
                 break
+            except LedgerChanged:
+                raise
             except LedgerError:
                 if not tries_left or now >= claim.deadline:
                     raise
-        where = f"post {claim.post} on {claim.channel}"
+        if decision.receipt and claim.action is Action.PUBLISH and not claim.reply_to:
+            account = self._config.account(claim.channel)
+            if account is not None:
+                self._marked().note(self._continuity.ledger, account, decision.receipt.id)
         if not done:
-            log.error("%s: concluded too late; it stays as the ledger has it", where)
+            log.warning("post %d on %s: concluded too late%s", claim.post, claim.channel, _late(decision))
             return None
         report.concluded.append((claim.post, decision))
-        if decision.receipt:
-            return following
-        if decision.no_replies:
-            log.error("%s: %s; the edition ends with its first part: digestbot alarms", where, decision.error)
-        elif decision.pause:
-            log.error("%s: not published, and the channel pauses: %s", where, decision.pause)
-        else:
-            level = logging.WARNING if decision.status == "pending" else logging.ERROR
-            again = decision.not_before or decision.channel_until
-            when = f"; again at {again:%Y-%m-%d %H:%M:%S} UTC" if again else ""
-            log.log(level, "%s: %s: %s%s", where, decision.status, decision.error, when)
+        _log_decision(claim, decision)
         return following
+
+    @staticmethod
+    def _after(state: channel_states.ChannelState, decision: Decision) -> channel_states.ChannelState:
+        """The channel's state once a decision that did not pause it was written down."""
+        rejected = state.rejected if decision.rejected else ()
+        return replace(state, refusals=0, wait_until=decision.channel_until, rejected=rejected)
 
     def _redacted(self, decision: Decision) -> Decision:
         """Without secrets: a platform may quote a token in its complaint, and this is stored and shown."""
         if not decision.error:
             return decision
-        error = decision.error
+        error, pause = decision.error, decision.pause
         for secret in self._secrets:
             error = error.replace(secret, "***")
-        return replace(decision, error=error, pause=error if decision.pause else None)
+            pause = pause.replace(secret, "***") if pause else None
+        return replace(decision, error=error, pause=pause)
+
+
+def _ticks() -> float:
+    """Seconds that have passed on this machine, while it slept too."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def _late(decision: Decision) -> str:
+    return ": it is published, as the answer says" if decision.receipt else "; it stays as the ledger has it"
+
+
+def _log_decision(claim: Claim, decision: Decision) -> None:
+    where = f"post {claim.post} on {claim.channel}"
+    if decision.receipt:
+        return
+    if decision.no_replies:
+        log.error("%s: %s; the edition ends with its first part: digestbot alarms", where, decision.error)
+    elif decision.pause:
+        log.error("%s: not published, and the channel pauses: %s", where, decision.pause)
+    else:
+        level = logging.WARNING if decision.status == "pending" else logging.ERROR
+        again = decision.not_before or decision.channel_until
+        when = f"; again at {again:%Y-%m-%d %H:%M:%S} UTC" if again else ""
+        log.log(level, "%s: %s: %s%s", where, decision.status, decision.error, when)

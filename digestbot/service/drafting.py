@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from digestbot.config import Config
 from digestbot.costs import FREE, estimate
-from digestbot.ledger import Ledger, delivery, wishes
+from digestbot.ledger import Ledger, channel_states, wishes
 from digestbot.model import Draft, Image, LinkPolicy, Paper, Shape, Summary
 from digestbot.render import Place, Renderer
 from digestbot.service.picturing import Picturer
@@ -109,4 +109,4 @@ class Drafter:
 
     def _takes_replies(self, channel: str) -> bool:
         with self._ledger.read() as tx:
-            return delivery.takes_replies(tx, channel)
+            return channel_states.takes_replies(tx, channel)

@@ -21,6 +21,7 @@ from digestbot.ledger import (
     Ledger,
     alarms,
     backlogs,
+    channel_states,
     delivery,
     editions,
     health,
@@ -244,16 +245,22 @@ class Planner:
             self._heed_changes(tx)
         return self._rules[pair].lane.calendar
 
+    def calendar_of(self, pair: Pair) -> Calendar:
+        """When the pair's slots come by its schedule alone; the ledger is not asked."""
+        return self._rules[pair].lane.calendar
+
     def next_slot(self, pair: Pair) -> Slot | None:
         """The pair's next open slot."""
         return self._rules[pair].lane.calendar.first_open(self._clock())
 
-    def send(self, pair: Pair, report: Report) -> bool:
+    def send(self, pair: Pair, report: Report, *, needs_approval: bool = False) -> bool:
         """Make an edition now, outside the schedule; False where nothing was made."""
         turn, shape, drafts = self._settled(pair, self._at_once, report)
         if not turn.chosen or turn.slot is None:
             return False
-        made, _ = self._reach(pair, turn, turn.slot, shape, drafts, report, scheduled=False)
+        made, _ = self._reach(
+            pair, turn, turn.slot, shape, drafts, report, scheduled=False, needs_approval=needs_approval
+        )
         return made
 
     def _reach(
@@ -266,6 +273,7 @@ class Planner:
         report: Report,
         *,
         scheduled: bool,
+        needs_approval: bool = False,
     ) -> tuple[bool, bool]:
         """Write down that the slot was reached, and the edition that it makes: whether one was made, and whether it was
         reached here. A slot without an edition is reached too, if it was scheduled: what comes later waits for the
@@ -278,6 +286,7 @@ class Planner:
                 slot_id = editions.reach_slot(tx, digest, channel, slot, now, scheduled=scheduled)
                 ids = [summary.id or 0 for summary in turn.chosen]
                 asks = timing.approval and scheduled and not wishes.are_approved(tx, digest, channel, ids)
+                asks = asks or needs_approval
                 approve_by = now + timing.approve_by if asks else None
                 if turn.chosen and self._is_paid_for(tx, channel, drafts, now):
                     shares_with = self._rules[pair].gate.shares_with
@@ -472,7 +481,7 @@ class Planner:
 
     def _road(self, tx: sa.Connection, channel: str, now: datetime) -> Road:
         """The channel with what is on its way there."""
-        state = delivery.channel_state_now(tx, channel, now)
+        state = channel_states.channel_state_now(tx, channel, now)
         queue, not_before = self._departures(tx, channel)
         road = Road(Traffic(delivery.appeared(tx, channel, now), queue), self._config.budget(channel))
         road.spent[month_start(now)] = spending.spent(tx, channel, now)
@@ -486,7 +495,7 @@ class Planner:
         found: list[Departure] = []
         edition, not_before = 0, None
         for post, shows in views.on_their_way(tx, channel):
-            not_before = not_before or post.not_before
+            not_before = not_before or (None if post.yields else post.not_before)
             if post.reply and found and post.edition == edition:
                 before = found[-1]
                 new = tuple(one for one in shows if one not in before.summaries)
@@ -497,7 +506,17 @@ class Planner:
                 until = f"{post.approve_by.astimezone(zone):%Y-%m-%d %H:%M %Z}" if post.approve_by else ""
                 note = f"waits for approval until {until}" if until else ""
                 found.append(
-                    Departure(lane, post.scheduled, not post.reply, post.slot, shows, post.cost, post.post, note)
+                    Departure(
+                        lane,
+                        post.scheduled,
+                        not post.reply,
+                        post.slot,
+                        shows,
+                        post.cost,
+                        post.post,
+                        note,
+                        post.not_before if post.yields else None,
+                    )
                 )
             edition = post.edition
         return found, not_before

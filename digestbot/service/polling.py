@@ -148,16 +148,30 @@ class Poller:
                 same = same and not found.changed + found.withdrawn
         return same
 
+    def url(self, name: str) -> str:
+        """Return a source's address as the ledger remembers it; empty where it cannot be used."""
+        source = self._config.sources[name]
+        if isinstance(source, FeedSource):
+            return source.url
+        try:
+            return self.databases.open(name).shown
+        except SourceError:
+            return ""
+
     def ask(self, name: str) -> str:
         """Ask a source for what it holds and take in nothing; gives what it answers. Raises SourceError."""
         if isinstance(self._config.sources[name], DatabaseSource):
             database = self.databases.open(name)
             found = database.summaries(database.keys_after(None, 3))
             return f"can be read; its first summaries are of {len({one.paper.key for one in found})} paper(s)"
-        fetched, _ = self.feeds.fetch(name, SourceState())
-        assert fetched is not None  # noqa: S101 - asked without conditions
-        fetched.file.close()
-        return f"answers with {fetched.size} bytes"
+        count, newest = 0, None
+        for stretch in self.feeds.read_all(name):
+            count += len(stretch)
+            newest = max((one.dated for one in stretch if one.dated is not None), default=newest)
+        if not count:
+            raise SourceError("can be read, but no entry of it can be used: is this the right address?")
+        age = f", the newest of {newest:%Y-%m-%d} ({max((self._clock() - newest).days, 0)} days ago)" if newest else ""
+        return f"{count} entr{'ies' if count > 1 else 'y'}{age}"
 
     def rehearse(self, name: str, fetched: Fetched | None, after: SourceState) -> None:
         """Poll into a ledger of which nothing will remain; of a feed, the document that was fetched before."""

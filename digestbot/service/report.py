@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from digestbot.errors import DigestbotError
+from digestbot.errors import DigestbotError, LedgerChanged
 from digestbot.ledger import intake
 from digestbot.reconcile import Verdict
 from digestbot.retry import Decision
@@ -43,6 +43,8 @@ class Containment:
         self._progress()
         try:
             yield
+        except LedgerChanged:  # no part of this process may go on
+            raise
         except DigestbotError as error:
             report.troubles.append(f"{what}: {error}")
             if self._said.get(what) != str(error):

@@ -24,6 +24,7 @@ COUNT_EVERY = timedelta(hours=1)
 TOKEN_EVERY = timedelta(days=1)
 TOKEN_SECONDS = 20.0
 ARRIVALS = 200
+A_DAY = timedelta(days=1)
 
 
 class Watcher:
@@ -106,6 +107,10 @@ class Watcher:
                     if (row := sources.get(name)) is not None
                 },
                 dry=self._planner.dry_channels(tx, now, config.alerts.dry_after),
+                overdue=health.overdue(tx, now - A_DAY),
+                unapproved=health.unapproved(tx),
+                resent=health.resent(tx),
+                postponed=health.postponed(tx),
             )
 
     def _tell(self, alert: health.Alert) -> None:

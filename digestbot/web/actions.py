@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping
 
 from digestbot.config import Config
 from digestbot.errors import LedgerError
-from digestbot.ledger import amendments, approvals, decisions, views, wishes
-from digestbot.model import PostStatus, Receipt
-from digestbot.publishers import publisher_for
+from digestbot.ledger import amendments, approvals, channel_states, views, wishes
 from digestbot.service.rearranging import at_local
 from digestbot.web.desk import Desk, Note
 
@@ -174,21 +172,26 @@ def _rewrite(desk: Desk, fields: Fields) -> Note:
 
 
 def _resolve(desk: Desk, fields: Fields) -> Note:
-    post, said = _id(fields, "post"), fields.get("decision", "")
-    receipt: Receipt | None = None
-    try:
-        decision = {"published": PostStatus.PUBLISHED, "retry": PostStatus.PENDING, "skip": PostStatus.SKIPPED}[said]
-    except KeyError:
-        raise LedgerError("say whether it is published, is to be sent again, or is not wanted") from None
-    with desk.ledger.begin() as tx:
-        row = views.post_row(tx, post)
-        if decision is PostStatus.PUBLISHED:
-            try:
-                receipt = publisher_for(desk.config.channels[row.channel]).receipt(_text(fields, "address"))
-            except ValueError as error:
-                raise LedgerError(str(error)) from error
-        before = decisions.resolve(tx, post, decision, receipt, desk.clock())
-    return Note(f"Post {post} was {before} and is {decision}.")
+    post, decision = _id(fields, "post"), fields.get("decision", "")
+    with desk.service() as service:
+        if decision == "published":
+            done = service.resolver.published(post, _text(fields, "address"))
+        elif decision in ("retry", "skip"):
+            done = service.resolver.retry(post) if decision == "retry" else service.resolver.skip(post)
+        else:
+            raise LedgerError("choose whether it is published, is to be sent again, or is not wanted")
+    said = f"Post {post} was {done.before} and is {done.after}."
+    if done.there is not None:
+        said += f" On the platform it reads: “{done.there.text}” "
+        said += "That is our text." if done.same else "Our text is another: digestbot will never edit or delete it."
+    return Note(said, undo="" if decision == "retry" else "reopen", fields={"post": str(post)})
+
+
+def _reopen(desk: Desk, fields: Fields) -> Note:
+    post = _id(fields, "post")
+    with desk.service() as service:
+        done = service.resolver.reopen(post)
+    return Note(f"Post {post} was {done.before} and is quarantined again.")
 
 
 # ---- channels and alarms
@@ -204,15 +207,15 @@ def _channel(desk: Desk, fields: Fields) -> str:
 def _pause(desk: Desk, fields: Fields) -> Note:
     channel = _channel(desk, fields)
     with desk.ledger.begin() as tx:
-        decisions.pause(tx, channel, fields.get("reason", "").strip() or "paused by hand", desk.clock())
+        channel_states.pause(tx, channel, fields.get("reason", "").strip() or "paused by hand", desk.clock())
     return Note(f"Channel {channel} is paused; its posts wait.", undo="resume", fields={"channel": channel})
 
 
 def _resume(desk: Desk, fields: Fields) -> Note:
     channel = _channel(desk, fields)
     with desk.ledger.begin() as tx:
-        decisions.resume(tx, channel)
-    return Note(f"Channel {channel} goes on.")
+        channel_states.resume(tx, channel)
+    return Note(f"Channel {channel} resumed.")
 
 
 def _alarm(confirm: bool) -> Callable[[Desk, Fields], Note]:
@@ -252,6 +255,7 @@ VERBS: dict[str, Callable[[Desk, Fields], Note]] = {
     "decline": _decline,
     "rewrite": _rewrite,
     "resolve": _resolve,
+    "reopen": _reopen,
     "pause": _pause,
     "resume": _resume,
     "confirm": _alarm(confirm=True),

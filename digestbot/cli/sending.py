@@ -1,0 +1,91 @@
+"""The command send: editions outside the schedule, with the operator asked where that is due."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from digestbot.cli import OK
+from digestbot.cli.common import known_channels, known_digest, load_config, open_service, until_signalled
+from digestbot.cli.progress import working
+from digestbot.cli.report import report_on
+from digestbot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from digestbot.model import PostRow
+    from digestbot.service import Report, Service
+
+UNASKED = 5  # posts that are sent without a question
+
+
+def send(arguments: argparse.Namespace) -> int:
+    """Make and publish editions now. What needs approval is asked about on a terminal; elsewhere it needs --approve."""
+    config = load_config(arguments)
+    digest = known_digest(config, arguments.digest)
+    channels = known_channels(config, digest, arguments.channel)
+    terminal = sys.stdin.isatty() and not arguments.json
+    asks = [channel for channel in channels if config.timing(digest, channel).approval]
+    if asks and not (arguments.approve or terminal or arguments.dry_run):
+        raise ConfigError(
+            [f"digest {digest} needs approval on {', '.join(asks)}: add --approve, or run this on a terminal to be asked"]
+        )
+    quiet = arguments.quiet or (terminal and bool(asks or not arguments.yes))  # a bar would paint over a question
+    stopping = until_signalled().is_set
+    with (
+        working(f"sending {digest}", quiet=quiet) as step,
+        open_service(config, stopping=stopping, progress=step) as service,
+    ):
+        if arguments.dry_run:
+            rows = service.rehearse_send(digest, arguments.count, channels)
+            _print(arguments, service, rows)
+            return OK
+        if terminal and not arguments.yes and not _many_confirmed(arguments, service, channels):
+            print("nothing was sent")
+            return OK
+        decide = None if arguments.approve or not asks else lambda rows: _approved(service, rows)
+        report: Report = service.send(digest, arguments.count, channels, decide=decide)
+        if not (report.made or report.troubles or arguments.json):
+            print(f"digest {digest} has nothing to send now; digestbot backlog {digest} says what is pending, and why")
+        return report_on(arguments, service, report, sent=True)
+
+
+def _many_confirmed(arguments: argparse.Namespace, service: Service, channels: Sequence[str]) -> bool:
+    """Whether the operator wants as many posts as that; few are not asked about."""
+    settings = service.config.digests[arguments.digest]
+    most = arguments.count * settings.size * len(channels)
+    if most <= UNASKED and all(service.config.appearance(arguments.digest, one).shape == "single" for one in channels):
+        return True
+    rows = service.rehearse_send(arguments.digest, arguments.count, channels)
+    return len(rows) <= UNASKED or _yes(f"Send {len(rows)} posts now?")
+
+
+def _approved(service: Service, rows: Sequence[PostRow]) -> bool:
+    """Show an edition that needs approval, and ask."""
+    from digestbot.cli import output
+
+    for row in rows:
+        print(output.framed(row.message(), service.config.platform(row.channel), row.cost))
+    return _yes(f"Approve this for {rows[0].channel} and send it now?")
+
+
+def _yes(question: str) -> bool:
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _print(arguments: argparse.Namespace, service: Service, rows: Sequence[PostRow]) -> None:
+    from digestbot.cli import output
+    from digestbot.costs import dollars
+
+    if arguments.json:
+        output.as_json([output.post_json(row) for row in rows])
+        return
+    for row in rows:
+        print(f"{row.digest} on {row.channel}:")
+        print(output.framed(row.message(), service.config.platform(row.channel), row.cost) + "\n")
+    total = sum(row.cost for row in rows)
+    cost = f", {dollars(total)} in all, as estimated" if total else ""
+    print(f"{len(rows)} post{'' if len(rows) == 1 else 's'} would be sent{cost}; nothing was sent or written")

@@ -1,0 +1,107 @@
+"""Inside a transaction: what is known of a channel beyond its configuration, and what stands in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from digestbot.retry import ChannelHistory, Decision
+from digestbot.schema import channels
+
+_STATE = sa.select(channels).where(channels.c.name == sa.bindparam("channel")).with_for_update()
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelState:
+    """What stands in a channel's way. ``refusals`` counts its refusals in a row, ``rejected`` are the posts that were
+    rejected in a row; ``catch_up`` says why its timeline has to be read before anything is posted."""
+
+    pause_reason: str | None
+    wait_until: datetime | None
+    refusals: int
+    rejected: tuple[int, ...] = ()
+    catch_up: str = ""
+
+    @property
+    def history(self) -> ChannelHistory:
+        """What a decision about the channel needs to know."""
+        return ChannelHistory(self.refusals, self.rejected)
+
+
+def takes_replies(tx: sa.Connection, channel: str) -> bool:
+    """Whether the channel's platform has not refused replies under its own posts."""
+    refused = tx.scalar(sa.select(channels.c.replies_refused_at).where(channels.c.name == channel))
+    return refused is None
+
+
+def add_channels(tx: sa.Connection, names: Iterable[str]) -> None:
+    """Make the channels known to the ledger."""
+    known = set(tx.scalars(sa.select(channels.c.name)))
+    for name in names:
+        if name not in known:
+            tx.execute(channels.insert().values(name=name))
+
+
+def channel_state(tx: sa.Connection, channel: str, now: datetime) -> ChannelState:
+    """The channel's state, its row locked until the transaction ends: one claim at a time."""
+    return _state(tx.execute(_STATE, {"channel": channel}).one(), now)
+
+
+def channel_state_now(tx: sa.Connection, channel: str, now: datetime) -> ChannelState:
+    """The same, for looking only; a channel that the ledger does not know yet has nothing in its way."""
+    row = tx.execute(sa.select(channels).where(channels.c.name == channel)).first()
+    return _state(row, now) if row is not None else ChannelState(None, None, 0)
+
+
+def _state(row: Any, now: datetime) -> ChannelState:
+    paused = row.paused_at is not None and not (row.paused_until is not None and row.paused_until <= now)
+    return ChannelState(
+        row.pause_reason if paused else None,
+        row.wait_until,
+        row.refusals,
+        tuple(row.rejected_posts or ()),
+        row.catch_up or "",
+    )
+
+
+def pause_others(tx: sa.Connection, names: Sequence[str], decision: Decision, now: datetime) -> None:
+    """Pause the other channels of an application that is at fault, where they are not paused already."""
+    values = {"paused_at": now, "pause_reason": decision.pause, "paused_until": decision.paused_until}
+    over = sa.and_(channels.c.paused_until.is_not(None), channels.c.paused_until <= now)
+    which = (channels.c.name.in_(list(names)), sa.or_(channels.c.paused_at.is_(None), over))
+    tx.execute(channels.update().where(*which).values(**values))
+
+
+def catch_up(tx: sa.Connection, channel: str, reason: str) -> None:
+    """From now on, the channel's timeline is read before anything is posted, for this reason."""
+    tx.execute(channels.update().where(channels.c.name == channel).values(catch_up=reason))
+
+
+def end_pauses(tx: sa.Connection, now: datetime) -> list[str]:
+    """Channels that were paused until now resume; return their names."""
+    over = sa.and_(channels.c.paused_at.is_not(None), channels.c.paused_until <= now)
+    names = list(tx.scalars(sa.select(channels.c.name).where(over)))
+    for name in names:
+        resume(tx, name)
+    return names
+
+
+def pause(tx: sa.Connection, channel: str, reason: str, now: datetime) -> None:
+    """Stop the channel until it is resumed."""
+    values = {"paused_at": now, "paused_until": None, "pause_reason": reason}
+    tx.execute(channels.update().where(channels.c.name == channel).values(**values))
+
+
+def resume(tx: sa.Connection, channel: str) -> None:
+    """Let the channel post again at once. A timeline that it was paused for, because it could not be read, is accepted
+    as it is."""
+    row: Any = tx.execute(sa.select(channels).where(channels.c.name == channel).with_for_update()).first()
+    values: dict[str, object] = dict.fromkeys(("paused_at", "paused_until", "pause_reason", "wait_until"))
+    values |= {"rejected_posts": None, "refusals": 0}
+    if row is not None and row.catch_up and (row.pause_reason or "").startswith(row.catch_up):
+        values |= {"catch_up": None}
+    tx.execute(channels.update().where(channels.c.name == channel).values(**values))

@@ -1,0 +1,123 @@
+"""Read a channel's own timeline, within limits of pages, posts, time and money."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from digestbot.config import Config
+from digestbot.costs import FREE
+from digestbot.errors import PublishError
+from digestbot.ledger import Ledger, reconciliation, spending
+from digestbot.model import TimelinePost
+from digestbot.publishers import Publisher
+from digestbot.reconcile import Anchor, Reading, missing_witness
+
+MOST_PAGES = 40
+MOST_POSTS = 1000
+MOST_COST = 250_000  # of one reading, in millionths of a dollar
+LEAST_COST = 20_000  # what a reading may cost though the month's budget is used up: a page
+A_DAY = timedelta(days=1)  # how far back before an instant a timeline is read: more than any clock is wrong by
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is wanted of a reading.
+
+    It goes back to the ``anchors``, the newest posts known to be there; where there is none, to ``since``, or to the end.
+    ``witnesses`` are further posts known to be there. ``reply_to``: the replies under that post are wanted.
+    ``as_far_as_possible``: what a limit leaves out is no trouble.
+    """
+
+    channel: str
+    anchors: tuple[Anchor, ...] = ()
+    since: datetime | None = None
+    reply_to: str | None = None
+    witnesses: frozenset[str] = frozenset()
+    as_far_as_possible: bool = False
+
+
+class TimelineReader:
+    """Reads the configured channels' timelines."""
+
+    def __init__(self, config: Config, ledger: Ledger, publisher: Callable[[str], Publisher]) -> None:
+        self._config, self._ledger, self._publisher = config, ledger, publisher
+
+    def read(self, request: Request) -> Reading:
+        """Return what the timeline shows. Never raises for what the platform answers: that is the reading's trouble.
+
+        An anchor that the platform says is gone gives way to the next one.
+        """
+        publisher = self._publisher(request.channel)
+        with self._ledger.read() as tx:
+            now = self._ledger.now(tx)
+            most_cost = self._most_cost(request.channel, spending.spent(tx, request.channel, now))
+        apart = request.reply_to is not None and publisher.replies_apart
+        anchors = [] if apart else list(request.anchors)
+        cost = count = 0
+        some_gone = False
+        while True:
+            anchor = anchors.pop(0) if anchors else None
+            reading, unwitnessed = self._read_once(publisher, request, anchor, now, most_cost - cost)
+            cost, count = cost + reading.cost, count + reading.count
+            if anchor is None or not unwitnessed:
+                break
+            cost += (self._config.prices(request.channel) or FREE).read
+            if not self._is_gone(publisher, anchor):
+                break
+            some_gone = True
+            with self._ledger.begin() as tx:
+                reconciliation.is_missing(tx, request.channel, anchor.id, now)
+        if some_gone and not reading.posts and not reading.trouble:
+            reading = replace(reading, trouble="the timeline is empty, and every post that is known is gone")
+        return replace(reading, cost=cost, count=count)
+
+    def _most_cost(self, channel: str, spent: int) -> int:
+        budget = self._config.budget(channel)
+        return MOST_COST if budget is None else min(MOST_COST, max(budget - spent, LEAST_COST))
+
+    def _is_gone(self, publisher: Publisher, anchor: Anchor) -> bool:
+        """Whether the platform says that a post which is known to be there no longer is."""
+        try:
+            return publisher.lookup(anchor.id, seconds=self._seconds) is None
+        except PublishError:
+            return False
+
+    @property
+    def _seconds(self) -> float:
+        return self._config.delivery.lease.total_seconds() / 4
+
+    def _read_once(
+        self, publisher: Publisher, request: Request, anchor: Anchor | None, now: datetime, most_cost: int
+    ) -> tuple[Reading, bool]:
+        """A reading back to an anchor, and whether it was sound but for the anchor missing from it."""
+        price = (self._config.prices(request.channel) or FREE).owned_read
+        back_to = anchor.at - A_DAY if anchor else request.since - A_DAY if request.since else None
+        posts: list[TimelinePost] = []
+        trouble, count, proven, bounded = "", 0, False, False
+        after = anchor.id if anchor else None
+        try:
+            pages = publisher.timeline(after=after, reply_to=request.reply_to, seconds=self._seconds)
+            for number, page in enumerate(pages, 1):
+                offset = page.platform_time - now if page.platform_time else timedelta(0)
+                posts += [replace(post, at=post.at - offset) for post in page.posts]
+                count, trouble, proven = count + page.count, page.trouble, page.end_proven
+                if trouble or proven or (anchor and any(post.id == anchor.id for post in page.posts)):
+                    break
+                if back_to is not None and posts and posts[-1].at < back_to:
+                    break
+                if number >= MOST_PAGES or count >= MOST_POSTS or (price and count * price >= most_cost):
+                    bounded = True
+                    break
+        except PublishError as error:
+            trouble = str(error)
+        unwitnessed = False
+        if not trouble and not (bounded and request.as_far_as_possible):
+            known = request.witnesses & {post.id for post in posts}
+            since = request.since if anchor is None else None
+            trouble = "" if known and not bounded else missing_witness(posts, anchor, since, end_proven=proven)
+            unwitnessed = bool(trouble) and not bounded
+            if bounded and trouble:
+                trouble = f"it is longer than what is read at once ({count} posts)"
+        return Reading(tuple(posts), trouble, count, count * price, bounded), unwitnessed
