@@ -157,14 +157,25 @@ def judge(unknown: UnknownPost, reading: Reading, claimed: Collection[str], quie
 
 
 def judge_before_sending(
-    message: Message, reading: Reading, claimed: Collection[str], dismissed: Collection[str]
+    message: Message,
+    reading: Reading,
+    claimed: Collection[str],
+    dismissed: Collection[str],
+    since: datetime | None = None,
 ) -> Verdict | None:
     """Return what a reading says about a post that is about to be sent and may be there already; None where it is not.
 
-    The verdict is `published` for a post with our text, `quarantined` where an operator has to compare, `pending` where
-    the reading proves nothing.
+    ``since`` is when the first attempt began that may have created it; None where a ledger that was lost may have known
+    of one. The verdict is `published` for a post with our text, `quarantined` where an operator has to compare,
+    `pending` where the reading proves nothing.
     """
-    possible = [post for post in reading.posts if post.id not in claimed and post.id not in dismissed]
+    possible = [
+        post
+        for post in reading.posts
+        if post.id not in claimed
+        and post.id not in dismissed
+        and (since is None or post.at >= since - CLOCK_SLACK)
+    ]
     same_text, same_links = matches(message, possible)
     if len(same_text) == 1:
         return Verdict(PostStatus.PUBLISHED, f"was on the timeline already, as {same_text[0].id}", found=same_text[0])

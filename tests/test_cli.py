@@ -232,11 +232,11 @@ def test_what_waits_for_a_person_shows_in_the_exit_code(config: str, feed: Feed,
     code, out, err = digestbot("-c", config, "send", "latest")
     assert code == 3
     assert "unknown" in out
-    assert "channel page is paused: Facebook: the token is dead" in err
+    assert "channel page is paused: Facebook: the token is no longer valid" in err
     code, out, err = digestbot("-c", config, "once", "--json")
     assert code == 3
     assert json.loads(out)["waiting_for_a_person"] == 1
-    assert "1 post(s) wait for a person" in err
+    assert "1 post(s) need your decision" in err
     assert "page" in json.loads(out)["paused_channels"]
     assert len(world.world.tweets) == 1
 
@@ -255,24 +255,31 @@ def test_what_a_person_does_about_it(config: str, feed: Feed, world: Sandbox) ->
     code, _, err = digestbot("-c", config, "posts", "resolve", "1", "--published", "nonsense")
     assert code == 2
     assert "write the post's number" in err
-    code, out, _ = digestbot(
-        "-c", config, "posts", "resolve", "1", "--published", "https://x.com/someone/status/123?s=20"
-    )
-    assert (code, out) == (0, f"post 1: unknown -> published as {world.url}/i/web/status/123\n")
+    code, _, err = digestbot("-c", config, "posts", "resolve", "1", "--published", "https://x.com/someone/status/123")
+    assert (code, "x.com is not X" in err) == (2, True)  # the sandbox is this channel's X
+    code, _, err = digestbot("-c", config, "posts", "resolve", "1", "--published", "123")
+    assert (code, "there is no such post on x" in err) == (1, True)
+    by_hand = world.world.by_hand("twitter", "A person's own words")
+    address = f"{world.url}/i/web/status/{by_hand.id}"
+    code, out, _ = digestbot("-c", config, "posts", "resolve", "1", "--published", f"{address}?s=20")
+    assert code == 0
+    assert out.startswith(f"post 1: unknown -> published as {address}\non the platform:\n  │ A person's own words\n")
+    assert "The texts differ: digestbot will never edit or delete this post." in out
+    assert out.endswith("digestbot posts reopen 1\n")
     code, _, err = digestbot("-c", config, "posts", "retry", "1")
     assert code == 1
     assert "post 1 is published: nothing to decide" in err
     assert digestbot("-c", config, "posts", "show", "99")[0] == 1
 
     code, out, _ = digestbot("-c", config, "resume", "page")
-    assert (code, out) == (0, "channel page goes on\n")
+    assert (code, out) == (0, "channel page resumed\n")
     assert digestbot("-c", config, "once")[0] == 0
     assert len(world.world.page_posts) == 1
     feed.add(1)
     assert digestbot("-c", config, "pause", "page", "--reason", "holidays")[0] == 0
     code, _, err = digestbot("-c", config, "send", "latest")
     assert code == 3
-    assert "channel page is paused: holidays; digestbot resume page lets it go on" in err
+    assert "channel page is paused: holidays; to resume it: digestbot resume page" in err
     code, out, _ = digestbot("-c", config, "posts", "--status", "pending")
     waiting = out.splitlines()[1].split()[0]
     assert digestbot("-c", config, "posts", "resolve", waiting, "--skip")[0] == 0
@@ -445,7 +452,7 @@ def test_init_then_check(tmp_path: Path) -> None:
     assert (tmp_path / "config.toml").stat().st_mode & 0o777 == 0o600
     code, _, err = digestbot("check", cwd=tmp_path)
     assert code == 2
-    assert err.count("is still the example's; fill it in") == 5
+    assert err.count("is still the example's; fill it in") == 6
     filled = str(filled_in(tmp_path))
     code, out, _ = digestbot("-c", filled, "check")
     assert code == 0
@@ -458,11 +465,15 @@ def test_init_then_check(tmp_path: Path) -> None:
     assert "cannot be written" in err
 
 
-def test_check_finds_what_is_wrong(config: str, tmp_path: Path, world: Sandbox) -> None:
+def test_check_finds_what_is_wrong(config: str, tmp_path: Path, feed: Feed, world: Sandbox) -> None:
+    code, out, _ = digestbot("-c", config, "check", "--online", "--json")
+    assert (code, "no entry of it can be used" in out) == (1, True)
+    feed.add(0)
     code, out, _ = digestbot("-c", config, "check", "--online", "--json")
     assert code == 0
     found = {row["what"]: row for row in json.loads(out)}
     assert found["channel x"]["detail"] == "@sandbox_100 (id 100)"
+    assert found["source store, now"]["detail"].startswith("1 entry, the newest of 2026-11-01")
     assert found["channel page"]["detail"] == "Sandbox Page (id 200)"
     assert found["template of latest for x"]["ok"]
     text = Path(config).read_text()
@@ -473,7 +484,7 @@ def test_check_finds_what_is_wrong(config: str, tmp_path: Path, world: Sandbox) 
     code, out, _ = digestbot("-c", config, "check", "--online")
     assert code == 1
     assert "BAD  ledger: " in out
-    assert "BAD  channel x: X: keys refused" in out
+    assert "BAD  channel x: X: the keys or the access token were rejected" in out
     assert "BAD  template of latest for x: template missing.twitter.txt.j2: not found" in out
     (tmp_path / "ledger.db").write_bytes(b"junk" * 1000)
     Path(config).write_text(text)

@@ -116,7 +116,7 @@ def test_a_persons_word(config: str, feed: Feed, world: Sandbox, tmp_path: Path)
     code, out, err = digestbot("-c", config, "once", "--json")
     waiting = json.loads(out)["waiting_for_approval"]
     assert code == 3
-    assert "post(s) wait for approval: digestbot approve" in err
+    assert "post(s) need approval: digestbot approve" in err
     assert len(waiting) >= 4
     assert world.world.tweets == []
 

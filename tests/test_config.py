@@ -30,7 +30,7 @@ def problems(raw: dict[str, Any], environ: dict[str, str] | None = None) -> list
 def test_the_example_wants_to_be_filled_in() -> None:
     with pytest.raises(ConfigError) as caught:
         config.load(EXAMPLE, {})
-    assert len(caught.value.problems) == 5
+    assert len(caught.value.problems) == 6
     assert all("is still the example's; fill it in" in problem for problem in caught.value.problems)
 
 

@@ -83,13 +83,8 @@ def test_prices_are_the_configurations(make_service: Make) -> None:
     prices = service.config.prices("x")
     assert prices == Prices()
     assert prices is not None
-    assert (prices.post, prices.link, prices.alt_text, prices.delete, prices.read) == (
-        15_000,
-        200_000,
-        5_000,
-        10_000,
-        1_000,
-    )
+    assert (prices.post, prices.link, prices.alt_text, prices.delete) == (15_000, 200_000, 5_000, 10_000)
+    assert (prices.owned_read, prices.read, prices.user) == (1_000, 5_000, 10_000)
     assert Prices.model_validate({"link": "0.25"}).link == 250_000
     assert service.config.prices("page") is None
 

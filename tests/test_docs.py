@@ -13,7 +13,7 @@ from digestbot import config
 from digestbot.cli import COMMANDS, parser
 from digestbot.model import PostStatus
 from digestbot.render.views import ChannelView, DigestView, PaperView, SummaryView
-from digestbot.sandbox import FAULTS
+from digestbot.sandbox import FAULTS, LIES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -75,7 +75,7 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
 
 
 def test_every_fault_is_documented() -> None:
-    for fault in FAULTS:
+    for fault in (*FAULTS, *LIES):
         assert f"`{fault}`" in DOCS["sandbox"]
 
 
@@ -99,6 +99,12 @@ def test_the_sample_posts_are_what_is_made_today() -> None:
     from bench.samples import page
 
     assert DOCS["samples"] == page(), "make them anew: python -m bench.samples"
+
+
+def test_the_error_catalogue_is_what_the_code_has() -> None:
+    from bench.catalogue import page
+
+    assert DOCS["errors"] == page(), "make it anew: python -m bench.catalogue"
 
 
 def test_links_between_the_docs_lead_somewhere() -> None:

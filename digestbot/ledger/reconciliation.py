@@ -224,7 +224,7 @@ def _own_receipts(tx: sa.Connection, channel: str) -> sa.Select[tuple[str, datet
         posts.c.status == PostStatus.PUBLISHED,  # the timeline would not show a deleted one
         posts.c.missing_since.is_(None),
         ~posts.c.reply,
-        *([posts.c.concluded_at >= since] if since is not None else []),
+        *([posts.c.concluded_at > since] if since is not None else []),
     )
 
 

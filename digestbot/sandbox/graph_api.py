@@ -147,7 +147,9 @@ class GraphApi:
             return untrue
         found = self._published(page, 3600 if lie == "old" else self.faults.lag)
         if lie == "partial":
-            found = found[len(found) // 2 :]
+            older = [self._shown(post, {"id", "message", "created_time"}) for post in found[len(found) // 2 :]]
+            error = {"message": "An unknown error occurred", "type": "OAuthException", "code": 1}
+            return Answer(200, {"data": older, "error": error})
         if lie == "foreign":
             found = [replace(post, id=f"999_{post.id.partition('_')[2]}", account="999") for post in found]
         if parameters.get("since", "").isdecimal():

@@ -146,7 +146,7 @@ class XApi:
         """GET /2/tweets/:id."""
         for tweet in self.world.tweets:
             if tweet.id == id_:
-                return Answer(200, {"data": _shown(tweet)})
+                return Answer(200, {"data": _shown(tweet, altered=self.faults.alter_texts)})
         return Answer(200, {"errors": [_not_found("id", id_)]})
 
     def delete(self, _request: Request, user: str, id_: str) -> Answer:

@@ -197,7 +197,7 @@ class DeliveryWorker:
             if not comments:
                 reconciliation.remember_timeline(tx, claim.channel, reading.posts, caught_up=caught_up)
             claimed = reconciliation.claimed(tx, claim.channel, [post.id for post in reading.posts])
-            verdict = judge_before_sending(claim.message, reading, claimed, claim.dismissed)
+            verdict = judge_before_sending(claim.message, reading, claimed, claim.dismissed, claim.first_sent_at)
             if verdict is not None and verdict.status is PostStatus.PENDING and trusted:
                 verdict = None  # this machine's own record agrees with the ledger
             note = verdict.note if verdict else reading.trouble or "not on the timeline"
@@ -236,7 +236,8 @@ class DeliveryWorker:
         with self._ledger.read() as tx:
             found = [post for some in matches(claim.message, self._elsewhere[claim.channel]) for post in some]
             claimed = reconciliation.claimed(tx, claim.channel, [post.id for post in found])
-        return judge_before_sending(claim.message, Reading(tuple(found)), claimed, claim.dismissed)
+        known = Reading(tuple(found))
+        return judge_before_sending(claim.message, known, claimed, claim.dismissed, claim.first_sent_at)
 
     # ---- reconcile
 

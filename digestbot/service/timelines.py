@@ -15,6 +15,7 @@ from digestbot.publishers import Publisher
 from digestbot.reconcile import Anchor, Reading, missing_witness
 
 MOST_PAGES = 40
+MOST_EMPTY = 3  # pages in a row without a post: a list without an end
 MOST_POSTS = 1000
 MOST_COST = 250_000  # of one reading, in millionths of a dollar
 LEAST_COST = 20_000  # what a reading may cost though the month's budget is used up: a page
@@ -95,7 +96,7 @@ class TimelineReader:
         price = (self._config.prices(request.channel) or FREE).owned_read
         back_to = anchor.at - A_DAY if anchor else request.since - A_DAY if request.since else None
         posts: list[TimelinePost] = []
-        trouble, count, proven, bounded = "", 0, False, False
+        trouble, count, proven, bounded, empty = "", 0, False, False, 0
         after = anchor.id if anchor else None
         try:
             pages = publisher.timeline(after=after, reply_to=request.reply_to, seconds=self._seconds)
@@ -107,6 +108,10 @@ class TimelineReader:
                     break
                 if back_to is not None and posts and posts[-1].at < back_to:
                     break
+                empty = 0 if page.count else empty + 1
+                if empty >= MOST_EMPTY:
+                    trouble = "the timeline has one empty page after another"
+                    break
                 if number >= MOST_PAGES or count >= MOST_POSTS or (price and count * price >= most_cost):
                     bounded = True
                     break
@@ -116,7 +121,10 @@ class TimelineReader:
         if not trouble and not (bounded and request.as_far_as_possible):
             known = request.witnesses & {post.id for post in posts}
             since = request.since if anchor is None else None
-            trouble = "" if known and not bounded else missing_witness(posts, anchor, since, end_proven=proven)
+            if request.witnesses and anchor is None and not bounded:
+                trouble = "" if known else f"the timeline does not show post {min(request.witnesses)}, which was published"
+            else:
+                trouble = missing_witness(posts, anchor, since, end_proven=proven)
             unwitnessed = bool(trouble) and not bounded
             if bounded and trouble:
                 trouble = f"it is longer than what is read at once ({count} posts)"
