@@ -21,11 +21,11 @@ reaches exactly as far. This page is made from the tables that the code uses (`d
 | this post | The post is rejected, the next ones go on. Three different posts in a row pause the channel. |
 | this account | The channel pauses, its posts stay pending, and the remedy is shown. |
 | this application | Every channel of the same application pauses. |
-| the platform | The channel waits as long as the answer says, else longer each time. After five tries the next post goes first. |
+| the platform | The channel waits as the answer says, else longer each time; after five tries the next goes first. |
 | nobody knows | The post may exist: it is looked for on the timeline before anything else. |
 
-An answer that no row fits: on X, what is not JSON or has an unknown status is *nobody knows*. On Facebook, an unlisted code with
-a 4xx status is *this post*, everything else *nobody knows*.
+An answer that no row fits: on X, what is not JSON or has an unknown status is *nobody knows*. On Facebook, an unlisted
+code with a 4xx status is *this post*, everything else *nobody knows*.
 
 `digestbot sandbox --fault error:NAME` gives any of these answers.
 """
@@ -37,7 +37,11 @@ def page() -> str:
 
 
 def _table(platform: str, rows: Sequence[ErrorRow]) -> str:
-    lines = [f"\n## {platform}\n", "| name | answer | whose fault | what digestbot does | what to do |", "|---|---|---|---|---|"]
+    lines = [
+        f"\n## {platform}\n",
+        "| name | answer | whose fault | what digestbot does | what to do |",
+        "|---|---|---|---|---|",
+    ]
     for row in rows:
         cells = (f"`{row.name}`", _answer(row), row.fault, f"{row.reaction}: {row.meaning}", row.remedy or "nothing")
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

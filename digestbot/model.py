@@ -261,11 +261,12 @@ class SlotChange:
 class Claim:
     """The right to send one post once: ``epoch`` fences it off from every other claim to the same post.
 
-    After ``deadline``, by the ledger's clock, the claim is void: the post's outcome counts as unknown, whoever holds the
-    claim. The epoch counts the attempts. ``reply_to`` is the receipt's id of the part before, for a part of a thread. ``look_first`` says why the post may be on the platform
-    already, empty where it cannot be. ``first_sent_at`` is when the first attempt began that may have created it.
-    ``dismissed`` are posts that an operator saw and did not take for this one. ``target`` is the receipt's id of the post that an update or a deletion is about.
-    ``cost`` is in millionths of a dollar.
+    After ``deadline``, by the ledger's clock, the claim is void: the post's outcome counts as unknown, whoever holds
+    the claim. The epoch counts the attempts. ``reply_to`` is the receipt's id of the part before, for a part of a
+    thread. ``look_first`` says why the post may be on the platform already, empty where it cannot be. ``first_sent_at``
+    is when the first attempt began that may have created it. ``dismissed`` are posts that an operator saw and did not
+    take for this one. ``target`` is the receipt's id of the post that an update or a deletion is about. ``cost`` is in
+    millionths of a dollar.
     """
 
     post: int

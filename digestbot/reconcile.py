@@ -1,8 +1,8 @@
 """Decide, from a reading of the channel's own timeline, what became of a post whose outcome is unknown. Pure.
 
-The platforms take no idempotency key, so the only way to know is to look. Presence needs our text: a match by link alone may
-be a person's own post. Absence needs a witness: a reading counts only if it provably reaches back past the attempt. And
-since a timeline may show its newest known post and still lag, resends are spaced.
+The platforms take no idempotency key, so the only way to know is to look. Presence needs our text: a match by link
+alone may be a person's own post. Absence needs a witness: a reading counts only if it provably reaches back past the
+attempt. And since a timeline may show its newest known post and still lag, resends are spaced.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ class UnknownPost:
     """A post whose outcome is unknown, and what is known about it.
 
     ``first_sent_at`` is when the first attempt began that may have created it, ``deadline`` that of the last one.
-    ``sends`` counts the attempts whose outcome was unknown. ``absences`` counts the sound readings in a row that did not
-    show it. ``anchors`` are the newest posts known to be on the timeline from before the first attempt. ``reply_to`` is
-    where a reply would be. ``duplicate``: the platform said that it has this text already. ``dismissed`` are posts that
-    an operator saw and did not take for this one. ``target`` is the receipt's id of the post that an update or a
-    deletion is about. ``receipt`` is the id that an attempt noted though it came too late.
+    ``sends`` counts the attempts whose outcome was unknown. ``absences`` counts the sound readings in a row that did
+    not show it. ``anchors`` are the newest posts known to be on the timeline from before the first attempt.
+    ``reply_to`` is where a reply would be. ``duplicate``: the platform said that it has this text already.
+    ``dismissed`` are posts that an operator saw and did not take for this one. ``target`` is the receipt's id of the
+    post that an update or a deletion is about. ``receipt`` is the id that an attempt noted though it came too late.
     """
 
     post: int
@@ -172,9 +172,7 @@ def judge_before_sending(
     possible = [
         post
         for post in reading.posts
-        if post.id not in claimed
-        and post.id not in dismissed
-        and (since is None or post.at >= since - CLOCK_SLACK)
+        if post.id not in claimed and post.id not in dismissed and (since is None or post.at >= since - CLOCK_SLACK)
     ]
     same_text, same_links = matches(message, possible)
     if len(same_text) == 1:
@@ -192,7 +190,8 @@ def judge_before_sending(
 def judge_change(
     unknown: UnknownPost, found: TimelinePost | None, quiet: timedelta, now: datetime, trouble: str | None = None
 ) -> Verdict:
-    """Return what became of an update or a deletion: ``found`` is its target as it stands on the platform now, None where
+    """Return what became of an update or a deletion: ``found`` is its target as it stands on the platform now, None
+    where
     it is gone; with ``trouble`` it could not be read."""
     settled = unknown.deadline + quiet
     if trouble is not None:

@@ -1,7 +1,7 @@
 """Decide what an attempt's outcome does to the post and to its channel. Pure.
 
-A fault's consequences reach as far as its cause: content that is rejected rejects that post, a token that is rejected pauses
-the channel, a missing credit every channel of the application.
+A fault's consequences reach as far as its cause: content that is rejected rejects that post, a token that is rejected
+pauses the channel, a missing credit every channel of the application.
 """
 
 from __future__ import annotations
@@ -138,9 +138,7 @@ def _after_looking(verdict: Verdict, tries: int, now: datetime, catching_up: str
 
 def _again(error: str, tries: int, now: datetime) -> Decision:
     """Nothing was sent: try again, later each time; after a handful of tries the next post goes first."""
-    return Decision(
-        PostStatus.PENDING, error=error, not_before=now + backoff(tries), yields=tries >= HANDFUL
-    )
+    return Decision(PostStatus.PENDING, error=error, not_before=now + backoff(tries), yields=tries >= HANDFUL)
 
 
 def _rejected(error: str, history: ChannelHistory, post: int) -> Decision:
@@ -149,8 +147,8 @@ def _rejected(error: str, history: ChannelHistory, post: int) -> Decision:
         return Decision(PostStatus.FAILED, error=error, rejected=True)
     others = ", ".join(map(str, rejected))
     pause = (
-        f"{len(rejected)} posts in a row were rejected (posts {others}); the last: {error}. If the posts are not at fault, "
-        "correct the cause; then run `digestbot resume CHANNEL`, and `digestbot posts retry ID` for each"
+        f"{len(rejected)} posts in a row were rejected (posts {others}); the last: {error}. If the posts are not at "
+        "fault, correct the cause; then run `digestbot resume CHANNEL`, and `digestbot posts retry ID` for each"
     )
     return Decision(PostStatus.FAILED, error=error, rejected=True, pause=pause)
 

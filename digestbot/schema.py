@@ -241,9 +241,9 @@ ATTENTION = sa.text("posts.status IN ('unknown', 'quarantined')")
 
 # What a row does: it publishes a message, or updates or deletes the post that is its target. The pending index has
 # them in this order of urgency, which happens to be the alphabet's: delete, publish, update. ``receipt_basis`` is what
-# the receipt rests on; ``candidates`` are posts on the timeline that may be this one, ``dismissed`` the ids of those that
-# an operator did not take for it. ``look_first``: an earlier attempt may have created it. ``yields``: while it waits for
-# ``not_before``, the posts after it get their turn. ``by_hand``: an operator decided what became of it.
+# the receipt rests on; ``candidates`` are posts on the timeline that may be this one, ``dismissed`` the ids of those
+# that an operator did not take for it. ``look_first``: an earlier attempt may have created it. ``yields``: while it
+# waits for ``not_before``, the posts after it get their turn. ``by_hand``: an operator decided what became of it.
 # ``missing_since``: the platform says that it is gone, though digestbot did not delete it.
 posts = sa.Table(
     "posts",
@@ -403,8 +403,8 @@ ledger_identity = sa.Table(
     sa.Column("server", sa.Text),
 )
 
-# Posts on a channel's own timeline that no post of this ledger has a receipt for: a person's, another bot's, or ours from
-# before the ledger was lost. ``links`` are as they were read.
+# Posts on a channel's own timeline that no post of this ledger has a receipt for: a person's, another bot's, or ours
+# from before the ledger was lost. ``links`` are as they were read.
 timeline_posts = sa.Table(
     "timeline_posts",
     metadata,

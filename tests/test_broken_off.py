@@ -134,7 +134,9 @@ def test_threads_that_wait_are_not_begun_where_replies_are_refused(
 
 def test_a_sites_address_tells_no_post_from_another() -> None:
     drafts = render(*(make_summary(number, id=number) for number in range(1, 12)), shape="roundup", link="last")
-    other = TimelinePost("9", "u", "Visit us: http://shortscience.org/", ("http://www.shortscience.org/",), datetime.now(UTC))
+    other = TimelinePost(
+        "9", "u", "Visit us: http://shortscience.org/", ("http://www.shortscience.org/",), datetime.now(UTC)
+    )
     assert matches(drafts[-1].message, [other]) == ([], [])
 
 

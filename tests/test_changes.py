@@ -17,7 +17,7 @@ from stores import Store, site
 from digestbot import changes as rules
 from digestbot.changes import Change, Kind, shows_name
 from digestbot.errors import LedgerError
-from digestbot.ledger import alarms, amendments, changes, channel_states, manual_resolution, delivery, views
+from digestbot.ledger import alarms, amendments, changes, channel_states, delivery, manual_resolution, views
 from digestbot.model import Action, Message, Platform, PostRow, PostStatus, Reaction
 from digestbot.reconcile import UnknownPost, judge_change
 from digestbot.sandbox import Sandbox

@@ -12,7 +12,7 @@ from conftest import Clock, Feed, asked, drafts, make_summary, up_next
 
 from digestbot.errors import LedgerError
 from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, channel_states, manual_resolution, delivery, editions, intake, views
+from digestbot.ledger import Ledger, backlogs, channel_states, delivery, editions, intake, manual_resolution, views
 from digestbot.model import Message, PostRow, PostStatus, Receipt, Slot
 from digestbot.sandbox import FAULTS, Sandbox
 from digestbot.service import Report, Service
@@ -194,7 +194,8 @@ def test_what_a_person_decides(make_service: Make, feed: Feed, sandbox: Sandbox,
             tx.exec_driver_sql(f"UPDATE posts SET status = 'quarantined' WHERE id = {post}")
     with service.ledger.begin() as tx:
         assert (
-            manual_resolution.resolve(tx, made[0], PostStatus.PUBLISHED, Receipt("5", "u"), clock()) is PostStatus.QUARANTINED
+            manual_resolution.resolve(tx, made[0], PostStatus.PUBLISHED, Receipt("5", "u"), clock())
+            is PostStatus.QUARANTINED
         )
         assert manual_resolution.resolve(tx, made[1], PostStatus.SKIPPED, None, clock()) is PostStatus.QUARANTINED
         assert manual_resolution.resolve(tx, made[2], PostStatus.PENDING, None, clock()) is PostStatus.QUARANTINED

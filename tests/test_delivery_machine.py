@@ -1,8 +1,8 @@
-"""A Hypothesis state machine over the ledger, the clock and what a hostile platform answers.
+"""A Hypothesis state machine over the ledger, the clock, and a platform that may also lie, beside people who also post.
 
-The platform here is a model with a timeline, so that every kind of outcome can be had at every moment, and so
-that the one rule can be watched at the very call that would break it: nothing is sent while an earlier attempt
-at it may have succeeded.
+The platform here is a model with a timeline, so that every kind of outcome can be had at every moment, and so that the
+rules can be watched at the very call that would break them: nothing is sent while an earlier attempt at it may have
+succeeded, and no post of somebody else's is taken for ours.
 """
 
 from __future__ import annotations
@@ -16,67 +16,121 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from digestbot import config as configuration
-from digestbot.errors import OutcomeUnknown, RateLimited, Rejected, Unavailable
+from digestbot.errors import DuplicateText, OutcomeUnknown, RateLimited, Rejected, Unauthorized, Unavailable
 from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, delivery, editions, intake, views
-from digestbot.model import Message, PostStatus, Receipt, TimelinePost, Slot
+from digestbot.ledger import Ledger, backlogs, channel_states, delivery, editions, intake, views
+from digestbot.model import Message, PostStatus, Receipt, Slot, TimelinePage, TimelinePost
 from digestbot.service import Report, Service
 
 QUIET = timedelta(minutes=15)
+OUTCOMES = [
+    "ok",
+    "ok",
+    "lost before",
+    "lost after",
+    "killed before",
+    "killed after",
+    "refused connection",
+    "429",
+    "429 after",
+    "401",
+    "401 after",
+    "duplicate",
+    "rejected",
+]
+LIES = ["empty", "proven empty", "foreign", "partial", "unreadable"]
 
 
 class Killed(BaseException):
     """The process ends here."""
 
 
+class ViolationError(BaseException):
+    """A rule was broken. No Exception, which the service would take for one more outcome."""
+
+
 class Platform:
     """What the channel's followers see, and how the next call ends."""
 
+    replies_apart = False
+
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.posts: list[Seen] = []
+        self.posts: list[TimelinePost] = []
+        self.others: set[str] = set()
         self.next: str = "ok"
         self.lag = timedelta(0)
-        self.readable = True
+        self.lie = ""
+
+    def add(self, text: str, *links: str) -> TimelinePost:
+        post = TimelinePost(str(len(self.posts) + 1), "u", text, links, self.clock())
+        self.posts.append(post)
+        return post
 
     def publish(self, message: Message, *, reply_to: str | None, seconds: float, may_send: object) -> Receipt:
         outcome, self.next = self.next, "ok"
-        if outcome == "refused connection":
-            raise Unavailable("refused")
-        if outcome == "429":
+        refused = {
+            "refused connection": Unavailable("refused"),
+            "429": RateLimited("429", wait=timedelta(minutes=1)),
+            "401": Unauthorized("401", certain=False),
+            "rejected": Rejected("no"),
+            "duplicate": DuplicateText("there"),
+            "killed before": Killed(),
+            "lost before": OutcomeUnknown("lost"),
+        }
+        if outcome in refused:
+            raise refused[outcome]
+        mine = [post.text for post in self.posts if post.id not in self.others]
+        if message.text in mine:
+            raise ViolationError(f"{message.text} is sent a second time")
+        link = message.text.partition(" ")[2]
+        post = self.add(message.text, link)
+        if outcome == "429 after":
             raise RateLimited("429", wait=timedelta(minutes=1))
-        if outcome == "rejected":
-            raise Rejected("no")
-        if outcome == "killed before":
-            raise Killed
-        if outcome == "lost before":
-            raise OutcomeUnknown("lost")
-        assert message.text not in [post.text for post in self.posts], "sent a second time"
-        post = TimelinePost(str(len(self.posts) + 1), "u", message.text, (), self.clock())
-        self.posts.append(post)
+        if outcome == "401 after":
+            raise Unauthorized("401", certain=False)
         if outcome == "lost after":
             raise OutcomeUnknown("lost")
         if outcome == "killed after":
             raise Killed
         return Receipt(post.id, post.url)
 
-    def timeline(self, *, after: str | None, reply_to: str | None, seconds: float) -> Iterator[Seen]:
-        if not self.readable:
-            raise OutcomeUnknown("503")
-        for post in reversed(self.posts):
-            if post.at <= self.clock() - self.lag:
-                yield post
+    def timeline(self, *, after: str | None, reply_to: str | None, seconds: float) -> Iterator[TimelinePage]:
+        shown = [post for post in reversed(self.posts) if post.at <= self.clock() - self.lag]
+        match self.lie:
+            case "unreadable":
+                raise OutcomeUnknown("503")
+            case "empty":
+                yield TimelinePage(trouble="no count")
+            case "proven empty":
+                yield TimelinePage(end_proven=True)
+            case "foreign":
+                yield TimelinePage(trouble="posts of another account", count=3)
+            case "partial":
+                yield TimelinePage(tuple(shown[len(shown) // 2 :]), trouble="with errors")
+            case _:
+                yield TimelinePage(tuple(shown), len(shown), end_proven=len(shown) == len(self.posts))
+
+    def lookup(self, receipt: str, *, seconds: float) -> TimelinePost | None:
+        return next((post for post in self.posts if post.id == receipt), None)
+
+    def receipt(self, reference: str) -> Receipt:
+        return Receipt(reference, "u")
 
 
 class Delivery(RuleBasedStateMachine):
-    @initialize()
-    def begin(self) -> None:
+    @initialize(known=st.booleans())
+    def begin(self, known: bool) -> None:
+        """With something published already, or with nothing known of the account."""
         self.clock = Clock()
         self.platform = Platform(self.clock)
         self.ledger = Ledger("sqlite://", clock=self.clock)
         self.settings = configuration.build(raw_config("http://127.0.0.1:1", channels=["x"]))
         self.made = 0
         self.service = self.start()
+        if known:
+            self.make(1)
+            self.publish("ok")
 
     def start(self) -> Service:
         service = Service(self.settings, self.ledger, self.clock, lambda _: self.platform)  # type: ignore[arg-type, return-value]
@@ -97,26 +151,11 @@ class Delivery(RuleBasedStateMachine):
             backlogs.extend(tx, "latest", "x", "store", "all", self.settings.timezone, Gate(), START)
             for summary in up_next(tx, "latest", "x", 99, START):
                 slot = editions.reach_slot(tx, "latest", "x", Slot(f"slot {self.made}", START), START)
-                editions.make_edition(
-                    tx, slot, "latest", "x", [summary], drafts([summary], [Message(f"text {self.made}")]), START
-                )
+                message = Message(f"text{self.made} https://example.org/{self.made}")
+                editions.make_edition(tx, slot, "latest", "x", [summary], drafts([summary], [message]), START)
                 self.made += 1
 
-    @rule(
-        outcome=st.sampled_from(
-            [
-                "ok",
-                "ok",
-                "lost before",
-                "lost after",
-                "killed before",
-                "killed after",
-                "refused connection",
-                "429",
-                "rejected",
-            ]
-        )
-    )
+    @rule(outcome=st.sampled_from(OUTCOMES))
     def publish(self, outcome: str) -> None:
         self.platform.next = outcome
         with self.ledger.begin() as tx:
@@ -126,6 +165,31 @@ class Delivery(RuleBasedStateMachine):
         except Killed:
             self.service = self.start()
 
+    @rule()
+    def restart(self) -> None:
+        self.service = self.start()
+
+    @rule()
+    def operator_resumes(self) -> None:
+        with self.ledger.begin() as tx:
+            channel_states.resume(tx, "x")
+
+    @rule(retry=st.booleans())
+    def operator_decides(self, retry: bool) -> None:
+        with self.ledger.read() as tx:
+            waiting = views.post_rows(tx, statuses=[PostStatus.QUARANTINED])
+        for row in waiting[:1]:
+            mine = next((post for post in self.platform.posts if post.text == row.text), None)
+            if mine is not None:
+                self.service.resolver.published(row.id, mine.id)
+            elif retry:
+                self.service.resolver.retry(row.id)
+
+    @rule(number=st.integers(0, 5))
+    def somebody_else_posts(self, number: int) -> None:
+        post = self.platform.add(f"look at this https://example.org/{number}", f"https://example.org/{number}")
+        self.platform.others.add(post.id)
+
     @rule(seconds=st.sampled_from([1, 5, 30, 60, 300, 900, 3600, 86400]))
     def pass_time(self, seconds: int) -> None:
         self.clock.forward(seconds=seconds)
@@ -133,25 +197,42 @@ class Delivery(RuleBasedStateMachine):
     @rule(minutes=st.integers(1, 3000))
     def clock_steps_back(self, minutes: int) -> None:
         self.clock.forward(minutes=-minutes)
-        # what the platform shows is its own clock's business
+        # the platform's clock does as the ledger's: a reading is put on the latter
         self.platform.posts = [
-            TimelinePost(post.id, post.url, post.text, post.links, min(post.at, self.clock())) for post in self.platform.posts
+            TimelinePost(post.id, post.url, post.text, post.links, min(post.at, self.clock()))
+            for post in self.platform.posts
         ]
 
     @rule(minutes=st.integers(0, 14))
     def timeline_lags(self, minutes: int) -> None:
         self.platform.lag = timedelta(minutes=minutes)
 
-    @rule(readable=st.booleans())
-    def timeline_breaks(self, readable: bool) -> None:
-        self.platform.readable = readable
+    @rule(lie=st.sampled_from(["", *LIES]))
+    def timeline_lies(self, lie: str) -> None:
+        with self.ledger.read() as tx:
+            witness = bool(views.post_rows(tx, statuses=[PostStatus.PUBLISHED]))
+        # where nothing is known to be there, the platform's own word for it has to do
+        self.platform.lie = lie if witness or lie != "proven empty" else ""
+
+    @rule(hours=st.sampled_from([1, 3, 30]), outcome=st.sampled_from(OUTCOMES), lie=st.sampled_from(["", *LIES]))
+    def live(self, hours: int, outcome: str, lie: str) -> None:
+        """Something is made; the next call ends so, and then the timeline lies; the service does what is due."""
+        self.make(1)
+        self.publish(outcome)
+        outcome = "ok"
+        self.timeline_lies(lie)
+        for _ in range(16):
+            self.publish(outcome)
+            outcome = "ok"
+            self.clock.forward(hours=hours / 16)
 
     @invariant()
     def receipts_are_true_and_unique(self) -> None:
         if not hasattr(self, "ledger"):
             return
         texts = {post.id: post.text for post in self.platform.posts}
-        assert len(set(texts.values())) == len(texts)
+        mine = [text for id_, text in texts.items() if id_ not in self.platform.others]
+        assert len(set(mine)) == len(mine)
         with self.ledger.read() as tx:
             rows = list(views.post_rows(tx))
         assert len(rows) == self.made
@@ -159,6 +240,9 @@ class Delivery(RuleBasedStateMachine):
             if row.status is PostStatus.PUBLISHED:
                 assert row.receipt is not None
                 assert texts[row.receipt.id] == row.text
+                assert row.receipt.id not in self.platform.others
+            if row.status is PostStatus.QUARANTINED:
+                assert row.error
         assert sum(row.status in (PostStatus.PUBLISHING, PostStatus.UNKNOWN) for row in rows) <= 1
 
 

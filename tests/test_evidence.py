@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sqlite3
@@ -197,7 +198,7 @@ def test_resends_are_spaced_and_the_others_go_on(
     with service.ledger.read() as tx:
         attempts, _ = views.history(tx, second.id)
     starts = [attempt["started_at"] for attempt in attempts]
-    gaps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]  # type: ignore[operator]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(starts)]  # type: ignore[operator]
     assert timedelta(minutes=17) <= gaps[0] < timedelta(minutes=60)
     assert timedelta(hours=1) <= gaps[1] < timedelta(hours=2)
     assert timedelta(days=1) <= gaps[2] < timedelta(hours=26)
@@ -262,7 +263,7 @@ def test_what_a_person_gave_as_the_address_is_checked_and_never_touched(
     with service.ledger.begin() as tx:
         from digestbot.ledger import changes
 
-        ids = [id_ for id_ in views.shown_by(tx, 2)]
+        ids = list(views.shown_by(tx, 2))
         tx.execute(summaries.update().where(summaries.c.id.in_(ids)).values(withdrawn_at=clock()))
         changes.note_withdrawn(tx, "store", ids, 1, clock())
     live(service, clock, 0.2, plan=True)
@@ -536,7 +537,7 @@ def test_an_emptied_ledger_does_not_believe_an_empty_timeline(
         reason = views.paused_channels(tx)[channel]
     assert "is another one than the one with which" in reason
     assert "could not be read" in reason
-    assert f"digestbot resume" in reason
+    assert "digestbot resume" in reason
     sandbox.faults.lie(PLATFORMS[channel], None)
     with again.ledger.begin() as tx:
         channel_states.resume(tx, channel)

@@ -314,7 +314,9 @@ def test_receipts_that_a_person_may_copy(reference: str) -> None:
     assert publisher("https://graph.facebook.com").receipt(reference).id == "200_5"
 
 
-@pytest.mark.parametrize("reference", ["https://example.org/200_5", "https://facebook.com.evil.example/200_5", "five", ""])
+@pytest.mark.parametrize(
+    "reference", ["https://example.org/200_5", "https://facebook.com.evil.example/200_5", "five", ""]
+)
 def test_receipts_that_are_none(reference: str) -> None:
     with pytest.raises(ValueError, match="write"):
         publisher("https://graph.facebook.com").receipt(reference)

@@ -60,7 +60,9 @@ def reading(*posts: TimelinePost, trouble: str = "", bounded: bool = False) -> R
     return Reading(posts, trouble, len(posts), bounded=bounded)
 
 
-def status(one: UnknownPost, seen: Reading, now: datetime = SETTLED, claimed: frozenset[str] = frozenset()) -> PostStatus:
+def status(
+    one: UnknownPost, seen: Reading, now: datetime = SETTLED, claimed: frozenset[str] = frozenset()
+) -> PostStatus:
     return judge(one, seen, claimed, QUIET, now).status
 
 
@@ -231,7 +233,9 @@ def test_a_change_is_done_or_tried_again() -> None:
     assert judge_change(update, None, QUIET, NOW).status is PostStatus.FAILED
     assert judge_change(update, read("9", MESSAGE.text), QUIET, NOW).status is PostStatus.DONE
     assert judge_change(delete, read("9"), QUIET, NOW).status is PostStatus.UNKNOWN
-    assert judge_change(unknown(action=Action.DELETE, absences=1), read("9"), QUIET, SETTLED).status is PostStatus.PENDING
+    assert (
+        judge_change(unknown(action=Action.DELETE, absences=1), read("9"), QUIET, SETTLED).status is PostStatus.PENDING
+    )
     often = unknown(action=Action.DELETE, absences=1, sends=4)
     assert judge_change(often, read("9"), QUIET, SETTLED).status is PostStatus.QUARANTINED
 

@@ -443,7 +443,12 @@ def test_a_post_is_looked_up_and_one_of_another_account_is_told(sandbox: Sandbox
 
 @pytest.mark.parametrize(
     "reference",
-    ["77", "https://x.com/someone/status/77", "twitter.com/i/web/status/77?s=20", "https://mobile.twitter.com/a/status/77"],
+    [
+        "77",
+        "https://x.com/someone/status/77",
+        "twitter.com/i/web/status/77?s=20",
+        "https://mobile.twitter.com/a/status/77",
+    ],
 )
 def test_receipts_that_a_person_may_copy(reference: str) -> None:
     assert publisher("https://api.x.com").receipt(reference).id == "77"

@@ -128,7 +128,9 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print it as JSON")
     resolve = actions.add_parser("resolve", help="settle a post that needs your decision", parents=[common])
     decision = resolve.add_mutually_exclusive_group(required=True)
-    decision.add_argument("--published", metavar="URL", help="it is on the platform, at this address or id: read back and compared")
+    decision.add_argument(
+        "--published", metavar="URL", help="it is on the platform, at this address or id: read back and compared"
+    )
     decision.add_argument("--retry", action="store_true", help="it is not: look for it once more, then send it again")
     decision.add_argument("--skip", action="store_true", help="it is not, and is not wanted")
     retry = actions.add_parser(
@@ -147,7 +149,9 @@ def parser() -> argparse.ArgumentParser:
     backup.add_argument("file", metavar="FILE", help="a file that is not there yet")
     care.add_parser("check", help="look for damage", parents=[common])
     care.add_parser("upgrade", help="bring the ledger of an older digestbot up to date", parents=[common])
-    care.add_parser("restored", help="this ledger is an older copy: read the timelines before posting", parents=[common])
+    care.add_parser(
+        "restored", help="this ledger is an older copy: read the timelines before posting", parents=[common]
+    )
     check = add("check", "check configuration, templates and ledger")
     check.add_argument(
         "--online",

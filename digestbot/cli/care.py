@@ -44,8 +44,7 @@ def existing(arguments: argparse.Namespace) -> Iterator[tuple[Config, Ledger]]:
 
 def posts(arguments: argparse.Namespace) -> int:
     """What the ledger remembers, and what a person decides about it."""
-    decide = dict.fromkeys(("resolve", "retry", "reopen"), _resolve)
-    return {None: _list, "show": _show, **decide}[arguments.action](arguments)
+    return {None: _list, "show": _show}.get(arguments.action, _resolve)(arguments)
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -8,11 +8,11 @@ import stat
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from importlib.util import find_spec
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from digestbot.cli import OK, TROUBLE
 from digestbot.cli.common import load_config, now_, open_ledger
@@ -129,7 +129,9 @@ def _holds_secrets(value: object) -> bool:
 
 def _unused(config: Config) -> Iterator[Finding]:
     if not config.digests:
-        yield Finding("digests", False, f"{config.path}: there is none, so nothing would ever be posted: add [digests.NAME]")
+        yield Finding(
+            "digests", False, f"{config.path}: there is none, so nothing would ever be posted: add [digests.NAME]"
+        )
     used = {name for digest in config.digests.values() for name in (*digest.sources, *digest.channels)}
     used |= config.reserves()
     for kind, names in (("source", config.sources), ("channel", config.channels)):
@@ -191,12 +193,20 @@ def _always_empty(service: Service, digest: str, channel: str) -> Iterator[Findi
     for name in config.digests_on(channel):
         other = config.digests[name]
         takes_all = set(mine.sources) <= set(other.sources) and other.include == other.exclude == type(other.include)()
-        no_stricter = (other.min_votes or 0) <= (mine.min_votes or 0) and other.max_age is None and (
-            (other.min_age or timedelta(0)) <= (mine.min_age or timedelta(0))
+        no_stricter = (
+            (other.min_votes or 0) <= (mine.min_votes or 0)
+            and other.max_age is None
+            and ((other.min_age or timedelta(0)) <= (mine.min_age or timedelta(0)))
         )
-        alike = config.appearance(name, channel).shape is not Shape.ROUNDUP and config.timing(name, channel).window is None
-        if name != digest and takes_all and no_stricter and alike and _slots(service, name, channel) >= _slots(
-            service, digest, channel
+        alike = (
+            config.appearance(name, channel).shape is not Shape.ROUNDUP and config.timing(name, channel).window is None
+        )
+        if (
+            name != digest
+            and takes_all
+            and no_stricter
+            and alike
+            and _slots(service, name, channel) >= _slots(service, digest, channel)
         ):
             detail = (
                 f"stays empty: digest {name} posts every summary on {channel} first; set overlap = true under "
@@ -316,5 +326,3 @@ def _asks(publisher: Publisher) -> str:
     if advice:
         raise DigestbotError("; ".join([account, *advice]))
     return account
-
-

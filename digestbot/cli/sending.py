@@ -29,8 +29,9 @@ def send(arguments: argparse.Namespace) -> int:
     terminal = sys.stdin.isatty() and not arguments.json
     asks = [channel for channel in channels if config.timing(digest, channel).approval]
     if asks and not (arguments.approve or terminal or arguments.dry_run):
+        where = ", ".join(asks)
         raise ConfigError(
-            [f"digest {digest} needs approval on {', '.join(asks)}: add --approve, or run this on a terminal to be asked"]
+            [f"digest {digest} needs approval on {where}: add --approve, or run this on a terminal to be asked"]
         )
     quiet = arguments.quiet or (terminal and bool(asks or not arguments.yes))  # a bar would paint over a question
     stopping = until_signalled().is_set

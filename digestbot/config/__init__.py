@@ -192,8 +192,8 @@ def _missing_folders(raw: dict[str, Any], folder: Path) -> list[str]:
 def _override(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[tuple[str, ...], str], list[str]]:
     """Lay DIGESTBOT_A__B__C over raw["a"]["b"]["c"]; an existing name matches without regard to case and hyphen.
 
-    Return which variable stands at which path, and those that match nothing. A section that a variable would be the first
-    to name counts as its own.
+    Return which variable stands at which path, and those that match nothing. A section that a variable would be the
+    first to name counts as its own.
     """
     variables: dict[tuple[str, ...], str] = {}
     problems = []

@@ -1,8 +1,9 @@
-"""Notice a ledger that is not the newest: restored from a copy, rolled back by a failover, emptied, replaced; and channels
+"""Notice a ledger that is not the newest: restored from a copy, rolled back by a failover, emptied, replaced; and
+channels
 and sources that only changed their name.
 
-Inside a transaction, but for `Marker`: a small file beside a SQLite ledger (for PostgreSQL in $XDG_STATE_HOME/digestbot) that
-says which ledger this machine used last and what it last published with it.
+Inside a transaction, but for `Marker`: a small file beside a SQLite ledger (for PostgreSQL in
+$XDG_STATE_HOME/digestbot) that says which ledger this machine used last and what it last published with it.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ _SERVER = "SELECT (pg_control_system()).system_identifier || '/' || substr(pg_wa
 
 @dataclass
 class Continuity:
-    """What this process has seen of the ledger: its identity, and the newest attempt that it committed (id and time)."""
+    """What this process has seen of the ledger: its identity, and the newest attempt that it committed (id and
+    time)."""
 
     ledger: str = ""
     attempt: tuple[int, datetime] | None = None
@@ -62,8 +64,8 @@ class Continuity:
         row = tx.execute(sa.select(ledger_identity)).first()
         if row is None or (self.ledger and row.id != self.ledger):
             raise LedgerChanged(
-                "the ledger was replaced or emptied while digestbot was running. Nothing more is sent from here; put the "
-                "right one in its place, then start digestbot again"
+                "the ledger was replaced or emptied while digestbot was running. Nothing more is sent from here; put "
+                "the right one in its place, then start digestbot again"
             )
         self.ledger = row.id
         return self._server_changed(tx, row.server) or self._rolled_back(tx)
@@ -134,8 +136,8 @@ class Marker:
         fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                json.dump({"ledger": ledger, "newest": self.newest}, file)
+            fresh.touch(mode=0o600)
+            fresh.write_text(json.dumps({"ledger": ledger, "newest": self.newest}), encoding="utf-8")
             fresh.replace(self.path)
 
     def doubts(self, tx: sa.Connection, ledger: str, channel: str, account: str) -> str:
@@ -165,8 +167,9 @@ def marker_path(url: sa.URL, file: Path | None, environ: Mapping[str, str]) -> P
 def adopt_channels(tx: sa.Connection, accounts: Mapping[str, str], now: datetime) -> dict[str, str]:
     """Make the configured channels known, by their ``accounts``; return what was renamed, old name to new.
 
-    A channel that the ledger does not know, whose account one has that is no longer configured, is that one under another
-    name. One whose account changed begins anew: what it published before is no evidence of what is on the other account.
+    A channel that the ledger does not know, whose account one has that is no longer configured, is that one under
+    another name. One whose account changed begins anew: what it published before is no evidence of what is on the other
+    account.
     """
     rows = {row.name: row for row in tx.execute(sa.select(channels))}
     renamed: dict[str, str] = {}
@@ -182,7 +185,11 @@ def adopt_channels(tx: sa.Connection, accounts: Mapping[str, str], now: datetime
         elif row.account is None:
             tx.execute(channels.update().where(channels.c.name == name).values(account=account))
         elif row.account != account:
-            change = {"account": account, "account_since": now, "catch_up": "the channel has another account than before"}
+            change = {
+                "account": account,
+                "account_since": now,
+                "catch_up": "the channel has another account than before",
+            }
             tx.execute(channels.update().where(channels.c.name == name).values(**change))
             tx.execute(timeline_posts.delete().where(timeline_posts.c.channel == name))
     return renamed

@@ -119,7 +119,8 @@ class Ledger:
         if self.file is None:
             return
         if self._file_id is None:
-            # Only where it is not there yet: closing a file of SQLite's lets go of the locks that this process holds on it.
+            # Only where it is not there yet: closing a file of SQLite's lets go of the locks that this process holds on
+            # it.
             with suppress(OSError):
                 os.close(os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             with suppress(OSError):
@@ -136,8 +137,8 @@ class Ledger:
             same = False
         if not same:
             raise LedgerChanged(
-                f"ledger {self.file}: the file was deleted or replaced while digestbot was running. Nothing more is sent "
-                "from here; put the right file in its place, then start digestbot again"
+                f"ledger {self.file}: the file was deleted or replaced while digestbot was running. Nothing more is "
+                "sent from here; put the right file in its place, then start digestbot again"
             )
 
     @contextmanager

@@ -326,9 +326,7 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
     return True
 
 
-def _conclude_channel(
-    tx: sa.Connection, claim: Claim, decision: Decision, state: ChannelState, now: datetime
-) -> None:
+def _conclude_channel(tx: sa.Connection, claim: Claim, decision: Decision, state: ChannelState, now: datetime) -> None:
     """What an outcome means for the channel."""
     rejected = [*state.rejected, claim.post] if decision.rejected else []
     if decision.status == PostStatus.PENDING and not decision.refused:
@@ -338,7 +336,11 @@ def _conclude_channel(
         "refusals": state.refusals + 1 if decision.refused else 0,
         "rejected_posts": rejected or None,
     }
-    before = {"wait_until": state.wait_until, "refusals": state.refusals, "rejected_posts": list(state.rejected) or None}
+    before = {
+        "wait_until": state.wait_until,
+        "refusals": state.refusals,
+        "rejected_posts": list(state.rejected) or None,
+    }
     if decision.pause:
         change |= {"paused_at": now, "pause_reason": decision.pause, "paused_until": decision.paused_until}
         change |= {"rejected_posts": None, "refusals": 0}

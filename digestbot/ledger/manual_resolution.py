@@ -1,4 +1,5 @@
-"""Inside a transaction: what an operator decides about a post that digestbot cannot settle, and how that is corrected."""
+"""Inside a transaction: what an operator decides about a post that digestbot cannot settle, and how that is
+corrected."""
 
 from __future__ import annotations
 
@@ -24,9 +25,9 @@ def resolve(
 ) -> PostStatus:
     """Settle a post by hand; return its former status.
 
-    ``decision`` is published (with a receipt, and what that rests on), pending (looked for, then sent again) or skipped.
-    Candidates that were shown with it are dismissed by a retry: the operator saw them. Raises LedgerError for a post
-    that does not exist, or needs no decision.
+    ``decision`` is published (with a receipt, and what that rests on), pending (looked for, then sent again) or
+    skipped. Candidates that were shown with it are dismissed by a retry: the operator saw them. Raises LedgerError for
+    a post that does not exist, or needs no decision.
     """
     row = _locked(tx, post)
     before = PostStatus(row.status)
@@ -77,9 +78,10 @@ def resolve(
 
 
 def reopen(tx: sa.Connection, post: int, now: datetime) -> PostStatus:
-    """Take back what was decided by hand, or found by its text: the post is quarantined again, and looked for. Return its
-    former status. Edits and deletions of it that were not sent yet are dropped. Raises LedgerError for a post whose state
-    rests on the platform's own answer."""
+    """Take back what was decided by hand, or found by its text: the post is quarantined again, and looked for. Return
+    its
+    former status. Edits and deletions of it that were not sent yet are dropped. Raises LedgerError for a post whose
+    state rests on the platform's own answer."""
     row = _locked(tx, post)
     before = PostStatus(row.status)
     by_text = before is PostStatus.PUBLISHED and row.receipt_basis != ReceiptBasis.ANSWER

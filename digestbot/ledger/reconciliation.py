@@ -1,4 +1,5 @@
-"""Inside a transaction: posts whose outcome is unknown or in doubt, and what readings of a timeline settle about them."""
+"""Inside a transaction: posts whose outcome is unknown or in doubt, and what readings of a timeline settle about
+them."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ MOST_TIMELINE = 1000  # posts of others that are remembered of each channel
 def claim_look(
     tx: sa.Connection, channel: str, lease: timedelta, quiet: timedelta, now: datetime
 ) -> UnknownPost | None:
-    """Return the channel's unknown post, if it is due to be looked for, else a quarantined one that is; the next look is
+    """Return the channel's unknown post, if it is due to be looked for, else a quarantined one that is; the next look
+    is
     set at once, so that of several processes one looks."""
     channel_state(tx, channel, now)  # locks
     row = tx.execute(
@@ -171,7 +173,8 @@ def not_billed(tx: sa.Connection, post: int, epoch: int) -> None:
 def remember_timeline(
     tx: sa.Connection, channel: str, found: Sequence[TimelinePost], *, caught_up: bool = True
 ) -> None:
-    """Keep what a reading showed and no post of this ledger has a receipt for. ``caught_up``: it was read far enough."""
+    """Keep what a reading showed and no post of this ledger has a receipt for. ``caught_up``: it was read far
+    enough."""
     known = claimed(tx, channel, [one.id for one in found])
     of_channel = timeline_posts.c.channel == channel
     fresh = {one.id: one for one in found if one.id not in known}
@@ -188,7 +191,9 @@ def remember_timeline(
         if oldest is not None:
             tx.execute(timeline_posts.delete().where(of_channel, timeline_posts.c.at <= oldest))
     if caught_up:
-        tx.execute(channels.update().where(channels.c.name == channel, channels.c.catch_up.is_not(None)).values(catch_up=None))
+        tx.execute(
+            channels.update().where(channels.c.name == channel, channels.c.catch_up.is_not(None)).values(catch_up=None)
+        )
 
 
 def remembered_timeline(tx: sa.Connection, channel: str) -> list[TimelinePost]:
@@ -271,9 +276,7 @@ def settle_late(tx: sa.Connection, claim: Claim, receipt: Receipt, now: datetime
         alarms.raise_alarm(tx, "twice", str(claim.post), note, now)
         log.error("%s", note)
         return
-    holder = tx.scalar(
-        sa.select(posts.c.id).where(posts.c.channel == claim.channel, posts.c.receipt_id == receipt.id)
-    )
+    holder = tx.scalar(sa.select(posts.c.id).where(posts.c.channel == claim.channel, posts.c.receipt_id == receipt.id))
     if holder is not None:  # matched by its text to another post of ours, which is unknown again then
         note = f"what was found as this post is post {claim.post}"
         values = {"receipt_id": None, "receipt_url": None, "receipt_basis": None, "quarantined_at": now, "error": note}

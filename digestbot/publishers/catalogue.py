@@ -51,9 +51,9 @@ class Reaction(StrEnum):
 class ErrorRow:
     """One answer of a platform.
 
-    ``statuses``, ``codes`` and ``subcodes`` are ranges or values that must hold; empty means any. ``words`` is a regular
-    expression for what the answer says, in lower case. ``remedy`` tells the operator what to do. ``reply_only`` rows
-    apply only to a reply. ``example`` is such an answer: its HTTP status and JSON body.
+    ``statuses``, ``codes`` and ``subcodes`` are ranges or values that must hold; empty means any. ``words`` is a
+    regular expression for what the answer says, in lower case. ``remedy`` tells the operator what to do. ``reply_only``
+    rows apply only to a reply. ``example`` is such an answer: its HTTP status and JSON body.
     """
 
     name: str
@@ -83,7 +83,8 @@ class ErrorRow:
 def find_row(
     rows: Sequence[ErrorRow], status: int, code: int, subcode: int, said: str, *, reply: bool = False
 ) -> ErrorRow | None:
-    """Return the first row that fits an answer, None where the catalogue does not know it. ``said`` is all its words."""
+    """Return the first row that fits an answer, None where the catalogue does not know it. ``said`` is all its
+    words."""
     lowered = said.lower()
     return next((row for row in rows if row.fits(status, code, subcode, lowered, reply=reply)), None)
 

@@ -236,7 +236,9 @@ class FacebookPublisher:
             parts = urlsplit(found if "://" in found else f"https://{found}")
             own, host = urlsplit(self._web).netloc, parts.netloc.lower()
             if host != own and not (own == _HOST and f".{host}".endswith(".facebook.com")):
-                raise ValueError(f"{parts.netloc or found} is not Facebook: write an address on {own}, or the post's id")
+                raise ValueError(
+                    f"{parts.netloc or found} is not Facebook: write an address on {own}, or the post's id"
+                )
             found = f"{parts.path}?{parts.query}"
         match = re.search(r"(?:^|[/=])(\d+_\d+)(?:[/?&#]|$)", found)
         alone = re.search(r"(?:^|/posts/(?:[^\s/]*/)?|story_fbid=)(\d+)(?:[/?&#]|$)", found)
@@ -319,7 +321,8 @@ class FacebookPublisher:
 
     def platform_time(self) -> datetime | None:
         """Facebook's clock, as its last answer had it."""
-        return self._graph.session.platform_time
+        found: datetime | None = self._graph.session.platform_time
+        return found
 
     def verify(self, *, seconds: float) -> tuple[str, list[str]]:
         """GET /{page}, what debug_token says of the token, and how long the API version lasts."""
@@ -331,7 +334,9 @@ class FacebookPublisher:
         if token.get("type") == "USER":
             advice.append("this is a user's token: take the Page's own from /me/accounts")
         if str(token.get("profile_id") or self._page) != self._page:
-            advice.append(f"the token is for Page {words(token['profile_id'], 25)}: page_id {self._page} is another one")
+            advice.append(
+                f"the token is for Page {words(token['profile_id'], 25)}: page_id {self._page} is another one"
+            )
         missing = [scope for scope in NEEDED if scope not in token.get("scopes", NEEDED)]
         if missing:
             advice.append(f"the token lacks {', '.join(missing)}")

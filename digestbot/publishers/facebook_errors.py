@@ -1,6 +1,7 @@
 """The Graph API's error catalogue for publishing to a Page, read on 26 November 2026.
 
-Sources: Meta's "Handle Errors", "Error Codes" and "Page Feed" references, and public reports by people who run such bots.
+Sources: Meta's "Handle Errors", "Error Codes" and "Page Feed" references, and public reports by people who run such
+bots.
 """
 
 from __future__ import annotations
@@ -239,8 +240,8 @@ ROWS = (
         100,
         33,
         "",
-        "Unsupported post request. Object with ID '201' does not exist, cannot be loaded due to missing permissions, or "
-        "does not support this operation.",
+        "Unsupported post request. Object with ID '201' does not exist, cannot be loaded due to missing permissions, "
+        "or does not support this operation.",
     ),
     _page_row("page-alias", 803, None, "", "(#803) Some of the aliases you requested do not exist: 201"),
     ErrorRow(

@@ -170,7 +170,9 @@ class TwitterPublisher:
             parts = urlsplit(found if "://" in found else f"https://{found}")
             hosts = _HOSTS if self._web == "https://x.com" else (urlsplit(self._web).netloc,)
             if parts.netloc.lower() not in hosts:
-                raise ValueError(f"{parts.netloc or found} is not X: write an address on {hosts[0]}, or the post's number")
+                raise ValueError(
+                    f"{parts.netloc or found} is not X: write an address on {hosts[0]}, or the post's number"
+                )
             match = re.search(r"/status/(\d{1,25})(?:/|$)", parts.path)
         else:
             match = re.fullmatch(r"(\d{1,25})", found)
@@ -343,7 +345,8 @@ def classify(
     if body is None and status != 429:  # 429 is a rejection whatever the body looks like
         return OutcomeUnknown(f"X answered {status} with something other than JSON")
     body = body or {}
-    code = first.get("code") if isinstance(first.get("code"), int) else -1
+    code = first.get("code")
+    code = code if isinstance(code, int) else -1
     said = " ".join(words(body.get(key, ""), 1000) for key in ("type", "title", "reason", "detail"))
     said += " " + words(first.get("message", ""), 1000)
     detail = words(first.get("message") or body.get("detail") or body.get("title") or f"status {status}")

@@ -1,7 +1,8 @@
 """X's error catalogue: the documented answers of POST /2/tweets and its neighbours, read on 26 November 2026.
 
-Sources: docs.x.com (support, "Response codes & errors"), the OpenAPI 2.167 problem types, and public reports by people who
-run such bots. Problem types have addresses on api.twitter.com and api.x.com alike, so they are matched by their ending.
+Sources: docs.x.com (support, "Response codes & errors"), the OpenAPI 2.167 problem types, and public reports by people
+who run such bots. Problem types have addresses on api.twitter.com and api.x.com alike, so they are matched by their
+ending.
 """
 
 from __future__ import annotations

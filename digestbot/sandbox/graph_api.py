@@ -69,7 +69,9 @@ class GraphApi:
         number = tuple(int(part) for part in version.removeprefix("v").split("."))
         if number < OLDEST_VERSION:
             return graph_error(
-                400, 2635, "(#2635) You are calling a deprecated version of the API. Please update to the latest version."
+                400,
+                2635,
+                "(#2635) You are calling a deprecated version of the API. Please update to the latest version.",
             )
         if self.app_secret is not None and path != "/oauth/access_token":
             proof = hmac.new(self.app_secret.encode(), token.encode(), hashlib.sha256).hexdigest()

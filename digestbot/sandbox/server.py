@@ -122,7 +122,10 @@ class Sandbox:
         if fault.kind.startswith("error:"):
             status, body = ERRORS[platform][fault.kind.removeprefix("error:")].example
             return Answer(status, body)
-        done = answer()
+        return self._after(answer(), platform, fault)
+
+    def _after(self, done: Answer, platform: str, fault: Fault) -> Answer:
+        """What is answered though it was done."""
         match fault.kind:
             case "401-after":
                 return self._unauthorized(platform)

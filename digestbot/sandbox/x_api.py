@@ -205,7 +205,9 @@ class XApi:
         data = [{key: value for key, value in one.items() if key in fields | always} for one in shown]
         if lie == "partial":
             data = data[len(data) // 2 :]
-            return Answer(200, {"meta": meta | {"result_count": len(data)}, "data": data, "errors": [_not_found("id", id_)]})
+            return Answer(
+                200, {"meta": meta | {"result_count": len(data)}, "data": data, "errors": [_not_found("id", id_)]}
+            )
         return Answer(200, {"meta": meta} | ({"data": data} if data else {}))
 
     # ---- pictures

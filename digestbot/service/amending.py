@@ -122,8 +122,8 @@ class Amender:
         where = row.receipt.url if row.receipt else "its platform"
         verb = "delete" if action is Action.DELETE else "edit"
         note = (
-            f"the summary of post {change.post} was {change.kind}, but digestbot did not publish that post (its address was "
-            f"given by hand): {verb} it yourself at {where}"
+            f"the summary of post {change.post} was {change.kind}, but digestbot did not publish it (its address "
+            f"was given by hand): {verb} it yourself at {where}"
         )
         alarms.raise_alarm(tx, "by-hand", str(change.post), note, self._clock())
         log.error("%s", note)

@@ -1,4 +1,5 @@
-"""Publish what is pending: claim, send once, conclude; and look for what is unknown. docs/lifecycle.md is the protocol."""
+"""Publish what is pending: claim, send once, conclude; and look for what is unknown. docs/lifecycle.md is the
+protocol."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -203,9 +204,7 @@ class DeliveryWorker:
             note = verdict.note if verdict else reading.trouble or "not on the timeline"
             whose = {"post": claim.post, "epoch": claim.epoch}
             sound = not reading.trouble
-            reconciliation.note_look(
-                tx, claim.channel, note, reading.count, reading.cost, now, sound=sound, **whose
-            )
+            reconciliation.note_look(tx, claim.channel, note, reading.count, reading.cost, now, sound=sound, **whose)
         if caught_up or trusted:
             self._looked.add(claim.channel)
         self._elsewhere.pop(claim.channel, None)
@@ -225,7 +224,8 @@ class DeliveryWorker:
         return Request(claim.channel, (), None, claim.reply_to, witnesses, as_far_as_possible=not newest)
 
     def _known_elsewhere(self, claim: Claim) -> Verdict | None:
-        """Compare a post with what is remembered of the timeline: others' posts, or our own of a ledger that was lost."""
+        """Compare a post with what is remembered of the timeline: others' posts, or our own of a ledger that was
+        lost."""
         if claim.reply_to is not None:
             return None
         if claim.channel not in self._elsewhere:

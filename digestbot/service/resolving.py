@@ -47,15 +47,17 @@ class Resolver:
     def published(self, post: int, reference: str) -> Resolution:
         """The post is on the platform, at this address or under this id.
 
-        Raises ConfigError for an address on another host, LedgerError where the post is another account's, is not there, or
-        cannot be read now: nothing is changed then.
+        Raises ConfigError for an address on another host, LedgerError where the post is another account's, is not
+        there, or cannot be read now: nothing is changed then.
         """
         with self._ledger.read() as tx:
             row = views.post_row(tx, post)
         if row.action is not Action.PUBLISH:
             return self._decide(post, PostStatus.PUBLISHED)
         if row.channel not in self._config.channels:
-            raise LedgerError(f"post {post}: its channel {row.channel} is no longer configured, so it cannot be checked")
+            raise LedgerError(
+                f"post {post}: its channel {row.channel} is no longer configured, so it cannot be checked"
+            )
         publisher = self._publisher(row.channel)
         try:
             receipt = publisher.receipt(reference)

@@ -26,8 +26,8 @@ A_DAY = timedelta(days=1)  # how far back before an instant a timeline is read: 
 class Request:
     """What is wanted of a reading.
 
-    It goes back to the ``anchors``, the newest posts known to be there; where there is none, to ``since``, or to the end.
-    ``witnesses`` are further posts known to be there. ``reply_to``: the replies under that post are wanted.
+    It goes back to the ``anchors``, the newest posts known to be there; where there is none, to ``since``, or to the
+    end. ``witnesses`` are further posts known to be there. ``reply_to``: the replies under that post are wanted.
     ``as_far_as_possible``: what a limit leaves out is no trouble.
     """
 
@@ -122,7 +122,9 @@ class TimelineReader:
             known = request.witnesses & {post.id for post in posts}
             since = request.since if anchor is None else None
             if request.witnesses and anchor is None and not bounded:
-                trouble = "" if known else f"the timeline does not show post {min(request.witnesses)}, which was published"
+                trouble = (
+                    "" if known else f"the timeline does not show post {min(request.witnesses)}, which was published"
+                )
             else:
                 trouble = missing_witness(posts, anchor, since, end_proven=proven)
             unwitnessed = bool(trouble) and not bounded

@@ -54,15 +54,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("channel", "post_id", name=op.f("pk_timeline_posts")),
     )
     op.create_index(op.f("ix_timeline_posts_channel_at"), "timeline_posts", ["channel", "at"])
-    answered = "EXISTS (SELECT 1 FROM attempts WHERE attempts.post_id = posts.id AND attempts.outcome = 'published')"
     op.execute(
-        "UPDATE posts SET receipt_basis = "
-        f"CASE WHEN {answered} THEN 'answer' ELSE 'operator' END WHERE receipt_id IS NOT NULL"
+        "UPDATE posts SET receipt_basis = CASE WHEN EXISTS (SELECT 1 FROM attempts WHERE attempts.post_id = posts.id "
+        "AND attempts.outcome = 'published') THEN 'answer' ELSE 'operator' END WHERE receipt_id IS NOT NULL"
     )
     op.execute("UPDATE posts SET quarantined_at = concluded_at WHERE status = 'quarantined'")
-    op.execute(
-        "UPDATE looks SET channel = (SELECT posts.channel FROM posts WHERE posts.id = looks.post_id)"
-    )
+    op.execute("UPDATE looks SET channel = (SELECT posts.channel FROM posts WHERE posts.id = looks.post_id)")
     # receipts that came too late and were only noted
     op.execute(
         "UPDATE attempts SET receipt_id = substr(error, 14) WHERE error LIKE 'published as %' AND outcome = 'published'"
