@@ -263,10 +263,10 @@ class Claim:
 
     After ``deadline``, by the ledger's clock, the claim is void: the post's outcome counts as unknown, whoever holds
     the claim. The epoch counts the attempts. ``reply_to`` is the receipt's id of the part before, for a part of a
-    thread. ``look_first`` says why the post may be on the platform already, empty where it cannot be. ``first_sent_at``
-    is when the first attempt began that may have created it. ``dismissed`` are posts that an operator saw and did not
-    take for this one. ``target`` is the receipt's id of the post that an update or a deletion is about. ``cost`` is in
-    millionths of a dollar.
+    thread. ``look_first`` says why the post may be on the platform already, empty where it cannot be; ``accepted``: an
+    operator said to go on though the timeline cannot be read. ``first_sent_at`` is when the first attempt began that
+    may have created it. ``dismissed`` are posts that an operator saw and did not take for this one. ``target`` is the
+    receipt's id of the post that an update or a deletion is about. ``cost`` is in millionths of a dollar.
     """
 
     post: int
@@ -276,6 +276,7 @@ class Claim:
     message: Message
     reply_to: str | None = None
     look_first: str = ""
+    accepted: bool = False
     first_sent_at: datetime | None = None
     dismissed: frozenset[str] = frozenset()
     action: Action = Action.PUBLISH

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from digestbot.errors import PublishError
 from digestbot.model import Action, Message, PostStatus, TimelinePost
 from digestbot.text import find_urls
 
@@ -22,7 +23,7 @@ EARLY_LOOKS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 300))
 PATIENCE = 4  # quiet periods without a sound reading, then an operator has to look
 RESEND_AFTER = (timedelta(0), timedelta(hours=1), timedelta(days=1))
 """How long after an attempt the first, second and third resend may come; there is no fourth."""
-CLOCK_SLACK = timedelta(minutes=1)  # platforms round their times, and an answer takes a while
+CLOCK_SLACK = timedelta(hours=1)  # how wrong a clock may have been when the first attempt was made
 RECHECKS = tuple(timedelta(hours=hours) for hours in (1, 2, 4, 8, 16, 24))
 """When a quarantined post is looked for again, after it was quarantined or last looked for; the last one repeats."""
 RECHECK_FOR = timedelta(days=30)
@@ -34,6 +35,7 @@ class Reading:
 
     ``trouble`` says why it proves no absence; empty for a sound one. ``count`` is how many posts were read, foreign and
     repeated ones included, ``cost`` what that is billed, in millionths of a dollar. ``bounded``: it ended at a limit.
+    ``failure`` is what the platform answered instead.
     """
 
     posts: tuple[TimelinePost, ...] = ()
@@ -41,6 +43,7 @@ class Reading:
     count: int = 0
     cost: int = 0
     bounded: bool = False
+    failure: PublishError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class Verdict:
     candidates: tuple[TimelinePost, ...] = ()
     sound: bool = True
     final: bool = False
+    failure: PublishError | None = None
 
 
 def missing_witness(
@@ -120,14 +124,8 @@ def missing_witness(
 def judge(unknown: UnknownPost, reading: Reading, claimed: Collection[str], quiet: timedelta, now: datetime) -> Verdict:
     """Return what a reading says about a post. ``claimed`` are the ids on it that other posts have receipts for."""
     settled = unknown.deadline + quiet
-    possible = [
-        post
-        for post in reading.posts
-        if post.id not in claimed
-        and post.id not in unknown.dismissed
-        and post.at >= unknown.first_sent_at - CLOCK_SLACK
-    ]
-    same_text, same_links = matches(unknown.message, possible)
+    possible = [post for post in reading.posts if post.id not in claimed and post.id not in unknown.dismissed]
+    same_text, same_links = matches(unknown.message, possible, unknown.first_sent_at)
     if len(same_text) == 1:
         return Verdict(PostStatus.PUBLISHED, f"found as {same_text[0].id}", found=same_text[0])
     if same_text:
@@ -169,19 +167,16 @@ def judge_before_sending(
     of one. The verdict is `published` for a post with our text, `quarantined` where an operator has to compare,
     `pending` where the reading proves nothing.
     """
-    possible = [
-        post
-        for post in reading.posts
-        if post.id not in claimed and post.id not in dismissed and (since is None or post.at >= since - CLOCK_SLACK)
-    ]
-    same_text, same_links = matches(message, possible)
+    possible = [post for post in reading.posts if post.id not in claimed and post.id not in dismissed]
+    same_text, same_links = matches(message, possible, since)
     if len(same_text) == 1:
         return Verdict(PostStatus.PUBLISHED, f"was on the timeline already, as {same_text[0].id}", found=same_text[0])
     if same_text:
         note = f"{len(same_text)} posts on the timeline have this text: compare them"
         return Verdict(PostStatus.QUARANTINED, note, candidates=tuple(same_text))
     if reading.trouble:
-        return Verdict(PostStatus.PENDING, reading.trouble, sound=False, final=reading.bounded)
+        final, failure = reading.bounded, reading.failure
+        return Verdict(PostStatus.PENDING, reading.trouble, sound=False, final=final, failure=failure)
     if same_links:
         return Verdict(PostStatus.QUARANTINED, _only_links(same_links), candidates=tuple(same_links))
     return None
@@ -242,16 +237,19 @@ def _next_look(unknown: UnknownPost, quiet: timedelta, now: datetime) -> datetim
     return next((look for look in sorted(planned) if now < look <= settled), now + max(quiet / 3, EARLY_LOOKS[0]))
 
 
-def matches(message: Message, posts: Sequence[TimelinePost]) -> tuple[list[TimelinePost], list[TimelinePost]]:
-    """Return the posts that have this message's text, and the others that have all its links.
+def matches(
+    message: Message, posts: Sequence[TimelinePost], since: datetime | None = None
+) -> tuple[list[TimelinePost], list[TimelinePost]]:
+    """Return the posts that have this message's text, and the others that have all its links and did not appear before
+    the first attempt, which was made at ``since``.
 
     What platforms do to a text is undone on the side that was read only: entities, shortened links; on both sides the
     Unicode form, white space, and how a link is written.
     """
     same_text = [post for post in posts if has_text(post, message.text)]
     links = own_links(message)
-    same_links = [post for post in posts if post not in same_text and links and links <= _read_links(post)]
-    return same_text, same_links
+    others = [post for post in posts if post not in same_text and (since is None or post.at >= since - CLOCK_SLACK)]
+    return same_text, [post for post in others if links and links <= _read_links(post)]
 
 
 def _read_links(post: TimelinePost) -> set[str]:

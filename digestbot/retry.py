@@ -52,6 +52,7 @@ class Decision:
     until ``paused_until``, for this reason; with ``application`` every channel of the same application does.
     ``refused``: the channel, not the post, was what the platform objected to. ``rejected``: it was the post.
     ``no_replies``: the channel takes no replies: the edition ends here. ``duplicate``: the platform has this text.
+    ``unread_timeline``: it pauses because its timeline cannot be read. ``posted_at``: when what was found appeared.
     """
 
     status: PostStatus
@@ -69,6 +70,8 @@ class Decision:
     rejected: bool = False
     no_replies: bool = False
     duplicate: bool = False
+    unread_timeline: bool = False
+    posted_at: datetime | None = None
     candidates: tuple[TimelinePost, ...] = ()
 
     @property
@@ -100,6 +103,10 @@ def decide(
     match outcome:
         case Receipt():
             return Decision(PostStatus.PUBLISHED, receipt=outcome)
+        case Verdict(failure=Unauthorized() as failure):
+            return _refused(failure, history, now)
+        case Verdict(failure=RateLimited() as failure):
+            return _rate_limited(failure, tries, now)
         case Verdict():
             return _after_looking(outcome, tries, now, catching_up)
         case RepliesRefused():
@@ -124,15 +131,16 @@ def _after_looking(verdict: Verdict, tries: int, now: datetime, catching_up: str
     """It was looked for before it was sent, and was not sent."""
     if verdict.found is not None:
         receipt = Receipt(verdict.found.id, verdict.found.url)
-        return Decision(PostStatus.PUBLISHED, receipt=receipt, basis=ReceiptBasis.TEXT)
+        at = verdict.found.at
+        return Decision(PostStatus.PUBLISHED, receipt=receipt, basis=ReceiptBasis.TEXT, posted_at=at)
     if verdict.status is PostStatus.QUARANTINED:
         return Decision(PostStatus.QUARANTINED, error=verdict.note, candidates=verdict.candidates)
     if catching_up and (verdict.final or tries >= HANDFUL):
         reason = (
-            f"{catching_up}, and its timeline could not be read to see what is there already ({verdict.note}). Check "
+            f"{catching_up}, and the channel's timeline could not be read to see what is there ({verdict.note}). Check "
             "what was posted last, then run `digestbot resume CHANNEL` to post without looking back"
         )
-        return Decision(PostStatus.PENDING, error=reason, pause=reason)
+        return Decision(PostStatus.PENDING, error=reason, pause=reason, unread_timeline=True)
     return _again(f"not sent: it may be there already, and the timeline could not be read: {verdict.note}", tries, now)
 
 

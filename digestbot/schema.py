@@ -244,7 +244,8 @@ ATTENTION = sa.text("posts.status IN ('unknown', 'quarantined')")
 # the receipt rests on; ``candidates`` are posts on the timeline that may be this one, ``dismissed`` the ids of those
 # that an operator did not take for it. ``look_first``: an earlier attempt may have created it. ``yields``: while it
 # waits for ``not_before``, the posts after it get their turn. ``by_hand``: an operator decided what became of it.
-# ``missing_since``: the platform says that it is gone, though digestbot did not delete it.
+# ``posted_at`` is when it appeared, by the ledger's clock. ``missing_since``: the platform says that it is gone, though
+# digestbot did not delete it.
 posts = sa.Table(
     "posts",
     metadata,
@@ -271,6 +272,7 @@ posts = sa.Table(
     sa.Column("look_first", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("yields", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("by_hand", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("posted_at", UtcTime),
     sa.Column("quarantined_at", UtcTime),
     sa.Column("missing_since", UtcTime),
     sa.Column("error", sa.Text),
@@ -376,7 +378,8 @@ looks = sa.Table(
 
 # What is known of a channel beyond its configuration. ``account`` is its platform and account, and since when.
 # ``catch_up`` says why its timeline has to be read before anything is posted; NULL where it need not be.
-# ``rejected_posts`` are the last posts that were rejected in a row.
+# ``rejected_posts`` are the last posts that were rejected in a row. ``unread_timeline``: 'paused' where the channel is
+# paused because its timeline could not be read, 'accepted' once an operator has resumed it all the same.
 channels = sa.Table(
     "channels",
     metadata,
@@ -390,6 +393,7 @@ channels = sa.Table(
     sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
     sa.Column("rejected_posts", _List),
     sa.Column("catch_up", sa.Text),
+    sa.Column("unread_timeline", sa.Text),
     sa.Column("replies_refused_at", UtcTime),
     sa.Column("token_checked_at", UtcTime),
     sa.Column("token_expires_at", UtcTime),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
+import signal
+import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -51,6 +57,41 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             items.remove(item)
 
 
+@pytest.fixture(autouse=True)
+def no_logging_of_other_tests() -> Iterator[None]:
+    """A command sets logging up for its process; here that is the process of all tests."""
+    loggers = [logging.getLogger(), logging.getLogger("digestbot")]
+    before = [(one, list(one.handlers), one.level) for one in loggers]
+    yield
+    for one, handlers, level in before:
+        one.handlers[:] = handlers
+        one.setLevel(level)
+
+
+PROCESSES: list[subprocess.Popen[str]] = []
+"""What tests have started."""
+
+
+@pytest.fixture(autouse=True)
+def no_processes_are_left() -> Iterator[None]:
+    """A test that failed half-way leaves no process behind."""
+    yield
+    while PROCESSES:
+        process = PROCESSES.pop()
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture(autouse=True)
+def no_fonts_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cards are made with the fonts of Typst's wheel alone: what else is installed differs from machine to machine."""
+    if find_spec("typst") is not None:
+        import typst
+
+        monkeypatch.setattr(typst, "Fonts", partial(typst.Fonts, include_system_fonts=False))
+
+
 class Clock:
     """Time that stands still until it is moved."""
 
@@ -72,6 +113,25 @@ def clock() -> Clock:
 # ---- databases
 
 
+def server_folder() -> Path:
+    """Where this run's own PostgreSQL is."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid():012}"
+    return Path(tempfile.gettempdir()) / f"digestbot-tests-{run[:12]}"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """No server outlives the run, not even one that was interrupted."""
+    if hasattr(session.config, "workerinput"):
+        return  # the controller does it
+    folder = server_folder()
+    manager = session.config.pluginmanager.get_plugin("dsession")
+    if manager is not None:
+        folder = folder.with_name(f"digestbot-tests-{manager.nodemanager.testrunuid[:12]}")
+    with suppress(OSError, ValueError, IndexError):
+        os.kill(int((folder / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> str:
     """A PostgreSQL server's address: the one the environment names, else one from a wheel."""
@@ -84,9 +144,7 @@ def postgresql() -> str:
     try:
         # One server for all workers of this run; its last user stops it. Not under pytest's own folder: a third
         # session that begins meanwhile would tidy that away.
-        run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
-        place = Path(tempfile.gettempdir()) / f"digestbot-tests-{run[:12]}"
-        return str(server.get_server(place, cleanup_mode="delete").get_uri())
+        return str(server.get_server(server_folder(), cleanup_mode="delete").get_uri())
     except Exception as error:  # noqa: BLE001 - whatever it is, the reason is shown
         message = f"needs PostgreSQL: the wheel's server does not start here: {error}"
         if os.environ.get("CI"):

@@ -34,6 +34,7 @@ class Platform:
         return None
 
     replies_apart = False
+    account = "100"
 
     def timeline(self, **_: Any) -> Iterator[TimelinePage]:
         yield TimelinePage(tuple(self.posts), end_proven=True)

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from conftest import PAGE_SECRETS, SECRETS, Feed, feed_item, filled_in
+from conftest import PAGE_SECRETS, PROCESSES, SECRETS, Feed, feed_item, filled_in
 
 from digestbot import __version__
 from digestbot.cli import COMMANDS as KNOWN
@@ -54,7 +54,7 @@ JSON_COMMANDS = ["once", "send", "preview", "posts", "plan", "why", "approve", "
 def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DIGESTBOT_")}
     environment |= {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1"} | options.pop("env", {})
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "digestbot", *arguments],
         text=True,
         stdout=subprocess.PIPE,
@@ -63,6 +63,8 @@ def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
         env=environment,
         **options,
     )
+    PROCESSES.append(process)
+    return process
 
 
 SHELL = ("demo", "sandbox", "once", "--version", "send", "run")  # what a process of its own does at least once

@@ -53,6 +53,7 @@ class Platform:
     """What the channel's followers see, and how the next call ends."""
 
     replies_apart = False
+    account = "100"
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock

@@ -308,6 +308,7 @@ class Empty:
     """A platform on which nothing was posted yet."""
 
     replies_apart = False
+    account = "100"
 
     def timeline(self, **_: object) -> Iterator[TimelinePage]:
         yield TimelinePage(end_proven=True)

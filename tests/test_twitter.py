@@ -346,7 +346,8 @@ def publish(url: str, message: Message, reply_to: str | None = None) -> Receipt:
 @pytest.mark.parametrize(
     ("detail", "error"),
     [
-        ("You are not permitted to perform this action.", RepliesRefused),
+        ("You are not permitted to perform this action.", Rejected),
+        ("You can only reply to or quote posts where you are mentioned or are the author.", RepliesRefused),
         ("Reply to this conversation is not allowed because you have not been mentioned.", RepliesRefused),
         ("Your account is suspended and is not permitted to access this feature.", Unauthorized),
         ("To protect our users this account is temporarily locked.", Unauthorized),

@@ -1,4 +1,4 @@
-"""`python -m bench.faults [controls] [soak] [syscalls] [disk] [link]`: the campaign; docs/reliability.md quotes it."""
+"""`python -m bench.faults [PART …]`: the campaign, or parts of it; docs/reliability.md quotes it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bench.common import ROOT
+from bench.faults import restored
 from bench.faults.harness import HEADING, RATES, Outcome, count, fill, finish, settled, soak, workers
+from bench.faults.hosts import FAKETIME, clock_steps, clocks_apart, cut_in_a_transaction, releases
+from bench.faults.worker import CUT_IDLE
 from digestbot.sandbox import Sandbox
 
 CALLS = "write,pwrite64,writev,fsync,fdatasync,ftruncate,unlink,connect,sendto,sendmsg,recvfrom,shutdown"
@@ -46,34 +49,110 @@ def kinds() -> list[str]:
 
 
 def controls(seeds: int, kills: int) -> bool:
-    """The naive orders must be caught by this harness, or it proves nothing."""
-    print(f"\ncontrols\n{'strategy':<24} {HEADING}")
+    """What is known to be wrong must be caught by this harness, or it proves nothing."""
+    print(f"\ncontrols\n{'strategy':<28} {HEADING}")
     caught = True
-    for strategy, fault in (("mark-after", "duplicates"), ("mark-before", "lost")):
+    for strategy, fault, lies in (
+        ("mark-after", "duplicates", False),
+        ("mark-before", "lost", False),
+        ("no-witness", "duplicates", True),
+        ("by-link", "touched", True),
+    ):
         total = 0
         for seed in range(min(seeds, 3)):
             with databases("sqlite") as database:
-                outcome = soak(database, seed, strategy=strategy, kills=kills)
+                outcome = soak(database, seed, strategy=strategy, kills=kills, lies=lies)
             total += getattr(outcome, fault)
-            print(f"{strategy + f', seed {seed}':<24} {outcome.row()}", flush=True)
+            print(f"{strategy + f', seed {seed}':<28} {outcome.row()}", flush=True)
+            if total and seeds < 3:
+                break
         caught = caught and total > 0
-    print("both are caught" if caught else "NOT CAUGHT: the harness is worth nothing")
+    print("all are caught" if caught else "NOT CAUGHT: the harness is worth nothing")
     return caught
 
 
-def soaks(seeds: int, kills: int) -> bool:
-    print(f"\nsoak\n{'database, seed':<24} {HEADING}")
-    outcomes = []
+def soaks(seeds: int, kills: int, *, lies: bool) -> bool:
+    print(f"\nsoak{', with lies' if lies else ''}\n{'database, seed':<28} {HEADING}")
+    total = Outcome(0, 0, 0, 0, 0)
+    for kind in kinds():
+        for seed in range(seeds):
+            with databases(kind) as database:
+                outcome = soak(database, seed, kills=kills, lies=lies)
+            total.add(outcome)
+            print(f"{kind + f', seed {seed}':<28} {outcome.row()}", flush=True)
+    print(f"{'all':<28} {total.row()}")
+    return total.fine
+
+
+def clocks(seeds: int) -> bool:
+    """Two hosts whose clocks differ, on PostgreSQL; one machine whose clock steps, on SQLite."""
+    if FAKETIME is None:
+        print("\nclocks: not tried: needs libfaketime (Debian package faketime)")
+        return True
+    print(f"\nclocks\n{'':<38} {HEADING}  healthy claims expired")
+    fine = True
+    if "postgresql" in kinds():
+        late = 0
+        for strategy, offsets in (("local-clocks", (600,)), ("digestbot", (1, -1, 600, -600, 3600, -3600))):
+            for offset in offsets:
+                total, expired = Outcome(0, 0, 0, 0, 0), 0
+                for seed in range(seeds):
+                    with databases("postgresql") as database:
+                        outcome, found = clocks_apart(database, seed, offset, strategy)
+                    total.add(outcome)
+                    expired += found
+                print(f"{f'hosts {offset:+d} s apart, {strategy}':<38} {total.row()}  {expired}", flush=True)
+                if strategy == "digestbot":
+                    fine = fine and total.fine and not expired
+                else:
+                    late += expired + total.duplicates
+        print("local clocks are caught" if late else "LOCAL CLOCKS ARE NOT CAUGHT")
+        fine = fine and late > 0
+    total = Outcome(0, 0, 0, 0, 0)
     for seed in range(seeds):
-        kind = kinds()[seed % len(kinds())]
-        with databases(kind) as database:
-            outcomes.append(soak(database, seed, kills=kills))
-        print(f"{kind + f', seed {seed}':<24} {outcomes[-1].row()}", flush=True)
-    total = Outcome(0, 0, 0, 0, 0, sound=all(outcome.sound for outcome in outcomes))
-    for name in ("summaries", "shown", "duplicates", "lost", "quarantined", "kills", "stops"):
-        setattr(total, name, sum(getattr(outcome, name) for outcome in outcomes))
-    print(f"{'all':<24} {total.row()}")
-    return total.sound and total.duplicates == total.lost == 0
+        with databases("sqlite") as database:
+            total.add(clock_steps(database, seed))
+    print(f"{'one clock, put forward and back':<38} {total.row()}", flush=True)
+    return fine and total.fine
+
+
+def hosts(seeds: int) -> bool:
+    """An old release beside a new one; a host that is cut off inside a transaction."""
+    print(f"\nhosts\n{'':<38} {HEADING}")
+    fine = True
+    for kind in kinds():
+        total, left = Outcome(0, 0, 0, 0, 0), 0
+        for seed in range(seeds):
+            with databases(kind) as database:
+                outcome, still = releases(database, seed)
+            total.add(outcome)
+            left += still
+        print(f"{kind + ', an old release beside a new':<38} {total.row()}  {left} old ones went on", flush=True)
+        fine = fine and total.fine and not left
+    if "postgresql" in kinds():
+        with databases("postgresql") as database:
+            found = cut_in_a_transaction(database)
+        if found is None:
+            print("cut inside a transaction: not tried: network namespaces cannot be made here")
+        else:
+            outcome, blocked = found
+            print(f"{'cut inside a transaction':<38} {outcome.row()}  others blocked for {blocked:.1f} s", flush=True)
+            fine = fine and outcome.fine and blocked < CUT_IDLE + 15
+    return fine
+
+
+def restores(seeds: int) -> bool:
+    print(f"\nrestored ledgers\n{'':<38} {HEADING}")
+    fine = True
+    for kind in kinds():
+        for way in restored.KINDS:
+            total = Outcome(0, 0, 0, 0, 0)
+            for seed in range(seeds):
+                with databases(kind) as database:
+                    total.add(restored.run(database, seed, way))
+            print(f"{f'{kind}, {way}':<38} {total.row()}", flush=True)
+            fine = fine and total.fine
+    return fine
 
 
 def syscalls(most: int, injections: list[str], first: int = 1, step: int = 1) -> bool:
@@ -96,17 +175,15 @@ def syscalls(most: int, injections: list[str], first: int = 1, step: int = 1) ->
                     reached = code != 0 or injected.startswith("error")
                     outcome = finish(database, sandbox)
                 runs += 1
-                for name in ("summaries", "shown", "duplicates", "lost", "quarantined"):
-                    setattr(total, name, getattr(total, name) + getattr(outcome, name))
-                total.sound = total.sound and outcome.sound
-                if outcome.duplicates or outcome.lost or not outcome.sound:
+                total.add(outcome)
+                if not outcome.fine:
                     print(f"  {kind}, {injected} at call {number}: {outcome.row()}", flush=True)
                 missed = 0 if reached else missed + 1
                 if missed == 5:
                     break  # the process gets through: there is no Nth call, whatever the platform's faults
             total.kills = runs
             print(f"{kind + ', ' + injected:<34} {runs:>5} {total.row()}", flush=True)
-            fine = fine and total.sound and total.duplicates == total.lost == 0
+            fine = fine and total.fine
     return fine
 
 
@@ -134,7 +211,7 @@ def disk() -> bool:
             print(f"{'while full':<24} {before.row()}\n{'with room again':<24} {outcome.row()}", flush=True)
         finally:
             subprocess.run(["umount", folder], check=True)
-    return outcome.sound and outcome.duplicates == outcome.lost == 0 and before.shown < before.summaries
+    return outcome.fine and before.shown < before.summaries
 
 
 def link(seconds: float = 25) -> bool:
@@ -177,24 +254,34 @@ def link(seconds: float = 25) -> bool:
         print(f"{f'{downs} times down':<24} {outcome.row()}", flush=True)
     finally:
         subprocess.run(["ip", "netns", "del", name], check=True)
-    return outcome.sound and outcome.duplicates == outcome.lost == 0
+    return outcome.fine
 
 
 def main() -> None:
+    parts = ("controls", "soak", "lies", "clocks", "hosts", "restored", "syscalls", "disk", "link")
     parser = argparse.ArgumentParser(prog="python -m bench.faults", description=__doc__)
-    parser.add_argument("what", nargs="*", help="controls, soak, syscalls, disk, link; all without one")
+    parser.add_argument("what", nargs="*", help=f"{', '.join(parts)}; all without one")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--kills", type=int, default=25, help="to each seed (25)")
     parser.add_argument("--calls", type=int, default=400, help="system calls to try at most (400)")
     parser.add_argument("--first", type=int, default=1, help="begin at this system call, to share the work out (1)")
     parser.add_argument("--step", type=int, default=1, help="and try only every Nth (1)")
     arguments = parser.parse_args()
-    what = arguments.what or ["controls", "soak", "syscalls", "disk", "link"]
+    seeds, kills = arguments.seeds, arguments.kills
+    what = arguments.what or parts
     fine = True
     if "controls" in what:
-        fine = controls(arguments.seeds, arguments.kills) and fine
+        fine = controls(seeds, kills) and fine
     if "soak" in what:
-        fine = soaks(arguments.seeds, arguments.kills) and fine
+        fine = soaks(seeds, kills, lies=False) and fine
+    if "lies" in what:
+        fine = soaks(seeds, kills, lies=True) and fine
+    if "clocks" in what:
+        fine = clocks(seeds) and fine
+    if "hosts" in what:
+        fine = hosts(seeds) and fine
+    if "restored" in what:
+        fine = restores(seeds) and fine
     if "syscalls" in what:
         fine = syscalls(arguments.calls, ["signal=KILL"], arguments.first, arguments.step) and fine
         fine = syscalls(min(arguments.calls, 40), ["error=ENOSPC", "error=EIO"]) and fine

@@ -10,19 +10,26 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bench.common import ROOT, up_next
 from bench.faults.worker import CHANNELS, settings
+from digestbot.errors import LedgerError
 from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, channel_states, editions, intake, views
-from digestbot.model import Draft, Message, Paper, PostStatus, Slot, Summary
-from digestbot.sandbox import Sandbox
+from digestbot.ledger import Ledger, backlogs, channel_states, editions, intake, manual_resolution, views
+from digestbot.model import Draft, Message, Paper, PostStatus, Receipt, Slot, Summary
+from digestbot.sandbox import LIES, Sandbox
 
-RATES = {"drop-after": 0.12, "drop-before": 0.08, "503-after": 0.06, "503-before": 0.04, "429": 0.06, "html": 0.04,
-         "html-after": 0.04}  # fmt: skip
+BY_HAND = "Have you seen this?"
+
+RATES = {"drop-after": 0.12, "drop-before": 0.08, "503-after": 0.06, "503-before": 0.04, "429": 0.04, "html": 0.04,
+         "html-after": 0.04, "401-after": 0.03, "429-after": 0.03}  # fmt: skip
+# answers of the catalogues, about one post, and about the account: a person resumes the channel then
+ANSWERS = {"error:duplicate": 0.02, "error:server-error": 0.02, "error:rate-limit": 0.02, "error:too-long": 0.01,
+           "error:content": 0.01, "error:token": 0.01}  # fmt: skip
+SHAPES = sorted(set(LIES) - {"old"})  # a list of an hour ago lags longer than any quiet period
 
 
 @dataclass
@@ -37,15 +44,31 @@ class Outcome:
     kills: int = 0
     stops: int = 0
     sound: bool = True
+    rejected: int = 0
+    touched: int = 0
+    unexplained: int = 0
 
     def row(self) -> str:
         return (
             f"{self.summaries:>9} {self.shown:>6} {self.duplicates:>10} {self.lost:>5} {self.quarantined:>11} "
-            f"{self.kills:>6} {self.stops:>6}  {'sound' if self.sound else 'DAMAGED'}"
+            f"{self.rejected:>8} {self.touched:>7} {self.kills:>6} {self.stops:>6}  "
+            f"{'sound' if self.sound else 'DAMAGED'}"
         )
 
+    def add(self, other: Outcome) -> None:
+        """Sum up."""
+        for name in ("summaries", "shown", "duplicates", "lost", "quarantined", "kills", "stops", "rejected", "touched",
+                     "unexplained"):  # fmt: skip
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.sound = self.sound and other.sound
 
-HEADING = "summaries  shown duplicates  lost quarantined  kills  stops  ledger"
+    @property
+    def fine(self) -> bool:
+        """Nothing twice, nothing lost, nobody else's post touched, every quarantine explained."""
+        return self.sound and not (self.duplicates or self.lost or self.touched or self.unexplained)
+
+
+HEADING = "summaries  shown duplicates  lost quarantined rejected touched  kills  stops  ledger"
 
 
 def fill(database: str, url: str, count: int, parts: int = 1) -> None:
@@ -85,17 +108,21 @@ def count(database: str, sandbox: Sandbox) -> Outcome:
         rows = list(views.post_rows(tx))
     sound = ledger.check() == []
     ledger.close()
-    lost = duplicates = shown = quarantined = 0
+    total = Outcome(len(rows), 0, 0, 0, 0, sound=sound)
     for channel, timeline in (("x", sandbox.world.tweets), ("page", sandbox.world.page_posts)):
         seen = Counter(post.text for post in timeline)
+        others = {post.id for post in timeline if post.text.startswith(BY_HAND)}
         for row in (row for row in rows if row.channel == channel):
             times = seen[row.text]
-            shown += times
-            duplicates += max(times - 1, 0)
-            quarantined += row.status is PostStatus.QUARANTINED
+            total.shown += times
+            total.duplicates += max(times - 1, 0)
+            total.quarantined += row.status is PostStatus.QUARANTINED
+            total.rejected += row.status is PostStatus.FAILED
+            total.unexplained += row.status is PostStatus.QUARANTINED and not row.error
+            total.touched += row.receipt is not None and row.receipt.id in others
             if times == 0 and row.status not in (PostStatus.QUARANTINED, PostStatus.FAILED, PostStatus.SKIPPED):
-                lost += 1
-    return Outcome(len(rows), shown, duplicates, lost, quarantined, sound=sound)
+                total.lost += 1
+    return total
 
 
 def settled(database: str) -> bool:
@@ -110,11 +137,12 @@ def settled(database: str) -> bool:
 class Workers:
     """Worker processes, forked by one that has everything imported."""
 
-    def __init__(self, url: str, database: str, strategy: str) -> None:
+    def __init__(self, url: str, database: str, strategy: str, environment: Mapping[str, str] | None = None) -> None:
         self._line = f"{database} {strategy}\n"
         self._server = subprocess.Popen(
             [sys.executable, "-m", "bench.faults.worker", url, "serve"],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env=os.environ | (environment or {}),
         )  # fmt: skip
         self.pids: list[int] = []
 
@@ -141,40 +169,91 @@ class Workers:
 
 
 @contextlib.contextmanager
-def workers(url: str, database: str, strategy: str) -> Iterator[Workers]:
-    made = Workers(url, database, strategy)
+def workers(url: str, database: str, strategy: str, environment: Mapping[str, str] | None = None) -> Iterator[Workers]:
+    made = Workers(url, database, strategy, environment)
     try:
         yield made
     finally:
         made.close()
 
 
-def finish(database: str, sandbox: Sandbox) -> Outcome:
-    """Let one worker bring to its end what was left, for a minute at most, and count."""
-    with workers(sandbox.url, database, "digestbot") as crowd:
+def operate(database: str, sandbox: Sandbox, total: Outcome | None = None) -> None:
+    """What an operator does: resume what is paused, and settle what is quarantined by what stands on the timeline: it
+    is
+    there, or it is looked for once more and sent again. ``total`` counts what was quarantined, and why nobody knows."""
+    ledger = Ledger(database)
+    with contextlib.suppress(LedgerError):
+        with ledger.read() as tx:
+            paused = list(views.paused_channels(tx))
+            quarantined = views.post_rows(tx, statuses=[PostStatus.QUARANTINED])
+        for channel in paused:
+            with ledger.begin() as tx:
+                channel_states.resume(tx, channel)
+        for row in quarantined:
+            timeline = sandbox.world.tweets if row.channel == "x" else sandbox.world.page_posts
+            there = [post for post in timeline if post.text == row.text]
+            decision = PostStatus.PUBLISHED if there else PostStatus.PENDING
+            receipt = Receipt(there[0].id, "there") if there else None
+            with ledger.begin() as tx:
+                manual_resolution.resolve(tx, row.id, decision, receipt, ledger.now(tx))
+            if total is not None:
+                total.quarantined += 1
+                total.unexplained += not row.error
+    ledger.close()
+
+
+def finish(database: str, sandbox: Sandbox, strategy: str = "digestbot", seconds: float = 60) -> Outcome:
+    """Let one worker, with an operator beside it, bring to its end what was left, and count."""
+    with workers(sandbox.url, database, strategy) as crowd:
         crowd.spawn()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + seconds
+        quarantines = Outcome(0, 0, 0, 0, 0)
         while time.monotonic() < deadline and not settled(database):
-            time.sleep(0.1)
-    return count(database, sandbox)
+            time.sleep(0.2)
+            operate(database, sandbox, quarantines)
+    outcome = count(database, sandbox)
+    outcome.add(quarantines)
+    return outcome
 
 
-def soak(database: str, seed: int, *, strategy: str = "digestbot", posts: int = 10, kills: int = 25) -> Outcome:
-    """Two to four processes at once, killed and stopped at random, against a platform that lies."""
+def disturb(draw: random.Random, sandbox: Sandbox, posts: int) -> None:
+    """A platform that begins, or ends, to lie; a person who posts the same link."""
+    chance = draw.random()
+    platform = draw.choice(["twitter", "facebook"])
+    if chance < 0.3:
+        sandbox.faults.lie(platform, draw.choice(SHAPES))
+    elif chance < 0.7:
+        sandbox.faults.timeline.clear()
+    elif chance < 0.85:
+        link = f"https://example.org/{draw.randrange(posts)}/0"
+        sandbox.world.by_hand(platform, f"{BY_HAND} {link}", link)
+
+
+def soak(
+    database: str, seed: int, *, strategy: str = "digestbot", posts: int = 10, kills: int = 25, lies: bool = False
+) -> Outcome:
+    """Two to four processes at once, killed and stopped at random, against a platform that fails; with ``lies`` its
+    timelines lie too, people post the same links, and answers of the catalogues come."""
     draw = random.Random(seed)
     with Sandbox() as sandbox:
         sandbox.faults.refuse_duplicates = False  # else X's own check would hide a second post
         fill(database, sandbox.url, posts, parts=3)
-        sandbox.faults.at_random(RATES, seed)
+        sandbox.faults.at_random(RATES | ANSWERS if lies else RATES, seed)
         sandbox.faults.lag = draw.choice([0.0, 0.3, 1.0])
         killed = stopped = 0
+        quarantines = Outcome(0, 0, 0, 0, 0)
         with workers(sandbox.url, database, strategy) as crowd:
             size = draw.choice([2, 3, 4])
-            deadline = time.monotonic() + 240
+            deadline = time.monotonic() + 120
             while time.monotonic() < deadline:
                 while len(crowd.pids) < size:
                     crowd.spawn()
                 time.sleep(draw.uniform(0.02, 0.35))
+                operate(database, sandbox, quarantines)
+                if lies and killed < kills:
+                    disturb(draw, sandbox, posts)
+                else:
+                    sandbox.faults.timeline.clear()
                 if killed < kills:
                     pid = draw.choice(crowd.pids)
                     if draw.random() < 0.3:
@@ -187,6 +266,7 @@ def soak(database: str, seed: int, *, strategy: str = "digestbot", posts: int = 
                         killed += 1
                 elif settled(database):
                     break
-        outcome = count(database, sandbox)
+        outcome = finish(database, sandbox, strategy)
+    outcome.add(quarantines)
     outcome.kills, outcome.stops = killed, stopped
     return outcome

@@ -1,5 +1,5 @@
-"""One process that publishes what is in the ledger, until it is killed: the service itself, or one of the two naive
-ways as a control.
+"""One process that publishes what is in the ledger, until it is killed: the service itself, or as a control one of the
+two naive orders, or the service with one of its rules taken out.
 
 `python -m bench.faults.worker URL DATABASE STRATEGY [once]`, or `serve` instead of DATABASE to fork workers at
 once as lines "DATABASE STRATEGY" arrive, each answered with the new process's number.
@@ -11,19 +11,25 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from digestbot import config as configuration
-from digestbot import net, reconcile, retry
+from digestbot import net, reconcile, retry, schema
 from digestbot.config import Config, Delivery
-from digestbot.ledger import Ledger
-from digestbot.model import Message, Receipt
+from digestbot.errors import LedgerChanged
+from digestbot.ledger import Ledger, database, delivery
+from digestbot.model import Message, Receipt, TimelinePost
 from digestbot.publishers import publisher_for
 from digestbot.schema import posts
-from digestbot.service import Report, Service
+from digestbot.service import Report, Service, delivering, timelines
 
 LEASE, QUIET = timedelta(seconds=1.5), timedelta(seconds=2)
 CHANNELS = ("x", "page")
+NAIVE = ("mark-after", "mark-before")
+CUT_IDLE = 3  # seconds after which the database ends a session that is idle in a transaction
 
 
 def scale_time() -> None:
@@ -32,7 +38,38 @@ def scale_time() -> None:
     retry.FIRST_WAIT = retry.RATE_LIMIT_WAIT = timedelta(seconds=0.3)
     retry.LONGEST_RATE_LIMIT = timedelta(seconds=1)
     retry.LONGEST_WAIT = timedelta(seconds=1)
+    retry.LONGEST_GUESS = retry.ASIDE = retry.SECOND_TRY = timedelta(seconds=0.5)
+    reconcile.RESEND_AFTER = (timedelta(0), timedelta(seconds=2.5), timedelta(seconds=4))
+    reconcile.RECHECKS = (timedelta(seconds=1), timedelta(seconds=2))
+    delivery.CLOCK_STEP = timedelta(seconds=1)
+    database.POSTGRESQL_OPTIONS = database.POSTGRESQL_OPTIONS.replace("timeout=60s", f"timeout={CUT_IDLE}s")
     net.USER_TIMEOUT_MS = 1000
+
+
+def take_out(rule: str) -> None:
+    """Take a rule out of the service, as a control that must fail."""
+    if rule == "no-witness":  # whatever a timeline shows is believed
+        reader: Any = timelines.TimelineReader
+        read_once = reader._read_once
+
+        def believing(self: Any, *arguments: Any) -> tuple[reconcile.Reading, bool]:
+            reading, _ = read_once(self, *arguments)
+            return replace(reading, trouble=""), False
+
+        reader._read_once = believing
+    if rule == "by-link":  # the same link is as good as the same text
+        matches = reconcile.matches
+
+        def either(
+            message: Message, posts: Sequence[TimelinePost], since: datetime | None = None
+        ) -> tuple[list[TimelinePost], list[TimelinePost]]:
+            same_text, same_links = matches(message, posts, since)
+            return same_text or same_links, []
+
+        reconcile.matches = either
+        vars(delivering)["matches"] = either
+    if rule == "old":  # a process of an earlier release
+        schema.REVISION = "0000"
 
 
 def settings(url: str) -> Config:
@@ -60,19 +97,23 @@ def now() -> datetime:
 
 def work(url: str, database: str, strategy: str, *, once: bool = False) -> None:
     """Publish until killed, or one round with ``once``."""
-    ledger = Ledger(database)
+    take_out(strategy)
+    ledger = Ledger(database, clock=now if strategy == "local-clocks" else None)
     config = settings(url)
     stopping = [False]
     signal.signal(signal.SIGTERM, lambda *_: stopping.__setitem__(0, True))
     service = Service(config, ledger, now, stopping=lambda: stopping[0])
-    naive = {name: publisher_for(config.channels[name]) for name in CHANNELS} if strategy != "digestbot" else {}
+    naive = {name: publisher_for(config.channels[name]) for name in CHANNELS} if strategy in NAIVE else {}
     while not stopping[0]:
         try:
-            if strategy == "digestbot":
+            if strategy not in NAIVE:
                 one_round(service)
             else:
                 for channel in CHANNELS:
                     publish_naively(ledger, channel, naive[channel], strategy)
+        except LedgerChanged as error:  # `run` ends
+            print(error, file=sys.stderr)
+            return
         except Exception as error:  # noqa: BLE001 - the ledger is locked or full, the control's call failed
             print(type(error).__name__, error, file=sys.stderr)
         if once:
@@ -82,10 +123,8 @@ def work(url: str, database: str, strategy: str, *, once: bool = False) -> None:
 
 def one_round(service: Service) -> None:
     """A tick of the service without its poll and its slots."""
-    from digestbot.ledger import delivery
-
     with service.ledger.begin() as tx:
-        delivery.expire(tx, LEASE, now())
+        delivery.expire(tx, LEASE, service.ledger.now(tx))
     for channel in CHANNELS:
         service.delivery_worker.publish(channel, Report())
 

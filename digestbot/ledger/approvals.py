@@ -73,7 +73,9 @@ def let_go(tx: sa.Connection, post: int) -> None:
     edition = editions.update().where(editions.c.id == found.edition_id)
     tx.execute(edition.values(at_once=True))
     tx.execute(edition.where(UNAPPROVED).values(approval=Approval.APPROVED))
-    tx.execute(posts.update().where(posts.c.edition_id == found.edition_id, PENDING).values(not_before=None))
+    # what may have been sent before keeps its distance: its timeline may lag
+    again = sa.and_(posts.c.look_first, posts.c.epoch > 0)
+    tx.execute(posts.update().where(posts.c.edition_id == found.edition_id, PENDING, ~again).values(not_before=None))
 
 
 def lapse(tx: sa.Connection, now: datetime) -> list[int]:

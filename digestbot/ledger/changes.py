@@ -109,6 +109,8 @@ def _recall(tx: sa.Connection, row: Any, kind: Kind, now: datetime) -> list[tupl
     status = tx.scalar(
         sa.select(posts.c.status).where(posts.c.id == row.id)
     )  # another part's recall may have skipped it
+    if status == PostStatus.PENDING and hold_back(tx, row.id, now):
+        return [(row.id, row.summary_id, kind)]
     if status == PostStatus.PENDING and drop_pending(tx, row.id, kind, now):
         return []
     if status in (*UNSENT, PostStatus.PENDING):
@@ -155,6 +157,33 @@ def drop_pending(tx: sa.Connection, post: int, kind: Kind, now: datetime) -> boo
         dropped += [first, *skip_rest(tx, first, now)]
     give_back(tx, dropped)
     return True
+
+
+def hold_back(tx: sa.Connection, post: int, now: datetime) -> bool:
+    """A pending post that may be on the platform already is not sent, and not forgotten either: it is looked for. False
+    where nothing can have created it."""
+    done = tx.execute(
+        posts.update()
+        .where(posts.c.id == post, posts.c.status == PostStatus.PENDING, posts.c.look_first, posts.c.epoch > 0)
+        .values(
+            status=PostStatus.QUARANTINED,
+            error="its summary changed, and it may have been posted before: it is looked for on the timeline",
+            quarantined_at=now,
+            concluded_at=now,
+            next_look_at=now,
+        )
+    )
+    return bool(done.rowcount)
+
+
+def drop_held_back(tx: sa.Connection, post: int, now: datetime) -> None:
+    """A post that was held back because its summary changed is not on the platform: it goes as a pending one does."""
+    kinds = list(tx.scalars(sa.select(changes.c.kind).where(changes.c.post_id == post)))
+    if not kinds:
+        return
+    tx.execute(posts.update().where(posts.c.id == post).values(status=PostStatus.PENDING, look_first=False))
+    drop_pending(tx, post, worst(kinds), now)
+    tx.execute(changes.delete().where(changes.c.post_id == post))
 
 
 def _first_part(tx: sa.Connection, post: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from digestbot.errors import LedgerChanged
 from digestbot.retry import ChannelHistory, Decision
 from digestbot.schema import channels
 
@@ -18,13 +19,15 @@ _STATE = sa.select(channels).where(channels.c.name == sa.bindparam("channel")).w
 @dataclass(frozen=True, slots=True)
 class ChannelState:
     """What stands in a channel's way. ``refusals`` counts its refusals in a row, ``rejected`` are the posts that were
-    rejected in a row; ``catch_up`` says why its timeline has to be read before anything is posted."""
+    rejected in a row; ``catch_up`` says why its timeline has to be read before anything is posted; ``accepted``: an
+    operator has resumed the channel though that could not be done."""
 
     pause_reason: str | None
     wait_until: datetime | None
     refusals: int
     rejected: tuple[int, ...] = ()
     catch_up: str = ""
+    accepted: bool = False
 
     @property
     def history(self) -> ChannelHistory:
@@ -48,7 +51,13 @@ def add_channels(tx: sa.Connection, names: Iterable[str]) -> None:
 
 def channel_state(tx: sa.Connection, channel: str, now: datetime) -> ChannelState:
     """The channel's state, its row locked until the transaction ends: one claim at a time."""
-    return _state(tx.execute(_STATE, {"channel": channel}).one(), now)
+    row = tx.execute(_STATE, {"channel": channel}).first()
+    if row is None:
+        raise LedgerChanged(
+            f"channel {channel} is not in the ledger any more: another process has taken up a configuration in which "
+            "it has another name. Nothing more is sent from here; start digestbot again"
+        )
+    return _state(row, now)
 
 
 def channel_state_now(tx: sa.Connection, channel: str, now: datetime) -> ChannelState:
@@ -65,6 +74,7 @@ def _state(row: Any, now: datetime) -> ChannelState:
         row.refusals,
         tuple(row.rejected_posts or ()),
         row.catch_up or "",
+        row.unread_timeline == "accepted",
     )
 
 
@@ -102,6 +112,6 @@ def resume(tx: sa.Connection, channel: str) -> None:
     row: Any = tx.execute(sa.select(channels).where(channels.c.name == channel).with_for_update()).first()
     values: dict[str, object] = dict.fromkeys(("paused_at", "paused_until", "pause_reason", "wait_until"))
     values |= {"rejected_posts": None, "refusals": 0}
-    if row is not None and row.catch_up and (row.pause_reason or "").startswith(row.catch_up):
-        values |= {"catch_up": None}
+    if row is not None and row.unread_timeline == "paused":
+        values |= {"catch_up": None, "unread_timeline": "accepted"}
     tx.execute(channels.update().where(channels.c.name == channel).values(**values))

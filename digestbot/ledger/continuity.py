@@ -108,11 +108,10 @@ def catch_up_all(tx: sa.Connection, reason: str) -> None:
 
 @dataclass
 class Marker:
-    """What this machine used last: the ledger's id, and the newest receipt of each account. ``path`` None: nowhere."""
+    """What this machine published last on each account, and with which ledger. ``path`` None: it is kept nowhere."""
 
     path: Path | None
-    ledger: str = ""
-    newest: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path | None) -> Marker:
@@ -121,34 +120,40 @@ class Marker:
         if path is not None:
             with contextlib.suppress(OSError, ValueError):
                 found = json.loads(path.read_text(encoding="utf-8"))
-        newest = found.get("newest") if isinstance(found, dict) else None
-        ledger = found.get("ledger") if isinstance(found, dict) else None
-        kept = {str(k): str(v) for k, v in newest.items()} if isinstance(newest, dict) else {}
-        return cls(path, str(ledger or ""), kept)
+        entries = found.items() if isinstance(found, dict) else ()
+        kept = {
+            str(account): (str(entry.get("ledger")), str(entry.get("receipt")))
+            for account, entry in entries
+            if isinstance(entry, dict)
+        }
+        return cls(path, kept)
+
+    def receipt(self, account: str | None) -> str | None:
+        """Return the newest receipt of an account, None where nothing was published on it from here."""
+        return self.entries[account][1] if account in self.entries else None
 
     def note(self, ledger: str, account: str, receipt: str) -> None:
         """Write down what was just published. A file that cannot be written is done without."""
         if self.path is None:
             return
-        if ledger != self.ledger:
-            self.ledger, self.newest = ledger, {}
-        self.newest[account] = receipt
+        self.entries = self.read(self.path).entries | {account: (ledger, receipt)}  # other processes write it too
+        shown = {name: {"ledger": one, "receipt": other} for name, (one, other) in self.entries.items()}
         fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fresh.touch(mode=0o600)
-            fresh.write_text(json.dumps({"ledger": ledger, "newest": self.newest}), encoding="utf-8")
+            fresh.write_text(json.dumps(shown), encoding="utf-8")
             fresh.replace(self.path)
 
     def doubts(self, tx: sa.Connection, ledger: str, channel: str, account: str) -> str:
         """Return why the ledger may not be the newest, as far as this machine knows of the channel."""
-        receipt = self.newest.get(account)
-        if receipt is None:
+        if account not in self.entries:
             return ""
+        used, receipt = self.entries[account]
         known = sa.select(posts.c.id).where(posts.c.channel == channel, posts.c.receipt_id == receipt)
         if tx.execute(known).first() is not None:
             return ""
-        what = "is older than" if ledger == self.ledger else "is another one than"
+        what = "is older than" if ledger == used else "is another one than"
         return f"the ledger {what} the one with which {receipt} was published here"
 
 

@@ -77,6 +77,7 @@ _NEXT = (
     sa.select(
         posts,
         _before.c.receipt_id.label("reply_to"),
+        _before.c.receipt_basis.label("before_basis"),
         _target.c.receipt_id.label("target"),
         *(pictures.c[name].label(f"picture_{name}") for name in ("content", "media_type", "alt_text", "required")),
     )
@@ -135,6 +136,7 @@ _CONCLUDE = (
                 "receipt_id",
                 "receipt_url",
                 "receipt_basis",
+                "posted_at",
                 "candidates",
                 "error",
                 "not_before",
@@ -196,7 +198,11 @@ def claim(
         attempts.insert(),
         {"post_id": row.id, "epoch": epoch, "started_at": now, "deadline": deadline, "cost": row.cost},
     )
-    reason = "an earlier attempt may have created it" if row.look_first else state.catch_up or look_first
+    reason = state.catch_up or look_first
+    if row.reply and row.before_basis == ReceiptBasis.TEXT:
+        reason = "the part before it was found on the timeline"
+    if row.look_first:
+        reason = "an earlier attempt may have created it"
     return Claim(
         post=row.id,
         channel=channel,
@@ -205,6 +211,7 @@ def claim(
         message=Message(row.text, row.link, row.reply, _picture(row)),
         reply_to=row.reply_to if row.reply else None,
         look_first=reason if row.action == Action.PUBLISH else "",
+        accepted=state.accepted and not row.look_first,
         first_sent_at=_first_sent_at(tx, row.id) if row.look_first else None,
         dismissed=frozenset(row.dismissed or ()),
         action=Action(row.action),
@@ -293,6 +300,7 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
             "new_receipt_id": receipt.id if receipt else None,
             "new_receipt_url": receipt.url if receipt else None,
             "new_receipt_basis": decision.basis if receipt else None,
+            "new_posted_at": (decision.posted_at or now) if receipt else None,
             "new_candidates": as_stored(decision.candidates),
             "new_error": decision.error,
             "new_not_before": decision.not_before,
@@ -308,11 +316,12 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
     seen = f"published as {receipt.id}" if receipt else decision.error
     outcome = DUPLICATE if decision.duplicate else status
     ended = {"new_finished_at": now, "new_outcome": outcome, "new_cost": claim.cost if billed else 0}
-    ended |= {"new_receipt_id": receipt.id if receipt else None}
+    answered = decision.basis is ReceiptBasis.ANSWER
+    ended |= {"new_receipt_id": receipt.id if receipt and answered else None}
     tx.execute(_END_ATTEMPT, whose | ended | {"new_error": None if done and receipt else seen})
     if not done:
         if receipt:
-            settle_late(tx, claim, receipt, now)
+            settle_late(tx, claim, receipt, decision.basis, now)
         return False
     if status == PostStatus.DONE:
         apply(tx, claim.post, now)
@@ -328,12 +337,13 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
 
 def _conclude_channel(tx: sa.Connection, claim: Claim, decision: Decision, state: ChannelState, now: datetime) -> None:
     """What an outcome means for the channel."""
-    rejected = [*state.rejected, claim.post] if decision.rejected else []
-    if decision.status == PostStatus.PENDING and not decision.refused:
-        rejected = list(state.rejected)
+    again = decision.status == PostStatus.PENDING  # which says nothing about what came before
+    rejected = list(state.rejected) if again or claim.action is not Action.PUBLISH else []
+    if decision.rejected and claim.action is Action.PUBLISH:
+        rejected = [*(one for one in state.rejected if one != claim.post), claim.post]
     change: dict[str, object] = {
         "wait_until": decision.channel_until,
-        "refusals": state.refusals + 1 if decision.refused else 0,
+        "refusals": state.refusals + 1 if decision.refused else state.refusals if again else 0,
         "rejected_posts": rejected or None,
     }
     before = {
@@ -344,6 +354,9 @@ def _conclude_channel(tx: sa.Connection, claim: Claim, decision: Decision, state
     if decision.pause:
         change |= {"paused_at": now, "pause_reason": decision.pause, "paused_until": decision.paused_until}
         change |= {"rejected_posts": None, "refusals": 0}
+        change |= {"unread_timeline": "paused" if decision.unread_timeline else None}
+    elif decision.receipt and state.accepted:
+        change |= {"unread_timeline": None}  # there is something known on the timeline now
     if change != before:
         tx.execute(channels.update().where(channels.c.name == claim.channel).values(**change))
 

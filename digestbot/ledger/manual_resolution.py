@@ -22,6 +22,7 @@ def resolve(
     receipt: Receipt | None,
     now: datetime,
     basis: ReceiptBasis = ReceiptBasis.OPERATOR,
+    posted_at: datetime | None = None,
 ) -> PostStatus:
     """Settle a post by hand; return its former status.
 
@@ -54,6 +55,7 @@ def resolve(
             receipt_id=receipt.id if receipt else None,
             receipt_url=receipt.url if receipt else None,
             receipt_basis=basis if receipt else None,
+            posted_at=(posted_at or now) if receipt else None,
             candidates=None,
             dismissed=sorted(dismissed) or None,
             error=None if receipt else f"by hand: {decision}, was {before}",
@@ -89,7 +91,10 @@ def reopen(tx: sa.Connection, post: int, now: datetime) -> PostStatus:
     if row.action != Action.PUBLISH or not (by_text or by_hand):
         raise LedgerError(f"post {post} is {before}, and that was not decided by hand: nothing to reopen")
     error = f"reopened by hand: was {before}" + (f" as {row.receipt_url}" if row.receipt_url else "")
-    cleared = dict.fromkeys(("receipt_id", "receipt_url", "receipt_basis", "missing_since"))
+    names = ("receipt_id", "receipt_url", "receipt_basis", "missing_since", "posted_at")
+    cleared: dict[str, object] = dict.fromkeys(names)
+    if row.receipt_id:  # it was the wrong one
+        cleared |= {"dismissed": sorted({*(row.dismissed or ()), row.receipt_id})}
     quarantined = {"status": PostStatus.QUARANTINED, "quarantined_at": now, "next_look_at": now, "by_hand": False}
     tx.execute(posts.update().where(posts.c.id == post).values(error=error, **quarantined, **cleared))
     tx.execute(

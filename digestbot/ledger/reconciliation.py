@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digestbot.ledger import alarms
+from digestbot.ledger import alarms, changes
 from digestbot.ledger.channel_states import channel_state
 from digestbot.ledger.parts import apply
 from digestbot.model import Action, Claim, Message, PostStatus, Receipt, ReceiptBasis, TimelinePost
@@ -69,6 +69,7 @@ def _unknown_post(tx: sa.Connection, row: Any, since: datetime, lease: timedelta
         posts.c.action == Action.PUBLISH,
     )
     target = sa.select(posts.c.receipt_id).where(posts.c.id == row.target_id)
+    dismissed = frozenset(row.dismissed or ())
     return UnknownPost(
         post=row.id,
         channel=row.channel,
@@ -82,11 +83,11 @@ def _unknown_post(tx: sa.Connection, row: Any, since: datetime, lease: timedelta
         reply_to=tx.scalar(before) if row.reply else None,
         sends=max(len(ended_unknown), 1),
         duplicate=bool(tried) and tried[-1].outcome == DUPLICATE,
-        dismissed=frozenset(row.dismissed or ()),
+        dismissed=dismissed,
         action=Action(row.action),
         target=tx.scalar(target) if row.target_id else None,
         quarantined=row.status == PostStatus.QUARANTINED,
-        receipt=next((one.receipt_id for one in tried if one.receipt_id), None),
+        receipt=next((one.receipt_id for one in tried if one.receipt_id and one.receipt_id not in dismissed), None),
     )
 
 
@@ -131,7 +132,8 @@ def settle(tx: sa.Connection, unknown: UnknownPost, verdict: Verdict, read: int,
     values: dict[str, object] = {"status": verdict.status, "next_look_at": verdict.next_look}
     if verdict.found is not None:
         values |= {"receipt_id": verdict.found.id, "receipt_url": verdict.found.url, "error": None, "concluded_at": now}
-        values |= {"receipt_basis": ReceiptBasis.TEXT, "candidates": None, "quarantined_at": None}
+        basis = ReceiptBasis.ANSWER if unknown.receipt else ReceiptBasis.TEXT
+        values |= {"receipt_basis": basis, "posted_at": verdict.found.at, "candidates": None, "quarantined_at": None}
     elif verdict.status == PostStatus.QUARANTINED:
         values |= {"error": verdict.note, "candidates": as_stored(verdict.candidates)}
         quarantined_at = tx.scalar(sa.select(posts.c.quarantined_at).where(posts.c.id == unknown.post)) or now
@@ -153,6 +155,8 @@ def settle(tx: sa.Connection, unknown: UnknownPost, verdict: Verdict, read: int,
         )
         .values(**values)
     ).rowcount
+    if done and unknown.quarantined and verdict.sound and not (verdict.found or verdict.candidates):
+        changes.drop_held_back(tx, unknown.post, now)
     if done and verdict.status == PostStatus.DONE:
         apply(tx, unknown.post, now)
     if done and verdict.status == PostStatus.PENDING:
@@ -202,11 +206,17 @@ def remembered_timeline(tx: sa.Connection, channel: str) -> list[TimelinePost]:
     return [TimelinePost(row.post_id, row.url, row.text, tuple(row.links), row.at) for row in tx.execute(query)]
 
 
+def remembered_count(tx: sa.Connection, channel: str) -> int:
+    """How many posts of others are remembered of the channel's timeline."""
+    query = sa.select(sa.func.count()).where(timeline_posts.c.channel == channel)
+    return int(tx.scalar(query) or 0)
+
+
 def anchors(tx: sa.Connection, channel: str, before: datetime) -> list[Anchor]:
     """Return the newest posts that are known to be on the channel's timeline from before an instant, newest first: our
     own, and those of others that were read there."""
-    own = _own_receipts(tx, channel).where(posts.c.concluded_at < before)
-    rows = [*tx.execute(own.order_by(posts.c.concluded_at.desc(), posts.c.id.desc()).limit(MOST_ANCHORS))]
+    own = _own_receipts(tx, channel).where(posts.c.posted_at < before)
+    rows = [*tx.execute(own.order_by(posts.c.posted_at.desc(), posts.c.id.desc()).limit(MOST_ANCHORS))]
     others = sa.select(timeline_posts.c.post_id, timeline_posts.c.at).where(
         timeline_posts.c.channel == channel, timeline_posts.c.at < before
     )
@@ -223,13 +233,13 @@ def any_receipt(tx: sa.Connection, channel: str) -> bool:
 
 def _own_receipts(tx: sa.Connection, channel: str) -> sa.Select[tuple[str, datetime]]:
     since = tx.scalar(sa.select(channels.c.account_since).where(channels.c.name == channel))
-    return sa.select(posts.c.receipt_id, posts.c.concluded_at).where(
+    return sa.select(posts.c.receipt_id, posts.c.posted_at).where(
         posts.c.channel == channel,
         posts.c.receipt_id.is_not(None),
         posts.c.status == PostStatus.PUBLISHED,  # the timeline would not show a deleted one
         posts.c.missing_since.is_(None),
         ~posts.c.reply,
-        *([posts.c.concluded_at > since] if since is not None else []),
+        *([posts.c.posted_at > since] if since is not None else []),
     )
 
 
@@ -265,7 +275,7 @@ def published(tx: sa.Connection, channel: str, post: int, id_: str) -> None:
     tx.execute(timeline_posts.delete().where(timeline_posts.c.channel == channel, timeline_posts.c.post_id == id_))
 
 
-def settle_late(tx: sa.Connection, claim: Claim, receipt: Receipt, now: datetime) -> None:
+def settle_late(tx: sa.Connection, claim: Claim, receipt: Receipt, basis: ReceiptBasis, now: datetime) -> None:
     """A receipt came after its claim was void. It is evidence of the best kind: whatever was thought of the post since,
     it is published. One that is published already under another id appeared twice, which an operator has to know."""
     row: Any = tx.execute(sa.select(posts).where(posts.c.id == claim.post).with_for_update()).first()
@@ -290,7 +300,8 @@ def settle_late(tx: sa.Connection, claim: Claim, receipt: Receipt, now: datetime
             status=PostStatus.PUBLISHED,
             receipt_id=receipt.id,
             receipt_url=receipt.url,
-            receipt_basis=ReceiptBasis.ANSWER,
+            receipt_basis=basis,
+            posted_at=now,
             error=None,
             candidates=None,
             not_before=None,

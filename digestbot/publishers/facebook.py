@@ -278,6 +278,8 @@ class FacebookPublisher:
                     following = paging["cursors"]["after"] if paging.get("next") else ""
                     if len(own) < len(data) and not reply_to:
                         trouble = "Facebook's answer has posts of another Page"
+                    if reply_to and any(not (post.get("from") or {}).get("id") for post in data):
+                        trouble = "Facebook does not say who wrote the comments"
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise OutcomeUnknown("the Page's timeline cannot be read") from error
             reached = any(post.id == after for post in own)

@@ -125,7 +125,7 @@ class XApi:
         reply = body.get("reply")
         reply_to = str(reply.get("in_reply_to_tweet_id")) if isinstance(reply, dict) else None
         if reply_to and self.faults.refuse_replies:
-            return problem(403, "You are not permitted to perform this action.")
+            return problem(403, "You can only reply to or quote posts where you are mentioned or are the author.")
         if reply_to and not any(tweet.id == reply_to for tweet in self.world.tweets):
             return invalid("The post that is replied to does not exist.", **{"reply.in_reply_to_tweet_id": [reply_to]})
         now = self.world.clock()

@@ -61,6 +61,8 @@ class Amender:
                 if change.status is PostStatus.PENDING:
                     edited = change.kind is Kind.EDITED
                     stays = edited and (self._on_edit(change) is Reaction.IGNORE or amendments.goes_on(tx, change.post))
+                    if not stays and changes.hold_back(tx, change.post, now):
+                        continue  # until it is known whether it is there
                     if not stays:
                         changes.drop_pending(tx, change.post, change.kind, now)
                     over.append(change)

@@ -7,14 +7,14 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from digestbot.config import Config
 from digestbot.context import about
 from digestbot.costs import FREE
-from digestbot.errors import LedgerChanged, LedgerError, PublishError
+from digestbot.errors import LedgerChanged, LedgerError, PublishError, Unavailable
 from digestbot.ledger import Ledger, channel_states, delivery, reconciliation
 from digestbot.ledger.continuity import Continuity, Marker, catch_up_all
 from digestbot.model import Action, Claim, PostStatus, Receipt, TimelinePost
@@ -36,7 +36,8 @@ from digestbot.service.timelines import Request, TimelineReader
 log = logging.getLogger(__name__)
 
 CONCLUDE_TRIES = 3  # each waits for a lock as long as SQLite does
-START = "this process has not seen the timeline yet"
+START = "digestbot was started"
+DUPLICATES = timedelta(days=2)  # how far back a platform that rejects a duplicate may have seen the text
 
 
 class DeliveryWorker:
@@ -58,8 +59,10 @@ class DeliveryWorker:
         self._reader = TimelineReader(config, ledger, self.publisher)
         self._continuity = Continuity()
         self._marker: Marker | None = None
+        self._lease_from = _ticks(), clock()  # no later than when the last claim's lease was granted
         self._looked: set[str] = set()  # the channels whose timeline this process has seen
-        self._elsewhere: dict[str, list[TimelinePost]] = {}  # what is remembered of a channel's timeline
+        # what is remembered of a channel's timeline, and how much of it there was
+        self._elsewhere: dict[str, tuple[int, list[TimelinePost]]] = {}
         # the rules of each digest on each channel, and, under no name, the channel's own, for digests of before
         self._lanes = {
             channel: {digest: Lane.of(config, digest, channel) for digest in ("", *config.digests)}
@@ -73,6 +76,7 @@ class DeliveryWorker:
             self.reconcile(channel, report)
             if self._stopping():
                 return
+            self._lease_begins()
             with self._ledger.begin() as tx:
                 claim = self._claim(tx, channel, None)
             while claim is not None:
@@ -112,7 +116,7 @@ class DeliveryWorker:
     ) -> channel_states.ChannelState:
         """Compare the ledger with what this machine published last, once in a process."""
         account = self._config.account(channel)
-        if channel in self._looked or state.catch_up or account is None:
+        if channel in self._looked or state.catch_up or state.accepted or account is None:
             return state
         doubt = self._marked().doubts(tx, self._continuity.ledger, channel, account)
         if not doubt:
@@ -150,7 +154,12 @@ class DeliveryWorker:
         try:
             if claim.action is not Action.PUBLISH:
                 return self._change(claim, seconds, may_send)
-            verdict = self._look_before_sending(claim)
+            try:
+                verdict = self._look_before_sending(claim)
+            except LedgerChanged:
+                raise
+            except LedgerError as error:
+                return Unavailable(f"not sent: {error}")
             if verdict is not None:
                 return verdict
             return self.publisher(claim.channel).publish(
@@ -164,11 +173,15 @@ class DeliveryWorker:
             log.exception("post %d on %s: unforeseen while publishing", claim.post, claim.channel)
             return error
 
+    def _lease_begins(self) -> None:
+        """A lease is about to be granted; to be called before the transaction begins, for a commit may take long."""
+        self._lease_from = _ticks(), self._clock()
+
     def _until_deadline(self) -> Callable[[], bool]:
         """Whether the claim that was just committed still holds: by how much time has passed here since, for what clock
         the deadline was set by does not matter then. A machine that slept, or was stopped, has lost its claim."""
         lease = self._config.delivery.lease
-        ticks, wall = _ticks(), self._clock()
+        ticks, wall = self._lease_from
         return lambda: _ticks() - ticks < lease.total_seconds() and self._clock() - wall < lease
 
     def _change(self, claim: Claim, seconds: float, may_send: Callable[[], bool]) -> Receipt:
@@ -191,7 +204,8 @@ class DeliveryWorker:
         request = self._request(claim)
         reading = self._reader.read(request)
         soft = claim.look_first == START and bool(reading.trouble)
-        trusted = soft and self._marked().newest.get(self._config.account(claim.channel) or "") is not None
+        trusted = soft and self._marked().receipt(self._config.account(claim.channel)) is not None
+        trusted = trusted or (claim.accepted and bool(reading.trouble))
         with self._ledger.begin() as tx:
             now = self._ledger.now(tx)
             caught_up = not comments and not reading.trouble
@@ -200,9 +214,9 @@ class DeliveryWorker:
             claimed = reconciliation.claimed(tx, claim.channel, [post.id for post in reading.posts])
             verdict = judge_before_sending(claim.message, reading, claimed, claim.dismissed, claim.first_sent_at)
             if verdict is not None and verdict.status is PostStatus.PENDING and trusted:
-                verdict = None  # this machine's own record agrees with the ledger
+                verdict = None  # this machine's own record agrees with the ledger, or an operator said so
             note = verdict.note if verdict else reading.trouble or "not on the timeline"
-            whose = {"post": claim.post, "epoch": claim.epoch}
+            whose = {"post": claim.post, "epoch": claim.epoch - 1}  # it says nothing about this attempt
             sound = not reading.trouble
             reconciliation.note_look(tx, claim.channel, note, reading.count, reading.cost, now, sound=sound, **whose)
         if caught_up or trusted:
@@ -214,27 +228,29 @@ class DeliveryWorker:
         """How far back the timeline is to be read for a claim."""
         with self._ledger.read() as tx:
             now = self._ledger.now(tx)
-            known = reconciliation.anchors(tx, claim.channel, claim.first_sent_at or now)
+            known = tuple(reconciliation.anchors(tx, claim.channel, claim.first_sent_at or now))
+            newest = tuple(reconciliation.anchors(tx, claim.channel, now))
             own = reconciliation.any_receipt(tx, claim.channel)
         if claim.first_sent_at is not None or own:
-            return Request(claim.channel, tuple(known), claim.first_sent_at, claim.reply_to)
+            return Request(claim.channel, known, claim.first_sent_at, claim.reply_to, newest)
         # Nothing is known of the account: as much of it as can be had.
-        newest = self._marked().newest.get(self._config.account(claim.channel) or "")
-        witnesses = frozenset([newest] if newest else [])
-        return Request(claim.channel, (), None, claim.reply_to, witnesses, as_far_as_possible=not newest)
+        noted = self._marked().receipt(self._config.account(claim.channel))
+        witnesses = frozenset([noted] if noted else [])
+        return Request(claim.channel, reply_to=claim.reply_to, witnesses=witnesses, as_far_as_possible=not noted)
 
     def _known_elsewhere(self, claim: Claim) -> Verdict | None:
         """Compare a post with what is remembered of the timeline: others' posts, or our own of a ledger that was
         lost."""
-        if claim.reply_to is not None:
-            return None
-        if claim.channel not in self._elsewhere:
-            with self._ledger.read() as tx:
-                self._elsewhere[claim.channel] = reconciliation.remembered_timeline(tx, claim.channel)
-        if not self._elsewhere[claim.channel]:
+        if claim.reply_to is not None and self.publisher(claim.channel).replies_apart:
             return None
         with self._ledger.read() as tx:
-            found = [post for some in matches(claim.message, self._elsewhere[claim.channel]) for post in some]
+            count = reconciliation.remembered_count(tx, claim.channel)
+            if not count:
+                return None
+            if self._elsewhere.get(claim.channel, (0, []))[0] != count:  # another process may have looked, too
+                self._elsewhere[claim.channel] = count, reconciliation.remembered_timeline(tx, claim.channel)
+            remembered = self._elsewhere[claim.channel][1]
+            found = [post for some in matches(claim.message, remembered) for post in some]
             claimed = reconciliation.claimed(tx, claim.channel, [post.id for post in found])
         known = Reading(tuple(found))
         return judge_before_sending(claim.message, known, claimed, claim.dismissed, claim.first_sent_at)
@@ -261,8 +277,12 @@ class DeliveryWorker:
         """Look for a post on the channel's timeline; a receipt that an attempt noted is as good, and free."""
         reading = Reading()
         if unknown.receipt is None:
-            request = Request(unknown.channel, unknown.anchors, unknown.first_sent_at, unknown.reply_to)
-            reading = self._reader.read(request)
+            anchors, since = unknown.anchors, unknown.first_sent_at
+            if unknown.duplicate:  # what has the text may be older than the attempt
+                anchors, since = (), since - DUPLICATES
+            with self._ledger.read() as tx:
+                newest = reconciliation.anchors(tx, unknown.channel, self._ledger.now(tx))
+            reading = self._reader.read(Request(unknown.channel, anchors, since, unknown.reply_to, tuple(newest)))
         with self._ledger.begin() as tx:
             now = self._ledger.now(tx)
             if unknown.receipt is not None:
@@ -298,22 +318,11 @@ class DeliveryWorker:
             log.info("post %d on %s: %s %s", claim.post, claim.channel, what, outcome.url)
         for tries_left in range(CONCLUDE_TRIES - 1, -1, -1):
             now = claim.deadline
+            self._lease_begins()
             try:
                 with self._ledger.begin() as tx:
                     now = self._ledger.now(tx)
-                    state = channel_states.channel_state(tx, claim.channel, now)
-                    tries = delivery.tries(tx, claim.post) + 1
-                    catching_up = "" if claim.first_sent_at else state.catch_up
-                    decision = self._redacted(
-                        decide(outcome, tries, state.history, now, post=claim.post, catching_up=catching_up)
-                    )
-                    done = delivery.conclude(tx, claim, decision, state, now)
-                    if done and decision.application:
-                        others = self._config.same_application(claim.channel)
-                        channel_states.pause_others(tx, others, decision, now)
-                    following = None
-                    if done and decision.settles and not decision.pause and not self._stopping():
-                        following = self._claim(tx, claim.channel, self._after(state, decision))
+                    decision, done, following = self._write_down(tx, claim, outcome, now)
                 break
             except LedgerChanged:
                 raise
@@ -324,6 +333,8 @@ class DeliveryWorker:
             account = self._config.account(claim.channel)
             if account is not None:
                 self._marked().note(self._continuity.ledger, account, decision.receipt.id)
+        if isinstance(following, LedgerChanged):
+            raise following
         if not done:
             log.warning("post %d on %s: concluded too late%s", claim.post, claim.channel, _late(decision))
             return None
@@ -331,11 +342,30 @@ class DeliveryWorker:
         _log_decision(claim, decision)
         return following
 
+    def _write_down(
+        self, tx: sa.Connection, claim: Claim, outcome: Receipt | Verdict | Exception, now: datetime
+    ) -> tuple[Decision, bool, Claim | LedgerChanged | None]:
+        """What an outcome means, whether the claim still held, and the next claim. A ledger that this process must not
+        go on with is no reason to lose what came of the claim: that is written down first."""
+        state = channel_states.channel_state(tx, claim.channel, now)
+        tries = delivery.tries(tx, claim.post) + 1
+        catching_up = state.catch_up or (START if claim.look_first == START else "")
+        decision = self._redacted(decide(outcome, tries, state.history, now, post=claim.post, catching_up=catching_up))
+        done = delivery.conclude(tx, claim, decision, state, now)
+        if done and decision.application:
+            channel_states.pause_others(tx, self._config.same_application(claim.channel), decision, now)
+        if not done or not decision.settles or decision.pause or self._stopping():
+            return decision, done, None
+        try:
+            return decision, done, self._claim(tx, claim.channel, self._after(state, decision))
+        except LedgerChanged as error:
+            return decision, done, error
+
     @staticmethod
     def _after(state: channel_states.ChannelState, decision: Decision) -> channel_states.ChannelState:
         """The channel's state once a decision that did not pause it was written down."""
         rejected = state.rejected if decision.rejected else ()
-        return replace(state, refusals=0, wait_until=decision.channel_until, rejected=rejected)
+        return replace(state, refusals=0, wait_until=decision.channel_until, rejected=rejected, accepted=False)
 
     def _redacted(self, decision: Decision) -> Decision:
         """Without secrets: a platform may quote a token in its complaint, and this is stored and shown."""

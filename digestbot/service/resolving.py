@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from digestbot.config import Config
 from digestbot.costs import FREE
@@ -61,20 +60,23 @@ class Resolver:
         publisher = self._publisher(row.channel)
         try:
             receipt = publisher.receipt(reference)
-            there = publisher.lookup(receipt.id, seconds=SECONDS)
         except ValueError as error:
             raise ConfigError([f"{reference}: {error}"]) from error
+        with self._ledger.begin() as tx:  # it is billed whatever comes of it
+            now = self._ledger.now(tx)
+            price = (self._config.prices(row.channel) or FREE).read
+            whose = {"post": post, "epoch": row.attempts}
+            reconciliation.note_look(tx, row.channel, f"reads back {receipt.id}", 1, price, now, sound=False, **whose)
+        try:
+            there = publisher.lookup(receipt.id, seconds=SECONDS)
         except PublishError as error:
             raise LedgerError(f"{reference}: cannot be taken for post {post}: {error}") from error
         if there is None:
             raise LedgerError(f"{reference}: there is no such post on {row.channel}; look at the address again")
         basis = ReceiptBasis.TEXT if has_text(there, row.text) else ReceiptBasis.OPERATOR
         with self._ledger.begin() as tx:
-            now: datetime = self._ledger.now(tx)
-            price = (self._config.prices(row.channel) or FREE).read
-            whose = {"post": post, "epoch": row.attempts}
-            reconciliation.note_look(tx, row.channel, f"read back {receipt.id}", 1, price, now, sound=True, **whose)
-            before = manual_resolution.resolve(tx, post, PostStatus.PUBLISHED, receipt, now, basis)
+            now = self._ledger.now(tx)
+            before = manual_resolution.resolve(tx, post, PostStatus.PUBLISHED, receipt, now, basis, there.at)
         return Resolution(post, before, PostStatus.PUBLISHED, receipt, there, row.text)
 
     def retry(self, post: int) -> Resolution:

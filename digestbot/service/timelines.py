@@ -27,7 +27,8 @@ class Request:
     """What is wanted of a reading.
 
     It goes back to the ``anchors``, the newest posts known to be there; where there is none, to ``since``, or to the
-    end. ``witnesses`` are further posts known to be there. ``reply_to``: the replies under that post are wanted.
+    end. ``newest`` are the newest posts known to be there now: those newer than the anchor have to be shown.
+    ``witnesses`` are further posts known to be there. ``reply_to``: the replies under that post are wanted.
     ``as_far_as_possible``: what a limit leaves out is no trouble.
     """
 
@@ -35,6 +36,7 @@ class Request:
     anchors: tuple[Anchor, ...] = ()
     since: datetime | None = None
     reply_to: str | None = None
+    newest: tuple[Anchor, ...] = ()
     witnesses: frozenset[str] = frozenset()
     as_far_as_possible: bool = False
 
@@ -56,7 +58,10 @@ class TimelineReader:
             most_cost = self._most_cost(request.channel, spending.spent(tx, request.channel, now))
         apart = request.reply_to is not None and publisher.replies_apart
         anchors = [] if apart else list(request.anchors)
+        prices = self._config.prices(request.channel) or FREE
         cost = count = 0
+        if not publisher.account:
+            cost += prices.user  # it asks who it is, once
         some_gone = False
         while True:
             anchor = anchors.pop(0) if anchors else None
@@ -64,12 +69,18 @@ class TimelineReader:
             cost, count = cost + reading.cost, count + reading.count
             if anchor is None or not unwitnessed:
                 break
-            cost += (self._config.prices(request.channel) or FREE).read
-            if not self._is_gone(publisher, anchor):
+            cost += prices.read
+            if not self._is_gone(publisher, request.channel, anchor, now):
                 break
             some_gone = True
-            with self._ledger.begin() as tx:
-                reconciliation.is_missing(tx, request.channel, anchor.id, now)
+        shown = {post.id for post in reading.posts}
+        for one in request.newest:
+            if apart or reading.trouble or anchor is None or one.at <= anchor.at or one.id in shown:
+                continue
+            cost += prices.read
+            if not self._is_gone(publisher, request.channel, one, now):
+                trouble = f"the timeline does not show post {one.id}, which is known to be there"
+                reading = replace(reading, trouble=trouble)
         if some_gone and not reading.posts and not reading.trouble:
             reading = replace(reading, trouble="the timeline is empty, and every post that is known is gone")
         return replace(reading, cost=cost, count=count)
@@ -78,12 +89,16 @@ class TimelineReader:
         budget = self._config.budget(channel)
         return MOST_COST if budget is None else min(MOST_COST, max(budget - spent, LEAST_COST))
 
-    def _is_gone(self, publisher: Publisher, anchor: Anchor) -> bool:
-        """Whether the platform says that a post which is known to be there no longer is."""
+    def _is_gone(self, publisher: Publisher, channel: str, anchor: Anchor, now: datetime) -> bool:
+        """Whether the platform says that a post which is known to be there no longer is; it is no anchor then."""
         try:
-            return publisher.lookup(anchor.id, seconds=self._seconds) is None
+            gone = publisher.lookup(anchor.id, seconds=self._seconds) is None
         except PublishError:
             return False
+        if gone:
+            with self._ledger.begin() as tx:
+                reconciliation.is_missing(tx, channel, anchor.id, now)
+        return gone
 
     @property
     def _seconds(self) -> float:
@@ -97,6 +112,7 @@ class TimelineReader:
         back_to = anchor.at - A_DAY if anchor else request.since - A_DAY if request.since else None
         posts: list[TimelinePost] = []
         trouble, count, proven, bounded, empty = "", 0, False, False, 0
+        failure: PublishError | None = None
         after = anchor.id if anchor else None
         try:
             pages = publisher.timeline(after=after, reply_to=request.reply_to, seconds=self._seconds)
@@ -116,7 +132,7 @@ class TimelineReader:
                     bounded = True
                     break
         except PublishError as error:
-            trouble = str(error)
+            trouble, failure = str(error), error
         unwitnessed = False
         if not trouble and not (bounded and request.as_far_as_possible):
             known = request.witnesses & {post.id for post in posts}
@@ -130,4 +146,4 @@ class TimelineReader:
             unwitnessed = bool(trouble) and not bounded
             if bounded and trouble:
                 trouble = f"it is longer than what is read at once ({count} posts)"
-        return Reading(tuple(posts), trouble, count, count * price, bounded), unwitnessed
+        return Reading(tuple(posts), trouble, count, count * price, bounded, failure), unwitnessed

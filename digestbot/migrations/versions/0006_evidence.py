@@ -21,6 +21,7 @@ def upgrade() -> None:
     op.add_column("posts", sa.Column("look_first", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("posts", sa.Column("yields", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("posts", sa.Column("by_hand", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("posts", sa.Column("posted_at", _TIME, nullable=True))
     op.add_column("posts", sa.Column("quarantined_at", _TIME, nullable=True))
     op.add_column("posts", sa.Column("missing_since", _TIME, nullable=True))
     op.add_column("attempts", sa.Column("receipt_id", sa.Text(), nullable=True))
@@ -29,6 +30,7 @@ def upgrade() -> None:
     op.add_column("channels", sa.Column("paused_until", _TIME, nullable=True))
     op.add_column("channels", sa.Column("catch_up", sa.Text(), nullable=True))
     op.add_column("channels", sa.Column("rejected_posts", sa.JSON(), nullable=True))
+    op.add_column("channels", sa.Column("unread_timeline", sa.Text(), nullable=True))
     with op.batch_alter_table("channels") as batch:
         batch.drop_column("look_first_until")
     with op.batch_alter_table("looks") as batch:
@@ -58,7 +60,14 @@ def upgrade() -> None:
         "UPDATE posts SET receipt_basis = CASE WHEN EXISTS (SELECT 1 FROM attempts WHERE attempts.post_id = posts.id "
         "AND attempts.outcome = 'published') THEN 'answer' ELSE 'operator' END WHERE receipt_id IS NOT NULL"
     )
-    op.execute("UPDATE posts SET quarantined_at = concluded_at WHERE status = 'quarantined'")
+    op.execute("UPDATE posts SET posted_at = concluded_at WHERE receipt_id IS NOT NULL")
+    op.execute(
+        "UPDATE posts SET quarantined_at = concluded_at, next_look_at = concluded_at WHERE status = 'quarantined'"
+    )
+    op.execute(
+        "UPDATE posts SET status = 'skipped', error = 'it is not known whether digestbot published the post' "
+        "WHERE status = 'pending' AND target_id IN (SELECT id FROM posts WHERE receipt_basis = 'operator')"
+    )
     op.execute("UPDATE looks SET channel = (SELECT posts.channel FROM posts WHERE posts.id = looks.post_id)")
     # receipts that came too late and were only noted
     op.execute(
