@@ -141,7 +141,7 @@ def _after_looking(verdict: Verdict, tries: int, now: datetime, catching_up: str
             "what was posted last, then run `digestbot resume CHANNEL` to post without looking back"
         )
         return Decision(PostStatus.PENDING, error=reason, pause=reason, unread_timeline=True)
-    return _again(f"not sent: it may be there already, and the timeline could not be read: {verdict.note}", tries, now)
+    return _again(f"not sent: the timeline has to be read first, and could not be: {verdict.note}", tries, now)
 
 
 def _again(error: str, tries: int, now: datetime) -> Decision:

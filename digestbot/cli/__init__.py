@@ -156,7 +156,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--online",
         action="store_true",
-        help="also ask the platforms whether they accept the credentials (X may charge for the call)",
+        help="also read the sources, ask the platforms about the credentials (X charges for it), send a test alert",
     )
     web = add(
         "web", "show the operators' pages without publishing; run shows them too, if [web] is configured", json=False
@@ -234,3 +234,10 @@ def main(argv: list[str] | None = None) -> int:
         return TROUBLE
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        import logging
+
+        logging.getLogger("digestbot").debug("unforeseen", exc_info=True)
+        what = f"unforeseen {type(error).__name__}: {error}"
+        print(f"digestbot: {what} (-v shows where); please report it", file=sys.stderr)
+        return TROUBLE

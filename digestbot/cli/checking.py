@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ CLOCKS = timedelta(seconds=1)  # that this machine and the ledger's database may
 PLATFORM_CLOCKS = timedelta(seconds=30)
 AHEAD = timedelta(days=28)  # over which schedules are compared
 WEB_EXTRA = ("argon2", "prometheus_client", "multipart", "starlette", "tomlkit", "uvicorn")
+ADDRESSES = ("database", "address", "ping_url")  # which hold a secret only where a password stands in them
 LONG_WORDS = 400  # of a summary with which templates are tried
 
 
@@ -123,8 +125,13 @@ def _of_the_file(config: Config) -> Iterator[Finding]:
 
 def _holds_secrets(value: object) -> bool:
     if isinstance(value, dict):
-        return any((name in SECRETS and name != "database") or _holds_secrets(one) for name, one in value.items())
-    return isinstance(value, list) and any(map(_holds_secrets, value))
+        return any(
+            (name in SECRETS and name not in ADDRESSES) or name == "to" or _holds_secrets(one)
+            for name, one in value.items()
+        )
+    if isinstance(value, list):
+        return any(map(_holds_secrets, value))
+    return isinstance(value, str) and bool(re.search(r"://[^/?#]*:[^/?#@]+@|[?&][^=&]*pass[^=&]*=", value))
 
 
 def _unused(config: Config) -> Iterator[Finding]:
@@ -137,7 +144,12 @@ def _unused(config: Config) -> Iterator[Finding]:
     for kind, names in (("source", config.sources), ("channel", config.channels)):
         for name in names:
             if name not in used and config.digests:
-                yield Finding(f"{kind} {name}", True, f"is not used by any digest: name it in {kind}s", warning=True)
+                yield Finding(
+                    f"{kind} {name}",
+                    True,
+                    f"is not used by any digest: add it to a digest's {kind}s, or remove it",
+                    warning=True,
+                )
 
 
 def _renders(service: Service, digest: str, channel: str) -> str:
@@ -209,7 +221,7 @@ def _always_empty(service: Service, digest: str, channel: str) -> Iterator[Findi
             and _slots(service, name, channel) >= _slots(service, digest, channel)
         ):
             detail = (
-                f"stays empty: digest {name} posts every summary on {channel} first; set overlap = true under "
+                f"will always be empty: digest {name} posts every summary on {channel} first; set overlap = true under "
                 f"[digests.{digest}]"
             )
             yield Finding(f"digest {digest} on {channel}", False, detail)
@@ -223,7 +235,10 @@ def _slots(service: Service, digest: str, channel: str) -> int:
 
 
 def _driver(service: Service, name: str) -> str:
-    service.poller.databases.open(name)
+    url = service.poller.databases.open(name).shown
+    file = url.removeprefix("sqlite:///")
+    if file != url and not (service.config.folder / file).exists():
+        raise DigestbotError(f"there is no file {service.config.folder / file}: correct sources.{name}.address")
     return "its driver is installed"
 
 
@@ -270,7 +285,7 @@ def _of_the_ledger(ledger: Ledger) -> Iterator[Finding]:
 def _clock(what: str, other: str, difference: timedelta, most: timedelta) -> Finding:
     seconds = difference.total_seconds()
     if abs(difference) <= most:
-        return Finding(what, True, f"agrees with {other}")
+        return Finding(what, True, f"agrees with {other}'s")
     direction = "ahead of" if seconds > 0 else "behind"
     detail = f"this machine's clock is {abs(seconds):.0f} s {direction} {other}'s: let both follow a time server (NTP)"
     return Finding(what, True, detail, warning=True)
@@ -313,7 +328,9 @@ def _online(config: Config, service: Service) -> Iterator[Finding]:
         yield _checked(f"channel {name}", partial(_asks, publisher))
         there = publisher.platform_time()
         if there is not None:
-            yield _clock(f"clock and channel {name}", config.platform(name), now_() - there, PLATFORM_CLOCKS)
+            yield _clock(
+                f"clock against channel {name}", config.platform(name).title(), now_() - there, PLATFORM_CLOCKS
+            )
         if isinstance(settings, TwitterChannel):
             detail = "X suspends unlabelled bots: label the account under Settings → Your account → Automation"
             yield Finding(f"channel {name}, label", True, detail)

@@ -38,9 +38,11 @@ def sandbox(arguments: argparse.Namespace) -> int:
     server = Sandbox(arguments.port)
     server.faults.lag = arguments.lag
     for wanted in arguments.fault:
-        kind, _, times = wanted.partition(":")
+        kind, _, times = wanted.rpartition(":")
+        if not kind or not times.isdecimal() or not int(times):
+            kind, times = wanted, "1"  # it may have a colon of its own: error:NAME
         try:
-            server.faults.add(kind, times=int(times or 1))
+            server.faults.add(kind, times=int(times))
         except ValueError as error:
             raise ConfigError([f"--fault {wanted}: {error}"]) from error
     stop = until_signalled()

@@ -12,7 +12,7 @@ from typing import TextIO
 
 from digestbot.context import CONTEXT
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 
 
 class Redacting(logging.Formatter):
@@ -39,7 +39,7 @@ class Redacting(logging.Formatter):
         if context:
             line, *rest = text.split("\n", 1)
             text = "\n".join([f"{line} [{context}]", *rest])
-        return _CONTROL.sub(_escaped, self._without_secrets(text))
+        return CONTROL.sub(_escaped, self._without_secrets(text))
 
     def _as_json(self, record: logging.LogRecord) -> str:
         said = {

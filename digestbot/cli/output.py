@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from digestbot.cli.logs import CONTROL
 from digestbot.costs import DOLLAR, Account, dollars
 from digestbot.model import Action, Alarm, Message, Platform, PostRow, PostStatus, ReceiptBasis
 from digestbot.service.resolving import Resolution
@@ -135,7 +136,7 @@ def resolution(done: Resolution) -> None:
     """What was settled by hand; of a post on the platform, how it reads there beside ours."""
     print(f"post {done.post}: {done.before} -> {done.after}" + (f" as {done.receipt.url}" if done.receipt else ""))
     if done.there is not None:
-        print("on the platform:\n" + textwrap.indent(done.there.text, "  │ ", lambda _: True))
+        print("on the platform:\n" + textwrap.indent(printable(done.there.text), "  │ ", lambda _: True))
         if done.same:
             print("This is digestbot's text: it may edit or delete this post later.")
         else:
@@ -146,12 +147,17 @@ def resolution(done: Resolution) -> None:
         print("It is looked for on the timeline before it is sent.")
 
 
+def printable(text: str) -> str:
+    """Return a text without what could paint a terminal; line breaks stay."""
+    return CONTROL.sub(" ", text)
+
+
 def candidate_lines(row: PostRow) -> list[str]:
     """The posts on the timeline that may be this one, each with its text."""
     found = []
     for one in row.candidates:
         found.append(f"candidate {one.url}, posted {one.at:%Y-%m-%d %H:%M} UTC:")
-        found.append(textwrap.indent(one.text, "  │ ", lambda _: True))
+        found.append(textwrap.indent(printable(one.text), "  │ ", lambda _: True))
     return found
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from digestbot.config import Config, load
-from digestbot.errors import ConfigError, DigestbotError, LedgerChanged, LedgerError
+from digestbot.errors import ConfigError, DigestbotError, LedgerChanged
 from digestbot.service import Service
 from digestbot.service.comparing import AHEAD, difference
 from digestbot.service.report import Clock
@@ -34,6 +34,7 @@ class Reloader:
         self.service, self._clock, self._make, self._set_up_logs = service, clock, make, set_up_logs
         self.asked = threading.Event()
         self._again = False
+        self._noticed: tuple[int, ...] | None = None
         self.problems: list[str] = []
         """Why the file, as it stands, is not taken up."""
         self._secrets = service.config.secrets()
@@ -61,6 +62,9 @@ class Reloader:
         asked = self.asked.is_set()
         if not asked and not self._again and (signature is None or signature == self._seen):
             return  # a file that is gone is being written, or the old one is all there is
+        if not asked and signature != self._seen and signature != self._noticed:
+            self._noticed = signature  # perhaps it is still being written: once it stands still
+            return
         self.asked.clear()
         self._seen, self._again = signature, False
         before = self.problems
@@ -70,9 +74,11 @@ class Reloader:
         except ConfigError as error:
             self._refuse(list(error.problems), before)
             return
-        except Exception as error:  # nothing that a file says may end the service
-            log.exception("the configuration cannot be read")
-            self._refuse([f"{self._path}: cannot be read: {type(error).__name__}"], before)
+        except Exception as error:  # noqa: BLE001 - nothing that a file says may end the service
+            self._refuse([f"{self._path}: cannot be read: {type(error).__name__}: {error}"[:300]], before)
+            return
+        if not fresh.digests:
+            self._refuse([f"{self._path}: has no digest, so nothing would ever be posted"], before)
             return
         self._take_up(fresh, before, asked=asked)
 
@@ -98,9 +104,10 @@ class Reloader:
         except LedgerChanged:
             made.close()
             raise
-        except DigestbotError as error:
-            self._again = isinstance(error, LedgerError)  # a lock, a database that restarts: it may pass
-            self._refuse([str(error)], problems)
+        except Exception as error:  # noqa: BLE001 - nothing that a file says may end the service
+            self._again = isinstance(error, DigestbotError)  # a lock, a template that is being mended: it may pass
+            known = isinstance(error, DigestbotError)
+            self._refuse([str(error) if known else f"{self._path}: {type(error).__name__}: {error}"[:300]], problems)
             made.close()
             return
         old, self.service = self.service, made

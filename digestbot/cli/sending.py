@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -73,8 +74,19 @@ def _approved(service: Service, rows: Sequence[PostRow]) -> bool:
 
 
 def _yes(question: str) -> bool:
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    """Ask; Ctrl-C and SIGTERM end the command here, where nothing is under way."""
+    before = {number: signal.signal(number, _interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupted(*_: object) -> None:
+    print("\nnothing was sent", file=sys.stderr)
+    raise KeyboardInterrupt
 
 
 def _print(arguments: argparse.Namespace, service: Service, rows: Sequence[PostRow]) -> None:

@@ -114,9 +114,15 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
         raise ConfigError(
             [f"{path}: cannot be read: {error.strerror}; name another with -c FILE, or make one: digestbot init"]
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: is not UTF-8 text: save it as UTF-8"]) from error
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError; so is a number without end
         raise ConfigError([f"{path}: is not valid TOML: {error}"]) from error
-    return build(raw, path, environ)
+    try:
+        return build(raw, path, environ)
+    except (ValueError, TypeError, KeyError, RuntimeError, AttributeError) as error:  # RecursionError is a RuntimeError
+        problem = f"{path}: cannot be understood ({type(error).__name__}: {error}): compare it with config.example.toml"
+        raise ConfigError([problem[:400]]) from error
 
 
 def build(raw: dict[str, Any], path: Path | None = None, environ: Mapping[str, str] = {}) -> Config:
@@ -183,10 +189,17 @@ def _missing_folders(raw: dict[str, Any], folder: Path) -> list[str]:
     wanted = [("templates", raw.get("templates"))]
     wanted += [("cards.font_paths", one) for one in (fonts if isinstance(fonts, list) else [])]
     return [
-        f"{key}: there is no folder {folder / Path(value).expanduser()}; make it, or remove the key"
+        f"{key}: there is no folder {str(folder / value)[:200]}; make it, or remove the key"
         for key, value in wanted
-        if isinstance(value, str) and "\0" not in value and not (folder / value).is_dir()
+        if isinstance(value, str) and not _is_folder(folder, value)
     ]
+
+
+def _is_folder(folder: Path, name: str) -> bool:
+    try:
+        return (folder / name).is_dir()
+    except (OSError, ValueError):  # too long, or no file's name at all
+        return False
 
 
 def _override(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[tuple[str, ...], str], list[str]]:
@@ -268,8 +281,8 @@ def _read_secret_files(raw: dict[str, Any], folder: Path) -> list[str]:
                 continue
             try:
                 table[name] = (folder / str(file)).expanduser().read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            except (OSError, ValueError, RuntimeError) as error:  # a file name may hold anything
+                reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text, or no file's name"
                 problems.append(f"{place}{name}_file: cannot read {file}: {reason}")
                 table[name] = "unread"  # so that no second complaint says it is missing
     return problems

@@ -140,8 +140,12 @@ def _day(text: str) -> date:
 
 def _web_address(value: object) -> str:
     parts = urlsplit(str(value))
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("write an address that starts with http:// or https://")
+    try:
+        unusable = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+    except ValueError:  # a port that is none
+        unusable = True
+    if unusable:
+        raise ValueError("write an address that starts with http:// or https://, with a port up to 65535 if any")
     if parts.username or parts.password:
         raise ValueError("a name or password in an address is not sent; leave it out")
     return str(value)

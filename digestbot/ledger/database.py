@@ -59,7 +59,7 @@ class Ledger:
         """
         try:
             address = sa.make_url(url)
-        except ArgumentError as error:
+        except (ArgumentError, ValueError) as error:
             raise LedgerError("database: not an address; write one such as sqlite:///digestbot.db") from error
         self._outer: sa.Connection | None = None
         self._clock = clock
@@ -73,6 +73,8 @@ class Ledger:
                     f"sqlite:///{address.host or 'digestbot.db'}"
                 )
             if address.database not in (None, "", ":memory:"):
+                if address.query:
+                    raise LedgerError("database: a SQLite file takes no parameters; leave out what follows the ?")
                 self.file = folder / str(address.database)
                 address = address.set(database=str(self.file))
             self.engine = sa.create_engine(

@@ -89,7 +89,10 @@ def reopen(tx: sa.Connection, post: int, now: datetime) -> PostStatus:
     by_text = before is PostStatus.PUBLISHED and row.receipt_basis != ReceiptBasis.ANSWER
     by_hand = before is PostStatus.SKIPPED and row.by_hand
     if row.action != Action.PUBLISH or not (by_text or by_hand):
-        raise LedgerError(f"post {post} is {before}, and that was not decided by hand: nothing to reopen")
+        raise LedgerError(
+            f"post {post} is {before}: only a post whose address was given by hand or found by its text, or that was "
+            "skipped by hand, can be reopened"
+        )
     error = f"reopened by hand: was {before}" + (f" as {row.receipt_url}" if row.receipt_url else "")
     names = ("receipt_id", "receipt_url", "receipt_basis", "missing_since", "posted_at")
     cleared: dict[str, object] = dict.fromkeys(names)

@@ -268,7 +268,7 @@ class TwitterPublisher:
     def verify(self, *, seconds: float) -> tuple[str, list[str]]:
         """GET /2/users/me."""
         answer = self._call(seconds, lambda: True, lambda: self._client.get_me(user_auth=True))
-        return f"@{_field(answer, 'username')} (id {_field(answer, 'id')})", []
+        return f"@{words(_field(answer, 'username'), 50)} (id {words(_field(answer, 'id'), 25)})", []
 
     def platform_time(self) -> datetime | None:
         """X's clock, as its last answer had it."""

@@ -248,7 +248,7 @@ def _engine(source: DatabaseSource, folder: Path) -> sa.Engine:
         extra = {"mysql": "mysql", "mariadb": "mysql", "postgresql": "postgresql"}.get(backend)
         mend = f"pip install 'digestbot[{extra}]'" if extra else "install one that SQLAlchemy knows"
         raise SourceError(f"a {backend} database needs a driver: {mend}") from error
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise SourceError("not a database's address; write one such as mysql://user@host/name") from error
     if backend == "sqlite":
         sa.event.listen(engine, "connect", _set_up_sqlite)
