@@ -94,11 +94,13 @@ def decide(
     *,
     post: int = 0,
     catching_up: str = "",
+    quiet: timedelta = timedelta(0),
 ) -> Decision:
     """Return what an attempt's outcome means.
 
     ``tries`` is how many attempts at the post ended with it pending, this one included if it does. ``catching_up`` says
-    why the channel's timeline has to be read before anything is posted.
+    why the channel's timeline has to be read before anything is posted. ``quiet`` is how long a timeline may lag: after
+    a 401 or a 429, which may be wrong, the post is looked for once that long has passed.
     """
     match outcome:
         case Receipt():
@@ -114,9 +116,9 @@ def decide(
         case Rejected():
             return _rejected(str(outcome), history, post)
         case Unauthorized():
-            return _refused(outcome, history, now)
+            return _refused(outcome, history, now, quiet)
         case RateLimited():
-            return _rate_limited(outcome, tries, now)
+            return _rate_limited(outcome, tries, now, quiet)
         case Unavailable():
             return _again(str(outcome), tries, now)
         case DuplicateText():
@@ -161,10 +163,12 @@ def _rejected(error: str, history: ChannelHistory, post: int) -> Decision:
     return Decision(PostStatus.FAILED, error=error, rejected=True, pause=pause)
 
 
-def _refused(outcome: Unauthorized, history: ChannelHistory, now: datetime) -> Decision:
+def _refused(
+    outcome: Unauthorized, history: ChannelHistory, now: datetime, quiet: timedelta = timedelta(0)
+) -> Decision:
     error = str(outcome)
     if not outcome.certain and not history.refusals:
-        again = now + SECOND_TRY
+        again = now + max(SECOND_TRY, quiet)
         error += f". One such answer may be an outage: tried once more at {again:%H:%M} UTC, then the channel pauses"
         return Decision(PostStatus.PENDING, error=error, channel_until=again, refused=True, look_first=True)
     until = None
@@ -178,11 +182,12 @@ def _refused(outcome: Unauthorized, history: ChannelHistory, now: datetime) -> D
         paused_until=until,
         application=outcome.application,
         refused=True,
+        not_before=now + quiet,
         look_first=True,
     )
 
 
-def _rate_limited(outcome: RateLimited, tries: int, now: datetime) -> Decision:
+def _rate_limited(outcome: RateLimited, tries: int, now: datetime, quiet: timedelta = timedelta(0)) -> Decision:
     guess = backoff(tries, RATE_LIMIT_WAIT, LONGEST_GUESS)
     wait = min(max(outcome.wait or guess, FIRST_WAIT), LONGEST_RATE_LIMIT)
     until = now + wait
@@ -191,7 +196,7 @@ def _rate_limited(outcome: RateLimited, tries: int, now: datetime) -> Decision:
         PostStatus.PENDING,
         error=str(outcome),
         channel_until=until,
-        not_before=until + ASIDE if yields else None,
+        not_before=until + ASIDE if yields else now + quiet,
         yields=yields,
         look_first=True,
     )

@@ -213,17 +213,17 @@ def test_only_a_valid_configuration_is_taken_up(
         ("[", "is not valid TOML"),
     ):
         replace(file, broken)
-        reloader.look()
+        looks_twice(reloader)
         assert reloader.service is first
         assert "the configuration is not taken up: " in caplog.text
         assert said in caplog.text
         caplog.clear()
     file.unlink()
-    reloader.look()
+    looks_twice(reloader)
     assert caplog.text == ""
 
     replace(file, sound.replace("every day at 12:00", "every minute").replace("k1234", "k5678"))
-    reloader.look()
+    looks_twice(reloader)
     assert reloader.service is not first
     assert "2 posts are no longer" not in caplog.text
     assert "posts are no longer as they were" in caplog.text
@@ -236,9 +236,15 @@ def test_only_a_valid_configuration_is_taken_up(
     assert "nothing changes" in caplog.text
     caplog.clear()
     replace(file, file.read_text().replace("ledger.db", "other.db"))
-    reloader.look()
+    looks_twice(reloader)
     assert "another ledger is taken up at the next start" in caplog.text
     ledger.close()
+
+
+def looks_twice(reloader: Reloader) -> None:
+    """A changed file is taken up once it has stopped changing."""
+    reloader.look()
+    reloader.look()
 
 
 def replace(file: Path, text: str) -> None:

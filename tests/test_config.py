@@ -186,10 +186,11 @@ def test_secrets_from_files(tmp_path: Path) -> None:
     raw = raw_config("http://127.0.0.1:1")
     del raw["channels"]["x"]["api_key"]
     raw["channels"]["x"]["api_key_file"] = "key"
-    raw["database_file"] = "key"
+    (tmp_path / "database").write_text("sqlite:///from-a-file\n")
+    raw["database_file"] = "database"
     loaded = config.build(raw, tmp_path / "config.toml", {})
     assert loaded.channels["x"].api_key.get_secret_value() == "from-a-file"
-    assert loaded.database.get_secret_value() == "from-a-file"
+    assert loaded.database.get_secret_value() == "sqlite:///from-a-file"
 
 
 def test_a_secret_given_twice_is_refused_but_the_environment_wins(tmp_path: Path) -> None:

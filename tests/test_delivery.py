@@ -277,6 +277,7 @@ def test_clock_jumps_double_nothing_and_block_nothing(
     service = one_due(make_service, feed, clock, "x")
     sandbox.faults.add("429", seconds=3600)
     service.tick()  # waits for an hour, by the old clock
+    clock.now += service.config.delivery.quiet_period
     with service.ledger.begin() as tx:
         channel_states.resume(tx, "x")
         assert delivery.claim(tx, "x", service.config.delivery.lease, clock()) is not None

@@ -77,6 +77,16 @@ def test_a_dead_token_pauses_and_an_uncertain_one_gets_a_second_try() -> None:
     assert decide(Unauthorized("401", certain=False), 2, 1).pause == "401"
 
 
+def test_what_a_401_or_a_429_may_have_accepted_is_looked_for_after_the_quiet_period() -> None:
+    quiet = timedelta(minutes=15)
+    assert decide(Unauthorized("401", certain=False), quiet=quiet).channel_until == NOW + quiet
+    assert decide(Unauthorized("dead"), quiet=quiet).not_before == NOW + quiet
+    limited = decide(RateLimited("429", wait=timedelta(minutes=1)), quiet=quiet)
+    assert (limited.channel_until, limited.not_before) == (NOW + timedelta(minutes=1), NOW + quiet)
+    refused_look = Verdict(PostStatus.PENDING, "401", failure=Unauthorized("401", certain=False))
+    assert decide(refused_look, quiet=quiet).channel_until == NOW + timedelta(minutes=5)  # nothing was sent
+
+
 def test_an_application_at_fault_pauses_all_its_channels_and_a_cap_ends_by_itself() -> None:
     assert decide(Unauthorized("no credit", application=True)).application
     capped = decide(Unauthorized("cap", application=True, until_reset=True, wait=timedelta(days=3)))
@@ -102,7 +112,7 @@ def test_rate_limits_hold_the_channel(wait: timedelta | None, tries: int, minute
     assert decision.channel_until == NOW + timedelta(minutes=minutes)
     assert decision.look_first  # bytes were sent: an answer that says "not now" may be wrong
     assert decision.yields is (tries >= HANDFUL)
-    assert (decision.not_before is not None) is decision.yields
+    assert (decision.not_before == NOW) is not decision.yields
 
 
 def test_what_was_found_before_sending_is_published_by_its_text() -> None:

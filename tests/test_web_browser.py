@@ -311,15 +311,20 @@ def test_what_is_quarantined_is_resolved_beside_what_was_seen(browser: Any, desk
         person.goes_to("/")
         person.page.get_by_role("link", name="Post 1", exact=True).first.click()
         assert "read 7 posts: two posts look like it: 11, 12" in person.page.locator("main").inner_text()
-        assert "say whether it is published" in person.presses("Decide")
+        assert "choose whether it is published" in person.presses("Decide")
         person.page.get_by_label("It is on the platform, at").check()
         person.page.get_by_label("Its address or id on the platform").fill("somewhere")
         assert "write the post's number, or its address" in person.presses("Decide")
         person.page.get_by_label("It is on the platform, at").check()
-        person.page.get_by_label("Its address or id on the platform").fill("12345678901")
-        assert "Post 1 was quarantined and is published" in person.presses("Decide")
+        there = made.sandbox.world.by_hand("twitter", "A person's own words")
+        person.page.get_by_label("Its address or id on the platform").fill(there.id)
+        said = person.presses("Decide")
+        assert "Post 1 was quarantined and is published" in said
+        assert "it reads: “A person's own words” Our text is another" in said
         with made.ledger.read() as tx:
             assert views.post_row(tx, 1).status is PostStatus.PUBLISHED
+        person.goes_to("/posts/1")
+        assert "Post 1 was published and is quarantined again" in person.presses("Reopen")
 
 
 def test_channels_and_alarms(browser: Any, desk: tuple[str, Everything]) -> None:
@@ -330,10 +335,10 @@ def test_channels_and_alarms(browser: Any, desk: tuple[str, Everything]) -> None
     with Person(browser, url, "dark telephone") as person:
         person.goes_to("/")
         assert "Channel x is paused" in person.presses("Pause: x")
-        assert "Channel x goes on" in person.presses("Undo")
+        assert "Channel x resumed" in person.presses("Undo")
         person.presses("Pause: page")
         assert "page is paused: paused by hand" in person.page.locator("main").inner_text()
-        assert "Channel page goes on" in person.presses("Let it go on: page")
+        assert "Channel page resumed" in person.presses("Let it go on: page")
         assert "The alarm is confirmed" in person.presses("Confirm: alarm 1")
         assert "The alarm is dismissed" in person.presses("Dismiss: alarm 2")
         with made.ledger.read() as tx:
@@ -450,5 +455,5 @@ def test_every_verb_is_in_this_file() -> None:
     assert set(VERBS) == {
         *("pin", "unpin", "hold", "release", "skip", "take-in", "write", "unwrite", "approve-ahead", "unapprove"),
         *("move-slot", "skip-slot", "restore-slot", "send-slot", "move-post", "let-go", "approve", "decline"),
-        *("rewrite", "resolve", "pause", "resume", "confirm", "dismiss"),
+        *("rewrite", "resolve", "reopen", "pause", "resume", "confirm", "dismiss"),
     }

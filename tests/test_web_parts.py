@@ -332,7 +332,7 @@ def test_check_tells_of_alerts(tmp_path: Path) -> None:
         made.file.write_text(text.replace('"nosuchway://x", ', ""))
         _, out, _ = digestbot("-c", str(made.file), "check", "--online")
         assert "ok   alerts: 1 address" in out
-        assert "BAD  alerts, now: nobody could be reached" in out
+        assert "BAD  alerts, now: no notification could be delivered" in out
 
 
 def test_logs_as_json_hold_context_and_no_secret(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bench.common import ROOT, up_next
-from bench.faults.worker import CHANNELS, settings
+from bench.faults.worker import CHANNELS, QUIET, settings
 from digestbot.errors import LedgerError
 from digestbot.gate import Gate
 from digestbot.ledger import Ledger, backlogs, channel_states, editions, intake, manual_resolution, views
@@ -178,9 +178,9 @@ def workers(url: str, database: str, strategy: str, environment: Mapping[str, st
 
 
 def operate(database: str, sandbox: Sandbox, total: Outcome | None = None) -> None:
-    """What an operator does: resume what is paused, and settle what is quarantined by what stands on the timeline: it
-    is
-    there, or it is looked for once more and sent again. ``total`` counts what was quarantined, and why nobody knows."""
+    """What an operator does: resume what is paused, and settle what is quarantined by what stands on the timeline.
+
+    It is there, or it is looked for once more and sent again. ``total`` counts what was quarantined, and why nobody knows."""
     ledger = Ledger(database)
     with contextlib.suppress(LedgerError):
         with ledger.read() as tx:
@@ -195,7 +195,7 @@ def operate(database: str, sandbox: Sandbox, total: Outcome | None = None) -> No
             decision = PostStatus.PUBLISHED if there else PostStatus.PENDING
             receipt = Receipt(there[0].id, "there") if there else None
             with ledger.begin() as tx:
-                manual_resolution.resolve(tx, row.id, decision, receipt, ledger.now(tx))
+                manual_resolution.resolve(tx, row.id, decision, receipt, ledger.now(tx), quiet=QUIET)
             if total is not None:
                 total.quarantined += 1
                 total.unexplained += not row.error

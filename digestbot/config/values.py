@@ -215,12 +215,12 @@ def _token(value: object) -> object:
 
 def _ledger_address(value: object) -> object:
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    _no_bare_signs(text)
     host = re.match(r"sqlite(?:\+\w+)?://([^/]+)", text)
     if host:
         raise ValueError(f"sqlite://{host[1]} names a host; write three slashes and a file: sqlite:///{host[1]}")
     if not re.match(r"(?:sqlite|postgresql)(?:\+\w+)?://", text):
-        raise ValueError("write sqlite:/// and a file, such as sqlite:///digestbot.db, or postgresql://user@host/name")
-    _no_bare_signs(value.get_secret_value() if isinstance(value, SecretStr) else str(value))
+        raise ValueError("use sqlite or postgresql: sqlite:///digestbot.db, postgresql://user@host/name")
     return value
 
 

@@ -3,7 +3,7 @@ corrected."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,12 +23,14 @@ def resolve(
     now: datetime,
     basis: ReceiptBasis = ReceiptBasis.OPERATOR,
     posted_at: datetime | None = None,
+    quiet: timedelta = timedelta(0),
 ) -> PostStatus:
     """Settle a post by hand; return its former status.
 
     ``decision`` is published (with a receipt, and what that rests on), pending (looked for, then sent again) or
-    skipped. Candidates that were shown with it are dismissed by a retry: the operator saw them. Raises LedgerError for
-    a post that does not exist, or needs no decision.
+    skipped. Candidates that were shown with it are dismissed by a retry: the operator saw them. Where the last attempt
+    may have created the post, a retry waits until ``quiet`` has passed since: timelines lag. Raises LedgerError for a
+    post that does not exist, or needs no decision.
     """
     row = _locked(tx, post)
     before = PostStatus(row.status)
@@ -46,6 +48,7 @@ def resolve(
     if receipt is not None and claimed(tx, row.channel, [receipt.id]):
         raise LedgerError(f"{receipt.id} is the receipt of another post already")
     retried = decision is PostStatus.PENDING
+    lagging = retried and before in (PostStatus.UNKNOWN, PostStatus.QUARANTINED) and row.deadline
     dismissed = {*(row.dismissed or ()), *(one["id"] for one in row.candidates or ())} if retried else set()
     tx.execute(
         posts.update()
@@ -62,7 +65,7 @@ def resolve(
             look_first=retried and row.action == Action.PUBLISH,
             yields=False,
             by_hand=not retried,
-            not_before=None,
+            not_before=row.deadline + quiet if lagging else None,
             next_look_at=None,
             quarantined_at=None,
             concluded_at=None if retried else now,

@@ -350,7 +350,9 @@ class DeliveryWorker:
         state = channel_states.channel_state(tx, claim.channel, now)
         tries = delivery.tries(tx, claim.post) + 1
         catching_up = state.catch_up or (START if claim.look_first == START else "")
-        decision = self._redacted(decide(outcome, tries, state.history, now, post=claim.post, catching_up=catching_up))
+        quiet = self._config.delivery.quiet_period
+        decision = decide(outcome, tries, state.history, now, post=claim.post, catching_up=catching_up, quiet=quiet)
+        decision = self._redacted(decision)
         done = delivery.conclude(tx, claim, decision, state, now)
         if done and decision.application:
             channel_states.pause_others(tx, self._config.same_application(claim.channel), decision, now)

@@ -94,6 +94,7 @@ class Resolver:
         return Resolution(post, before, PostStatus.QUARANTINED)
 
     def _decide(self, post: int, decision: PostStatus) -> Resolution:
+        quiet = self._config.delivery.quiet_period
         with self._ledger.begin() as tx:
-            before = manual_resolution.resolve(tx, post, decision, None, self._ledger.now(tx))
+            before = manual_resolution.resolve(tx, post, decision, None, self._ledger.now(tx), quiet=quiet)
         return Resolution(post, before, decision)
