@@ -180,7 +180,9 @@ def workers(url: str, database: str, strategy: str, environment: Mapping[str, st
 def operate(database: str, sandbox: Sandbox, total: Outcome | None = None) -> None:
     """What an operator does: resume what is paused, and settle what is quarantined by what stands on the timeline.
 
-    It is there, or it is looked for once more and sent again. ``total`` counts what was quarantined, and why nobody knows."""
+    It is there, or it is looked for once more and sent again. ``total`` counts what was quarantined, and why
+    nobody knows.
+    """
     ledger = Ledger(database)
     with contextlib.suppress(LedgerError):
         with ledger.read() as tx:
