@@ -24,7 +24,7 @@ from digestbot.publishers import publisher_for
 from digestbot.sandbox import Answer, Sandbox
 from digestbot.service import Service
 from digestbot.service.watching import Watcher
-from digestbot.watch import Condition, SourceState, State, conditions, usual_silence
+from digestbot.watch import Condition, NeedsApproval, Overdue, Resent, SourceState, State, conditions, usual_silence
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 SEVEN = timedelta(days=7)
@@ -65,6 +65,30 @@ def test_what_holds_is_told() -> None:
     assert found[2].note == "it expires on 2026-11-16: make a new one in time"
     assert "7 days" in found[-1].note
     assert Condition("deletions", "store", "").title == "deletions (store)"
+
+
+def test_what_is_pending_for_long_or_waits_for_a_person_is_told() -> None:
+    edition = NeedsApproval(4, "latest", "x", START - 2 * DAY, START + 2 * HOUR)
+    state = State(
+        overdue={"x": Overdue(2, 1, "refused"), "page": Overdue(1, 2, "slow")},
+        unapproved=[edition],
+        resent={7: Resent("page", 2, START + HOUR)},
+        postponed={9: "on x: refused"},
+    )
+    resent = (
+        "on page: sent 2 times, and it never appeared on the timeline; looked for and sent again after 2026-11-02 "
+        "09:00 UTC. If it is there: digestbot posts show 7"
+    )
+    assert [(one.title, one.note) for one in conditions(state, START, None, SEVEN)] == [
+        ("posts on x are overdue", "2 posts have been pending for more than a day; post 1: refused"),
+        ("posts on page are overdue", "a post has been pending for more than a day; post 2: slow"),
+        ("post 4 needs approval", "latest on x: digestbot approve 4, by 2026-11-02 10:00 UTC"),
+        ("post 4 is about to lapse without approval", "latest on x: digestbot approve 4, by 2026-11-02 10:00 UTC"),
+        ("post 7 was sent more than once", resent),
+        ("post 9 cannot be sent", "on x: refused. The others are sent meanwhile: digestbot posts show 9"),
+    ]
+    early = State(unapproved=[edition])
+    assert kinds(early, START - DAY) == [("approval", "4")]
 
 
 def test_what_is_usual_is_learnt_of_what_came_lately() -> None:
@@ -187,6 +211,35 @@ def test_a_quarantined_post_a_source_that_fails_and_a_budget(
     watcher(service, told).watch()
     assert [line.split(": ")[1] for line in told.heard] == ["post 1 is quarantined", "source store cannot be read"]
     assert "digestbot posts show 1" in told.heard[0]
+
+
+def test_what_the_ledger_knows_of_what_is_pending(
+    make_service: Callable[..., Service], clock: Clock, feed: Feed
+) -> None:
+    for number in range(4):
+        feed.add(number)
+    service, told = make_service(size=1, approval=True, channels=["x", "page"]), Told()
+    service.tick()
+    clock.forward(hours=1)
+    service.tick()
+    watcher(service, told).watch()
+    assert [line.split(": ")[1] for line in told.heard] == ["post 1 needs approval", "post 2 needs approval"]
+    with service.ledger.begin() as tx:
+        tx.execute(schema.editions.update().values(approval="approved"))
+        one = schema.posts.update().where(schema.posts.c.id == 1)
+        tx.execute(one.values(yields=True, error="refused", not_before=clock() + timedelta(days=3)))
+        unknown = {"started_at": clock(), "deadline": clock(), "outcome": "unknown", "cost": 0}
+        tx.execute(schema.attempts.insert(), [{"post_id": 2, "epoch": epoch} | unknown for epoch in (1, 2)])
+    told.heard.clear()
+    clock.forward(days=1, hours=1)
+    watcher(service, told).watch()
+    kinds_ = {line.split(": ")[1] for line in told.heard if not line.startswith("digestbot: over")}
+    assert kinds_ >= {
+        "posts on x are overdue",
+        "posts on page are overdue",
+        "post 1 cannot be sent",
+        "post 2 was sent more than once",
+    }
 
 
 def test_a_plan_that_ran_dry(make: Make) -> None:

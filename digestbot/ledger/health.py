@@ -113,8 +113,7 @@ def quarantined(tx: sa.Connection) -> dict[int, str]:
 
 def overdue(tx: sa.Connection, before: datetime) -> dict[str, Overdue]:
     """For each channel, the posts that have been pending since before an instant. What needs approval, or is on a
-    paused
-    channel, has an alert of its own."""
+    paused channel, has an alert of its own."""
     query = (
         sa.select(posts.c.channel, posts.c.id, posts.c.error)
         .join(editions, editions.c.id == posts.c.edition_id)
