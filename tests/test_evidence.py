@@ -462,13 +462,42 @@ def test_a_receipt_that_was_matched_to_another_post_goes_where_it_belongs(
 @sqlite
 @both
 @pytest.mark.parametrize("answer", ["401-after", "429-after"])
+@pytest.mark.parametrize("lag", [0, 600])
 def test_what_was_accepted_and_then_refused_is_not_sent_again_unseen(
-    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, channel: str, answer: str
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, channel: str, answer: str, lag: int
 ) -> None:
     service = published(make_service, feed, clock, channel)
     due(clock)
+    sandbox.faults.lag = lag  # below the quiet period; the operator resumes at once
     sandbox.faults.add(answer, PLATFORMS[channel])
     service.tick()
+    with service.ledger.begin() as tx:
+        channel_states.resume(tx, channel)
+    live(service, clock, 1)
+    assert len(timeline(sandbox, channel)) == 2
+    assert rows(service)[1].status is PostStatus.PUBLISHED
+
+
+@sqlite
+@both
+def test_a_look_that_is_refused_pauses_the_channel(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch, channel: str
+) -> None:
+    service = published(make_service, feed, clock, channel)
+    due(clock)
+    sandbox.faults.add("429-after", PLATFORMS[channel])
+    service.tick()
+    with monkeypatch.context() as refusing:
+        refuse, platform = sandbox._unauthorized, PLATFORMS[channel]
+        answer = sandbox._with_faults
+        refusing.setattr(
+            sandbox,
+            "_with_faults",
+            lambda request, *rest: refuse(platform) if request.method == "GET" else answer(request, *rest),
+        )
+        live(service, clock, 2)
+    with service.ledger.read() as tx:
+        assert channel in views.paused_channels(tx)
     with service.ledger.begin() as tx:
         channel_states.resume(tx, channel)
     live(service, clock, 1)
