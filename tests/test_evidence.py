@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from conftest import Clock, Feed, raw_config
+from pydantic import SecretStr
 
 from digestbot import config as configuration
 from digestbot.errors import ConfigError, LedgerChanged, LedgerError
@@ -476,6 +477,37 @@ def test_what_was_accepted_and_then_refused_is_not_sent_again_unseen(
     live(service, clock, 1)
     assert len(timeline(sandbox, channel)) == 2
     assert rows(service)[1].status is PostStatus.PUBLISHED
+
+
+@sqlite
+def test_an_application_at_fault_pauses_its_channels_and_names_each(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    service = published(make_service, feed, clock, "x")
+    x, latest = service.config.channels["x"], service.config.digests["latest"]
+    sister = x.model_copy(update={"access_token": SecretStr("300-another-account")})
+    service = reopened(
+        service,
+        clock,
+        channels={**service.config.channels, "x": x, "y": sister},
+        digests={"latest": latest.model_copy(update={"channels": ("x", "y")})},
+    )
+    due(clock)
+    sandbox.faults.add("error:spending-cap", "twitter")
+    service.tick()
+    with service.ledger.read() as tx:
+        paused = views.paused_channels(tx)
+    assert set(paused) == {"x", "y"}
+    assert all(f"`digestbot resume {name}`" in reason for name, reason in paused.items())
+    live(service, clock, 8, step=60, plan=True)
+    assert len(timeline(sandbox, "x")) == 1
+    for name in paused:
+        with service.ledger.begin() as tx:
+            channel_states.resume(tx, name)
+    live(service, clock, 8, step=60, plan=True)
+    own = [post.text for post in sandbox.world.tweets if post.account == "100"]
+    assert len(own) == len(set(own)) == 2  # nothing lost, nothing twice
+    service.ledger.close()
 
 
 @sqlite

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -78,11 +78,11 @@ def _state(row: Any, now: datetime) -> ChannelState:
     )
 
 
-def pause_others(tx: sa.Connection, names: Sequence[str], decision: Decision, now: datetime) -> None:
-    """Pause the other channels of an application that is at fault, where they are not paused already."""
+def pause_other(tx: sa.Connection, channel: str, decision: Decision, now: datetime) -> None:
+    """Pause another channel of an application that is at fault, where it is not paused already."""
     values = {"paused_at": now, "pause_reason": decision.pause, "paused_until": decision.paused_until}
     over = sa.and_(channels.c.paused_until.is_not(None), channels.c.paused_until <= now)
-    which = (channels.c.name.in_(list(names)), sa.or_(channels.c.paused_at.is_(None), over))
+    which = (channels.c.name == channel, sa.or_(channels.c.paused_at.is_(None), over))
     tx.execute(channels.update().where(*which).values(**values))
 
 

@@ -352,10 +352,12 @@ class DeliveryWorker:
         catching_up = state.catch_up or (START if claim.look_first == START else "")
         quiet = self._config.delivery.quiet_period
         decision = decide(outcome, tries, state.history, now, post=claim.post, catching_up=catching_up, quiet=quiet)
-        decision = self._redacted(decision)
+        general = self._redacted(decision)
+        decision = _named(general, claim.channel)
         done = delivery.conclude(tx, claim, decision, state, now)
         if done and decision.application:
-            channel_states.pause_others(tx, self._config.same_application(claim.channel), decision, now)
+            for other in self._config.same_application(claim.channel):
+                channel_states.pause_other(tx, other, _named(general, other), now)
         if not done or not decision.settles or decision.pause or self._stopping():
             return decision, done, None
         try:
@@ -383,6 +385,14 @@ class DeliveryWorker:
 def _ticks() -> float:
     """Seconds that have passed on this machine, while it slept too."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def _named(decision: Decision, channel: str) -> Decision:
+    """With the channel's name in the commands that the texts recommend."""
+    error, pause = (
+        text and text.replace("resume CHANNEL", f"resume {channel}") for text in (decision.error, decision.pause)
+    )
+    return replace(decision, error=error, pause=pause)
 
 
 def _late(decision: Decision) -> str:
