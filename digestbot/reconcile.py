@@ -185,9 +185,8 @@ def judge_before_sending(
 def judge_change(
     unknown: UnknownPost, found: TimelinePost | None, quiet: timedelta, now: datetime, trouble: str | None = None
 ) -> Verdict:
-    """Return what became of an update or a deletion: ``found`` is its target as it stands on the platform now, None
-    where
-    it is gone; with ``trouble`` it could not be read."""
+    """Return what became of an update or a deletion: ``found`` is its target on the platform now, None
+    where it is gone; with ``trouble`` it could not be read."""
     settled = unknown.deadline + quiet
     if trouble is not None:
         if now >= settled + quiet * (PATIENCE - 1):

@@ -31,7 +31,7 @@ CLOCKS = timedelta(seconds=1)  # that this machine and the ledger's database may
 PLATFORM_CLOCKS = timedelta(seconds=30)
 AHEAD = timedelta(days=28)  # over which schedules are compared
 WEB_EXTRA = ("argon2", "prometheus_client", "multipart", "starlette", "tomlkit", "uvicorn")
-ADDRESSES = ("database", "address", "ping_url")  # which hold a secret only where a password stands in them
+ADDRESSES = ("database", "address", "ping_url")  # which hold a secret only where they contain a password
 LONG_WORDS = 400  # of a summary with which templates are tried
 
 
@@ -260,7 +260,7 @@ def _of_the_ledger(ledger: Ledger) -> Iterator[Finding]:
         if folder.is_dir() and os.access(folder, os.W_OK):
             yield Finding("ledger", True, f"{ledger.file} will be made at the first run")
         else:
-            yield Finding("ledger", False, f"{ledger.file} cannot be made: {folder} is not a folder one may write to")
+            yield Finding("ledger", False, f"{ledger.file} cannot be made: {folder} is no folder you can write to")
         return
 
     def opens() -> str:

@@ -1,4 +1,4 @@
-"""A configuration that is taken up while `run` goes on: when its file changes, or when asked to, and only if valid."""
+"""A configuration that is taken up while `run` is running: when its file changes, or on request, and only if valid."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Reloader:
         return path
 
     def _signature(self) -> tuple[int, ...] | None:
-        """What tells one version of the file from another, cheaply; None while it is not there."""
+        """Distinguish versions of the file, cheaply; None while it is not there."""
         try:
             found = self._path.stat()
         except OSError:
@@ -56,7 +56,7 @@ class Reloader:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
     def look(self) -> None:
-        """Take up the configuration anew, if its file changed or somebody asked for that; to be called between
+        """Take up the configuration again, if its file changed or somebody asked for that; to be called between
         ticks."""
         signature = self._signature()
         asked = self.asked.is_set()
@@ -83,7 +83,7 @@ class Reloader:
         self._take_up(fresh, before, asked=asked)
 
     def _refuse(self, problems: list[str], before: list[str]) -> None:
-        """Go on with the configuration as it was; say why, once."""
+        """Keep the former configuration; log why, once."""
         self.problems = problems
         for problem in problems:
             if problem not in before:
@@ -105,7 +105,7 @@ class Reloader:
             made.close()
             raise
         except Exception as error:  # noqa: BLE001 - nothing that a file says may end the service
-            self._again = isinstance(error, DigestbotError)  # a lock, a template that is being mended: it may pass
+            self._again = isinstance(error, DigestbotError)  # a lock, a template that is being corrected: it may pass
             known = isinstance(error, DigestbotError)
             self._refuse([str(error) if known else f"{self._path}: {type(error).__name__}: {error}"[:300]], problems)
             made.close()

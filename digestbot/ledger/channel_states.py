@@ -1,4 +1,4 @@
-"""Inside a transaction: what is known of a channel beyond its configuration, and what stands in its way."""
+"""Inside a transaction: what is known of a channel beyond its configuration, and what keeps it from posting."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _STATE = sa.select(channels).where(channels.c.name == sa.bindparam("channel")).w
 
 @dataclass(frozen=True, slots=True)
 class ChannelState:
-    """What stands in a channel's way. ``refusals`` counts its refusals in a row, ``rejected`` are the posts that were
-    rejected in a row; ``catch_up`` says why its timeline has to be read before anything is posted; ``accepted``: an
+    """What keeps a channel from posting. ``refusals`` counts its refusals in a row, ``rejected`` are the posts rejected
+    in a row; ``catch_up`` says why its timeline has to be read before anything is posted; ``accepted``: an
     operator has resumed the channel though that could not be done."""
 
     pause_reason: str | None

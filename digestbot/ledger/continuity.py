@@ -1,6 +1,5 @@
 """Notice a ledger that is not the newest: restored from a copy, rolled back by a failover, emptied, replaced; and
-channels
-and sources that only changed their name.
+channels and sources that only changed their name.
 
 Inside a transaction, but for `Marker`: a small file beside a SQLite ledger (for PostgreSQL in
 $XDG_STATE_HOME/digestbot) that says which ledger this machine used last and what it last published with it.
@@ -103,7 +102,7 @@ def catch_up_all(tx: sa.Connection, reason: str) -> None:
     tx.execute(channels.update().values(catch_up=reason))
 
 
-# ---- the file beside the ledger
+# ---- the file next to the ledger
 
 
 @dataclass

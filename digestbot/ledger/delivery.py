@@ -34,7 +34,7 @@ from digestbot.schema import (
     summaries,
 )
 
-CLOCK_STEP = timedelta(minutes=10)  # how far a clock may be put back before leases that it granted count as over
+CLOCK_STEP = timedelta(minutes=10)  # how far a clock may be set back before leases that it granted count as over
 
 
 # Whether an edition keeps to its digest's hours and limits: not one that a person asked for, or lets go at once.
@@ -273,7 +273,7 @@ def appeared(tx: sa.Connection, channel: str, now: datetime) -> list[tuple[datet
 
 def queued(tx: sa.Connection, channel: str) -> list[tuple[str, bool]]:
     """For each post that waits to be sent, or is being sent, its digest, and whether it was scheduled. Replies are left
-    out, and what waits for a person's word."""
+    out, and what needs a decision."""
     rows = [row for query in (_SENDING, _WAITING) for row in tx.execute(query, {"channel": channel})]
     return [(row.digest, row.scheduled) for row in rows]
 

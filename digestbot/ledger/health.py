@@ -1,4 +1,4 @@
-"""Inside a transaction: signs of life, and the alerts that the operator was told of, or is to be."""
+"""Inside a transaction: signs of life, and the alerts that were sent to the operator, or are to be."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from digestbot.schema import (
 from digestbot.watch import Condition, NeedsApproval, Overdue, Resent
 
 TICK, COUNT, PING = "tick", "count", "ping"
-TELLING = timedelta(minutes=5)  # for whoever tells of an alert; then another tries
+TELLING = timedelta(minutes=5)  # for a process that sends an alert; then another tries
 
 
 def beat(tx: sa.Connection, name: str, now: datetime) -> None:
@@ -44,7 +44,7 @@ def last_beat(tx: sa.Connection, name: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A condition that the operator is to be told of, or that it is ``over``."""
+    """A condition of which an alert is to be sent, or that it is ``over``."""
 
     id: int
     condition: Condition
@@ -53,7 +53,7 @@ class Alert:
 
 
 def renew(tx: sa.Connection, found: Sequence[Condition], now: datetime) -> None:
-    """These conditions hold now, and no others. One that nobody was told of is forgotten when it is over."""
+    """These conditions hold now, and no others. One of which no alert was sent is forgotten when it is over."""
     known = {(row.kind, row.subject): row for row in tx.execute(sa.select(alerts).where(alerts.c.over_at.is_(None)))}
     for one in found:
         row = known.pop((one.kind, one.subject), None)
@@ -70,7 +70,7 @@ def renew(tx: sa.Connection, found: Sequence[Condition], now: datetime) -> None:
 
 
 def claim_alerts(tx: sa.Connection, now: datetime) -> list[Alert]:
-    """The alerts that are to be told: whoever claims them is left alone with that for a while."""
+    """The alerts that are to be sent; for a while, no other process claims them."""
     untold = sa.or_(alerts.c.told_at.is_(None), sa.and_(alerts.c.over_at.is_not(None), alerts.c.over_told_at.is_(None)))
     free = sa.or_(alerts.c.telling_until.is_(None), alerts.c.telling_until <= now)
     rows = tx.execute(sa.select(alerts).where(untold, free).order_by(alerts.c.id).with_for_update()).all()
@@ -164,7 +164,7 @@ def resent(tx: sa.Connection) -> dict[int, Resent]:
 
 
 def postponed(tx: sa.Connection) -> dict[int, str]:
-    """The posts that were tried so often that the others go first, and why."""
+    """The posts that were tried a handful of times, so that the others go first, and why."""
     query = sa.select(posts.c.id, posts.c.channel, posts.c.error).where(
         PENDING, posts.c.yields, sa.not_(posts.c.error.like("not on the timeline%"))
     )

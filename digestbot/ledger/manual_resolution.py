@@ -83,10 +83,11 @@ def resolve(
 
 
 def reopen(tx: sa.Connection, post: int, now: datetime) -> PostStatus:
-    """Take back what was decided by hand, or found by its text: the post is quarantined again, and looked for. Return
-    its
-    former status. Edits and deletions of it that were not sent yet are dropped. Raises LedgerError for a post whose
-    state rests on the platform's own answer."""
+    """Take back what was decided by hand, or found by its text: the post is quarantined again, and looked for.
+
+    Return its former status. Edits and deletions of it that were not sent yet are dropped. Raises LedgerError for a
+    post whose state rests on the platform's own answer.
+    """
     row = _locked(tx, post)
     before = PostStatus(row.status)
     by_text = before is PostStatus.PUBLISHED and row.receipt_basis != ReceiptBasis.ANSWER

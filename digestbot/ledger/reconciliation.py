@@ -27,9 +27,10 @@ MOST_TIMELINE = 1000  # posts of others that are remembered of each channel
 def claim_look(
     tx: sa.Connection, channel: str, lease: timedelta, quiet: timedelta, now: datetime
 ) -> UnknownPost | None:
-    """Return the channel's unknown post, if it is due to be looked for, else a quarantined one that is; the next look
-    is
-    set at once, so that of several processes one looks."""
+    """Return the channel's unknown post, if it is due to be looked for, else a quarantined one that is.
+
+    The next look is set at once, so that of several processes one looks.
+    """
     channel_state(tx, channel, now)  # locks
     row = tx.execute(
         sa.select(posts)
@@ -171,7 +172,7 @@ def not_billed(tx: sa.Connection, post: int, epoch: int) -> None:
     tx.execute(attempts.update().where(attempts.c.post_id == post, attempts.c.epoch == epoch).values(cost=0))
 
 
-# ---- the timeline as it was read
+# ---- the timeline that was read
 
 
 def remember_timeline(
@@ -254,7 +255,7 @@ def is_missing(tx: sa.Connection, channel: str, id_: str, now: datetime) -> None
 
 
 def as_stored(found: Sequence[TimelinePost]) -> list[dict[str, object]] | None:
-    """As they are stored: what an operator has to compare."""
+    """The form in which candidates are stored: what an operator has to compare."""
     return [
         {"id": one.id, "url": one.url, "text": one.text, "links": list(one.links), "at": one.at.isoformat()}
         for one in found[:5]
@@ -262,7 +263,7 @@ def as_stored(found: Sequence[TimelinePost]) -> list[dict[str, object]] | None:
 
 
 def as_read(stored: Sequence[dict[str, Any]] | None) -> list[TimelinePost]:
-    """The candidates as they were stored."""
+    """The candidates that were stored."""
     return [
         TimelinePost(one["id"], one["url"], one["text"], tuple(one["links"]), datetime.fromisoformat(one["at"]))
         for one in stored or ()

@@ -214,7 +214,7 @@ class DeliveryWorker:
             claimed = reconciliation.claimed(tx, claim.channel, [post.id for post in reading.posts])
             verdict = judge_before_sending(claim.message, reading, claimed, claim.dismissed, claim.first_sent_at)
             if verdict is not None and verdict.status is PostStatus.PENDING and trusted:
-                verdict = None  # this machine's own record agrees with the ledger, or an operator said so
+                verdict = None  # this machine's own record agrees with the ledger, or an operator accepted it
             note = verdict.note if verdict else reading.trouble or "not on the timeline"
             whose = {"post": claim.post, "epoch": claim.epoch - 1}  # it says nothing about this attempt
             sound = not reading.trouble
@@ -233,7 +233,7 @@ class DeliveryWorker:
             own = reconciliation.any_receipt(tx, claim.channel)
         if claim.first_sent_at is not None or own:
             return Request(claim.channel, known, claim.first_sent_at, claim.reply_to, newest)
-        # Nothing is known of the account: as much of it as can be had.
+        # Nothing is known of the account: as much of it as can be read.
         noted = self._marked().receipt(self._config.account(claim.channel))
         witnesses = frozenset([noted] if noted else [])
         return Request(claim.channel, reply_to=claim.reply_to, witnesses=witnesses, as_far_as_possible=not noted)
@@ -346,7 +346,7 @@ class DeliveryWorker:
         self, tx: sa.Connection, claim: Claim, outcome: Receipt | Verdict | Exception, now: datetime
     ) -> tuple[Decision, bool, Claim | LedgerChanged | None]:
         """What an outcome means, whether the claim still held, and the next claim. A ledger that this process must not
-        go on with is no reason to lose what came of the claim: that is written down first."""
+        continue with is no reason to lose what came of the claim: that is written down first."""
         state = channel_states.channel_state(tx, claim.channel, now)
         tries = delivery.tries(tx, claim.post) + 1
         catching_up = state.catch_up or (START if claim.look_first == START else "")
