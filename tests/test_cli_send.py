@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,6 +30,13 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the variables that say where the tests' databases are."""
+    for name in [name for name in os.environ if name.startswith("DIGESTBOT_")]:
+        monkeypatch.delenv(name)
 
 
 def typed(monkeypatch: pytest.MonkeyPatch, words: str, *arguments: str) -> tuple[int, str, str]:
@@ -231,6 +239,7 @@ def test_whatever_a_file_says_is_taken_or_explained(raw: dict[str, object]) -> N
 # ---- reload
 
 
+@pytest.mark.usefixtures("bare_environment")
 def test_a_reload_that_failed_for_a_passing_reason_is_tried_again(
     config: str,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
@@ -263,6 +272,7 @@ def test_a_reload_that_failed_for_a_passing_reason_is_tried_again(
     ledger.close()
 
 
+@pytest.mark.usefixtures("bare_environment")
 def test_a_configuration_without_digests_is_not_taken_up(
     config: str,  # noqa: F811
     caplog: pytest.LogCaptureFixture,

@@ -49,23 +49,37 @@ class ViolationError(BaseException):
     """A rule was broken. No Exception, which the service would take for one more outcome."""
 
 
+class SteppingClock(Clock):
+    """A clock that can be set back, and how much time has passed in truth."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elapsed = timedelta(0)
+
+    def forward(self, **span: float) -> None:
+        super().forward(**span)
+        self.elapsed += timedelta(**span)
+
+
 class Platform:
     """What the channel's followers see, and how the next call ends."""
 
     replies_apart = False
     account = "100"
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: SteppingClock) -> None:
         self.clock = clock
         self.posts: list[TimelinePost] = []
         self.others: set[str] = set()
         self.next: str = "ok"
         self.lag = timedelta(0)
         self.lie = ""
+        self.shown_from: dict[str, timedelta] = {}  # by time that passed: no clock's step hides a post again
 
     def add(self, text: str, *links: str) -> TimelinePost:
         post = TimelinePost(str(len(self.posts) + 1), "u", text, links, self.clock())
         self.posts.append(post)
+        self.shown_from[post.id] = self.clock.elapsed
         return post
 
     def publish(self, message: Message, *, reply_to: str | None, seconds: float, may_send: object) -> Receipt:
@@ -97,7 +111,8 @@ class Platform:
         return Receipt(post.id, post.url)
 
     def timeline(self, *, after: str | None, reply_to: str | None, seconds: float) -> Iterator[TimelinePage]:
-        shown = [post for post in reversed(self.posts) if post.at <= self.clock() - self.lag]
+        seen = self.clock.elapsed - self.lag
+        shown = [post for post in reversed(self.posts) if self.shown_from[post.id] <= seen]
         match self.lie:
             case "unreadable":
                 raise OutcomeUnknown("503")
@@ -123,7 +138,7 @@ class Delivery(RuleBasedStateMachine):
     @initialize(known=st.booleans())
     def begin(self, known: bool) -> None:
         """With something published already, or with nothing known of the account."""
-        self.clock = Clock()
+        self.clock = SteppingClock()
         self.platform = Platform(self.clock)
         self.ledger = Ledger("sqlite://", clock=self.clock)
         self.settings = configuration.build(raw_config("http://127.0.0.1:1", channels=["x"]))
@@ -197,7 +212,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(minutes=st.integers(1, 3000))
     def clock_steps_back(self, minutes: int) -> None:
-        self.clock.forward(minutes=-minutes)
+        self.clock.now -= timedelta(minutes=minutes)
         # the platform's clock does as the ledger's: a reading is put on the latter
         self.platform.posts = [
             TimelinePost(post.id, post.url, post.text, post.links, min(post.at, self.clock()))

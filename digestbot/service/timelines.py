@@ -75,12 +75,14 @@ class TimelineReader:
             some_gone = True
         shown = {post.id for post in reading.posts}
         for one in request.newest:
-            if apart or reading.trouble or anchor is None or one.at <= anchor.at or one.id in shown:
+            if apart or reading.trouble or (anchor is not None and one.at <= anchor.at) or one.id in shown:
                 continue
             cost += prices.read
             if not self._is_gone(publisher, request.channel, one, now):
                 trouble = f"the timeline does not show post {one.id}, which is known to be there"
                 reading = replace(reading, trouble=trouble)
+            else:
+                some_gone = True
         if some_gone and not reading.posts and not reading.trouble:
             reading = replace(reading, trouble="the timeline is empty, and every post that is known is gone")
         return replace(reading, cost=cost, count=count)
