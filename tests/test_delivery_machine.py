@@ -264,3 +264,15 @@ class Delivery(RuleBasedStateMachine):
 
 Delivery.TestCase.settings = settings(max_examples=45, stateful_step_count=40, deadline=None)
 TestDelivery = Delivery.TestCase
+
+
+def test_where_nothing_is_known_from_before_the_newest_known_post_is_the_witness() -> None:
+    """Found by the machine: published and sent at the same instant, then an empty timeline that claims to be whole."""
+    machine = Delivery()
+    machine.begin(known=True)
+    try:
+        machine.live(hours=1, outcome="killed after", lie="proven empty")
+        machine.receipts_are_true_and_unique()
+        assert len(machine.platform.posts) == 2
+    finally:
+        machine.teardown()
