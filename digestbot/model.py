@@ -313,6 +313,12 @@ class PostRow:
     candidates: tuple[TimelinePost, ...] = ()
     by_hand: bool = False
 
+    @property
+    def reopenable(self) -> bool:
+        """Whether what became of it was decided by hand, or by its text, and can be taken back."""
+        by_text = self.status is PostStatus.PUBLISHED and self.basis is not ReceiptBasis.ANSWER
+        return self.action is Action.PUBLISH and (by_text or (self.status is PostStatus.SKIPPED and self.by_hand))
+
     def message(self) -> Message:
         """What it says; of its picture only the words."""
         picture = Picture(b"", "", self.picture) if self.picture else None

@@ -126,11 +126,8 @@ def judge(unknown: UnknownPost, reading: Reading, claimed: Collection[str], quie
     settled = unknown.deadline + quiet
     possible = [post for post in reading.posts if post.id not in claimed and post.id not in unknown.dismissed]
     same_text, same_links = matches(unknown.message, possible, unknown.first_sent_at)
-    if len(same_text) == 1:
-        return Verdict(PostStatus.PUBLISHED, f"found as {same_text[0].id}", found=same_text[0])
     if same_text:
-        note = f"{len(same_text)} posts on the timeline have this text: compare them"
-        return Verdict(PostStatus.QUARANTINED, note, candidates=tuple(same_text))
+        return _with_our_text(same_text, "found as")
     if reading.trouble:
         if unknown.quarantined or reading.bounded or now >= settled + quiet * (PATIENCE - 1):
             note = f"the timeline could not be read: {reading.trouble}"
@@ -169,11 +166,8 @@ def judge_before_sending(
     """
     possible = [post for post in reading.posts if post.id not in claimed and post.id not in dismissed]
     same_text, same_links = matches(message, possible, since)
-    if len(same_text) == 1:
-        return Verdict(PostStatus.PUBLISHED, f"was on the timeline already, as {same_text[0].id}", found=same_text[0])
     if same_text:
-        note = f"{len(same_text)} posts on the timeline have this text: compare them"
-        return Verdict(PostStatus.QUARANTINED, note, candidates=tuple(same_text))
+        return _with_our_text(same_text, "was on the timeline already, as")
     if reading.trouble:
         final, failure = reading.bounded, reading.failure
         return Verdict(PostStatus.PENDING, reading.trouble, sound=False, final=final, failure=failure)
@@ -222,6 +216,13 @@ def next_recheck(quarantined_at: datetime, now: datetime) -> datetime | None:
         if at > now:
             return at
     return now + RECHECKS[-1]
+
+
+def _with_our_text(posts: Sequence[TimelinePost], found_as: str) -> Verdict:
+    if len(posts) == 1:
+        return Verdict(PostStatus.PUBLISHED, f"{found_as} {posts[0].id}", found=posts[0])
+    note = f"{len(posts)} posts on the timeline have this text: compare them"
+    return Verdict(PostStatus.QUARANTINED, note, candidates=tuple(posts))
 
 
 def _only_links(posts: Sequence[TimelinePost]) -> str:

@@ -41,6 +41,10 @@ class ChannelHistory:
     refusals: int = 0
     rejected: tuple[int, ...] = ()
 
+    def rejected_with(self, post: int) -> tuple[int, ...]:
+        """Return the posts that were rejected in a row once this one was, too; a post that is retried counts once."""
+        return (*(one for one in self.rejected if one != post), post)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -105,10 +109,8 @@ def decide(
     match outcome:
         case Receipt():
             return Decision(PostStatus.PUBLISHED, receipt=outcome)
-        case Verdict(failure=Unauthorized() as failure):
-            return _refused(failure, history, now)
-        case Verdict(failure=RateLimited() as failure):
-            return _rate_limited(failure, tries, now)
+        case Verdict(failure=Unauthorized() | RateLimited() as failure):
+            return decide(failure, tries, history, now)  # without a quiet period: nothing was sent
         case Verdict():
             return _after_looking(outcome, tries, now, catching_up)
         case RepliesRefused():
@@ -152,7 +154,7 @@ def _again(error: str, tries: int, now: datetime) -> Decision:
 
 
 def _rejected(error: str, history: ChannelHistory, post: int) -> Decision:
-    rejected = (*(one for one in history.rejected if one != post), post)
+    rejected = history.rejected_with(post)
     if len(rejected) < MOST_REJECTED:
         return Decision(PostStatus.FAILED, error=error, rejected=True)
     others = ", ".join(map(str, rejected))
@@ -163,9 +165,7 @@ def _rejected(error: str, history: ChannelHistory, post: int) -> Decision:
     return Decision(PostStatus.FAILED, error=error, rejected=True, pause=pause)
 
 
-def _refused(
-    outcome: Unauthorized, history: ChannelHistory, now: datetime, quiet: timedelta = timedelta(0)
-) -> Decision:
+def _refused(outcome: Unauthorized, history: ChannelHistory, now: datetime, quiet: timedelta) -> Decision:
     error = str(outcome)
     if not outcome.certain and not history.refusals:
         again = now + max(SECOND_TRY, quiet)
@@ -187,7 +187,7 @@ def _refused(
     )
 
 
-def _rate_limited(outcome: RateLimited, tries: int, now: datetime, quiet: timedelta = timedelta(0)) -> Decision:
+def _rate_limited(outcome: RateLimited, tries: int, now: datetime, quiet: timedelta) -> Decision:
     guess = backoff(tries, RATE_LIMIT_WAIT, LONGEST_GUESS)
     wait = min(max(outcome.wait or guess, FIRST_WAIT), LONGEST_RATE_LIMIT)
     until = now + wait

@@ -122,7 +122,7 @@ def account_line(channel: str, account: Account, now: datetime) -> str:
 def framed(message: Message, platform: Platform, cost: int = 0) -> str:
     """A message between lines, with its length against the platform's limit, and what it is estimated to cost."""
     limit = LIMITS[platform]
-    body = textwrap.indent(message.text, "  │ ", lambda _: True)
+    body = _quoted(message.text)
     attached = f"\n  attached link: {message.link}" if message.link and not message.picture else ""
     picture = (
         f"\n  picture: {textwrap.shorten(message.picture.alt_text, 100, placeholder='…')}" if message.picture else ""
@@ -136,18 +136,22 @@ def resolution(done: Resolution) -> None:
     """What was settled by hand; of a post on the platform, how it reads there beside ours."""
     print(f"post {done.post}: {done.before} -> {done.after}" + (f" as {done.receipt.url}" if done.receipt else ""))
     if done.there is not None:
-        print("on the platform:\n" + textwrap.indent(printable(done.there.text), "  │ ", lambda _: True))
+        print("on the platform:\n" + _quoted(_printable(done.there.text)))
         if done.same:
             print("This is digestbot's text: it may edit or delete this post later.")
         else:
-            print("digestbot's text:\n" + textwrap.indent(done.ours, "  │ ", lambda _: True))
+            print("digestbot's text:\n" + _quoted(done.ours))
             print("The texts differ: digestbot will never edit or delete this post.")
         print(f"If this is the wrong post: digestbot posts reopen {done.post}")
     if done.after is PostStatus.PENDING:
         print("It is looked for on the timeline before it is sent.")
 
 
-def printable(text: str) -> str:
+def _quoted(text: str) -> str:
+    return textwrap.indent(text, "  │ ", lambda _: True)
+
+
+def _printable(text: str) -> str:
     """Return a text without what could paint a terminal; line breaks stay."""
     return CONTROL.sub(" ", text)
 
@@ -157,7 +161,7 @@ def candidate_lines(row: PostRow) -> list[str]:
     found = []
     for one in row.candidates:
         found.append(f"candidate {one.url}, posted {one.at:%Y-%m-%d %H:%M} UTC:")
-        found.append(textwrap.indent(printable(one.text), "  │ ", lambda _: True))
+        found.append(_quoted(_printable(one.text)))
     return found
 
 

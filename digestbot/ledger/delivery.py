@@ -340,7 +340,7 @@ def _conclude_channel(tx: sa.Connection, claim: Claim, decision: Decision, state
     again = decision.status == PostStatus.PENDING  # which says nothing about what came before
     rejected = list(state.rejected) if again or claim.action is not Action.PUBLISH else []
     if decision.rejected and claim.action is Action.PUBLISH:
-        rejected = [*(one for one in state.rejected if one != claim.post), claim.post]
+        rejected = list(state.history.rejected_with(claim.post))
     change: dict[str, object] = {
         "wait_until": decision.channel_until,
         "refusals": state.refusals + 1 if decision.refused else state.refusals if again else 0,

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from digestbot.errors import LedgerError
 from digestbot.ledger.parts import REMOVED, apply, give_back, skip_rest
 from digestbot.ledger.reconciliation import claimed, not_billed, published
+from digestbot.ledger.views import post_row
 from digestbot.model import Action, Approval, PostStatus, Receipt, ReceiptBasis
 from digestbot.schema import backlog, editions, post_summaries, posts
 
@@ -90,9 +91,7 @@ def reopen(tx: sa.Connection, post: int, now: datetime) -> PostStatus:
     """
     row = _locked(tx, post)
     before = PostStatus(row.status)
-    by_text = before is PostStatus.PUBLISHED and row.receipt_basis != ReceiptBasis.ANSWER
-    by_hand = before is PostStatus.SKIPPED and row.by_hand
-    if row.action != Action.PUBLISH or not (by_text or by_hand):
+    if not post_row(tx, post).reopenable:
         raise LedgerError(
             f"post {post} is {before}: only a post whose address was given by hand or found by its text, or that was "
             "skipped by hand, can be reopened"

@@ -172,8 +172,8 @@ class Service:
     ) -> Report:
         """Make and publish that many editions now, on each of these channels, or all of the digest's.
 
-        ``decide`` is asked about each edition that needs approval, with its posts; without it, none is asked about. One
-        that is not approved stays pending for another time.
+        ``decide`` is asked about each edition that needs approval, with its posts; without it, none is asked about. The
+        summaries of one that is not approved go back to the backlog.
         """
         report = Report()
         settings = self.config.digests[digest]

@@ -361,15 +361,10 @@ class DeliveryWorker:
         if not done or not decision.settles or decision.pause or self._stopping():
             return decision, done, None
         try:
-            return decision, done, self._claim(tx, claim.channel, self._after(state, decision))
+            free = replace(state, wait_until=decision.channel_until, accepted=False)
+            return decision, done, self._claim(tx, claim.channel, free)
         except LedgerChanged as error:
             return decision, done, error
-
-    @staticmethod
-    def _after(state: channel_states.ChannelState, decision: Decision) -> channel_states.ChannelState:
-        """The channel's state once a decision that did not pause it was written down."""
-        rejected = state.rejected if decision.rejected else ()
-        return replace(state, refusals=0, wait_until=decision.channel_until, rejected=rejected, accepted=False)
 
     def _redacted(self, decision: Decision) -> Decision:
         """Without secrets: a platform may quote a token in its complaint, and this is stored and shown."""

@@ -251,7 +251,7 @@ class Planner:
 
     def next_slot(self, pair: Pair) -> Slot | None:
         """The pair's next open slot."""
-        return self._rules[pair].lane.calendar.first_open(self._clock())
+        return self.calendar_of(pair).first_open(self._clock())
 
     def send(self, pair: Pair, report: Report, *, needs_approval: bool = False) -> bool:
         """Make an edition now, outside the schedule; False where nothing was made."""

@@ -14,7 +14,7 @@ from digestbot.errors import LedgerError, PictureError
 from digestbot.gate import Gate
 from digestbot.ledger import audit as audits
 from digestbot.ledger import backlogs, views
-from digestbot.model import Action, Approval, Image, PostRow, PostStatus, ReceiptBasis
+from digestbot.model import Action, Approval, Image, PostStatus
 from digestbot.text import LIMITS
 from digestbot.web import showing
 from digestbot.web.desk import Desk
@@ -142,16 +142,10 @@ def post(desk: Desk, request: Request) -> Response:
         waits=waits,
         untouched=waits and all(one.attempts == 0 for one in parts),
         decidable=row.status in DECIDABLE or (row.status is PostStatus.SKIPPED and approval is None),
-        reopenable=_may_be_reopened(row),
+        reopenable=row.reopenable,
         length=limit.measure(row.text),
         most=limit.most,
     )
-
-
-def _may_be_reopened(row: PostRow) -> bool:
-    """Whether what became of the post was decided by hand, or by its text."""
-    by_text = row.status is PostStatus.PUBLISHED and row.basis is not ReceiptBasis.ANSWER
-    return row.action is Action.PUBLISH and (by_text or (row.status is PostStatus.SKIPPED and row.by_hand))
 
 
 def audit(desk: Desk, request: Request) -> Response:
