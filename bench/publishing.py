@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from bench.common import paired, up_next
 from digestbot import config as configuration
 from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, channel_states, editions, intake
+from digestbot.ledger import Ledger, backlogs, editions, intake
 from digestbot.model import Draft, Message, Paper, Slot, Summary
 from digestbot.publishers import publisher_for
 from digestbot.sandbox import Sandbox
@@ -74,7 +74,6 @@ def _fill(ledger: Ledger, count: int) -> None:
         intake.claim_poll(tx, "store", timedelta(days=1), now, at_once=True)
         intake.take_in(tx, "store", found, now)
         intake.poll_succeeded(tx, "store", intake.SourceState(), now)
-        channel_states.add_channels(tx, ["page"])
         backlogs.extend(tx, "all", "page", "store", "all", configuration.Config().timezone, Gate(), now)
         for number, summary in enumerate(up_next(tx, "all", "page", count, now)):
             slot = editions.reach_slot(tx, "all", "page", Slot(f"s{number}", now), now)

@@ -221,7 +221,6 @@ def test_what_a_person_decides(make_service: Make, feed: Feed, sandbox: Sandbox,
 
 def make_thread(service: Service, clock: Clock, channel: str, parts: int = 3) -> list[int]:
     with service.ledger.begin() as tx:
-        channel_states.add_channels(tx, [channel])
         intake.claim_poll(tx, "store", timedelta(days=9), clock(), at_once=True)
         intake.take_in(tx, "store", [make_summary(1)], clock())
         intake.poll_succeeded(tx, "store", intake.SourceState(), clock())

@@ -15,7 +15,7 @@ from digestbot import config
 from digestbot.config import Filter
 from digestbot.errors import ConfigError
 from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, channel_states, intake
+from digestbot.ledger import Ledger, backlogs, continuity, intake
 from digestbot.model import Order, Paper, Summary
 from digestbot.sandbox import Sandbox
 from digestbot.service import Service
@@ -103,7 +103,7 @@ def put(ledger: Ledger, *incoming: Summary, policy: str = "all", gate: Gate | No
         intake.claim_poll(tx, "store", timedelta(minutes=15), START, at_once=True)
         intake.take_in(tx, "store", list(incoming), START)
         intake.poll_succeeded(tx, "store", intake.SourceState(), START)
-        channel_states.add_channels(tx, ["x"])
+        continuity.adopt_channels(tx, {"x": "one"}, START)
         backlogs.extend(tx, "latest", "x", "store", policy, START.tzinfo, gate or Gate(), START)  # type: ignore[arg-type]
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from digestbot import schema
 from digestbot.errors import LedgerError
 from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, channel_states, delivery, editions, intake, views
+from digestbot.ledger import Ledger, backlogs, channel_states, continuity, delivery, editions, intake, views
 from digestbot.ledger.database import wal_is_safe
 from digestbot.model import Claim, Message, Order, Paper, PostStatus, Receipt, Slot, Summary
 from digestbot.planning import Past
@@ -30,7 +30,7 @@ def fill(ledger: Ledger, count: int, source: str = "store") -> None:
         intake.claim_poll(tx, source, timedelta(minutes=15), START, at_once=True)
         intake.take_in(tx, source, [make_summary(n) for n in range(count)], START)
         intake.poll_succeeded(tx, source, intake.SourceState(), START)
-        channel_states.add_channels(tx, ["x", "page"])
+        continuity.adopt_channels(tx, {"x": "one", "page": "other"}, START)
 
 
 def extend(ledger: Ledger, policy: str | int | date = "all", channel: str = "x") -> int:

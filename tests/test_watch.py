@@ -230,6 +230,8 @@ def test_what_the_ledger_knows_of_what_is_pending(
         tx.execute(one.values(yields=True, error="refused", not_before=clock() + timedelta(days=3)))
         unknown = {"started_at": clock(), "deadline": clock(), "outcome": "unknown", "cost": 0}
         tx.execute(schema.attempts.insert(), [{"post_id": 2, "epoch": epoch} | unknown for epoch in (1, 2)])
+        again = unknown | {"post_id": 1, "outcome": "pending"}
+        tx.execute(schema.attempts.insert(), [{"epoch": epoch} | again for epoch in range(1, 6)])
     told.heard.clear()
     clock.forward(days=1, hours=1)
     watcher(service, told).watch()

@@ -18,7 +18,7 @@ from bench.common import ROOT, up_next
 from bench.faults.worker import CHANNELS, QUIET, settings
 from digestbot.errors import LedgerError
 from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, channel_states, editions, intake, manual_resolution, views
+from digestbot.ledger import Ledger, backlogs, channel_states, continuity, editions, intake, manual_resolution, views
 from digestbot.model import Draft, Message, Paper, PostStatus, Receipt, Slot, Summary
 from digestbot.sandbox import LIES, Sandbox
 
@@ -78,7 +78,8 @@ def fill(database: str, url: str, count: int, parts: int = 1) -> None:
     now = datetime.now(UTC)
     config = settings(url)
     with ledger.begin() as tx:
-        channel_states.add_channels(tx, CHANNELS)
+        accounts = {name: str(config.account(name)) for name in CHANNELS}
+        continuity.adopt_channels(tx, accounts, now)
         intake.claim_poll(tx, "store", timedelta(days=999), now, at_once=True)
         found = [
             Summary(Paper(f"k{n}", f"Title {n}"), "R", f"r{n}", "b", f"https://example.org/{n}") for n in range(count)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,14 +38,6 @@ def takes_replies(tx: sa.Connection, channel: str) -> bool:
     """Whether the channel's platform has not refused replies under its own posts."""
     refused = tx.scalar(sa.select(channels.c.replies_refused_at).where(channels.c.name == channel))
     return refused is None
-
-
-def add_channels(tx: sa.Connection, names: Iterable[str]) -> None:
-    """Make the channels known to the ledger."""
-    known = set(tx.scalars(sa.select(channels.c.name)))
-    for name in names:
-        if name not in known:
-            tx.execute(channels.insert().values(name=name))
 
 
 def channel_state(tx: sa.Connection, channel: str, now: datetime) -> ChannelState:

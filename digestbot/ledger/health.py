@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from digestbot.model import Approval, PostStatus
+from digestbot.retry import HANDFUL
 from digestbot.schema import (
     ATTENTION,
     IN_FLIGHT,
@@ -165,9 +166,12 @@ def resent(tx: sa.Connection) -> dict[int, Resent]:
 
 def postponed(tx: sa.Connection) -> dict[int, str]:
     """The posts that were tried a handful of times, so that the others go first, and why."""
-    query = sa.select(posts.c.id, posts.c.channel, posts.c.error).where(
-        PENDING, posts.c.yields, sa.not_(posts.c.error.like("not on the timeline%"))
+    tries = (
+        sa.select(sa.func.count())
+        .where(attempts.c.post_id == posts.c.id, attempts.c.outcome == PostStatus.PENDING)
+        .scalar_subquery()
     )
+    query = sa.select(posts.c.id, posts.c.channel, posts.c.error).where(PENDING, posts.c.yields, tries >= HANDFUL)
     return {row.id: f"on {row.channel}: {row.error or 'no reason is known'}" for row in tx.execute(query)}
 
 

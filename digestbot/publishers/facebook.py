@@ -25,7 +25,7 @@ from digestbot.model import Message, Picture, Receipt, TimelinePage, TimelinePos
 from digestbot.net import remaining
 from digestbot.publishers.catalogue import as_error, find_row
 from digestbot.publishers.facebook_errors import ROWS
-from digestbot.publishers.http import Session, failure, uploaded, wait_from, words
+from digestbot.publishers.http import Session, another_account, failure, uploaded, wait_from, words
 
 log = logging.getLogger(__name__)
 
@@ -221,7 +221,7 @@ class FacebookPublisher:
         try:
             author = str((answer.get("from") or {}).get("id", self._page))
             if author != self._page:
-                raise Rejected(f"post {receipt} belongs to another account ({words(author, 25)})")
+                raise another_account(receipt, author)
             return self._timeline_post(answer)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise OutcomeUnknown("Facebook's answer cannot be read") from error

@@ -109,6 +109,11 @@ def wait_from(headers: Mapping[str, str], resets: list[str]) -> timedelta | None
         return timedelta(seconds=int(after)) if re.fullmatch(r"\d{1,6}", after) else None
 
 
+def another_account(receipt: str, author: str) -> Rejected:
+    """Return the error for a post that was looked up and belongs to somebody else."""
+    return Rejected(f"post {receipt} belongs to another account ({words(author, 25)})")
+
+
 # C0 and C1 controls, and what changes the direction of writing: none of it may reach a terminal, a page or a log.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 

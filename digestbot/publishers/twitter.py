@@ -24,7 +24,7 @@ from digestbot.errors import OutcomeUnknown, PublishError, Rejected, Unauthorize
 from digestbot.model import Message, Picture, Receipt, TimelinePage, TimelinePost
 from digestbot.net import remaining
 from digestbot.publishers.catalogue import as_error, find_row
-from digestbot.publishers.http import Session, failure, uploaded, wait_from, words
+from digestbot.publishers.http import Session, another_account, failure, uploaded, wait_from, words
 from digestbot.publishers.twitter_errors import ROWS
 
 # tweepy's debug log prints tokens, oauthlib's prints what it signs with.
@@ -155,7 +155,7 @@ class TwitterPublisher:
         try:
             author = str(answer["data"].get("author_id", user))
             if author != user:
-                raise Rejected(f"post {receipt} belongs to another account ({words(author, 25)})")
+                raise another_account(receipt, author)
             return self._timeline_post(answer["data"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise OutcomeUnknown("X's answer cannot be read") from error

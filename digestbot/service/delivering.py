@@ -229,10 +229,9 @@ class DeliveryWorker:
         with self._ledger.read() as tx:
             now = self._ledger.now(tx)
             known = tuple(reconciliation.anchors(tx, claim.channel, claim.first_sent_at or now))
-            newest = tuple(reconciliation.anchors(tx, claim.channel, now))
             own = reconciliation.any_receipt(tx, claim.channel)
         if claim.first_sent_at is not None or own:
-            return Request(claim.channel, known, claim.first_sent_at, claim.reply_to, newest)
+            return Request(claim.channel, known, claim.first_sent_at, claim.reply_to)
         # Nothing is known of the account: as much of it as can be read.
         noted = self._marked().receipt(self._config.account(claim.channel))
         witnesses = frozenset([noted] if noted else [])
@@ -280,9 +279,7 @@ class DeliveryWorker:
             anchors, since = unknown.anchors, unknown.first_sent_at
             if unknown.duplicate:  # what has the text may be older than the attempt
                 anchors, since = (), since - DUPLICATES
-            with self._ledger.read() as tx:
-                newest = reconciliation.anchors(tx, unknown.channel, self._ledger.now(tx))
-            reading = self._reader.read(Request(unknown.channel, anchors, since, unknown.reply_to, tuple(newest)))
+            reading = self._reader.read(Request(unknown.channel, anchors, since, unknown.reply_to))
         with self._ledger.begin() as tx:
             now = self._ledger.now(tx)
             if unknown.receipt is not None:

@@ -27,18 +27,22 @@ class Request:
     """What is wanted of a reading.
 
     It goes back to the ``anchors``, the newest posts known to be there; where there is none, to ``since``, or to the
-    end. ``newest`` are the newest posts known to be there now: those newer than the anchor have to be shown.
-    ``witnesses`` are further posts known to be there. ``reply_to``: the replies under that post are wanted.
-    ``as_far_as_possible``: what a limit leaves out is no trouble.
+    end. What is known to be newer than the anchor has to be shown too. Where the ledger knows of nothing there:
+    ``witnesses`` are posts that this machine noted, or ``as_far_as_possible``: what a limit leaves out is no trouble.
+    ``reply_to``: the replies under that post are wanted.
     """
 
     channel: str
     anchors: tuple[Anchor, ...] = ()
     since: datetime | None = None
     reply_to: str | None = None
-    newest: tuple[Anchor, ...] = ()
     witnesses: frozenset[str] = frozenset()
     as_far_as_possible: bool = False
+
+    @property
+    def nothing_known(self) -> bool:
+        """Whether the ledger has nothing that a timeline would have to show."""
+        return self.as_far_as_possible or bool(self.witnesses)
 
 
 class TimelineReader:
@@ -56,7 +60,8 @@ class TimelineReader:
         with self._ledger.read() as tx:
             now = self._ledger.now(tx)
             most_cost = self._most_cost(request.channel, spending.spent(tx, request.channel, now))
-        apart = request.reply_to is not None and publisher.replies_apart
+            apart = request.reply_to is not None and publisher.replies_apart
+            newest = [] if apart or request.nothing_known else reconciliation.anchors(tx, request.channel, now)
         anchors = [] if apart else list(request.anchors)
         prices = self._config.prices(request.channel) or FREE
         cost = count = 0
@@ -74,8 +79,8 @@ class TimelineReader:
                 break
             some_gone = True
         shown = {post.id for post in reading.posts}
-        for one in request.newest:
-            if apart or reading.trouble or (anchor is not None and one.at <= anchor.at) or one.id in shown:
+        for one in newest:
+            if reading.trouble or (anchor is not None and one.at <= anchor.at) or one.id in shown:
                 continue
             cost += prices.read
             if not self._is_gone(publisher, request.channel, one, now):
