@@ -361,10 +361,10 @@ def test_a_late_receipt_settles_the_post_in_every_order_of_events(
     if moment in ("looked", "pending", "quarantined", "resent"):
         sandbox.faults.lie("twitter", "object" if moment == "quarantined" else None)
         clock.forward(minutes=16)
-        service.delivery_worker.reconcile("x", Report())
+        service.delivery_worker.reconciler.reconcile("x", Report())
     if moment in ("pending", "quarantined", "resent"):
         clock.forward(hours=1 if moment == "quarantined" else 0.2)
-        service.delivery_worker.reconcile("x", Report())
+        service.delivery_worker.reconciler.reconcile("x", Report())
     if moment == "resent":
         sandbox.faults.add("503-before", "twitter")
         service.delivery_worker.publish("x", Report())
@@ -405,7 +405,7 @@ def test_a_look_that_is_under_way_does_not_overrule_a_receipt(
         return found
 
     service.delivery_worker._reader.read = late  # type: ignore[method-assign, assignment]
-    service.delivery_worker.reconcile("x", Report())
+    service.delivery_worker.reconciler.reconcile("x", Report())
     assert rows(service)[1].receipt == Receipt("777", "u")
 
 
@@ -421,7 +421,7 @@ def test_a_receipt_that_an_older_digestbot_only_noted_settles_the_post(
         tx.exec_driver_sql("UPDATE attempts SET receipt_id = '777' WHERE post_id = 2")
     before = len(sandbox.world.calls)
     clock.forward(seconds=5)
-    service.delivery_worker.reconcile("x", Report())
+    service.delivery_worker.reconciler.reconcile("x", Report())
     assert len(sandbox.world.calls) == before  # nothing had to be read
     assert rows(service)[1].receipt == Receipt("777", f"{sandbox.url}/i/web/status/777")
 

@@ -27,7 +27,8 @@ from digestbot.errors import (
 from digestbot.model import Message, Receipt, TimelinePage
 from digestbot.publishers import facebook_errors
 from digestbot.publishers.catalogue import ErrorRow, Fault, Reaction
-from digestbot.publishers.facebook import FacebookPublisher, Graph, GraphError, classify, version_advice
+from digestbot.publishers.facebook import FacebookPublisher, classify, version_advice
+from digestbot.publishers.graph import Graph, GraphError
 from digestbot.sandbox import LIES, Sandbox
 
 

@@ -19,12 +19,13 @@ from typing import Any
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 from pydantic import BaseModel, ValidationError
 
+from digestbot.config.environment import ENV_CONFIG, ENV_PREFIX, SECRETS, override
+from digestbot.config.root import Config
 from digestbot.config.sections import (
     LOOPBACK,
     Alerts,
     Appearance,
     Cards,
-    Config,
     DatabaseSource,
     Delivery,
     Digest,
@@ -43,6 +44,7 @@ from digestbot.model import Platform
 
 __all__ = [
     "LOOPBACK",
+    "SECRETS",
     "Alerts",
     "Appearance",
     "Cards",
@@ -63,25 +65,8 @@ __all__ = [
     "load",
 ]
 
-ENV_PREFIX = "DIGESTBOT_"
-ENV_CONFIG = "DIGESTBOT_CONFIG"  # names the file itself, so it is no key of it
-SECRETS = (
-    "database",
-    "address",
-    "api_key",
-    "api_secret",
-    "access_token",
-    "access_token_secret",
-    "app_secret",
-    "password_hash",
-    "token",
-    "ping_url",
-)
-LISTS = ("sources", "channels", "to", "hashtags", "font_paths", "not_on", *Filter.model_fields)
 SINGLE: dict[str, type[BaseModel]] = {"delivery": Delivery, "cards": Cards, "web": Web, "alerts": Alerts}
-_NAMED = ("sources", "channels", "digests")  # sections whose parts the operator names
 STILL_THE_EXAMPLES = "is still the example's; fill it in"
-_INJECTED = re.compile(r"PORT(_|$)|SERVICE_")  # Kubernetes sets such for a service named digestbot
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -132,7 +117,7 @@ def build(raw: dict[str, Any], path: Path | None = None, environ: Mapping[str, s
     if "path" in raw:
         problems.append("path: unknown key; remove it")
         raw = {key: value for key, value in raw.items() if key != "path"}
-    variables, unknown = _override(raw, environ)
+    variables, unknown = override(raw, environ)
     problems += _read_secret_files(raw, path.parent if path else Path())
     problems += _placeholders(raw)
     config = None
@@ -157,9 +142,7 @@ def build(raw: dict[str, Any], path: Path | None = None, environ: Mapping[str, s
 
 def _variable_at_fault(loc: tuple[int | str, ...], variables: Mapping[tuple[str, ...], str]) -> str | None:
     """The environment variable that set, or made, what is wrong; None where the file did."""
-    where = tuple(str(part) for part in loc)
-    if len(where) > 2 and where[0] in _KINDS and where[2] in _KINDS[where[0]][1]:
-        where = where[:2] + where[3:]
+    where = tuple(_as_written(loc))
     for path, variable in variables.items():
         if where[: len(path)] == path:
             return variable
@@ -202,66 +185,6 @@ def _is_folder(folder: Path, name: str) -> bool:
         return False
 
 
-def _override(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[tuple[str, ...], str], list[str]]:
-    """Lay DIGESTBOT_A__B__C over raw["a"]["b"]["c"]; an existing name matches without regard to case and hyphen.
-
-    Return which variable stands at which path, and those that match nothing. A section that a variable would be the
-    first to name counts as its own.
-    """
-    variables: dict[tuple[str, ...], str] = {}
-    problems = []
-    for variable, value in sorted(environ.items()):
-        if not variable.startswith(ENV_PREFIX) or variable == ENV_CONFIG:
-            continue
-        table: Any = raw
-        path: tuple[str, ...] = ()
-        made: tuple[str, ...] | None = None
-        *parents, leaf = variable.removeprefix(ENV_PREFIX).split("__")
-        for part in parents:
-            name = _same_name(part, table)
-            path = (*path, name)
-            if name not in table and made is None and (len(path) == 1 or path[0] not in _NAMED):
-                made = path
-            table = table.setdefault(name, {})
-            if not isinstance(table, dict):
-                break
-        if not isinstance(table, dict):
-            problems.append(f"environment variable {variable}: {'.'.join(parents).lower()} is not a section; unset it")
-            continue
-        name = _same_name(leaf, table)
-        if not parents and name not in Config.model_fields and not name.endswith("_file"):
-            if not _INJECTED.match(leaf):
-                near = difflib.get_close_matches(name, Config.model_fields, 1)
-                mend = f"did you mean {ENV_PREFIX}{near[0].upper()}?" if near else "unset it"
-                problems.append(f"environment variable {variable}: there is no key {name}; {mend}")
-            continue
-        variables[made or (*path, name)] = variable
-        table[name] = _from_environment(name, value)
-        if name in SECRETS:
-            table.pop(f"{name}_file", None)
-        elif name.removesuffix("_file") in SECRETS:
-            table.pop(name.removesuffix("_file"), None)
-    return variables, problems
-
-
-def _same_name(part: str, table: dict[str, Any]) -> str:
-    wanted = part.lower()
-    return next((name for name in table if name.lower().replace("-", "_") == wanted), wanted)
-
-
-def _from_environment(name: str, value: str) -> object:
-    """A list key takes a TOML array or words between commas; a schedule, whose words have commas, an array or one
-    schedule; everything else stays text for pydantic."""
-    if name in LISTS or (name == "schedule" and value.lstrip().startswith("[")):
-        if value.lstrip().startswith("["):
-            try:
-                return tomllib.loads(f"value = {value}")["value"]
-            except tomllib.TOMLDecodeError:
-                return value
-        return [word.strip() for word in value.split(",") if word.strip()]
-    return value
-
-
 def _read_secret_files(raw: dict[str, Any], folder: Path) -> list[str]:
     problems = []
     tables = [("", raw)] + [(f"{name}.", raw[name]) for name in ("web", "alerts") if isinstance(raw.get(name), dict)]
@@ -292,10 +215,16 @@ def _read_secret_files(raw: dict[str, Any], folder: Path) -> list[str]:
 _KINDS = {"sources": ("kind", ("feed", "database")), "channels": ("platform", tuple(Platform))}
 
 
-def _explain(detail: Any, raw: dict[str, Any]) -> str:
-    where = [str(part) for part in detail["loc"]]
+def _as_written(loc: tuple[int | str, ...]) -> list[str]:
+    """A place without the discriminator, which no operator wrote."""
+    where = [str(part) for part in loc]
     if len(where) > 2 and where[0] in _KINDS and where[2] in _KINDS[where[0]][1]:
-        del where[2]  # the discriminator, which no operator wrote
+        del where[2]
+    return where
+
+
+def _explain(detail: Any, raw: dict[str, Any]) -> str:
+    where = _as_written(detail["loc"])
     if where[:1] == ["digests"] and where[2:3] == ["backlog"]:
         del where[3:]  # the union's branch
     key = ".".join(where)

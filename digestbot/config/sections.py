@@ -1,14 +1,13 @@
-"""The sections of the configuration, and the whole."""
+"""The sections of the configuration."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
-from urllib.parse import parse_qsl, urlsplit
-from zoneinfo import ZoneInfo
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from digestbot.config.values import (
     AlertAddress,
@@ -19,7 +18,6 @@ from digestbot.config.values import (
     Duration,
     Hashtag,
     Hours,
-    LedgerAddress,
     Money,
     Parameters,
     PasswordHash,
@@ -33,14 +31,16 @@ from digestbot.config.values import (
     WebAddress,
     Zone,
 )
-from digestbot.model import CatchUp, Image, ImageFailure, LinkPolicy, Order, Platform, Reaction, Shape
+from digestbot.model import CatchUp, Image, ImageFailure, LinkPolicy, Order, Reaction, Shape
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """What every section is: frozen, and without keys that it does not know."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
 
 
-class FeedSource(_Section):
+class FeedSource(Section):
     """``[sources.NAME]``: an RSS or Atom feed."""
 
     kind: Literal["feed"]
@@ -52,7 +52,7 @@ class FeedSource(_Section):
     backfill: str | None = None
 
 
-class DatabaseSource(_Section):
+class DatabaseSource(Section):
     """``[sources.NAME]``: a database, read with SELECT alone."""
 
     kind: Literal["database"]
@@ -74,7 +74,7 @@ class DatabaseSource(_Section):
 Source = Annotated[FeedSource | DatabaseSource, Field(discriminator="kind")]
 
 
-class Prices(_Section):
+class Prices(Section):
     """``[channels.NAME.prices]``: what X bills for one of each, in dollars; read as millionths.
 
     ``owned_read`` is a post of the account's own timeline, where the account owns the application; ``read`` any other
@@ -93,7 +93,7 @@ class Prices(_Section):
 _Limit = Annotated[int, Field(ge=1, le=10_000)]
 
 
-class Restraint(_Section):
+class Restraint(Section):
     """What keeps a digest, or a channel, from posting: the keys that both kinds of section have."""
 
     quiet_hours: Hours | None = None
@@ -140,7 +140,7 @@ class FacebookChannel(_Channel):
 Channel = Annotated[TwitterChannel | FacebookChannel, Field(discriminator="platform")]
 
 
-class Filter(_Section):
+class Filter(Section):
     """``[digests.NAME.include]`` and ``[digests.NAME.exclude]``: what a summary is about."""
 
     sections: tuple[str, ...] = ()
@@ -152,7 +152,7 @@ class Filter(_Section):
 _TemplateName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
-class Appearance(_Section):
+class Appearance(Section):
     """What an edition's posts look like: the keys of ``[digests.NAME]`` that ``[digests.NAME.on.CHANNEL]`` may say
     otherwise."""
 
@@ -225,17 +225,14 @@ class Digest(Appearance, Timing):
         return self
 
 
-_Kind = TypeVar("_Kind", Appearance, Timing)
-
-
-class Cards(_Section):
+class Cards(Section):
     """``[cards]``: pictures that are made of summaries."""
 
     template: Path | None = None
     font_paths: tuple[Path, ...] = ()
 
 
-class Delivery(_Section):
+class Delivery(Section):
     """``[delivery]``: the time spans of the delivery protocol."""
 
     lease: Duration = timedelta(minutes=2)
@@ -245,7 +242,7 @@ class Delivery(_Section):
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class Web(_Section):
+class Web(Section):
     """``[web]``: the operators' pages. ``public_url`` is where people see them, if a reverse proxy is in between."""
 
     host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$")] = "127.0.0.1"
@@ -267,7 +264,7 @@ class Web(_Section):
         return self
 
 
-class Alerts(_Section):
+class Alerts(Section):
     """``[alerts]``: who is told of trouble, and who is to miss us when we are gone."""
 
     to: tuple[AlertAddress, ...] = ()
@@ -275,151 +272,3 @@ class Alerts(_Section):
     ping_every: Duration = timedelta(minutes=5)
     stale_after: Duration | None = None
     dry_after: Duration = timedelta(days=7)
-
-
-class Config(_Section):
-    """The whole configuration. ``path`` is the file it came from, ``folder`` where relative paths start."""
-
-    path: Path | None = None
-    database: LedgerAddress = SecretStr("sqlite:///digestbot.db")
-    timezone: Zone = ZoneInfo("UTC")
-    templates: Path | None = None
-    sources: dict[str, Source] = Field(default_factory=dict)
-    channels: dict[str, Channel] = Field(default_factory=dict)
-    digests: dict[str, Digest] = Field(default_factory=dict)
-    delivery: Delivery = Delivery()
-    cards: Cards = Cards()
-    web: Web | None = None
-    alerts: Alerts = Alerts()
-    log_format: Literal["text", "json"] = "text"
-
-    @model_validator(mode="after")
-    def _lease_is_usable(self) -> Config:
-        if self.delivery.lease < timedelta(seconds=10):
-            raise ValueError('delivery.lease: write at least "10 seconds": a call to a platform takes that long')
-        return self
-
-    @model_validator(mode="after")
-    def _editions_can_be_made(self) -> Config:
-        for digest, channel in self.pairs():
-            if channel not in self.channels:
-                continue  # said by itself
-            timing = self.timing(digest, channel)
-            if timing.min_size > timing.size:
-                where = f"digests.{digest}" + (f".on.{channel}" if channel in self.digests[digest].on else "")
-                raise ValueError(f"{where}.min_size: is more than size, {timing.size}: no edition could ever be made")
-            if self.appearance(digest, channel).shape is not Shape.ROUNDUP:
-                limits = [rules.per_day or rules.per_week for rules in (timing, self.channels[channel])]
-                limits += [rules.per_week or rules.per_day for rules in (timing, self.channels[channel])]
-                tightest = min((limit for limit in limits if limit), default=timing.min_size)
-                if tightest < timing.min_size:
-                    raise ValueError(
-                        f"digests.{digest}.min_size: is more than the {tightest} posts that a limit allows"
-                    )
-        return self
-
-    @property
-    def folder(self) -> Path:
-        """Where relative paths start."""
-        return self.path.parent if self.path else Path()
-
-    def digests_on(self, channel: str) -> tuple[str, ...]:
-        """The digests that are published on the channel."""
-        return tuple(name for name, digest in self.digests.items() if channel in digest.channels)
-
-    def zone(self, digest: str, channel: str) -> ZoneInfo:
-        """The zone on whose calendar the digest's schedule for the channel is written."""
-        return self.timing(digest, channel).timezone or self.timezone
-
-    def source_zone(self, source: str) -> ZoneInfo:
-        """The zone in which a database's times are written that name none."""
-        return getattr(self.sources[source], "timezone", None) or self.timezone
-
-    def reserves(self) -> set[str]:
-        """The sources that are read only when another asks for it: to fill its gaps."""
-        wanted = {name for digest in self.digests.values() for name in digest.sources}
-        return {
-            source.backfill for source in self.sources.values() if isinstance(source, FeedSource) and source.backfill
-        } - wanted
-
-    def platform(self, channel: str) -> Platform:
-        """The platform that the channel is on."""
-        return Platform(self.channels[channel].platform)
-
-    def appearance(self, digest: str, channel: str) -> Appearance:
-        """What the digest's posts look like on the channel."""
-        return self._for(Appearance, digest, channel)
-
-    def timing(self, digest: str, channel: str) -> Timing:
-        """When the digest's editions appear on the channel, and how much is in them."""
-        return self._for(Timing, digest, channel)
-
-    def _for(self, kind: type[_Kind], digest: str, channel: str) -> _Kind:
-        """The digest's keys of this kind, but for what it says otherwise of the channel."""
-        settings = self.digests[digest]
-        here = settings.on.get(channel, settings)
-        said = here.model_fields_set
-        return kind.model_construct(
-            **{name: getattr(here if name in said else settings, name) for name in kind.model_fields}
-        )
-
-    def account(self, channel: str) -> str | None:
-        """Return what names the channel's account, whatever the channel is called; None where nothing tells."""
-        settings = self.channels[channel]
-        host = urlsplit(settings.api_url).netloc
-        if isinstance(settings, FacebookChannel):
-            return f"facebook:{host}:{settings.page_id}"
-        user = settings.access_token.get_secret_value().partition("-")[0]
-        return f"twitter:{host}:{user}" if user.isdecimal() else None
-
-    def same_application(self, channel: str) -> tuple[str, ...]:
-        """Return the channels that share the channel's application, itself included."""
-
-        def key(name: str) -> tuple[str, str]:
-            settings = self.channels[name]
-            if isinstance(settings, TwitterChannel):
-                return settings.api_url, settings.api_key.get_secret_value()
-            secret = settings.app_secret or settings.access_token
-            return settings.api_url, secret.get_secret_value()
-
-        return tuple(name for name in self.channels if key(name) == key(channel))
-
-    def prices(self, channel: str) -> Prices | None:
-        """What the channel's platform takes; None where it takes nothing."""
-        settings = self.channels[channel]
-        return settings.prices if isinstance(settings, TwitterChannel) else None
-
-    def budget(self, channel: str) -> int | None:
-        """What the channel may cost in a month."""
-        settings = self.channels[channel]
-        return settings.monthly_budget if isinstance(settings, TwitterChannel) else None
-
-    def pairs(self) -> list[tuple[str, str]]:
-        """Every (digest, channel) that something is to be published for."""
-        return [(name, channel) for name, digest in self.digests.items() for channel in digest.channels]
-
-    def secrets(self) -> list[str]:
-        """Every secret value, for the log's redaction."""
-        found = [
-            value.get_secret_value()
-            for channel in self.channels.values()
-            for _, value in channel
-            if isinstance(value, SecretStr)
-        ]
-        found += [address.get_secret_value() for address in self.alerts.to]
-        more = [self.alerts.ping_url, *([self.web.password_hash, self.web.token] if self.web else [])]
-        found += [secret.get_secret_value() for secret in more if secret is not None]
-        addresses = [self.database.get_secret_value()]
-        addresses += [
-            source.url if isinstance(source, FeedSource) else source.address.get_secret_value()
-            for source in self.sources.values()
-        ]
-        for address in addresses:
-            try:
-                parts = urlsplit(address)
-                found.append(parts.password or "")
-                query = parse_qsl(parts.query)
-            except ValueError:
-                continue
-            found += [value for name, value in query if "pass" in name.lower() or "secret" in name.lower()]
-        return [secret for secret in found if len(secret) > 3]

@@ -1,13 +1,7 @@
-"""A Facebook Page, through facebook-sdk's GraphAPI with its request() mended.
-
-The rules are Meta's documentation of 2026-09 and what was seen of facebook-sdk 3.1.0: its request() never looks
-at the HTTP status, puts the token into the address, knows no current API version and no time limit.
-"""
+"""A Facebook Page, through facebook-sdk's GraphAPI. The rules are Meta's documentation of 2026-09."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import logging
 import re
@@ -17,15 +11,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import facebook
-
 from digestbot.config import FacebookChannel
 from digestbot.errors import OutcomeUnknown, PublishError, RateLimited, Rejected, Unauthorized
 from digestbot.model import Message, Picture, Receipt, TimelinePage, TimelinePost
 from digestbot.net import remaining
 from digestbot.publishers.catalogue import as_error, find_row
 from digestbot.publishers.facebook_errors import ROWS
-from digestbot.publishers.http import Session, another_account, failure, uploaded, wait_from, words
+from digestbot.publishers.graph import Graph, GraphError
+from digestbot.publishers.http import another_account, failure, uploaded, wait_from, words
 
 log = logging.getLogger(__name__)
 
@@ -39,95 +32,6 @@ VERSION_ENDS = {
 }
 """When Graph API versions end, as Meta's changelog had it on 26 November 2026; those before v20.0 have ended."""
 ENDS_SOON = timedelta(days=183)
-
-
-class _WithoutTokens(logging.Filter):
-    """debug_token takes the token that it is asked about in its address, which urllib3 logs when asked for more."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a line may be logged."""
-        return "input_token=" not in record.getMessage()
-
-
-logging.getLogger("urllib3.connectionpool").addFilter(_WithoutTokens())
-
-
-class GraphError(facebook.GraphAPIError):
-    """An answer that is no success, with what the stock exception leaves out."""
-
-    def __init__(self, status: int, headers: Mapping[str, str], error: dict[str, Any] | None) -> None:
-        super().__init__({"error": error or {"message": f"status {status}"}})
-        self.status, self.headers, self.error = status, headers, error
-
-
-class Graph(facebook.GraphAPI):
-    """GraphAPI whose every call goes through a request() that can be trusted."""
-
-    def __init__(self, channel: FacebookChannel) -> None:
-        super().__init__(
-            access_token=channel.access_token.get_secret_value(),
-            session=Session(channel.api_url, facebook.FACEBOOK_GRAPH_URL.rstrip("/")),
-        )
-        self.version = channel.api_version  # the constructor refuses every version that still exists
-        self._address = channel.api_url
-        self._proof = None
-        if channel.app_secret is not None:
-            key = channel.app_secret.get_secret_value().encode()
-            self._proof = hmac.new(key, self.access_token.encode(), hashlib.sha256).hexdigest()
-        self._version_seen = self.version
-
-    def request(
-        self,
-        path: str,
-        args: dict[str, Any] | None = None,
-        post_args: dict[str, Any] | None = None,
-        files: Any = None,
-        method: str | None = None,
-    ) -> dict[str, Any]:
-        """One call. Gives the JSON object of a success; raises GraphError or requests' exceptions."""
-        parameters = _encoded(args or {})
-        if self._proof:
-            parameters["appsecret_proof"] = self._proof
-        response = self.session.request(
-            method or ("GET" if post_args is None else "POST"),
-            f"{self._address}/{path}",
-            params=parameters,
-            data=None if post_args is None else _encoded(post_args),
-            files=files,
-            headers={"Authorization": f"Bearer {self.access_token}"},
-        )
-        self._notice_version(response.headers.get("facebook-api-version"))
-        try:
-            answer = response.json()  # whatever the Content-Type says: Meta has sent text/javascript
-        except ValueError:
-            answer = None
-        error = answer.get("error") if isinstance(answer, dict) else None
-        if error or not response.ok or response.is_redirect or not isinstance(answer, dict):
-            raise GraphError(response.status_code, response.headers, error if isinstance(error, dict) else None)
-        return answer
-
-    def _notice_version(self, served: str | None) -> None:
-        if served and served != self._version_seen:
-            self._version_seen = served
-            log.warning(
-                "Facebook serves %s though %s was asked for: set api_version to one that still exists",
-                words(served, 20),
-                self.version,
-            )
-
-
-def _encoded(parameters: dict[str, Any]) -> dict[str, Any]:
-    """As the Graph API reads them: lists as JSON, booleans in lower case, empty ones left out."""
-    encoded = {}
-    for name, value in parameters.items():
-        if value is None or value == "":
-            continue
-        if isinstance(value, bool):
-            value = "true" if value else "false"
-        elif isinstance(value, list | dict):
-            value = json.dumps(value)
-        encoded[name] = value
-    return encoded
 
 
 class FacebookPublisher:

@@ -7,13 +7,12 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from digestbot.config import Config
 from digestbot.context import about
-from digestbot.costs import FREE
 from digestbot.errors import LedgerChanged, LedgerError, PublishError, Unavailable
 from digestbot.ledger import Ledger, channel_states, delivery, reconciliation
 from digestbot.ledger.continuity import Continuity, Marker, catch_up_all
@@ -22,14 +21,12 @@ from digestbot.planning import Lane, Pending, Traffic
 from digestbot.publishers import Publisher
 from digestbot.reconcile import (
     Reading,
-    UnknownPost,
     Verdict,
-    judge,
     judge_before_sending,
-    judge_change,
     matches,
 )
 from digestbot.retry import Decision, decide
+from digestbot.service.reconciling import Reconciler
 from digestbot.service.report import Clock, Report
 from digestbot.service.timelines import Request, TimelineReader
 
@@ -37,7 +34,6 @@ log = logging.getLogger(__name__)
 
 CONCLUDE_TRIES = 3  # each waits for a lock as long as SQLite does
 START = "digestbot was started"
-DUPLICATES = timedelta(days=2)  # how far back a platform that rejects a duplicate may have seen the text
 
 
 class DeliveryWorker:
@@ -57,6 +53,7 @@ class DeliveryWorker:
         self._publishers: dict[str, Publisher] = {}
         self._secrets = config.secrets()
         self._reader = TimelineReader(config, ledger, self.publisher)
+        self.reconciler = Reconciler(config, ledger, self.publisher, self._reader)
         self._continuity = Continuity()
         self._marker: Marker | None = None
         self._lease_from = _ticks(), clock()  # no later than when the last claim's lease was granted
@@ -73,7 +70,7 @@ class DeliveryWorker:
         """Settle what is unknown on the channel, if it is due to be looked for, then send what is pending, one
         post at a time, until nothing may be sent."""
         try:
-            self.reconcile(channel, report)
+            self.reconciler.reconcile(channel, report)
             if self._stopping():
                 return
             self._lease_begins()
@@ -253,58 +250,6 @@ class DeliveryWorker:
             claimed = reconciliation.claimed(tx, claim.channel, [post.id for post in found])
         known = Reading(tuple(found))
         return judge_before_sending(claim.message, known, claimed, claim.dismissed, claim.first_sent_at)
-
-    # ---- reconcile
-
-    def reconcile(self, channel: str, report: Report) -> None:
-        """Look for the channel's unknown post on its own timeline, or for a quarantined one, if that is due."""
-        settings = self._config.delivery
-        with self._ledger.begin() as tx:
-            now = self._ledger.now(tx)
-            unknown = reconciliation.claim_look(tx, channel, settings.lease, settings.quiet_period, now)
-        if unknown is None:
-            return
-        settled, verdict = self._look_for(unknown) if unknown.action is Action.PUBLISH else self._look_at(unknown)
-        if not settled:
-            return
-        report.settled.append((unknown.post, verdict))
-        levels = {PostStatus.QUARANTINED: logging.ERROR, PostStatus.UNKNOWN: logging.INFO}
-        level = levels.get(verdict.status, logging.WARNING)
-        log.log(level, "post %d on %s: %s: %s", unknown.post, channel, verdict.status, verdict.note)
-
-    def _look_for(self, unknown: UnknownPost) -> tuple[bool, Verdict]:
-        """Look for a post on the channel's timeline; a receipt that an attempt noted is as good, and free."""
-        reading = Reading()
-        if unknown.receipt is None:
-            anchors, since = unknown.anchors, unknown.first_sent_at
-            if unknown.duplicate:  # what has the text may be older than the attempt
-                anchors, since = (), since - DUPLICATES
-            reading = self._reader.read(Request(unknown.channel, anchors, since, unknown.reply_to))
-        with self._ledger.begin() as tx:
-            now = self._ledger.now(tx)
-            if unknown.receipt is not None:
-                receipt = self.publisher(unknown.channel).receipt(unknown.receipt)
-                found = TimelinePost(receipt.id, receipt.url, unknown.message.text, (), now)
-                verdict = Verdict(PostStatus.PUBLISHED, f"an attempt noted {receipt.id}, late", found=found)
-            else:
-                claimed = reconciliation.claimed(tx, unknown.channel, [post.id for post in reading.posts])
-                verdict = judge(unknown, reading, claimed, self._config.delivery.quiet_period, now)
-            return reconciliation.settle(tx, unknown, verdict, reading.count, now, reading.cost), verdict
-
-    def _look_at(self, unknown: UnknownPost) -> tuple[bool, Verdict]:
-        """Look at the post that an update or a deletion is about."""
-        settings = self._config.delivery
-        found, trouble = None, None
-        try:
-            seconds = settings.lease.total_seconds() / 2
-            found = self.publisher(unknown.channel).lookup(unknown.target or "", seconds=seconds)
-        except PublishError as error:
-            trouble = str(error)
-        price = (self._config.prices(unknown.channel) or FREE).read
-        with self._ledger.begin() as tx:
-            now = self._ledger.now(tx)
-            verdict = judge_change(unknown, found, settings.quiet_period, now, trouble)
-            return reconciliation.settle(tx, unknown, verdict, int(found is not None), now, price), verdict
 
     # ---- conclude
 

@@ -1,0 +1,90 @@
+"""Environment variables that stand in for keys of the file: ``DIGESTBOT_SECTION__NAME__KEY``."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from digestbot.config.root import Config
+from digestbot.config.sections import Filter
+
+ENV_PREFIX = "DIGESTBOT_"
+ENV_CONFIG = "DIGESTBOT_CONFIG"  # names the file itself, so it is no key of it
+SECRETS = (
+    "database",
+    "address",
+    "api_key",
+    "api_secret",
+    "access_token",
+    "access_token_secret",
+    "app_secret",
+    "password_hash",
+    "token",
+    "ping_url",
+)
+LISTS = ("sources", "channels", "to", "hashtags", "font_paths", "not_on", *Filter.model_fields)
+_NAMED = ("sources", "channels", "digests")  # sections whose parts the operator names
+_INJECTED = re.compile(r"PORT(_|$)|SERVICE_")  # Kubernetes sets such for a service named digestbot
+
+
+def override(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[tuple[str, ...], str], list[str]]:
+    """Lay DIGESTBOT_A__B__C over raw["a"]["b"]["c"]; an existing name matches without regard to case and hyphen.
+
+    Return which variable stands at which path, and those that match nothing. A section that a variable would be the
+    first to name counts as its own.
+    """
+    variables: dict[tuple[str, ...], str] = {}
+    problems = []
+    for variable, value in sorted(environ.items()):
+        if not variable.startswith(ENV_PREFIX) or variable == ENV_CONFIG:
+            continue
+        table: Any = raw
+        path: tuple[str, ...] = ()
+        made: tuple[str, ...] | None = None
+        *parents, leaf = variable.removeprefix(ENV_PREFIX).split("__")
+        for part in parents:
+            name = _same_name(part, table)
+            path = (*path, name)
+            if name not in table and made is None and (len(path) == 1 or path[0] not in _NAMED):
+                made = path
+            table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                break
+        if not isinstance(table, dict):
+            problems.append(f"environment variable {variable}: {'.'.join(parents).lower()} is not a section; unset it")
+            continue
+        name = _same_name(leaf, table)
+        if not parents and name not in Config.model_fields and not name.endswith("_file"):
+            if not _INJECTED.match(leaf):
+                near = difflib.get_close_matches(name, Config.model_fields, 1)
+                mend = f"did you mean {ENV_PREFIX}{near[0].upper()}?" if near else "unset it"
+                problems.append(f"environment variable {variable}: there is no key {name}; {mend}")
+            continue
+        variables[made or (*path, name)] = variable
+        table[name] = _from_environment(name, value)
+        if name in SECRETS:
+            table.pop(f"{name}_file", None)
+        elif name.removesuffix("_file") in SECRETS:
+            table.pop(name.removesuffix("_file"), None)
+    return variables, problems
+
+
+def _same_name(part: str, table: dict[str, Any]) -> str:
+    wanted = part.lower()
+    return next((name for name in table if name.lower().replace("-", "_") == wanted), wanted)
+
+
+def _from_environment(name: str, value: str) -> object:
+    """A list key takes a TOML array or words between commas; a schedule, whose words have commas, an array or one
+    schedule; everything else stays text for pydantic."""
+    if name in LISTS or (name == "schedule" and value.lstrip().startswith("[")):
+        if value.lstrip().startswith("["):
+            try:
+                return tomllib.loads(f"value = {value}")["value"]
+            except tomllib.TOMLDecodeError:
+                return value
+        return [word.strip() for word in value.split(",") if word.strip()]
+    return value
