@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -95,16 +95,21 @@ def clock_steps(database: str, seed: int) -> Outcome:
     return outcome
 
 
-def _until_settled(database: str, sandbox: Sandbox, seconds: float) -> None:
+def _until(reached: Callable[[], bool], seconds: float, meanwhile: Callable[[], None] = lambda: None) -> None:
     end = time.monotonic() + seconds
-    while time.monotonic() < end and not settled(database):
-        operate(database, sandbox)
-        time.sleep(0.1)
+    while time.monotonic() < end and not reached():
+        meanwhile()
+        time.sleep(0.05)
+
+
+def _until_settled(database: str, sandbox: Sandbox, seconds: float) -> None:
+    _until(lambda: settled(database), seconds, lambda: operate(database, sandbox))
 
 
 def releases(database: str, seed: int) -> tuple[Outcome, int]:
-    """Two processes publish; a newer release upgrades the ledger. Return also how many of the old ones are left."""
-    draw = random.Random(seed)
+    """Two processes publish; a newer release upgrades the ledger when a part is out. Return also how many of the old
+    ones are left: each looks at the ledger's revision before it claims, whether there is anything to claim or not."""
+    upgraded_at = random.Random(seed).randint(4, 30)  # of 40 posts
     with Sandbox() as sandbox:
         sandbox.faults.refuse_duplicates = False
         fill(database, sandbox.url, 20)
@@ -118,11 +123,12 @@ def releases(database: str, seed: int) -> tuple[Outcome, int]:
         with workers(sandbox.url, database, "old") as old, workers(sandbox.url, database, "digestbot") as new:
             for _ in range(2):
                 old.spawn()
-            time.sleep(draw.uniform(0.3, 1.0))
+            _until(lambda: len(sandbox.world.tweets) + len(sandbox.world.page_posts) >= upgraded_at, 30)
             stand_at(schema.REVISION)
             new.spawn()
             _until_settled(database, sandbox, 60)
-            left = sum(_lives(pid) for pid in old.pids)
+            _until(lambda: not any(map(_lives, old.pids)), 10)
+            left = sum(map(_lives, old.pids))
         ledger.close()
         outcome = count(database, sandbox)
     return outcome, left

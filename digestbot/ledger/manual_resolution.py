@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from digestbot.errors import LedgerError
-from digestbot.ledger.parts import REMOVED, apply, give_back, skip_rest
+from digestbot.ledger.parts import REMOVED, apply, give_back, receipt_before, skip_rest
 from digestbot.ledger.reconciliation import claimed, not_billed, published
 from digestbot.ledger.views import post_row
 from digestbot.model import Action, Approval, PostStatus, Receipt, ReceiptBasis
@@ -138,11 +138,7 @@ def _may_be_sent(tx: sa.Connection, row: Any) -> None:
         )
     if not row.reply:
         return
-    before = sa.select(posts.c.receipt_id).where(
-        posts.c.edition_id == row.edition_id,
-        posts.c.position == row.position - 1,
-        posts.c.action == Action.PUBLISH,
-        posts.c.status.not_in([PostStatus.DELETED, PostStatus.SKIPPED, PostStatus.FAILED]),
-    )
+    gone = [PostStatus.DELETED, PostStatus.SKIPPED, PostStatus.FAILED]
+    before = receipt_before(row.edition_id, row.position).where(posts.c.status.not_in(gone))
     if tx.execute(before).first() is None:
         raise LedgerError(f"post {row.id} cannot be sent: the part before it is not published; retry that first")

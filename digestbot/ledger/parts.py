@@ -16,6 +16,13 @@ from digestbot.schema import PENDING, backlog, channels, pictures, post_summarie
 REMOVED = "(the text was removed with its summary)"
 
 
+def receipt_before(edition: int, position: int) -> sa.Select[tuple[str]]:
+    """Return a query for the receipt of the part before one, under which that one goes."""
+    return sa.select(posts.c.receipt_id).where(
+        posts.c.edition_id == edition, posts.c.position == position - 1, posts.c.action == Action.PUBLISH
+    )
+
+
 def skip_rest(tx: sa.Connection, post: int, now: datetime) -> list[int]:
     """The parts of a thread after one that will not be published have nothing to go under; gives their ids."""
     part = tx.execute(sa.select(posts.c.edition_id, posts.c.position, posts.c.action).where(posts.c.id == post)).one()

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from digestbot.ledger import alarms, changes
 from digestbot.ledger.channel_states import channel_state
-from digestbot.ledger.parts import apply
+from digestbot.ledger.parts import apply, receipt_before
 from digestbot.model import Action, Claim, Message, PostStatus, Receipt, ReceiptBasis, TimelinePost
 from digestbot.reconcile import Anchor, UnknownPost, Verdict, next_recheck
 from digestbot.schema import ATTENTION, IN_FLIGHT, attempts, channels, looks, pictures, posts, timeline_posts
@@ -64,11 +64,6 @@ def _unknown_post(tx: sa.Connection, row: Any, since: datetime, lease: timedelta
     ended_unknown = [one for one in tried if one.outcome in (None, PostStatus.UNKNOWN)]
     deadline = tried[-1].deadline if tried else now
     first = min((one.started_at for one in tried), default=row.made_at)
-    before = sa.select(posts.c.receipt_id).where(
-        posts.c.edition_id == row.edition_id,
-        posts.c.position == row.position - 1,
-        posts.c.action == Action.PUBLISH,
-    )
     target = sa.select(posts.c.receipt_id).where(posts.c.id == row.target_id)
     dismissed = frozenset(row.dismissed or ())
     return UnknownPost(
@@ -81,7 +76,7 @@ def _unknown_post(tx: sa.Connection, row: Any, since: datetime, lease: timedelta
         unknown_since=since,
         absences=_absences(tx, row.id, row.epoch),
         anchors=tuple(anchors(tx, row.channel, first)),
-        reply_to=tx.scalar(before) if row.reply else None,
+        reply_to=tx.scalar(receipt_before(row.edition_id, row.position)) if row.reply else None,
         sends=max(len(ended_unknown), 1),
         duplicate=bool(tried) and tried[-1].outcome == DUPLICATE,
         dismissed=dismissed,
