@@ -16,7 +16,7 @@ from digestbot.schema import PENDING, backlog, channels, pictures, post_summarie
 REMOVED = "(the text was removed with its summary)"
 
 
-def receipt_before(edition: int, position: int) -> sa.Select[tuple[str]]:
+def receipt_before(edition: int, position: int) -> sa.Select[str]:
     """Return a query for the receipt of the part before one, under which that one goes."""
     return sa.select(posts.c.receipt_id).where(
         posts.c.edition_id == edition, posts.c.position == position - 1, posts.c.action == Action.PUBLISH
