@@ -724,11 +724,7 @@ def test_an_account_with_more_than_a_thousand_older_posts_does_not_wait(
 ) -> None:
     for number in range(1200):
         sandbox.world.by_hand("facebook", f"older post {number}", ago=86400 + 1200 - number)
-    feed.add(0)
-    service = make_service(channels=["page"])
-    service.tick()
-    clock.forward(hours=1)
-    service.tick()
+    service = published(make_service, feed, clock, "page")
     assert len(sandbox.world.page_posts) == 1201
     assert rows(service)[0].status is PostStatus.PUBLISHED
 
@@ -739,11 +735,7 @@ def test_a_new_account_s_first_look_is_bounded_in_money(
 ) -> None:
     for number in range(600):
         sandbox.world.by_hand("twitter", f"older post {number}", ago=86400 + 600 - number)
-    feed.add(0)
-    service = make_service(channels=["x"])
-    service.tick()
-    clock.forward(hours=1)
-    service.tick()
+    service = published(make_service, feed, clock, "x")
     assert len(sandbox.world.tweets) == 601
     with service.ledger.read() as tx:
         assert spending.spent(tx, "x", clock()) <= 200_000 + 260_000

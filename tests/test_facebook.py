@@ -16,7 +16,6 @@ from conftest import PAGE_SECRETS
 
 from digestbot.config import FacebookChannel
 from digestbot.errors import (
-    DuplicateText,
     OutcomeUnknown,
     PublishError,
     RateLimited,
@@ -25,8 +24,6 @@ from digestbot.errors import (
     Unavailable,
 )
 from digestbot.model import Message, Receipt, TimelinePage
-from digestbot.publishers import facebook_errors
-from digestbot.publishers.catalogue import ErrorRow, Fault, Reaction
 from digestbot.publishers.facebook import FacebookPublisher, classify, version_advice
 from digestbot.publishers.graph import Graph, GraphError
 from digestbot.sandbox import LIES, Sandbox
@@ -152,32 +149,6 @@ def test_an_expired_version_is_noticed_once(sandbox: Sandbox, caplog: pytest.Log
     client._graph._notice_version("v27.0")
     assert len(caplog.records) == 1
     assert "set api_version" in caplog.text
-
-
-@pytest.mark.parametrize("row", facebook_errors.ROWS, ids=lambda row: row.name)
-def test_every_row_of_the_catalogue(sandbox: Sandbox, row: ErrorRow) -> None:
-    """The sandbox gives the answer, the real facebook-sdk carries it, and it comes to what the row says."""
-    kinds: dict[Reaction, type[PublishError]] = {
-        Reaction.REJECT: Rejected,
-        Reaction.PAUSE: Unauthorized,
-        Reaction.WAIT: RateLimited,
-        Reaction.LOOK: OutcomeUnknown,
-        Reaction.LOOK_ONCE: DuplicateText,
-    }
-    client = publisher(sandbox.url)
-    parent = send(client, "parent").id if row.reply_only else None
-    sandbox.faults.add(f"error:{row.name}", "facebook")
-    with pytest.raises(PublishError) as caught:
-        client.publish(Message("hello"), reply_to=parent, seconds=5, may_send=lambda: True)
-    error = caught.value
-    assert type(error) is kinds[row.reaction]
-    if not row.example[1]["error"].get("is_transient"):
-        assert error.row == row.name
-        assert row.meaning in str(error)
-        assert row.remedy in str(error)
-    if isinstance(error, Unauthorized):
-        assert error.application is (row.fault is Fault.APPLICATION)
-    assert len(sandbox.world.page_posts) == (1 if parent else 0)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from conftest import SECRETS
 
 from digestbot.config import TwitterChannel
 from digestbot.errors import (
-    DuplicateText,
     OutcomeUnknown,
     PublishError,
     RateLimited,
@@ -25,8 +24,6 @@ from digestbot.errors import (
     Unavailable,
 )
 from digestbot.model import Message, Picture, Receipt, TimelinePage
-from digestbot.publishers import twitter_errors
-from digestbot.publishers.catalogue import ErrorRow, Fault, Reaction
 from digestbot.publishers.twitter import TwitterPublisher, classify, until_reset_day
 from digestbot.sandbox import LIES, Sandbox
 
@@ -178,34 +175,6 @@ def test_unknown_keys_in_an_answer_do_no_harm() -> None:
 
 def problem(detail: str = "", type_: str = "about:blank", **more: Any) -> dict[str, Any]:
     return {"detail": detail, "type": type_, "title": "T"} | more
-
-
-@pytest.mark.parametrize("row", twitter_errors.ROWS, ids=lambda row: row.name)
-def test_every_row_of_the_catalogue(sandbox: Sandbox, row: ErrorRow) -> None:
-    """The sandbox gives the answer, the real tweepy carries it, and it comes to what the row says."""
-    kinds: dict[Reaction, type[PublishError]] = {
-        Reaction.REJECT: Rejected,
-        Reaction.NO_REPLIES: RepliesRefused,
-        Reaction.PAUSE: Unauthorized,
-        Reaction.PAUSE_LATER: Unauthorized,
-        Reaction.PAUSE_UNTIL_RESET: Unauthorized,
-        Reaction.WAIT: RateLimited,
-        Reaction.LOOK: OutcomeUnknown,
-        Reaction.LOOK_ONCE: DuplicateText,
-    }
-    client = publisher(sandbox.url)
-    parent = send(client, "parent").id if row.reply_only else None
-    sandbox.faults.add(f"error:{row.name}", "twitter")
-    with pytest.raises(PublishError) as caught:
-        client.publish(Message("hello"), reply_to=parent, seconds=5, may_send=lambda: True)
-    error = caught.value
-    assert (type(error), error.row) == (kinds[row.reaction], row.name)
-    assert row.meaning in str(error)
-    assert row.remedy in str(error)
-    if isinstance(error, Unauthorized):
-        assert error.certain is (row.reaction is not Reaction.PAUSE_LATER)
-        assert error.application is (row.fault is Fault.APPLICATION)
-    assert len(sandbox.world.tweets) == (1 if parent else 0)
 
 
 def test_the_monthly_cap_ends_on_the_day_that_x_says(sandbox: Sandbox) -> None:

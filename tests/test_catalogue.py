@@ -1,0 +1,58 @@
+"""The error catalogues: what each row says is what becomes of such an answer, on either platform."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import test_facebook
+import test_twitter
+
+from digestbot.errors import (
+    DuplicateText,
+    OutcomeUnknown,
+    PublishError,
+    RateLimited,
+    Rejected,
+    RepliesRefused,
+    Unauthorized,
+)
+from digestbot.model import Message
+from digestbot.publishers import facebook_errors, twitter_errors
+from digestbot.publishers.catalogue import ErrorRow, Fault, Reaction
+from digestbot.sandbox import Sandbox
+
+CLIENTS: dict[str, Any] = {"twitter": test_twitter, "facebook": test_facebook}
+ROWS = [("twitter", row) for row in twitter_errors.ROWS] + [("facebook", row) for row in facebook_errors.ROWS]
+KINDS: dict[Reaction, type[PublishError]] = {
+    Reaction.REJECT: Rejected,
+    Reaction.NO_REPLIES: RepliesRefused,
+    Reaction.PAUSE: Unauthorized,
+    Reaction.PAUSE_LATER: Unauthorized,
+    Reaction.PAUSE_UNTIL_RESET: Unauthorized,
+    Reaction.WAIT: RateLimited,
+    Reaction.LOOK: OutcomeUnknown,
+    Reaction.LOOK_ONCE: DuplicateText,
+}
+
+
+@pytest.mark.parametrize(("platform", "row"), ROWS, ids=lambda one: getattr(one, "name", one))
+def test_every_row(sandbox: Sandbox, platform: str, row: ErrorRow) -> None:
+    """The sandbox gives the answer, the real tweepy or facebook-sdk carries it, and it comes to what the row says."""
+    made = CLIENTS[platform]
+    client = made.publisher(sandbox.url)
+    parent = made.send(client, "parent").id if row.reply_only else None
+    sandbox.faults.add(f"error:{row.name}", platform)
+    with pytest.raises(PublishError) as caught:
+        client.publish(Message("hello"), reply_to=parent, seconds=5, may_send=lambda: True)
+    error = caught.value
+    assert type(error) is KINDS[row.reaction]
+    if not row.example[1].get("error", {}).get("is_transient"):  # Facebook says that it will pass: whatever the code
+        assert error.row == row.name
+        assert row.meaning in str(error)
+        assert row.remedy in str(error)
+    if isinstance(error, Unauthorized):
+        assert error.certain is (row.reaction is not Reaction.PAUSE_LATER)
+        assert error.application is (row.fault is Fault.APPLICATION)
+    timeline = sandbox.world.tweets if platform == "twitter" else sandbox.world.page_posts
+    assert len(timeline) == (1 if parent else 0)
