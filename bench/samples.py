@@ -1,4 +1,4 @@
-"""`python -m bench.samples`: docs/samples.md and docs/cards.png, made anew from bench/corpus.py."""
+"""`python -m bench.samples`: docs/samples.md and docs/cards.png, made again from bench/corpus.py."""
 
 from __future__ import annotations
 

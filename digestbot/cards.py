@@ -175,7 +175,7 @@ def available() -> bool:
 
 def _sentences(body: str, formulas: list[tuple[str, bool]]) -> list[tuple[str, str]]:
     """The prose of a summary's text, sentence by sentence, with marks where formulas are. Each begins a paragraph or a
-    list item, or goes on, after a space or in a script that sets none ("paragraph", "item", "same", "close")."""
+    list item, or continues, after a space or in a script that sets none ("paragraph", "item", "same", "close")."""
     found: list[tuple[str, str]] = []
     for block in blocks(body, formulas):
         if block.kind == "heading":

@@ -9,7 +9,7 @@
     ├── PictureError       a picture cannot be made or fetched
     ├── LedgerError        the ledger cannot be opened, read or written: nothing is sent
     └── PublishError       what came of one attempt at a post
-        ├── Rejected       the platform refused this content: the post fails, others go on
+        ├── Rejected       the platform refused this content: the post fails, others continue
         │   └── RepliesRefused  it refused a part of a thread for being a reply
         ├── Unauthorized   the channel, or its application, may not post: it pauses, its posts wait
         ├── RateLimited    too many calls: the channel waits
@@ -103,7 +103,7 @@ class Unauthorized(PublishError):
 class RateLimited(PublishError):
     """The platform surely refused the call for now.
 
-    ``wait`` is how long it asks to be left alone, reckoned on its own clock, so that ours being wrong does
+    ``wait`` is how long it asks to be left alone, calculated on its own clock, so that ours being wrong does
     no harm; None where it did not say.
     """
 

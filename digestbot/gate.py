@@ -23,7 +23,7 @@ from digestbot.model import Summary
 class Gate:
     """What a digest asks of a summary before it is published. ``shares_with`` are the other digests whose summaries may
     come again on the channel; ``pictures`` tells one way of dealing with these from another, for what waits for its
-    picture is looked at anew when that changes."""
+    picture is looked at again when that changes."""
 
     min_votes: int | None = None
     min_age: timedelta | None = None

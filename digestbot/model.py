@@ -106,7 +106,7 @@ class Image(StrEnum):
 
 
 class ImageFailure(StrEnum):
-    """What becomes of a post whose picture cannot be had."""
+    """What becomes of a post whose picture is not available."""
 
     POST_WITHOUT = "post-without"
     HOLD = "hold"
@@ -264,7 +264,7 @@ class Claim:
     After ``deadline``, by the ledger's clock, the claim is void: the post's outcome counts as unknown, whoever holds
     the claim. The epoch counts the attempts. ``reply_to`` is the receipt's id of the part before, for a part of a
     thread. ``look_first`` says why the post may be on the platform already, empty where it cannot be; ``accepted``: an
-    operator said to go on though the timeline cannot be read. ``first_sent_at`` is when the first attempt began that
+    operator said to continue though the timeline cannot be read. ``first_sent_at`` is when the first attempt began that
     may have created it. ``dismissed`` are posts that an operator saw and did not take for this one. ``target`` is the
     receipt's id of the post that an update or a deletion is about. ``cost`` is in millionths of a dollar.
     """

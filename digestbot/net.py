@@ -146,7 +146,7 @@ class _Watched:
                 self._dns_host = host
             if hasattr(socket, "TCP_USER_TIMEOUT"):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
-            # The kernel would go on sending what was written after we gave up, or were killed: with this, closing
+            # The kernel would continue sending what was written after we gave up, or were killed: with this, closing
             # throws it away. By then the answer has been read, or nobody waits for it.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             try:

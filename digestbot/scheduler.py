@@ -1,6 +1,6 @@
 """The service's heartbeat. The only importer of APScheduler, which is used as a metronome and for nothing else.
 
-One interval job, in memory. What is due at a beat is reckoned from configuration and ledger, so a beat that
+One interval job, in memory. What is due at a beat is calculated from configuration and ledger, so a beat that
 comes late, twice, or in two processes at once does no harm. A watchdog in the main thread wakes the metronome
 after the machine's clock was put back, and gives up on it when it no longer beats: a process that exits can be
 started again, one that hangs cannot.

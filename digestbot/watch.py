@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from digestbot.model import Alarm
 
-FAILURES = 4  # polls in a row; what fails less often mends itself
+FAILURES = 4  # polls in a row; what fails less often corrects itself
 TOKEN_ENDS = timedelta(days=14)
 LEAST_GAPS = 5  # between arrivals, before anything is known of what is usual
 LEAST_SILENCE = timedelta(days=3)

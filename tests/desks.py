@@ -133,6 +133,6 @@ def world(folder: Path, web: str = "", top: str = "") -> Iterator[Everything]:
 
 @contextmanager
 def served(made: Everything) -> Iterator[str]:
-    """The pages on a port; gives their address."""
+    """The pages on a port; returns their address."""
     with Server(made.desk, "127.0.0.1", 0) as server:
         yield server.url

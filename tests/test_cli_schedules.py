@@ -1,4 +1,4 @@
-"""plan, why, approve, edit, decline as a shell sees them; and a configuration that changes while `run` goes on."""
+"""plan, why, approve, edit, decline as a shell sees them; and a configuration that changes while `run` continues."""
 
 from __future__ import annotations
 

@@ -373,7 +373,7 @@ def test_a_server_that_goes_away_is_waited_for(store: Store, make_service: Make,
                 for row in rows:
                     if row[3] == store.engine.url.database and row[0] != mine:
                         connection.exec_driver_sql(f"KILL {row[0]}")
-        assert poll(service) == intake.Intake(unchanged=1)  # a lost connection is made anew
+        assert poll(service) == intake.Intake(unchanged=1)  # a lost connection is made again
     database.close()
     database._engine = sa.create_engine("mysql+pymysql://nobody:hunter22@127.0.0.1:1/none")
     report = Report()

@@ -23,7 +23,7 @@ def test_the_stores_own_fields() -> None:
     assert named.paper.key == "conf/test/Paper1"
     assert (named.paper.arxiv_id, named.paper.doi) == ("1412.6980", None)
     assert (named.writer, named.handle, named.votes) == ("Reader 1", "reader1", 9)
-    assert named.body == "x<y and $a*b*c$\n\n* <b>item</b> &amp; R&D"  # Markdown, not mended as if it were HTML
+    assert named.body == "x<y and $a*b*c$\n\n* <b>item</b> &amp; R&D"  # Markdown, not corrected as if it were HTML
     assert named.link == items[0]["link"]
     assert named.dated == datetime(2026, 11, 1, 8, 1, tzinfo=UTC)
     assert (anonymous.writer, anonymous.handle, anonymous.body) == (None, None, "")

@@ -272,7 +272,7 @@ def test_a_picture_that_is_refused_is_left_out_or_holds_the_post(
     assert len(timeline) == 1
     with held.ledger.read() as tx:
         row = views.post_rows(tx)[-1]
-        assert row.status is PostStatus.FAILED  # it waits for the operator, the others go on
+        assert row.status is PostStatus.FAILED  # it waits for the operator, the others continue
     sandbox.faults.refuse_pictures = False
     with held.ledger.begin() as tx:
         manual_resolution.resolve(tx, row.id, PostStatus.PENDING, None, clock())
@@ -290,7 +290,7 @@ def test_a_picture_that_cannot_be_made_is_left_out_or_its_summary_waits(
     held.tick()
     clock.forward(hours=1)
     held.tick()
-    (tweet,) = sandbox.world.tweets  # the other goes on
+    (tweet,) = sandbox.world.tweets  # the other continues
     assert "Paper Number 2" in tweet.text
     with held.ledger.read() as tx:
         (alarm,) = alarms.open_alarms(tx)

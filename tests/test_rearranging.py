@@ -204,7 +204,7 @@ def test_what_is_pinned_goes_first_and_what_is_held_waits(daily: Make) -> None:
     (reason,) = run.service.why(make_found(run, 1), "store")
     assert (reason.because, reason.at) == ("held by hand", None)
     with run.ledger.begin() as tx:
-        backlogs.judge_elsewhere(tx, "another", "x", [1])  # what judges it anew does not release it
+        backlogs.judge_elsewhere(tx, "another", "x", [1])  # what judges it again does not release it
         wishes.unpin(tx, PAIR, 5)
     assert [ids for _, ids in upcoming(run, 6)] == [[6], [3], [4], [5]]
     with run.ledger.begin() as tx:

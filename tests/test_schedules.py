@@ -19,7 +19,7 @@ HOUR = timedelta(hours=1)
 
 
 def live(run: Run, **span: float) -> list[tuple[str, str, list[int]]]:
-    """Live on for so long, at the plan's own times and every third hour; gives what appeared so far, and holds it to what
+    """Live on for so long, at the plan's own times and every third hour; returns what appeared so far, and holds it to what
     was planned."""
     end = run.clock() + timedelta(**span)
     rows = run.service.plan(run.clock(), end)

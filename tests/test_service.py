@@ -175,7 +175,7 @@ def test_a_broken_feed_leaves_the_ledger_as_it_was_and_says_so(
     assert words in caplog.text
     with service.ledger.read() as tx:
         assert words in views.source_errors(tx)["store"]
-    assert titles(sandbox) == ["0"]  # what was known goes on
+    assert titles(sandbox) == ["0"]  # what was known continues
     feed.override = None
     feed.add(1)
     clock.forward(hours=4)
@@ -242,7 +242,7 @@ def test_a_dead_token_pauses_the_channel_and_keeps_its_queue(
     clock.forward(hours=1)
     sandbox.faults.add("unauthorized", "facebook")
     service.tick()
-    assert titles(sandbox) == ["0"]  # the other channel goes on
+    assert titles(sandbox) == ["0"]  # the other channel continues
     with service.ledger.read() as tx:
         assert "the token is no longer valid" in views.paused_channels(tx)["page"]
     assert "digestbot resume" in caplog.text
@@ -282,7 +282,7 @@ def test_a_broken_template_makes_nothing_and_the_slot_stays_due(
     assert "missing.twitter.txt.j2" in report.render_errors[0]
     assert caplog.text.count("missing.twitter.txt.j2") == 1  # not at every tick
     assert asked(sandbox) == []
-    make_service().tick()  # mended
+    make_service().tick()  # corrected
     assert titles(sandbox) == ["0"]
 
 

@@ -132,7 +132,7 @@ def windows_are_kept(digest: Digest, mine: list[Posted], world: Simulator) -> No
 
 
 def jitter_stays(digest: Digest, mine: list[Posted]) -> None:
-    """Asked anew, a slot keeps the time that it had."""
+    """Asked again, a slot keeps the time that it had."""
     for one in mine[:20]:
         (first,) = [s for s, _ in zip(digest.lane.calendar.slots(one.due - timedelta(seconds=1)), [0], strict=False)]
         assert first.nominal == one.slot

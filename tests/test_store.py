@@ -223,7 +223,7 @@ def test_not_modified_for_ever_is_believed_for_a_day(make_service: Make, feed: F
     feed.etag = '"1"'
     service = make_service()
     service.tick()
-    feed.add(1)  # the server goes on saying that nothing changed
+    feed.add(1)  # the server continues saying that nothing changed
     for _ in range(5):
         clock.forward(hours=4)
         service.tick()

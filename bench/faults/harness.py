@@ -206,7 +206,7 @@ def operate(database: str, sandbox: Sandbox, total: Outcome | None = None) -> No
 
 
 def finish(database: str, sandbox: Sandbox, strategy: str = "digestbot", seconds: float = 60) -> Outcome:
-    """Let one worker, with an operator beside it, bring to its end what was left, and count."""
+    """Let one worker, with an operator next to it, bring to its end what was left, and count."""
     with workers(sandbox.url, database, strategy) as crowd:
         crowd.spawn()
         deadline = time.monotonic() + seconds

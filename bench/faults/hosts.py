@@ -192,7 +192,7 @@ worker.main()
 
 @contextlib.contextmanager
 def namespace() -> Iterator[str | None]:
-    """A network namespace of its own behind a link; gives the link's near end, None where none can be made."""
+    """A network namespace of its own behind a link; returns the link's near end, None where none can be made."""
     name, near, far = "digestbot-far", "dgbt2", "dgbt3"
     if subprocess.run(["ip", "netns", "add", name], check=False).returncode:
         yield None

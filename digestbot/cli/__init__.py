@@ -208,7 +208,7 @@ def _port(text: str) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; gives its exit code."""
+    """Run one command; returns its exit code."""
     arguments = parser().parse_args(argv)
     from digestbot.errors import ConfigError, DigestbotError
 

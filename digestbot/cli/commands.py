@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
             try:
                 newest.look()
                 newest.service.tick()
-            except LedgerChanged as error:  # another process may be right to go on; this one is not
+            except LedgerChanged as error:  # another process may be right to continue; this one is not
                 log.critical("%s", error)
                 lost.append(error)
                 stop.set()

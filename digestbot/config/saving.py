@@ -1,4 +1,4 @@
-"""Writing the configuration's file: whole or not at all, the former version kept beside it."""
+"""Writing the configuration's file: whole or not at all, the former version kept next to it."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def open_alarm(tx: sa.Connection, kind: str, subject: str) -> int | None:
 
 
 def alarm_is_over(tx: sa.Connection, kind: str, subject: str, now: datetime) -> None:
-    """What the alarm was about has mended itself."""
+    """What the alarm was about has corrected itself."""
     found = open_alarm(tx, kind, subject)
     if found is not None:
         decide(tx, found, PASSED, now)

@@ -116,7 +116,7 @@ def deletions_since(tx: sa.Connection, instant: datetime) -> int:
 def amend(
     tx: sa.Connection, change: Change, action: Action, message: Message | None, now: datetime, cost: int = 0
 ) -> int | None:
-    """Record that the post is to be updated or deleted; gives the id of the row that does it, None where a deletion
+    """Record that the post is to be updated or deleted; returns the id of the row that does it, None where a deletion
     was recorded before. An update that was not tried yet gives way to the newer one."""
     target = tx.execute(sa.select(posts).where(posts.c.id == change.post)).one()
     others = sa.select(posts.c.id).where(
@@ -171,7 +171,7 @@ def settled(tx: sa.Connection, pairs: Iterable[tuple[int, int]]) -> None:
 
 
 def hold(tx: sa.Connection, pairs: Collection[tuple[int, int]], lately: int, now: datetime) -> str:
-    """These deletions wait for the operator's word, with those that wait already; gives what the alarm says."""
+    """These deletions wait for the operator's word, with those that wait already; returns what the alarm says."""
     alarm = alarm_room.raise_alarm(tx, "deletions", "posts", "", now)
     for post, summary in pairs:
         mine = (changes.c.post_id == post, changes.c.summary_id == summary)

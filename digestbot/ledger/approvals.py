@@ -21,15 +21,15 @@ def waiting(tx: sa.Connection) -> list[int]:
 
 
 def approve(tx: sa.Connection, post: int, now: datetime) -> list[int]:
-    """The edition that the post is of may be posted; gives the ids of its posts. Raises LedgerError for one that waits
-    for nobody, or whose time is over."""
+    """The edition that the post is of may be posted; returns the ids of its posts. Raises LedgerError for one that
+    waits for nobody, or whose time is over."""
     edition = _edition(tx, post, now)
     _decided(tx, edition, Approval.APPROVED)
     return _pending(tx, edition)
 
 
 def decline(tx: sa.Connection, post: int, reason: str, now: datetime, *, later: bool) -> list[int]:
-    """The edition that the post is of is not posted; gives the ids of its posts. Its summaries are skipped for this
+    """The edition that the post is of is not posted; returns the ids of its posts. Its summaries are skipped for this
     reason, or wait again for a ``later`` edition. Raises LedgerError for one that waits for nobody."""
     edition = _edition(tx, post, now)
     _decided(tx, edition, Approval.DECLINED)
@@ -79,7 +79,7 @@ def let_go(tx: sa.Connection, post: int) -> None:
 
 
 def lapse(tx: sa.Connection, now: datetime) -> list[int]:
-    """Editions that nobody approved in time are not posted: their summaries wait again; gives the ids of their
+    """Editions that nobody approved in time are not posted: their summaries wait again; returns the ids of their
     posts."""
     dropped: list[int] = []
     late = sa.select(editions.c.id).where(UNAPPROVED, editions.c.approve_by <= now)

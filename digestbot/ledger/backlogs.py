@@ -135,7 +135,7 @@ def extend(
 
     What is there at first sight is treated by ``policy``: "skip", "all", the number of newest to keep, or the
     date (in ``zone``) from which on to keep; and what waits for the channel in the backlog of a digest that is no
-    longer ``configured`` goes on waiting here. Gives how many now wait that did not. Where the digest's ``gate`` is
+    longer ``configured`` continues waiting here. Gives how many now wait that did not. Where the digest's ``gate`` is
     another than last time, all that waits is to be judged again.
     """
     polled = tx.execute(
@@ -289,7 +289,7 @@ def unjudged(tx: sa.Connection) -> set[tuple[str, str]]:
 
 
 def judge_elsewhere(tx: sa.Connection, digest: str, channel: str, ids: Sequence[int]) -> None:
-    """The digest took these summaries, or gave them back: the channel's other digests look at them anew."""
+    """The digest took these summaries, or gave them back: the channel's other digests look at them again."""
     others = (backlog.c.summary_id.in_(ids), backlog.c.channel == channel, backlog.c.digest != digest, WAITING)
     tx.execute(backlog.update().where(*others).values(held=None))
 
@@ -504,7 +504,7 @@ def hold(tx: sa.Connection, digest: str, channel: str, summary: int, reason: str
 
 
 def try_pictures_again(tx: sa.Connection, digest: str, channel: str) -> None:
-    """Let those that wait for their picture be looked at anew."""
+    """Let those that wait for their picture be looked at again."""
     mine = (*_of(digest, channel), WAITING, backlog.c.held.startswith(PICTURE))
     tx.execute(backlog.update().where(*mine).values(held=None))
 

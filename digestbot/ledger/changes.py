@@ -63,7 +63,7 @@ def _showing(tx: sa.Connection, summary_ids: Collection[int]) -> list[sa.Row[tup
 
 
 def note(tx: sa.Connection, differences: Sequence[Difference], now: datetime) -> None:
-    """Summaries changed: their waiting ones are looked at anew by the digests' gates, their posts are noted."""
+    """Summaries changed: their waiting ones are looked at again by the digests' gates, their posts are noted."""
     by_id = {one.summary: one for one in differences}
     tx.execute(backlog.update().where(backlog.c.summary_id.in_(by_id), backlog.c.status == "waiting").values(held=None))
     # What a person wrote, or approved, may be of what is no longer so, or name who is to be named no longer.
@@ -210,7 +210,7 @@ def _record(tx: sa.Connection, found: Sequence[tuple[int, int, Kind]], now: date
     if not found:
         return
     before: dict[tuple[int, int], str] = {}
-    held: dict[tuple[int, int], int | None] = {}  # what waits for the operator's word goes on waiting for it
+    held: dict[tuple[int, int], int | None] = {}  # what waits for the operator's word continues waiting for it
     pairs = {(post, summary): kind for post, summary, kind in found}
     mine = changes.c.post_id.in_({post for post, _ in pairs})
     for row in tx.execute(sa.select(changes).where(mine)):
@@ -242,7 +242,7 @@ def _come_back(tx: sa.Connection, ids: Sequence[int], now: datetime) -> None:
         posts.update()
         .where(
             posts.c.id.in_(mine),
-            posts.c.id.not_in(others),  # a deletion that is made for another summary too goes on
+            posts.c.id.not_in(others),  # a deletion that is made for another summary too continues
             posts.c.action == Action.DELETE,
             posts.c.status == PostStatus.PENDING,
         )

@@ -172,8 +172,8 @@ def adopt_channels(tx: sa.Connection, accounts: Mapping[str, str], now: datetime
     """Make the configured channels known, by their ``accounts``; return what was renamed, old name to new.
 
     A channel that the ledger does not know, whose account one has that is no longer configured, is that one under
-    another name. One whose account changed begins anew: what it published before is no evidence of what is on the other
-    account.
+    another name. One whose account changed begins again: what it published before is no evidence of what is on the
+    other account.
     """
     rows = {row.name: row for row in tx.execute(sa.select(channels))}
     renamed: dict[str, str] = {}

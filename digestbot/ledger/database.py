@@ -1,7 +1,7 @@
 """Opening the ledger: SQLite or PostgreSQL, set up so that what was committed stays committed.
 
 SQLite before 3.51.3 (3.50.7, 3.44.6) can corrupt a WAL database that has two connections, so WAL is used only
-from a mended version on, with synchronous=FULL; below it the rollback journal with synchronous=EXTRA. Every
+from a corrected version on, with synchronous=FULL; below it the rollback journal with synchronous=EXTRA. Every
 write transaction begins with BEGIN IMMEDIATE: one that began by reading would fail, or lose updates, when it
 came to write.
 """
@@ -35,7 +35,7 @@ _MIGRATION_LOCK = 0x6469_6765_7374  # "digest": PostgreSQL's advisory lock while
 
 
 def wal_is_safe(version: tuple[int, int, int]) -> bool:
-    """Whether this SQLite has the WAL corruption of two connections mended."""
+    """Whether this SQLite has the WAL corruption of two connections corrected."""
     return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
 
 
@@ -200,7 +200,7 @@ class Ledger:
 
     @contextmanager
     def _migrating(self) -> Iterator[sa.Connection]:
-        """A write transaction in which SQLite's tables can be made anew: what refers to them is checked at its end."""
+        """A write transaction in which SQLite's tables can be made again: what refers to them is checked at its end."""
         with self._translated():
             if self._outer is not None:
                 yield self._outer
@@ -327,7 +327,7 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     options = connection.get_execution_options()
     reading, migrating = options.get("reading", False), options.get("migrating", False)
     if connection.info.get("migrating", False) != migrating:
-        # Outside a transaction only. With it on, a table that others refer to could not be made anew.
+        # Outside a transaction only. With it on, a table that others refer to could not be made again.
         connection.exec_driver_sql(f"PRAGMA foreign_keys = {'OFF' if migrating else 'ON'}")
         connection.info["migrating"] = migrating
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

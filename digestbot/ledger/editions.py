@@ -65,7 +65,7 @@ def _pasts(tx: sa.Connection, query: sa.Select[Any]) -> dict[tuple[str, str], Pa
 def reach_slot(
     tx: sa.Connection, digest: str, channel: str, slot: Slot, now: datetime, *, scheduled: bool = True
 ) -> int:
-    """Record the slot as reached; gives its id. Raises TakenElsewhereError where it was reached before."""
+    """Record the slot as reached; returns its id. Raises TakenElsewhereError where it was reached before."""
     values = {"digest": digest, "channel": channel, "nominal": slot.nominal}
     reached = sa.select(slots.c.id).where(*(slots.c[name] == value for name, value in values.items()))
     if tx.execute(reached).first() is not None:
@@ -92,8 +92,8 @@ def make_edition(
     approve_by: datetime | None = None,
     shares_with: Sequence[str] = (),
 ) -> list[int]:
-    """Freeze these summaries as the slot's edition, and its posts as pending; gives the posts' ids. With ``approve_by``
-    they wait for a person's word until then.
+    """Freeze these summaries as the slot's edition, and its posts as pending; returns the posts' ids. With
+    ``approve_by`` they wait for a person's word until then.
 
     Raises TakenElsewhereError where one of the summaries no longer waits, is no longer as it was rendered, or was put
     on the channel by another digest, unless that is one of ``shares_with``.

@@ -24,7 +24,7 @@ def receipt_before(edition: int, position: int) -> sa.Select[str]:
 
 
 def skip_rest(tx: sa.Connection, post: int, now: datetime) -> list[int]:
-    """The parts of a thread after one that will not be published have nothing to go under; gives their ids."""
+    """The parts of a thread after one that will not be published have nothing to go under; returns their ids."""
     part = tx.execute(sa.select(posts.c.edition_id, posts.c.position, posts.c.action).where(posts.c.id == post)).one()
     if part.action != Action.PUBLISH:
         return []

@@ -1,7 +1,7 @@
 """Pure: when a digest's slots come on a channel, which of them are open, and when what is closed opens.
 
 Slots live on the operator's calendar: a clock that is put back shows a local time twice and the slot counts
-once; a local time that the clocks jump over comes at the first valid instant. `cronsim` reckons the instants.
+once; a local time that the clocks jump over comes at the first valid instant. `cronsim` calculates the instants.
 """
 
 from __future__ import annotations
@@ -92,14 +92,14 @@ def instant(local: datetime, zone: ZoneInfo, after: datetime) -> datetime:
 
 
 class _Run:
-    """Slots that follow each other, reckoned once; more are as they are asked for."""
+    """Slots that follow each other, calculated once; more are as they are asked for."""
 
     def __init__(self, begin: datetime, following: Iterator[Slot]) -> None:
         self.begin, self.following = begin, following
         self.slots: list[Slot] = []
 
     def reaches(self, at: datetime) -> bool:
-        """Whether what comes after an instant is reckoned already, or is the next to be."""
+        """Whether what comes after an instant is calculated already, or is the next to be."""
         return self.begin == at or (self.begin < at and bool(self.slots) and at <= self.slots[-1].due)
 
 
@@ -228,8 +228,8 @@ class Calendar:
 
 
 def _by_the_clock(expression: str) -> str:
-    """The same expression, so written that cronsim reckons on the local clock's face, where a time is shown twice only
-    once. With "*" for minutes or hours it counts elapsed time, repeats slots, and loses some where clocks are put back
+    """The same expression, so written that cronsim calculates on the local clock's face, where a time is shown twice
+    only once. With "*" for minutes or hours it counts elapsed time, repeats slots, and loses some where clocks are put back
     by half an hour (Lord Howe)."""
     minute, hour, rest = expression.split(" ", 2)
     return f"{_spelt_out(minute, '0-59')} {_spelt_out(hour, '0-23')} {rest}"

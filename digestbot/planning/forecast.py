@@ -177,7 +177,7 @@ class _Walk:
             except RenderError as error:
                 if error.summary is None:
                     self._waits[index] = str(error)
-                    return  # the slot stays due until somebody mends the template
+                    return  # the slot stays due until somebody corrects the template
                 self._broken.add((lane.digest, lane.channel, error.summary))
         if turn.slot is None:
             self._waits[index] = turn.reason

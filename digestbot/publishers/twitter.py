@@ -102,7 +102,7 @@ class TwitterPublisher:
         return self.receipt(id_)
 
     def _upload(self, picture: Picture, seconds: float, may_send: Callable[[], bool]) -> str:
-        """POST /2/media/upload and /2/media/metadata, for which tweepy has no methods; gives the media's id."""
+        """POST /2/media/upload and /2/media/metadata, for which tweepy has no methods; returns the media's id."""
         body = {"media": base64.b64encode(picture.content).decode(), "media_category": "tweet_image"}
         answer = self._post("/2/media/upload", body, seconds / 2, may_send)
         id_ = _field(answer, "id")

@@ -110,7 +110,7 @@ class Amender:
         others = shape is Shape.ROUNDUP and platform is Platform.FACEBOOK and len(ids) > 1
         whole = message is not None and message.link == change.link and not change.pictured
         if action is Action.DELETE and others and whole:
-            action = Action.UPDATE  # the post shows other summaries too: it goes on without this one
+            action = Action.UPDATE  # the post shows other summaries too: it continues without this one
         if action is not None and not change.own:
             self._leave(tx, change, action)
             return None

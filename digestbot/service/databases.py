@@ -87,7 +87,7 @@ class Databases:
         return taken
 
     def _read_database(self, name: str, database: Database, read_to: str | None, *, moved: bool) -> Intake:
-        """The whole of it, for the first time; one that was interrupted goes on where it was."""
+        """The whole of it, for the first time; one that was interrupted continues where it was."""
         total = Intake()
         for summaries, end in database.read_all(read_to):
             with self._ledger.begin() as tx:

@@ -39,7 +39,7 @@ class Picturer:
     def attach(self, look: Appearance, channel: str, chosen: Sequence[Summary], drafts: Sequence[Draft]) -> list[Draft]:
         """The drafts with their pictures: one for each post that begins a summary, for a roundup that of its first.
 
-        A picture that cannot be had is left out, or raises PictureError: as ``image_failure`` says.
+        A picture that is not available is left out, or raises PictureError: as ``image_failure`` says.
         """
         by_id = {summary.id: summary for summary in chosen}
         required = look.image_failure is ImageFailure.HOLD
@@ -99,7 +99,7 @@ class Picturer:
 
 
 def _reencoded(content: bytes) -> tuple[bytes, str]:
-    """The image written anew, without what it said about its maker and place, at a size that platforms take."""
+    """The image written again, without what it said about its maker and place, at a size that platforms take."""
     try:
         from PIL import Image as Pillow
         from PIL import ImageOps

@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 MOST_KEPT = 5000  # renderings
 MOST_WAITS = 20  # how often what comes next is looked for further ahead
 PAGE = 200  # candidates that are read at once when looking ahead
-CONFIRMATIONS = 5  # how often an edition is chosen anew because its summaries were no longer as they were
+CONFIRMATIONS = 5  # how often an edition is chosen again because its summaries were no longer as they were
 
 Pair = tuple[str, str]
 """A digest and a channel."""
@@ -127,7 +127,7 @@ class Planner:
                     return
 
     def _extend_all(self, report: Report) -> dict[Pair, Past]:
-        """Let every backlog grow that something came for; gives what each digest did so far."""
+        """Let every backlog grow that something came for; returns what each digest did so far."""
         wanted = {pair: (rules.sources, rules.gate.mark) for pair, rules in self._rules.items()}
         with self.ledger.read() as tx:
             self._heed_changes(tx)

@@ -159,7 +159,7 @@ class Poller:
             return ""
 
     def ask(self, name: str) -> str:
-        """Ask a source for what it holds and take in nothing; gives what it answers. Raises SourceError."""
+        """Ask a source for what it holds and take in nothing; returns what it answers. Raises SourceError."""
         if isinstance(self._config.sources[name], DatabaseSource):
             database = self.databases.open(name)
             found = database.summaries(database.keys_after(None, 3))

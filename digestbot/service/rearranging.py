@@ -49,8 +49,8 @@ class Rearranger:
                 raise LedgerError(f"nothing is changed of the slot {nominal} (any more)")
 
     def send_now(self, pair: Pair, nominal: str, summaries: Sequence[int]) -> list[int]:
-        """What was to come in the slot is made now, whatever the hour, and the slot does not come; gives the ids of the
-        posts. Raises LedgerError where nothing could be made."""
+        """What was to come in the slot is made now, whatever the hour, and the slot does not come; returns the ids of
+        the posts. Raises LedgerError where nothing could be made."""
         slot, now = self._slot(pair, nominal), self._clock()
         with self._ledger.begin() as tx:
             wishes.pin(tx, pair, summaries, now)
@@ -64,7 +64,7 @@ class Rearranger:
         return report.made
 
     def move_post(self, post: int, to: datetime) -> Pair:
-        """A post that waits to be sent is taken back, and made anew at another time; gives its digest and channel.
+        """A post that waits to be sent is taken back, and made again at another time; returns its digest and channel.
         Raises LedgerError for one that was begun, or cannot come then."""
         now = self._clock()
         with self._ledger.read() as tx:

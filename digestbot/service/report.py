@@ -43,7 +43,7 @@ class Containment:
         self._progress()
         try:
             yield
-        except LedgerChanged:  # no part of this process may go on
+        except LedgerChanged:  # no part of this process may continue
             raise
         except DigestbotError as error:
             report.troubles.append(f"{what}: {error}")

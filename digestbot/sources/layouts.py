@@ -2,7 +2,7 @@
 
 **Privacy is kept here, in SQL**: a row leaves the database only where ``priv`` is exactly 0, and who wrote it only
 where ``anon`` is exactly 0. An anonymous summary is told from others by when it was added, which names nobody.
-Every value that comes out may be of a store that wrote UTF-8 bytes into latin1 columns: `readable` mends it.
+Every value that comes out may be of a store that wrote UTF-8 bytes into latin1 columns: `readable` corrects it.
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ def _tld_length(label: str) -> int:
 def spans(text: str) -> Iterator[tuple[int, int]]:
     """Where the addresses stand in a text that is in NFC already.
 
-    twitter-text goes on after each address, and after each that it passes over (those after ``-_./``); what it has gone
-    past cannot be the character before the next one, so that one's first character then is.
+    twitter-text continues after each address, and after each that it passes over (those after ``-_./``); what it has
+    gone past cannot be the character before the next one, so that one's first character then is.
     """
     if "." not in text:
         return

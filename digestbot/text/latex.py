@@ -74,7 +74,7 @@ class _Reader:
         return self.at < len(self.tokens) and self.tokens[self.at].isspace()
 
     def take(self) -> str:
-        """That token, and go on."""
+        """That token, and continue."""
         token = self.peek()
         self.at += 1 + self._blank()
         return token

@@ -1,4 +1,4 @@
-"""Pure: bar charts as SVG, drawn here, readable without scripts; each has its numbers in a table beside it."""
+"""Pure: bar charts as SVG, drawn here, readable without scripts; each has its numbers in a table next to it."""
 
 from __future__ import annotations
 

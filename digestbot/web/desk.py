@@ -158,7 +158,7 @@ class Desk:
         return tick is None or self.clock() - tick > self.pulse.patience()
 
     def leave(self, note: Note) -> str:
-        """Keep a note for the next page; gives the key to it."""
+        """Keep a note for the next page; returns the key to it."""
         key = secrets.token_urlsafe(9)
         with self._lock:
             self._notes[key] = note

@@ -74,7 +74,7 @@ def _counts(tx: sa.Connection) -> tuple[dict[tuple[str, str], int], ...]:
 
 
 class _Numbers(Collector):
-    """What the ledger counts, read anew at each scrape."""
+    """What the ledger counts, read again at each scrape."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk

@@ -155,7 +155,7 @@ def audit(desk: Desk, request: Request) -> Response:
 
 
 def post_picture(desk: Desk, request: Request) -> Response:
-    """GET /pictures/post/17: as it is, or was: a card is made anew once its post has it."""
+    """GET /pictures/post/17: as it is, or was: a card is made again once its post has it."""
     id_ = _post_id(request)
     with desk.ledger.read() as tx:
         found = views.picture(tx, id_)

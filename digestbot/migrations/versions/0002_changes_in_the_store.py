@@ -28,7 +28,7 @@ def _only(condition: str) -> dict[str, Any]:
 
 
 def upgrade() -> None:
-    """Foreign keys are not enforced meanwhile on SQLite, where two tables have to be made anew."""
+    """Foreign keys are not enforced meanwhile on SQLite, where two tables have to be made again."""
     _new_tables()
     _papers()
     _posts()
