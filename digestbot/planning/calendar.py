@@ -229,8 +229,8 @@ class Calendar:
 
 def _by_the_clock(expression: str) -> str:
     """The same expression, so written that cronsim calculates on the local clock's face, where a time is shown twice
-    only once. With "*" for minutes or hours it counts elapsed time, repeats slots, and loses some where clocks are put back
-    by half an hour (Lord Howe)."""
+    only once. With "*" for minutes or hours it counts elapsed time, repeats slots, and loses some where clocks are set
+    back by half an hour (Lord Howe)."""
     minute, hour, rest = expression.split(" ", 2)
     return f"{_spelt_out(minute, '0-59')} {_spelt_out(hour, '0-23')} {rest}"
 
