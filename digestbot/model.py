@@ -222,7 +222,8 @@ class TimelinePage:
 
     ``trouble`` says why the page proves nothing about what it does not show; empty for a sound page. ``end_proven``:
     nothing older follows, and the platform itself says how many there are. ``platform_time`` is the platform's clock.
-    ``count`` is how many posts came, those of others included: it is what is billed.
+    ``count`` is how many posts came, those of others included: it is what is billed, as are the ``users`` that were
+    read for it.
     """
 
     posts: tuple[TimelinePost, ...] = ()
@@ -230,6 +231,7 @@ class TimelinePage:
     trouble: str = ""
     end_proven: bool = False
     platform_time: datetime | None = None
+    users: int = 0
 
 
 @dataclass(frozen=True, slots=True)

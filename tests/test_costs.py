@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from conftest import Clock, Feed, raw_config
 from hypothesis import given
 from hypothesis import strategies as st
 
 from digestbot import config as configuration
+from digestbot import schema
 from digestbot.config import Prices
 from digestbot.costs import DOLLAR, FREE, Account, dollars, estimate, month_start
 from digestbot.errors import ConfigError
@@ -23,6 +25,7 @@ from digestbot.service import Service
 
 Make = Callable[..., Service]
 PICTURE = Picture(b"", "image/png", "what it shows")
+ACCOUNT = 10_000  # to ask how many posts the account has
 
 
 @pytest.fixture
@@ -117,7 +120,7 @@ def test_a_budget_ends_the_months_posts_and_the_next_month_goes_on(
 ) -> None:
     for number in range(12):
         feed.add(number)
-    service = with_budget(1.00)  # five posts with a link
+    service = with_budget(1.01)  # five posts with a link, and the account, whose empty timeline is not believed alone
     service.tick()
     seen = []
     for _ in range(8):
@@ -127,12 +130,12 @@ def test_a_budget_ends_the_months_posts_and_the_next_month_goes_on(
     assert (3, []) in seen
     assert (4, ["budget"]) in seen  # $0.80: four fifths
     assert seen[-1] == (5, ["budget", "budget-spent"])
-    assert spent(service, clock) == DOLLAR
+    assert spent(service, clock) == DOLLAR + ACCOUNT
     assert "digestbot alarms" in caplog.text
     with service.ledger.read() as tx:
         assert views.backlog_counts(tx, "latest", "x") == {"taken": 5, "waiting": 7}
         notes = [alarm.note for alarm in alarms.open_alarms(tx)]
-    assert notes[0] == "$1.00 of $1.00 for November 2026 are used"
+    assert notes[0] == "$1.01 of $1.01 for November 2026 are used"
     assert "nothing is posted until 01 December" in notes[1]
     clock.now = datetime(2026, 12, 1, 8, tzinfo=UTC)
     service.tick()  # makes up for the last slot that was missed
@@ -184,14 +187,14 @@ def test_what_was_surely_not_posted_costs_nothing(
     clock.forward(hours=1)
     sandbox.faults.add("429", seconds=60)
     service.tick()
-    assert spent(service, clock) == 0
+    assert spent(service, clock) == ACCOUNT
     sandbox.faults.add("drop-after")
     clock.forward(minutes=15)  # the quiet period: a refusal may be wrong
     service.tick()
-    assert spent(service, clock) == 200_000  # it may have been posted
+    assert spent(service, clock) == 2 * ACCOUNT + 200_000  # it may have been posted
     clock.forward(minutes=5)
     service.tick()  # found on the timeline, at a thousandth of a dollar
-    assert spent(service, clock) == 201_000
+    assert spent(service, clock) == 2 * ACCOUNT + 201_000
     with service.ledger.read() as tx:
         assert [row.status for row in views.post_rows(tx)] == [PostStatus.PUBLISHED]
 
@@ -205,12 +208,15 @@ def test_absence_is_not_billed_but_looking_is(
     clock.forward(hours=1)
     sandbox.faults.add("drop-before")
     service.tick()
-    assert spent(service, clock) == 200_000
+    assert spent(service, clock) == ACCOUNT + 200_000
     for _ in range(8):
         clock.forward(minutes=10)
         service.tick()
     assert len(sandbox.world.tweets) == 1
-    assert spent(service, clock) == 200_000
+    with service.ledger.read() as tx:
+        looks = tx.scalar(sa.select(sa.func.count()).select_from(schema.looks))
+    assert looks == 4
+    assert spent(service, clock) == looks * ACCOUNT + 200_000
 
 
 def test_sums_are_of_the_channel_alone(ledger: Ledger, clock: Clock) -> None:

@@ -381,10 +381,19 @@ def test_a_timeline_is_read_back_to_the_post_that_is_known(sandbox: Sandbox) -> 
 
 
 def test_an_empty_account_proves_that_it_is_empty(sandbox: Sandbox) -> None:
-    assert pages(publisher(sandbox.url)) == [TimelinePage((), 0, "", True, datetime(2026, 11, 2, 8, tzinfo=UTC))]
+    at = datetime(2026, 11, 2, 8, tzinfo=UTC)
+    assert pages(publisher(sandbox.url)) == [TimelinePage((), 0, "", True, at, users=1)]
 
 
-@pytest.mark.parametrize("lie", sorted(set(LIES) - {"empty", "endless", "old"}))
+def test_an_empty_list_of_an_account_that_counts_posts_proves_nothing(sandbox: Sandbox) -> None:
+    client = publisher(sandbox.url)
+    send(client)
+    sandbox.faults.lie("twitter", "empty")
+    (page,) = pages(client)
+    assert (page.trouble, page.end_proven, page.users) == ("X showed no posts and counts 1", False, 1)
+
+
+@pytest.mark.parametrize("lie", sorted(set(LIES) - {"endless", "old"}))
 def test_an_answer_of_another_shape_proves_nothing(sandbox: Sandbox, lie: str) -> None:
     client = publisher(sandbox.url)
     send(client)

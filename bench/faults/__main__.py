@@ -23,6 +23,7 @@ from bench.faults.hosts import FAKETIME, clock_steps, clocks_apart, cut_in_a_tra
 from bench.faults.worker import CUT_IDLE
 from digestbot.sandbox import Sandbox
 
+BLIND = 12  # seconds for which timelines show nothing: longer than the first two resends take
 CALLS = "write,pwrite64,writev,fsync,fdatasync,ftruncate,unlink,connect,sendto,sendmsg,recvfrom,shutdown"
 
 
@@ -52,16 +53,16 @@ def controls(kills: int) -> bool:
     """What is known to be wrong must be caught by this harness, or it proves nothing."""
     print(f"\ncontrols\n{'strategy':<28} {HEADING}")
     caught = True
-    for strategy, fault, lies in (
-        ("mark-after", "duplicates", False),
-        ("mark-before", "lost", False),
-        ("no-witness", "duplicates", True),
-        ("by-link", "touched", True),
+    for strategy, fault, lies, blind in (
+        ("mark-after", "duplicates", False, 0),
+        ("mark-before", "lost", False, 0),
+        ("no-witness", "duplicates", False, BLIND),
+        ("by-link", "touched", True, 0),
     ):
         total = 0
         for seed in range(5):
             with databases("sqlite") as database:
-                outcome = soak(database, seed, strategy=strategy, kills=kills, lies=lies)
+                outcome = soak(database, seed, strategy=strategy, kills=kills, lies=lies, blind=blind)
             total += getattr(outcome, fault)
             print(f"{strategy + f', seed {seed}':<28} {outcome.row()}", flush=True)
             if total:
@@ -71,13 +72,14 @@ def controls(kills: int) -> bool:
     return caught
 
 
-def soaks(seeds: int, kills: int, *, lies: bool) -> bool:
-    print(f"\nsoak{', with lies' if lies else ''}\n{'database, seed':<28} {HEADING}")
+def soaks(seeds: int, kills: int, *, lies: bool = False, blind: float = 0) -> bool:
+    kind_of_soak = ", with lies" if lies else ", behind empty timelines" if blind else ""
+    print(f"\nsoak{kind_of_soak}\n{'database, seed':<28} {HEADING}")
     total = Outcome(0, 0, 0, 0, 0)
     for kind in kinds():
         for seed in range(seeds):
             with databases(kind) as database:
-                outcome = soak(database, seed, kills=kills, lies=lies)
+                outcome = soak(database, seed, kills=kills, lies=lies, blind=blind)
             total.add(outcome)
             print(f"{kind + f', seed {seed}':<28} {outcome.row()}", flush=True)
     print(f"{'all':<28} {total.row()}")
@@ -258,7 +260,7 @@ def link(seconds: float = 25) -> bool:
 
 
 def main() -> None:
-    parts = ("controls", "soak", "lies", "clocks", "hosts", "restored", "syscalls", "disk", "link")
+    parts = ("controls", "soak", "lies", "blind", "clocks", "hosts", "restored", "syscalls", "disk", "link")
     parser = argparse.ArgumentParser(prog="python -m bench.faults", description=__doc__)
     parser.add_argument("what", nargs="*", help=f"{', '.join(parts)}; all without one")
     parser.add_argument("--seeds", type=int, default=20)
@@ -273,9 +275,11 @@ def main() -> None:
     if "controls" in what:
         fine = controls(kills) and fine
     if "soak" in what:
-        fine = soaks(seeds, kills, lies=False) and fine
+        fine = soaks(seeds, kills) and fine
     if "lies" in what:
         fine = soaks(seeds, kills, lies=True) and fine
+    if "blind" in what:
+        fine = soaks(seeds, kills, blind=BLIND) and fine
     if "clocks" in what:
         fine = clocks(seeds) and fine
     if "hosts" in what:

@@ -233,10 +233,18 @@ def disturb(draw: random.Random, sandbox: Sandbox, posts: int) -> None:
 
 
 def soak(
-    database: str, seed: int, *, strategy: str = "digestbot", posts: int = 10, kills: int = 25, lies: bool = False
+    database: str,
+    seed: int,
+    *,
+    strategy: str = "digestbot",
+    posts: int = 10,
+    kills: int = 25,
+    lies: bool = False,
+    blind: float = 0,
 ) -> Outcome:
     """Two to four processes at once, killed and stopped at random, against a platform that fails; with ``lies`` its
-    timelines lie too, people post the same links, and answers of the catalogues come."""
+    timelines lie too, people post the same links, and answers of the catalogues come. For the first ``blind``
+    seconds the timelines show nothing at all."""
     draw = random.Random(seed)
     with Sandbox() as sandbox:
         sandbox.faults.refuse_duplicates = False  # else X's own check would hide a second post
@@ -247,13 +255,17 @@ def soak(
         quarantines = Outcome(0, 0, 0, 0, 0)
         with workers(sandbox.url, database, strategy) as crowd:
             size = draw.choice([2, 3, 4])
-            deadline = time.monotonic() + 120
+            begin = time.monotonic()
+            deadline = begin + 120
             while time.monotonic() < deadline:
                 while len(crowd.pids) < size:
                     crowd.spawn()
                 time.sleep(draw.uniform(0.02, 0.35))
                 operate(database, sandbox, quarantines)
-                if lies and killed < kills:
+                if time.monotonic() < begin + blind:
+                    for platform in ("twitter", "facebook"):
+                        sandbox.faults.lie(platform, "empty")
+                elif lies and killed < kills:
                     disturb(draw, sandbox, posts)
                 else:
                     sandbox.faults.timeline.clear()

@@ -182,10 +182,11 @@ class TwitterPublisher:
 
     def timeline(self, *, after: str | None, reply_to: str | None, seconds: float) -> Iterator[TimelinePage]:  # noqa: ARG002
         """GET /2/users/:id/tweets; replies are part of it. Each post read is billed, so only what is no older than
-        ``after`` is asked for: ``after`` itself is, for it is the witness."""
+        ``after`` is asked for: ``after`` itself is, for it is the witness. An empty list is proven only if X counts no
+        posts either."""
         end = time.monotonic() + seconds
         user = self._user or self._find_user(seconds)
-        token = None
+        token, read = None, 0
         while True:
             page = token
             answer = self._call(
@@ -207,15 +208,32 @@ class TwitterPublisher:
                 if isinstance(answer, dict):
                     data = answer.get("data") or []
                     count = len(data)
+                    read += count
                     own = [one for one in data if str(one.get("author_id", user)) == user]
                     posts = tuple(self._timeline_post(one) for one in own)
                     token = (answer.get("meta") or {}).get("next_token")
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise OutcomeUnknown("X's timeline cannot be read") from error
             proven = not (trouble or token or after)
-            yield TimelinePage(posts, count, trouble, proven, self._session.platform_time)
+            counts = proven and not read
+            if counts:
+                counted = self._count(remaining(end))
+                proven = counted == 0
+                if not proven:
+                    trouble = f"X showed no posts and counts {'none' if counted is None else counted}"
+            yield TimelinePage(posts, count, trouble, proven, self._session.platform_time, users=int(counts))
             if not token or trouble:
                 return
+
+    def _count(self, seconds: float) -> int | None:
+        """How many posts X itself counts, by GET /2/users/me; None where it does not say."""
+        answer = self._call(
+            seconds, lambda: True, lambda: self._client.get_me(user_fields=["public_metrics"], user_auth=True)
+        )
+        data = answer.get("data") if isinstance(answer, dict) else None
+        metrics = data.get("public_metrics") if isinstance(data, dict) else None
+        count = metrics.get("tweet_count") if isinstance(metrics, dict) else None
+        return count if isinstance(count, int) and not isinstance(count, bool) else None
 
     def _timeline_post(self, tweet: dict[str, Any]) -> TimelinePost:
         text, links = str(tweet["text"]), []

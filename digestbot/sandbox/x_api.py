@@ -159,9 +159,13 @@ class XApi:
                 return Answer(200, {"data": {"deleted": True}})
         return Answer(200, {"errors": [_not_found("id", id_)]})
 
-    def me(self, _request: Request, user: str) -> Answer:
-        """GET /2/users/me."""
-        return Answer(200, {"data": {"id": user, "name": "Sandbox account", "username": f"sandbox_{user}"}})
+    def me(self, request: Request, user: str) -> Answer:
+        """GET /2/users/me. Its count of posts is true whatever the timeline says."""
+        data: dict[str, object] = {"id": user, "name": "Sandbox account", "username": f"sandbox_{user}"}
+        if "public_metrics" in request.query.get("user.fields", "").split(","):
+            visible = self.world.visible(self.world.tweets, self.faults.lag)
+            data["public_metrics"] = {"tweet_count": sum(tweet.account == user for tweet in visible)}
+        return Answer(200, {"data": data})
 
     def timeline(self, request: Request, _user: str, id_: str) -> Answer:
         """GET /2/users/:id/tweets: newest first, in pages."""

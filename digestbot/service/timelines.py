@@ -115,10 +115,10 @@ class TimelineReader:
         self, publisher: Publisher, request: Request, anchor: Anchor | None, now: datetime, most_cost: int
     ) -> tuple[Reading, bool]:
         """A reading back to an anchor, and whether it was sound but for the anchor missing from it."""
-        price = (self._config.prices(request.channel) or FREE).owned_read
+        prices = self._config.prices(request.channel) or FREE
         back_to = anchor.at - A_DAY if anchor else request.since - A_DAY if request.since else None
         posts: list[TimelinePost] = []
-        trouble, count, proven, bounded, empty = "", 0, False, False, 0
+        trouble, count, cost, proven, bounded, empty = "", 0, 0, False, False, 0
         failure: PublishError | None = None
         after = anchor.id if anchor else None
         try:
@@ -127,6 +127,7 @@ class TimelineReader:
                 offset = page.platform_time - now if page.platform_time else timedelta(0)
                 posts += [replace(post, at=post.at - offset) for post in page.posts]
                 count, trouble, proven = count + page.count, page.trouble, page.end_proven
+                cost += page.count * prices.owned_read + page.users * prices.user
                 if trouble or proven or (anchor and any(post.id == anchor.id for post in page.posts)):
                     break
                 if back_to is not None and posts and posts[-1].at < back_to:
@@ -135,7 +136,7 @@ class TimelineReader:
                 if empty >= MOST_EMPTY:
                     trouble = "the timeline has one empty page after another"
                     break
-                if number >= MOST_PAGES or count >= MOST_POSTS or (price and count * price >= most_cost):
+                if number >= MOST_PAGES or count >= MOST_POSTS or (cost and cost >= most_cost):
                     bounded = True
                     break
         except PublishError as error:
@@ -153,4 +154,4 @@ class TimelineReader:
             unwitnessed = bool(trouble) and not bounded
             if bounded and trouble:
                 trouble = f"it is longer than what is read at once ({count} posts)"
-        return Reading(tuple(posts), trouble, count, count * price, bounded, failure), unwitnessed
+        return Reading(tuple(posts), trouble, count, cost, bounded, failure), unwitnessed
