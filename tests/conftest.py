@@ -287,9 +287,10 @@ def feed_xml(items: list[dict[str, Any]], *, built: str = "Mon, 02 Nov 2026 08:0
     parts = [head]
     for item in items:
         arxiv = f"\t<shortscience:arxivid>{item['arxiv']}</shortscience:arxivid>\n" if item["arxiv"] else ""
+        votes = "" if item["votes"] is None else f"\t<shortscience:votes>{item['votes']}</shortscience:votes>\n"
         parts.append(
             f"<item>\n{arxiv}\t<shortscience:bibtexkey>{escape(item['key'])}</shortscience:bibtexkey>\n"
-            f"\t<shortscience:votes>{item['votes']}</shortscience:votes>\n\t<title>{escape(item['title'])}</title>\n"
+            f"{votes}\t<title>{escape(item['title'])}</title>\n"
             f"  \t  \t<author>{escape(item['author'])}</author>\n\t\t\t\t<description>{escape(item['body'])}</description>\n"
             f"\t\t<link>{escape(item['link'])}</link>\n\t<guid>{escape(item['link'])}</guid>\n"
             f"\t<pubDate>{item['date']}</pubDate>\n</item>"

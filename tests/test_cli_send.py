@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
+import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -79,6 +81,32 @@ def test_what_needs_approval_is_asked_about(
     assert (len(world.world.tweets), len(world.world.page_posts)) == (1, 1)  # it was in the backlog again
 
 
+class Interrupted(Terminal):
+    """Somebody presses Ctrl-C at a question, after these answers."""
+
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
+        line = super().readline()
+        if not line:
+            signal.raise_signal(signal.SIGINT)
+        return line
+
+
+def test_ctrl_c_at_a_question_ends_the_command(
+    approving: str,
+    feed: Feed,
+    world: Sandbox,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    feed.add(0)
+    with monkeypatch.context() as patched:
+        patched.setattr(io, "StringIO", Interrupted)
+        code, _, err = called("-c", approving, "send", "latest", said="yes\n")
+    assert (code, "stopped: nothing more was sent" in err, "Traceback" in err) == (130, True, False)
+    assert (len(world.world.tweets), world.world.page_posts) == (1, [])
+    assert digestbot("-c", approving, "send", "latest", "--approve", "-q")[0] == 0
+    assert (len(world.world.tweets), len(world.world.page_posts)) == (1, 1)  # it was in the backlog again
+
+
 def test_more_than_five_posts_are_asked_about_on_a_terminal_only(
     config: str,  # noqa: F811
     feed: Feed,
@@ -148,6 +176,56 @@ def test_check_names_the_environment_variable(config: str) -> None:  # noqa: F81
     assert (code, "environment variable DIGESTBOT_TYPO: there is no key typo; unset it" in err) == (2, True)
     code, _, err = variable(config, "DIGESTBOT_TIMEZONE", "Mars/Base", "check")
     assert (code, "DIGESTBOT_TIMEZONE" in err) == (2, True)
+
+
+def test_a_section_that_only_a_variable_names(config: str) -> None:  # noqa: F811
+    code, _, err = variable(config, "DIGESTBOT_CHANNELS__TWITTER__API_KEY", "k", "check")
+    assert code == 2
+    assert err == (
+        "environment variable DIGESTBOT_CHANNELS__TWITTER__API_KEY: the file has no [channels.twitter]; correct the "
+        'variable\'s name, or complete the section (channels.twitter.platform: is missing; write "twitter" or "facebook")\n'
+    )
+
+
+def test_mistakes_of_every_kind_are_reported_together_also_as_json(config: str) -> None:  # noqa: F811
+    add_key(config, "size = 1", "min_size = 3", "[digests.other]", 'schedule = "hourly"', 'channels = ["x"]',
+            "[delivery]", 'lease = "2 seconds"')  # fmt: skip
+    code, out, err = digestbot("-c", config, "check", "--json")
+    assert (code, err) == (2, "")
+    found = [row["detail"] for row in json.loads(out)]
+    assert [detail.removeprefix(f"{config}: ") for detail in found] == [
+        "digests.other.sources: is missing; add it",
+        'delivery.lease: write at least "10 seconds": a call to a platform takes that long',
+        "digests.latest.min_size: is more than size, 1: no edition could ever be made",
+    ]
+
+
+def test_a_budget_below_the_price_of_a_post(config: str) -> None:  # noqa: F811
+    file = Path(config)
+    file.write_text(file.read_text().replace("[channels.x]", "[channels.x]\nmonthly_budget = 0.1"))
+    code, out, _ = digestbot("-c", config, "check")
+    assert code == 1
+    assert (
+        "BAD  template of latest for x: a post costs $0.20, more than a month's budget of $0.10, so nothing would ever "
+        "be posted: raise channels.x.monthly_budget" in out
+    )
+
+
+def test_votes_that_a_feed_does_not_have(config: str, feed: Feed) -> None:  # noqa: F811
+    feed.add(0, votes=None)
+    add_key(config, "min_votes = 2")
+    code, out, _ = digestbot("-c", config, "check", "--online")
+    assert code == 1
+    assert "BAD  source store, now: can be read, but nothing in it has votes, and a digest of it has min_votes" in out
+
+
+def test_a_port_that_is_taken(config: str) -> None:  # noqa: F811
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        add_key(config, "[web]", f"port = {taken.getsockname()[1]}")
+        code, out, _ = digestbot("-c", config, "check")
+    assert code == 0
+    assert "warn web, port: port" in out
+    assert "web, port" not in digestbot("-c", config, "check")[1]
 
 
 @pytest.mark.parametrize(

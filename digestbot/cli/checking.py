@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import socket
 import stat
 import tomllib
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from importlib.util import find_spec
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from digestbot.cli import OK, TROUBLE
+from digestbot.cli import OK, TROUBLE, USAGE
 from digestbot.cli.common import load_config, now_, open_ledger
 from digestbot.config import SECRETS, DatabaseSource, TwitterChannel
 from digestbot.errors import ConfigError, DigestbotError
@@ -54,16 +55,24 @@ def check(arguments: argparse.Namespace) -> int:
     """Configuration, templates, schedules, ledger, extras; with --online the sources and the credentials too."""
     from digestbot.cli import output
 
-    config = load_config(arguments)
+    try:
+        config = load_config(arguments)
+    except ConfigError as error:
+        if not arguments.json:
+            raise
+        output.as_json([_as_json(Finding("configuration", False, problem)) for problem in error.problems])
+        return USAGE
     found = list(_findings(config, online=arguments.online))
     if arguments.json:
-        output.as_json(
-            [{"what": one.what, "ok": one.ok, "warning": one.warning, "detail": one.detail} for one in found]
-        )
+        output.as_json([_as_json(one) for one in found])
     else:
         for one in found:
             print(f"{one.label} {one.what}: {one.detail}")
     return OK if all(one.ok for one in found) else TROUBLE
+
+
+def _as_json(finding: Finding) -> dict[str, object]:
+    return {"what": finding.what, "ok": finding.ok, "warning": finding.warning, "detail": finding.detail}
 
 
 def _findings(config: Config, *, online: bool) -> Iterator[Finding]:
@@ -92,6 +101,7 @@ def _findings(config: Config, *, online: bool) -> Iterator[Finding]:
             yield _checked(f"source {name}", partial(_driver, service, name))
     if config.web is not None:
         yield _checked("web", _web_extra)
+        yield from _port_in_use(config.web.host, config.web.port)
     if ledger is None:
         yield Finding("ledger", False, problem)
     else:
@@ -155,6 +165,7 @@ def _unused(config: Config) -> Iterator[Finding]:
 def _renders(service: Service, digest: str, channel: str) -> str:
     from dataclasses import replace
 
+    from digestbot.costs import dollars
     from digestbot.service import SAMPLE
     from digestbot.text import LIMITS
 
@@ -166,6 +177,12 @@ def _renders(service: Service, digest: str, channel: str) -> str:
         paper=replace(SAMPLE.paper, title="A Long Title of a Paper About Many Things " * 3),
         body="A sentence about what the paper says. " * (LONG_WORDS // 7),
     )
+    cost, budget = sum(draft.cost for draft in drafts), service.config.budget(channel)
+    if budget is not None and cost > budget:
+        raise DigestbotError(
+            f"a post costs {dollars(cost)}, more than a month's budget of {dollars(budget)}, so nothing would ever be "
+            f"posted: raise channels.{channel}.monthly_budget"
+        )
     try:
         service.drafter.drafts(digest, channel, [long], shape)
     except DigestbotError as error:
@@ -247,6 +264,15 @@ def _web_extra() -> str:
     if missing:
         raise DigestbotError(f"{', '.join(missing)} not installed: pip install 'digestbot[web]', or remove [web]")
     return "everything that the pages need is installed"
+
+
+def _port_in_use(host: str, port: int) -> Iterator[Finding]:
+    try:
+        with socket.create_server((host, port)):
+            return
+    except OSError as error:
+        detail = f"port {port} of {host} cannot be used ({error.strerror or error}), unless `digestbot run` is using it"
+        yield Finding("web, port", True, detail, warning=True)
 
 
 # ---- the ledger
@@ -335,7 +361,8 @@ def _online(config: Config, service: Service) -> Iterator[Finding]:
             detail = "X suspends unlabelled bots: label the account under Settings → Your account → Automation"
             yield Finding(f"channel {name}, label", True, detail)
     for name in config.sources:
-        yield _checked(f"source {name}, now", partial(service.poller.ask, name))
+        wanted = any(digest.min_votes and name in digest.sources for digest in config.digests.values())
+        yield _checked(f"source {name}, now", partial(service.poller.ask, name, votes_wanted=wanted))
 
 
 def _asks(publisher: Publisher) -> str:

@@ -85,7 +85,7 @@ def _yes(question: str) -> bool:
 
 
 def _interrupted(*_: object) -> None:
-    print("\nnothing was sent", file=sys.stderr)
+    print("\nstopped: nothing more was sent", file=sys.stderr)
     raise KeyboardInterrupt
 
 

@@ -19,8 +19,8 @@ from typing import Any
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 from pydantic import BaseModel, ValidationError
 
-from digestbot.config.environment import ENV_CONFIG, ENV_PREFIX, SECRETS, override
-from digestbot.config.root import Config
+from digestbot.config.environment import ENV_CONFIG, ENV_PREFIX, NAMED, SECRETS, override
+from digestbot.config.root import Config, contradictions
 from digestbot.config.sections import (
     LOOPBACK,
     Alerts,
@@ -124,13 +124,24 @@ def build(raw: dict[str, Any], path: Path | None = None, environ: Mapping[str, s
     try:
         config = Config.model_validate({**raw, "path": path})
     except ValidationError as error:
-        for detail in error.errors(include_url=False, include_input=False):
-            variable = _variable_at_fault(detail["loc"], variables)
+        details = error.errors(include_url=False, include_input=False)
+        for detail in details:
+            variable, made = _variable_at_fault(detail["loc"], variables)
+            explained = _explain(detail, raw)
             if variable is None:
-                problems.append(_explain(detail, raw))
+                problems.append(explained)
+            elif made:
+                unknown.append(
+                    f"environment variable {variable}: the file has no [{made}]; correct the variable's name, or "
+                    f"complete the section ({explained})"
+                )
             else:
-                unknown.append(f"environment variable {variable}: {_explain(detail, raw).partition(': ')[2]}")
+                unknown.append(f"environment variable {variable}: {explained.partition(': ')[2]}")
+        sound = _without(raw, [detail["loc"] for detail in details])
+    else:
+        sound = config
     problems += _cross_check(raw)
+    problems += contradictions(sound) if sound else []
     problems += _missing_folders(raw, path.parent if path else Path())
     # what a pattern says of a value that is still the example's says nothing more
     left = {problem.partition(":")[0] for problem in problems if problem.endswith(STILL_THE_EXAMPLES)}
@@ -140,13 +151,31 @@ def build(raw: dict[str, Any], path: Path | None = None, environ: Mapping[str, s
     return config
 
 
-def _variable_at_fault(loc: tuple[int | str, ...], variables: Mapping[tuple[str, ...], str]) -> str | None:
-    """The environment variable that set, or made, what is wrong; None where the file did."""
+def _variable_at_fault(
+    loc: tuple[int | str, ...], variables: Mapping[tuple[str, ...], str]
+) -> tuple[str | None, str | None]:
+    """The environment variable that set, or made, what is wrong, None where the file did; and the source, channel or
+    digest that it made, None where it made none."""
     where = tuple(_as_written(loc))
-    for path, variable in variables.items():
+    for path, variable in sorted(variables.items(), key=lambda one: len(one[0]), reverse=True):
         if where[: len(path)] == path:
-            return variable
-    return None
+            return variable, ".".join(path) if len(path) == 2 and path[0] in NAMED else None
+    return None, None
+
+
+def _without(raw: dict[str, Any], wrong: list[tuple[int | str, ...]]) -> Config | None:
+    """The configuration without the sections that have a mistake, so that what is wrong with the others is found too;
+    None where nothing is left of it."""
+    rest = {key: dict(value) if key in NAMED and isinstance(value, dict) else value for key, value in raw.items()}
+    for loc in wrong:
+        if len(loc) > 1 and loc[0] in NAMED:
+            rest[str(loc[0])].pop(loc[1], None)
+        elif loc:
+            rest.pop(str(loc[0]), None)
+    try:
+        return Config.model_validate(rest)
+    except ValidationError:
+        return None
 
 
 def _placeholders(raw: dict[str, Any]) -> list[str]:

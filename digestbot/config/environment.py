@@ -26,7 +26,7 @@ SECRETS = (
     "ping_url",
 )
 LISTS = ("sources", "channels", "to", "hashtags", "font_paths", "not_on", *Filter.model_fields)
-_NAMED = ("sources", "channels", "digests")  # sections whose parts the operator names
+NAMED = ("sources", "channels", "digests")  # sections whose parts the operator names
 _INJECTED = re.compile(r"PORT(_|$)|SERVICE_")  # Kubernetes sets such for a service named digestbot
 
 
@@ -48,7 +48,7 @@ def override(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[tupl
         for part in parents:
             name = _same_name(part, table)
             path = (*path, name)
-            if name not in table and made is None and (len(path) == 1 or path[0] not in _NAMED):
+            if name not in table and made is None and (len(path) > 1 or name not in NAMED):
                 made = path
             table = table.setdefault(name, {})
             if not isinstance(table, dict):

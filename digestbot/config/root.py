@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr
 
 from digestbot.config.sections import (
     Alerts,
@@ -47,31 +46,6 @@ class Config(Section):
     web: Web | None = None
     alerts: Alerts = Alerts()
     log_format: Literal["text", "json"] = "text"
-
-    @model_validator(mode="after")
-    def _lease_is_usable(self) -> Config:
-        if self.delivery.lease < timedelta(seconds=10):
-            raise ValueError('delivery.lease: write at least "10 seconds": a call to a platform takes that long')
-        return self
-
-    @model_validator(mode="after")
-    def _editions_can_be_made(self) -> Config:
-        for digest, channel in self.pairs():
-            if channel not in self.channels:
-                continue  # said by itself
-            timing = self.timing(digest, channel)
-            if timing.min_size > timing.size:
-                where = f"digests.{digest}" + (f".on.{channel}" if channel in self.digests[digest].on else "")
-                raise ValueError(f"{where}.min_size: is more than size, {timing.size}: no edition could ever be made")
-            if self.appearance(digest, channel).shape is not Shape.ROUNDUP:
-                limits = [rules.per_day or rules.per_week for rules in (timing, self.channels[channel])]
-                limits += [rules.per_week or rules.per_day for rules in (timing, self.channels[channel])]
-                tightest = min((limit for limit in limits if limit), default=timing.min_size)
-                if tightest < timing.min_size:
-                    raise ValueError(
-                        f"digests.{digest}.min_size: is more than the {tightest} posts that a limit allows"
-                    )
-        return self
 
     @property
     def folder(self) -> Path:
@@ -178,3 +152,20 @@ class Config(Section):
                 continue
             found += [value for name, value in query if "pass" in name.lower() or "secret" in name.lower()]
         return [secret for secret in found if len(secret) > 3]
+
+
+def contradictions(config: Config) -> list[str]:
+    """Return what no single section can see: digests of which no edition could ever be made."""
+    problems = []
+    for digest, channel in config.pairs():
+        timing = config.timing(digest, channel)
+        where = f"digests.{digest}" + (f".on.{channel}" if channel in config.digests[digest].on else "")
+        if timing.min_size > timing.size:
+            problems.append(f"{where}.min_size: is more than size, {timing.size}: no edition could ever be made")
+        elif channel in config.channels and config.appearance(digest, channel).shape is not Shape.ROUNDUP:
+            limits = [rules.per_day or rules.per_week for rules in (timing, config.channels[channel])]
+            limits += [rules.per_week or rules.per_day for rules in (timing, config.channels[channel])]
+            tightest = min((limit for limit in limits if limit), default=timing.min_size)
+            if tightest < timing.min_size:
+                problems.append(f"{where}.min_size: is more than the {tightest} posts that a limit allows")
+    return problems

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from digestbot.config.values import (
     AlertAddress,
@@ -232,10 +232,16 @@ class Cards(Section):
     font_paths: tuple[Path, ...] = ()
 
 
+def _usable_lease(lease: timedelta) -> timedelta:
+    if lease < timedelta(seconds=10):
+        raise ValueError('write at least "10 seconds": a call to a platform takes that long')
+    return lease
+
+
 class Delivery(Section):
     """``[delivery]``: the time spans of the delivery protocol."""
 
-    lease: Duration = timedelta(minutes=2)
+    lease: Annotated[Duration, AfterValidator(_usable_lease)] = timedelta(minutes=2)
     quiet_period: Duration = timedelta(minutes=15)
 
 

@@ -197,16 +197,19 @@ class Service:
         return report
 
     def _decided(self, ids: Sequence[int], decide: Callable[[Sequence[PostRow]], bool]) -> bool:
-        """Ask about an edition that was just made."""
+        """Ask about an edition that was just made; an interruption counts as a no."""
         with self.ledger.read() as tx:
             rows = views.post_rows(tx, ids=ids)
-        approved = decide(rows)
-        with self.ledger.begin() as tx:
-            now = self.ledger.now(tx)
-            if approved:
-                approvals.approve(tx, ids[0], now)
-            else:
-                approvals.decline(tx, ids[0], "not approved", now, later=True)
+        approved = False
+        try:
+            approved = decide(rows)
+        finally:
+            with self.ledger.begin() as tx:
+                now = self.ledger.now(tx)
+                if approved:
+                    approvals.approve(tx, ids[0], now)
+                else:
+                    approvals.decline(tx, ids[0], "not approved", now, later=True)
         return approved
 
     def rehearse_send(self, digest: str, count: int, channels: Sequence[str]) -> list[PostRow]:

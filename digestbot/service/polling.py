@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NO_VOTES = "can be read, but nothing in it has votes, and a digest of it has min_votes: nothing would ever be posted"
+
 
 class Poller:
     """Polls the configured sources into one ledger."""
@@ -158,18 +160,26 @@ class Poller:
         except SourceError:
             return ""
 
-    def ask(self, name: str) -> str:
-        """Ask a source for what it holds and take in nothing; returns what it answers. Raises SourceError."""
+    def ask(self, name: str, *, votes_wanted: bool = False) -> str:
+        """Ask a source for what it holds and take in nothing; returns what it answers.
+
+        Raises SourceError, also where ``votes_wanted`` and nothing that it holds has any.
+        """
         if isinstance(self._config.sources[name], DatabaseSource):
             database = self.databases.open(name)
             found = database.summaries(database.keys_after(None, 3))
+            if votes_wanted and found and all(one.votes is None for one in found):
+                raise SourceError(NO_VOTES)
             return f"can be read; its first summaries are of {len({one.paper.key for one in found})} paper(s)"
-        count, newest = 0, None
+        count, newest, votes = 0, None, False
         for stretch in self.feeds.read_all(name):
             count += len(stretch)
+            votes = votes or any(one.votes is not None for one in stretch)
             newest = max((one.dated for one in stretch if one.dated is not None), default=newest)
         if not count:
             raise SourceError("can be read, but no entry of it can be used: is this the right address?")
+        if votes_wanted and not votes:
+            raise SourceError(NO_VOTES)
         age = f", the newest of {newest:%Y-%m-%d} ({max((self._clock() - newest).days, 0)} days ago)" if newest else ""
         return f"{count} entr{'ies' if count > 1 else 'y'}{age}"
 
