@@ -264,6 +264,9 @@ def test_the_page_s_own_comments_are_told_from_others(sandbox: Sandbox) -> None:
     (page,) = pages(client, reply_to=post.id)
     assert [one.id for one in page.posts] == [mine.id]
     assert (page.count, page.end_proven) == (2, True)
+    sandbox.world.page_posts[-1] = replace(sandbox.world.page_posts[-1], account="")
+    (page,) = pages(client, reply_to=post.id)
+    assert (page.trouble, page.end_proven) == ("Facebook does not say who wrote the comments", False)
 
 
 def test_a_post_of_another_page_is_told(sandbox: Sandbox) -> None:

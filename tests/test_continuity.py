@@ -1,0 +1,280 @@
+"""Ledgers that are not the newest: restored, rolled back, emptied, renamed; nothing is posted again, nothing lost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from conftest import Clock, Feed, raw_config
+from posting import PLATFORMS, Make, both, due, live, published, reopened, rows, sqlite, timeline
+
+from digestbot import config as configuration
+from digestbot.errors import LedgerChanged
+from digestbot.ledger import Ledger, channel_states, spending, views
+from digestbot.model import PostStatus, ReceiptBasis
+from digestbot.sandbox import Sandbox
+from digestbot.schema import channels, ledger_identity
+from digestbot.service import Service
+
+
+@sqlite
+@both
+@pytest.mark.parametrize("how", ["copied", "emptied", "deleted"])
+def test_a_ledger_that_is_not_the_newest_repeats_nothing(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, tmp_path: Path, channel: str, how: str
+) -> None:
+    service = published(make_service, feed, clock, channel, 3)
+    file = service.ledger.file
+    if file is None:
+        pytest.skip("copies files")
+    shutil.copy(file, tmp_path / "older.db")
+    for hours in (4, 4, 16):
+        clock.forward(hours=hours)
+        service.tick()
+    before = timeline(sandbox, channel)
+    assert len(before) == 4 == len(set(before))
+    service.ledger.close()
+    if how == "copied":
+        shutil.copy(tmp_path / "older.db", file)  # the same file, with an older content
+    else:
+        file.unlink()
+        if how == "emptied":
+            file.with_name(f"{file.name}.newest").unlink()  # on another machine, say
+    again = reopened(service, clock)
+    live(again, clock, 30, step=120, plan=True)
+    again.ledger.close()
+    assert timeline(sandbox, channel) == before
+    assert {row.status for row in rows(again)} == {PostStatus.PUBLISHED}
+
+
+@sqlite
+@both
+def test_an_emptied_ledger_does_not_believe_an_empty_timeline(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, channel: str
+) -> None:
+    service = published(make_service, feed, clock, channel)
+    if service.ledger.file is None:
+        pytest.skip("removes a file")
+    service.ledger.close()
+    service.ledger.file.unlink()
+    sandbox.faults.lie(PLATFORMS[channel], "empty")
+    again = reopened(service, clock)
+    live(again, clock, 28, step=120, plan=True)
+    assert len(timeline(sandbox, channel)) == 1
+    with again.ledger.read() as tx:
+        reason = views.paused_channels(tx)[channel]
+    assert "is another one than the one with which" in reason
+    assert "could not be read" in reason
+    assert "digestbot resume" in reason
+    sandbox.faults.lie(PLATFORMS[channel], None)
+    with again.ledger.begin() as tx:
+        channel_states.resume(tx, channel)
+    live(again, clock, 28, step=120, plan=True)
+    assert len(timeline(sandbox, channel)) == len(set(timeline(sandbox, channel))) == 2
+
+
+@sqlite
+def test_a_ledger_that_is_replaced_or_deleted_while_running_stops_the_process(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, tmp_path: Path
+) -> None:
+    service = published(make_service, feed, clock, "x")
+    file = service.ledger.file
+    if file is None:
+        pytest.skip("moves a file")
+    due(clock)
+    file.rename(tmp_path / "moved.db")
+    with pytest.raises(LedgerChanged, match="deleted or replaced"):
+        service.tick()
+    assert not file.exists()  # no empty one in its place
+    shutil.copy(tmp_path / "moved.db", file)
+    with pytest.raises(LedgerChanged, match="deleted or replaced"):
+        service.tick()
+    assert len(sandbox.world.tweets) == 1
+
+
+def test_a_ledger_that_is_emptied_while_running_stops_the_process(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    service = published(make_service, feed, clock, "x")
+    due(clock)
+    with service.ledger.begin() as tx:
+        tx.execute(ledger_identity.delete())
+    with pytest.raises(LedgerChanged, match="replaced or emptied"):
+        service.tick()
+    assert len(sandbox.world.tweets) == 1
+
+
+def test_a_database_that_was_rolled_back_while_running_is_noticed(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    service = published(make_service, feed, clock, "x", 3)
+    with service.ledger.begin() as tx:  # the standby that took over had not got the last post
+        tx.exec_driver_sql("DELETE FROM attempts")
+        tx.exec_driver_sql("UPDATE posts SET status = 'pending', epoch = 0, receipt_id = NULL, concluded_at = NULL")
+    live(service, clock, 24, step=60, plan=True)
+    assert len(sandbox.world.tweets) == len({post.text for post in sandbox.world.tweets}) >= 3
+
+
+def test_another_database_server_is_noticed(make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock) -> None:
+    service = published(make_service, feed, clock, "x")
+    if service.ledger.file is not None:
+        pytest.skip("a SQLite ledger has no server")
+    with service.ledger.begin() as tx:
+        tx.execute(ledger_identity.update().values(server="7712312311793563766/00000001"))
+    again = reopened(service, clock)
+    due(clock)
+    before = sum("users" in call for call in sandbox.world.calls)
+    again.tick()
+    assert sum("users" in call for call in sandbox.world.calls) > before
+    with again.ledger.read() as tx:
+        assert tx.scalar(sa.select(channels.c.catch_up).where(channels.c.name == "x")) is None  # it caught up
+    assert len(sandbox.world.tweets) == 2
+    again.ledger.close()
+
+
+def test_a_process_older_than_the_ledger_stops_before_its_next_claim(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    service = published(make_service, feed, clock, "x")
+    due(clock)
+    with service.ledger.begin() as tx:
+        tx.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(LedgerChanged, match=r"revision 9999, this process knows .* newer digestbot has upgraded it"):
+        service.tick()
+    assert len(sandbox.world.tweets) == 1
+    with service.ledger.begin() as tx:
+        tx.exec_driver_sql("UPDATE alembic_version SET version_num = '0006'")
+
+
+@pytest.mark.parametrize("policy", ["all", "skip"])
+def test_renamed_sources_and_channels_repeat_nothing(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, database_url: str, policy: str
+) -> None:
+    service = published(make_service, feed, clock, "x", 1, backlog="all")
+    due(clock)
+    service.tick()
+    assert len(sandbox.world.tweets) == 2
+    raw = raw_config(sandbox.url, channels=["tweets"], sources=["feed"], backlog=policy)
+    raw["sources"] = {"feed": raw["sources"]["store"]}
+    raw["channels"] = {"tweets": raw["channels"]["x"]}
+    renamed = Service(configuration.build(raw), Ledger(database_url, clock=clock), clock)
+    renamed.prepare()
+    live(renamed, clock, 48, step=120, plan=True)
+    assert len(sandbox.world.tweets) == 2
+    feed.add(9)
+    live(renamed, clock, 24, step=60, plan=True)
+    assert len(sandbox.world.tweets) == 3
+    with renamed.ledger.read() as tx:
+        assert "x" not in views.channel_names(tx)
+        assert {row.channel for row in views.post_rows(tx)} == {"tweets"}
+    renamed.ledger.close()
+
+
+@sqlite
+def test_a_channel_with_another_account_looks_there_before_it_posts(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, database_url: str
+) -> None:
+    service = published(make_service, feed, clock, "x", 2)
+    raw = raw_config(sandbox.url, channels=["x"])
+    raw["channels"]["x"]["access_token"] = "101-another-access-token"
+    other = Service(configuration.build(raw), Ledger(database_url, clock=clock), clock)
+    other.prepare()
+    due(clock)
+    other.tick()
+    assert any("users/101/tweets" in call for call in sandbox.world.calls)
+    assert [post.account for post in sandbox.world.tweets] == ["100", "101"]
+    assert service.config.account("x") != other.config.account("x")
+    other.ledger.close()
+
+
+@sqlite
+def test_an_account_with_more_than_a_thousand_older_posts_does_not_wait(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    for number in range(1200):
+        sandbox.world.by_hand("facebook", f"older post {number}", ago=86400 + 1200 - number)
+    service = published(make_service, feed, clock, "page")
+    assert len(sandbox.world.page_posts) == 1201
+    assert rows(service)[0].status is PostStatus.PUBLISHED
+
+
+@sqlite
+def test_a_new_account_s_first_look_is_bounded_in_money(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    for number in range(600):
+        sandbox.world.by_hand("twitter", f"older post {number}", ago=86400 + 600 - number)
+    service = published(make_service, feed, clock, "x")
+    assert len(sandbox.world.tweets) == 601
+    with service.ledger.read() as tx:
+        assert spending.spent(tx, "x", clock()) <= 200_000 + 260_000
+
+
+@sqlite
+def test_what_another_bot_has_posted_already_is_taken_over(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    service = published(make_service, feed, clock, "x")
+    text = rows(service)[0].text
+    service.ledger.close()
+    with service.ledger.begin() as tx:  # a ledger that knows nothing of it
+        tx.exec_driver_sql("UPDATE posts SET status = 'pending', receipt_id = NULL, concluded_at = NULL")
+    again = reopened(service, clock)
+    live(again, clock, 1)
+    assert [post.text for post in sandbox.world.tweets] == [text]
+    assert rows(again)[0].basis is ReceiptBasis.TEXT
+    again.ledger.close()
+
+
+LONG = " ".join(f"Sentence number {number} of a summary that fills several posts." for number in range(12))
+
+
+@sqlite
+def test_a_ledger_that_is_restored_in_the_middle_of_a_thread(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, tmp_path: Path
+) -> None:
+    feed.add(0, body=LONG)
+    service = make_service(channels=["x"], shape="thread")
+    service.tick()
+    clock.forward(hours=1)
+    sandbox.faults.after(1)
+    sandbox.faults.add("429")
+    service.tick()
+    assert len(timeline(sandbox, "x")) == 1  # its first part
+    file = service.ledger.file
+    assert file is not None
+    shutil.copy(file, tmp_path / "older.db")
+    live(service, clock, 2)
+    whole = timeline(sandbox, "x")
+    assert len(set(whole)) == len(whole) == len(rows(service)) >= 3
+    service.ledger.close()
+    shutil.copy(tmp_path / "older.db", file)
+    again = reopened(service, clock)
+    live(again, clock, 3)
+    again.ledger.close()
+    assert timeline(sandbox, "x") == whole
+    assert {row.status for row in rows(again)} == {PostStatus.PUBLISHED}
+
+
+@sqlite
+def test_a_wrong_page_id_pauses_the_channel_and_loses_nothing(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    feed.add(0)
+    right = make_service(channels=["page"])
+    page = right.config.channels["page"]
+    wrong = reopened(right, clock, channels={"page": page.model_copy(update={"page_id": "201"})})
+    live(wrong, clock, 6, step=60, plan=True)
+    with wrong.ledger.read() as tx:
+        reason = views.paused_channels(tx)["page"]
+    assert "page_id is not a Page that this token can post to" in reason
+    assert "`digestbot resume page`" in reason
+    wrong.ledger.close()
+    corrected = reopened(right, clock)
+    with corrected.ledger.begin() as tx:
+        channel_states.resume(tx, "page")
+    live(corrected, clock, 6, step=60, plan=True)
+    assert len(sandbox.world.page_posts) == 1
+    corrected.ledger.close()
