@@ -146,6 +146,7 @@ def test_a_dry_run_sends_and_writes_nothing(config: str, feed: Feed, world: Sand
     assert [row["channel"] for row in json.loads(out)] == ["page"]
     assert (world.world.tweets, world.world.page_posts) == ([], [])
     assert digestbot("-c", config, "send", "latest")[0] == 0
+    assert "latest has nothing to send now" in digestbot("-c", config, "send", "latest", "--dry-run")[1]
     assert (len(world.world.tweets), len(world.world.page_posts)) == (1, 1)
 
 

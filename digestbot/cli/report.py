@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from digestbot.service import Report, Service
 
 
+UNSETTLED = {
+    PostStatus.UNKNOWN: "may have been published, and are being looked for",
+    PostStatus.QUARANTINED: "need your decision",
+}
+
+
 def report_on(arguments: argparse.Namespace, service: Service, report: Report, *, sent: bool = False) -> int:
     """Print what a run of verbs did; return the exit code: 3 where something was rejected or needs a decision, and, of
     what was ``sent`` by hand, where something is still waiting."""
@@ -24,7 +30,7 @@ def report_on(arguments: argparse.Namespace, service: Service, report: Report, *
     tried = {post for post, _ in report.concluded}
     with service.ledger.read() as tx:
         rows = list(views.post_rows(tx, ids=sorted(touched))) if touched else []
-        attention = views.waiting_for_a_person(tx)
+        unsettled = views.unsettled_counts(tx)
         waits = alarms.open_alarms(tx)
         unapproved = approvals.waiting(tx)
         paused = views.paused_channels(tx)
@@ -45,7 +51,7 @@ def report_on(arguments: argparse.Namespace, service: Service, report: Report, *
                 "waiting_channels": waiting_channels,
                 "troubles": report.troubles,
                 "pending": pending,
-                "waiting_for_a_person": attention,
+                "waiting_for_a_person": sum(unsettled.values()),
                 "waiting_for_approval": unapproved,
                 "alarms": [output.alarm_json(alarm) for alarm in waits],
             }
@@ -60,17 +66,15 @@ def report_on(arguments: argparse.Namespace, service: Service, report: Report, *
     if pending:
         numbers = ", ".join(map(str, pending))
         print(f"still pending: post {numbers}; digestbot posts --status pending says why", file=sys.stderr)
-    if attention:
-        print(
-            f"{attention} post(s) need your decision: digestbot posts --status unknown --status quarantined",
-            file=sys.stderr,
-        )
+    for status, what in UNSETTLED.items():
+        if unsettled.get(status):
+            print(f"{unsettled[status]} post(s) {what}: digestbot posts --status {status}", file=sys.stderr)
     if unapproved:
         print(f"{len(unapproved)} post(s) need approval: digestbot approve", file=sys.stderr)
     for name, error in report.source_errors.items():
         print(f"source {name} could not be read: {error}", file=sys.stderr)
     for alarm in waits:
         print(f"{output.alarm_line(alarm)}; see digestbot alarms", file=sys.stderr)
-    if paused or attention or rejected or waits or unapproved or pending:
+    if paused or unsettled or rejected or waits or unapproved or pending:
         return ATTENTION
     return TROUBLE if report.source_errors or report.render_errors or report.troubles else OK

@@ -50,7 +50,7 @@ def send(arguments: argparse.Namespace) -> int:
         decide = None if arguments.approve or not asks else lambda rows: _approved(service, rows)
         report: Report = service.send(digest, arguments.count, channels, decide=decide)
         if not (report.made or report.troubles or arguments.json):
-            print(f"digest {digest} has nothing to send now; digestbot backlog {digest} says what is pending, and why")
+            print(_nothing(digest))
         return report_on(arguments, service, report, sent=True)
 
 
@@ -89,6 +89,10 @@ def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def _nothing(digest: str) -> str:
+    return f"digest {digest} has nothing to send now; digestbot backlog {digest} says what is pending, and why"
+
+
 def _print(arguments: argparse.Namespace, service: Service, rows: Sequence[PostRow]) -> None:
     from digestbot.cli import output
     from digestbot.costs import dollars
@@ -99,6 +103,9 @@ def _print(arguments: argparse.Namespace, service: Service, rows: Sequence[PostR
     for row in rows:
         print(f"{row.digest} on {row.channel}:")
         print(output.framed(row.message(), service.config.platform(row.channel), row.cost) + "\n")
+    if not rows:
+        print(_nothing(arguments.digest))
+        return
     total = sum(row.cost for row in rows)
     cost = f", {dollars(total)} in all, as estimated" if total else ""
     print(f"{len(rows)} post{'' if len(rows) == 1 else 's'} would be sent{cost}; nothing was sent or written")

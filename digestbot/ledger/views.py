@@ -223,9 +223,10 @@ def status_counts(tx: sa.Connection) -> dict[PostStatus, int]:
     return {PostStatus(status): count for status, count in rows}
 
 
-def waiting_for_a_person(tx: sa.Connection) -> int:
-    """How many posts are unknown or quarantined."""
-    return int(tx.scalar(sa.select(sa.func.count()).select_from(posts).where(ATTENTION)) or 0)
+def unsettled_counts(tx: sa.Connection) -> dict[PostStatus, int]:
+    """Return how many posts are unknown, and how many quarantined."""
+    rows = tx.execute(sa.select(posts.c.status, sa.func.count()).where(ATTENTION).group_by(posts.c.status))
+    return {PostStatus(status): count for status, count in rows}
 
 
 def backlog_counts(tx: sa.Connection, digest: str, channel: str) -> dict[str, int]:
