@@ -9,17 +9,10 @@ from typing import Any
 
 from digestbot.text.latex import prose, to_unicode
 from digestbot.text.safety import UNBROKEN
+from digestbot.text.tags import is_tag, remove_tags
 
 _MATH = re.compile(r"(?<![\\\d])\$(?=\S)([^$\n]+?)(?<=[^\s\\])\$(?!\d)")
 _LEFT_OUT = ("Table", "CodeBlock", "Image", "MetadataBlock", "FootnoteDefinition")
-_NAMES = (
-    "a|abbr|b|big|blockquote|br|center|cite|code|dd|del|details|div|dl|dt|em|figure|font|h[1-6]|hr|i|img|ins|kbd|li|mark|"
-    "ol|p|pre|q|s|samp|section|small|span|strike|strong|sub|summary|sup|table|td|th|tr|tt|u|ul|var"
-)
-_KNOWN_TAG = re.compile(rf"<!--|</?(?:{_NAMES}|script|style)[\s/>]", re.IGNORECASE)
-_TAG = re.compile(
-    rf"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?-->|</?(?:{_NAMES})(?:[\s/][^<>]*)?>", re.DOTALL | re.IGNORECASE
-)
 _GAPS = re.compile(f"[^\\S{UNBROKEN}]+")
 _PRIVATE = re.compile("[\ue000-\uf8ff]")  # nobody's characters, which stand for something here
 _GONE = "\ue003"  # where a picture was
@@ -32,16 +25,15 @@ _CUT_BYTES = (497, 506)  # of a text in the store's shorter feeds: 500 and "..."
 _CUT_WORD = re.compile(r"\s+\S*\.\.\.\Z")
 # What MathJax takes for a formula and Markdown does not.
 _MATHJAX = re.compile(
-    r"\\\((.+?)\\\)|\\\[(.+?)\\\]"
-    r"|(?<!\$)(\\begin\{(align|equation|gather|eqnarray|multline|displaymath)(\*?)\}.*?\\end\{\4\5\})(?!\s*\$)",
-    re.DOTALL,
+    r"\\[(\[]|(?<!\$)\\begin\{((?:align|equation|gather|eqnarray|multline|displaymath)\*?)\}",
 )
+_IN_DOLLARS = re.compile(r"\s*\$")
 FORMULA = 0xE100  # the first of the private characters that stand for formulas
 MOST_FORMULAS = 256
 _SAYS = re.compile(f"[\\w{chr(FORMULA)}-{chr(FORMULA + MOST_FORMULAS)}]")
 _COMMAND = re.compile(r"\\[A-Za-z]{2,}")
-# What is left of Markdown that the store cut off in the middle: "**bold", "[text](http://…", "<a href=…"
-_BROKEN_LINK = re.compile(r"!?\[([^\]]*)\]\([^()\s]*(?:\.\.\.)?$|<[A-Za-z/][^<>]*$")
+_TAG_BEGINS = re.compile(r"<[A-Za-z/]")
+_LINK_ENDS = re.compile(r"[()\s]")
 _MARKS = re.compile(r"\*\*+|(?<!\w)\*(?=\w)|``+")
 _JOINING = frozenset(("and", "or", "see", "also", "here"))
 # What looks like mathematics to a parser but is money: "$20, or 5$", "$5 to $"
@@ -83,11 +75,11 @@ class _Gatherer:
             self.text(html.unescape(value))
         elif what in ("InlineMath", "DisplayMath"):
             self.math(value, displayed=what == "DisplayMath")
-        elif what == "InlineHtml" and not _KNOWN_TAG.match(value):
+        elif what == "InlineHtml" and not is_tag(value):
             self.text(value)  # "x<y and y>z"
         elif what in ("Html", "InlineHtml"):
             gap = " " if what == "Html" or "br" in value.lower() else ""
-            self.text(html.unescape(html.unescape(_TAG.sub(gap, value))))
+            self.text(html.unescape(html.unescape(remove_tags(value, gap))))
 
     def tag(self, tag: str, value: Any, *, starts: bool) -> None:
         """A part of the text begins or ends."""
@@ -165,12 +157,25 @@ def _mended(text: str) -> str:
         text = _AROUND_GONE.sub("", text).replace(_GONE, "")
         text = _GAPS.sub(" ", text).strip(" ")
     if "[" in text or "<" in text:
-        text = _BROKEN_LINK.sub(r"\1", text)
+        text = _without_broken_end(text)
     if "*" in text or "`" in text:
         text = _MARKS.sub("", text)
     if "<" in text:  # tags that were escaped twice, so that the parser took them for text
-        text = _TAG.sub("", text)
+        text = remove_tags(text)
     return prose(text) if _COMMAND.search(text) else text.strip(" ")
+
+
+def _without_broken_end(text: str) -> str:
+    """The text without what is left of Markdown and HTML that the store cut off: "[text](http://…", "<a href=…"."""
+    tag, middle = text.rfind("<"), text.rfind("](")
+    if tag >= 0 and (">" in text[tag:] or not _TAG_BEGINS.match(text, tag)):
+        tag = -1
+    link = -1
+    if middle >= 0 and not _LINK_ENDS.search(text, middle + 2):
+        link = text.find("[", text.rfind("]", 0, middle) + 1, middle)
+    if link >= 0 and not 0 <= tag < link:
+        return text[: link - (text[link - 1 : link] == "!")] + text[link + 1 : middle]
+    return text[:tag] if tag >= 0 else text
 
 
 def blocks(body: str, formulas: list[tuple[str, bool]] | None = None) -> list[Block]:
@@ -183,7 +188,7 @@ def blocks(body: str, formulas: list[tuple[str, bool]] | None = None) -> list[Bl
     import pyromark
 
     if "\\(" in body or "\\[" in body or "\\begin{" in body:
-        body = _MATHJAX.sub(_as_dollars, body)
+        body = _with_dollars(body)
     if body.endswith("...") and _CUT_BYTES[0] <= len(body.encode("utf-8", "replace")) <= _CUT_BYTES[1]:
         body = _CUT_WORD.sub("…", body)  # the store cut it, mostly in the middle of a word
     body = _PRIVATE.sub("", body)
@@ -215,11 +220,30 @@ def blocks(body: str, formulas: list[tuple[str, bool]] | None = None) -> list[Bl
     return gathered.found
 
 
-def _as_dollars(match: re.Match[str]) -> str:
-    if match[1]:
-        return f"${match[1]}$"
-    formula = (match[2] or match[3]).strip()
-    return "$$" + re.sub(r"\n\s*\n", "\n", formula) + "$$"
+def _with_dollars(body: str) -> str:
+    """The body with MathJax's formulas as Markdown writes them. Each end is looked for once, and in vain once only."""
+    pieces, done, at = [], 0, 0
+    ends: dict[str, int] = {}  # where the last one of each kind is
+    while match := _MATHJAX.search(body, at):
+        at = match.end()
+        end = f"\\end{{{match[1]}}}" if match[1] else "\\)" if match[0] == "\\(" else "\\]"
+        if end not in ends:
+            ends[end] = body.rfind(end)
+        least = at if match[1] else at + 1  # \\(\\) holds nothing
+        if ends[end] < least:
+            continue
+        inside, stop = at, body.index(end, least)
+        at = stop + len(end)
+        if match[1] is None:
+            formula = body[inside:stop]
+        elif _IN_DOLLARS.match(body, at):
+            continue
+        else:
+            formula = body[match.start() : at]
+        one_line = re.sub(r"\n\s*\n", "\n", formula.strip())
+        pieces += [body[done : match.start()], f"${formula}$" if end == "\\)" else f"$${one_line}$$"]
+        done = at
+    return "".join([*pieces, body[done:]])
 
 
 def _first_number(value: Any) -> int | None:
@@ -259,7 +283,7 @@ def first_image(body: str) -> tuple[str, str] | None:
 def plain_title(title: str) -> str:
     """A paper's title for readers: entities undone (the store escapes them twice), LaTeX as Unicode, no full
     stop at the end."""
-    title = _GAPS.sub(" ", _TAG.sub("", html.unescape(html.unescape(title)).replace(UNBROKEN, " ")))
+    title = _GAPS.sub(" ", remove_tags(html.unescape(html.unescape(title)).replace(UNBROKEN, " ")))
     if "$" in title:
         title = _MATH.sub(lambda match: match[0] if _PRICE.fullmatch(match[1]) else to_unicode(match[1]), title)
     if re.search(r"\\[A-Za-z]+|\\\W|[{}]", title):
