@@ -113,7 +113,14 @@ class RateLimited(PublishError):
 
 
 class Unavailable(PublishError):
-    """The request surely never left: refused connection, no address, failed handshake."""
+    """Surely nothing was done, and it may be tried again: no connection, or the platform was not ready for it.
+
+    ``wait`` is how long before the first further try, None for the usual time.
+    """
+
+    def __init__(self, message: str, *, wait: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 class OutcomeUnknown(PublishError):

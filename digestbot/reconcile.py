@@ -183,7 +183,7 @@ def judge_change(
     where it is gone; with ``trouble`` it could not be read."""
     settled = unknown.deadline + quiet
     if trouble is not None:
-        if now >= settled + quiet * (PATIENCE - 1):
+        if unknown.quarantined or now >= settled + quiet * (PATIENCE - 1):
             return Verdict(PostStatus.QUARANTINED, f"the post could not be read: {trouble}", sound=False)
         return Verdict(PostStatus.UNKNOWN, trouble, next_look=_next_look(unknown, quiet, now), sound=False)
     if found is None:
@@ -192,11 +192,11 @@ def judge_change(
         return Verdict(PostStatus.FAILED, "the post is no longer there")
     if unknown.action is Action.UPDATE and has_text(found, unknown.message.text):
         return Verdict(PostStatus.DONE, "the post has the new text")
-    if now < settled or unknown.absences + 1 < 2:
+    if not unknown.quarantined and (now < settled or unknown.absences + 1 < 2):
         return Verdict(PostStatus.UNKNOWN, "not done yet", next_look=_next_look(unknown, quiet, now))
     if unknown.sends > len(RESEND_AFTER):
         return Verdict(PostStatus.QUARANTINED, f"tried {unknown.sends} times, and not done")
-    return Verdict(PostStatus.PENDING, "not done, seen twice: it is tried again")
+    return Verdict(PostStatus.PENDING, "not done: it is tried again")
 
 
 def first_look(unknown_since: datetime) -> datetime:

@@ -6,7 +6,7 @@ pauses the channel, a missing credit every channel of the application.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from digestbot.errors import (
@@ -110,7 +110,10 @@ def decide(
         case Receipt():
             return Decision(PostStatus.PUBLISHED, receipt=outcome)
         case Verdict(failure=Unauthorized() | RateLimited() as failure):
-            return decide(failure, tries, history, now)  # without a quiet period: nothing was sent
+            # without a quiet period, and without looking for this attempt: nothing was sent
+            return replace(decide(failure, tries, history, now), look_first=False)
+        case Verdict(failure=Rejected() as failure):  # of a reply: the post it belongs to is gone
+            return _rejected(str(failure), history, post)
         case Verdict():
             return _after_looking(outcome, tries, now, catching_up)
         case RepliesRefused():
@@ -122,7 +125,7 @@ def decide(
         case RateLimited():
             return _rate_limited(outcome, tries, now, quiet)
         case Unavailable():
-            return _again(str(outcome), tries, now)
+            return _again(str(outcome), tries, now, outcome.wait)
         case DuplicateText():
             return Decision(PostStatus.UNKNOWN, error=str(outcome), duplicate=True)
         case PublishError():  # OutcomeUnknown
@@ -148,9 +151,11 @@ def _after_looking(verdict: Verdict, tries: int, now: datetime, catching_up: str
     return _again(f"not sent: the timeline has to be read first, and could not be: {verdict.note}", tries, now)
 
 
-def _again(error: str, tries: int, now: datetime) -> Decision:
-    """Nothing was sent: try again, later each time; after a handful of tries the next post goes first."""
-    return Decision(PostStatus.PENDING, error=error, not_before=now + backoff(tries), yields=tries >= HANDFUL)
+def _again(error: str, tries: int, now: datetime, first: timedelta | None = None) -> Decision:
+    """Nothing was sent: try again, later each time, the ``first`` time after so long; after a handful of tries the next
+    post goes first."""
+    wait = first if first is not None and tries <= 1 else backoff(tries)
+    return Decision(PostStatus.PENDING, error=error, not_before=now + wait, yields=tries >= HANDFUL)
 
 
 def _rejected(error: str, history: ChannelHistory, post: int) -> Decision:

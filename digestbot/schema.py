@@ -379,7 +379,8 @@ looks = sa.Table(
 # What is known of a channel beyond its configuration. ``account`` is its platform and account, and since when.
 # ``catch_up`` says why its timeline has to be read before anything is posted; NULL where it need not be.
 # ``rejected_posts`` are the last posts that were rejected in a row. ``unread_timeline``: 'paused' where the channel is
-# paused because its timeline could not be read, 'accepted' once an operator has resumed it all the same.
+# paused because its timeline could not be read, 'accepted' once an operator has resumed it all the same, 'waited' where
+# it waits, or has waited, for its timeline to show all.
 channels = sa.Table(
     "channels",
     metadata,

@@ -16,6 +16,7 @@ from digestbot.errors import (
     Rejected,
     RepliesRefused,
     Unauthorized,
+    Unavailable,
 )
 from digestbot.model import Message
 from digestbot.publishers import facebook_errors, twitter_errors
@@ -31,6 +32,7 @@ KINDS: dict[Reaction, type[PublishError]] = {
     Reaction.PAUSE_LATER: Unauthorized,
     Reaction.PAUSE_UNTIL_RESET: Unauthorized,
     Reaction.WAIT: RateLimited,
+    Reaction.SOON: Unavailable,
     Reaction.LOOK: OutcomeUnknown,
     Reaction.LOOK_ONCE: DuplicateText,
 }

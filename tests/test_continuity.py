@@ -51,6 +51,75 @@ def test_a_ledger_that_is_not_the_newest_repeats_nothing(
 
 @sqlite
 @both
+@pytest.mark.parametrize("refusal", ["429", "unauthorized", "error:server-error"])
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_first_look_that_is_refused_says_nothing(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, channel: str, refusal: str, marked: bool
+) -> None:
+    sandbox.faults.refuse_duplicates = False
+    service = published(make_service, feed, clock, channel, 1)
+    due(clock)
+    service.tick()
+    assert len(rows(service)) == 2
+    clock.forward(hours=60)
+    for number in range(130):  # what is older than a day is on the first page, what digestbot posted is not
+        sandbox.world.by_hand(PLATFORMS[channel], f"by hand {number}", ago=(130 - number) * 1200)
+    before = timeline(sandbox, channel)
+    service.ledger.close()
+    file = service.ledger.file
+    assert file is not None
+    file.unlink()
+    if not marked:
+        file.with_name(f"{file.name}.newest").unlink()
+    again = reopened(service, clock)
+    sandbox.faults.add(refusal, PLATFORMS[channel], 2, reading=True)
+    for _ in range(3):
+        live(again, clock, 12, step=60, plan=True)
+        with again.ledger.begin() as tx:
+            channel_states.resume(tx, channel)
+    live(again, clock, 24, step=120, plan=True)
+    again.ledger.close()
+    assert timeline(sandbox, channel) == before
+    assert {row.status for row in rows(again)} == {PostStatus.PUBLISHED}
+
+
+@sqlite
+@both
+@pytest.mark.parametrize("how", ["copied", "deleted", "rolled back"])
+def test_a_timeline_that_lags_shows_all_before_it_is_believed(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, tmp_path: Path, channel: str, how: str
+) -> None:
+    sandbox.faults.refuse_duplicates = False
+    service = published(make_service, feed, clock, channel, 1)
+    file = service.ledger.file
+    assert file is not None
+    shutil.copy(file, tmp_path / "older.db")
+    sandbox.faults.lag = 600
+    due(clock)
+    service.tick()
+    before = timeline(sandbox, channel)
+    assert len(before) == 2
+    clock.forward(minutes=2)
+    if how == "rolled back":
+        with service.ledger.begin() as tx:
+            tx.exec_driver_sql("DELETE FROM attempts WHERE post_id = 2")
+            tx.exec_driver_sql("UPDATE posts SET status = 'pending', epoch = 0, receipt_id = NULL WHERE id = 2")
+        again = service
+    else:
+        service.ledger.close()
+        if how == "copied":
+            shutil.copy(tmp_path / "older.db", file)
+        else:
+            file.unlink()
+        again = reopened(service, clock)
+    live(again, clock, 12, step=2, plan=True)
+    again.ledger.close()
+    assert timeline(sandbox, channel) == before
+    assert {row.status for row in rows(again)} == {PostStatus.PUBLISHED}
+
+
+@sqlite
+@both
 def test_an_emptied_ledger_does_not_believe_an_empty_timeline(
     make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, channel: str
 ) -> None:
@@ -125,6 +194,9 @@ def test_another_database_server_is_noticed(make_service: Make, feed: Feed, sand
         tx.execute(ledger_identity.update().values(server="7712312311793563766/00000001"))
     again = reopened(service, clock)
     due(clock)
+    again.tick()
+    assert len(sandbox.world.tweets) == 1  # the timeline may lag: it waits
+    clock.forward(minutes=15)
     before = sum("users" in call for call in sandbox.world.calls)
     again.tick()
     assert sum("users" in call for call in sandbox.world.calls) > before
@@ -182,6 +254,8 @@ def test_a_channel_with_another_account_looks_there_before_it_posts(
     other = Service(configuration.build(raw), Ledger(database_url, clock=clock), clock)
     other.prepare()
     due(clock)
+    other.tick()
+    clock.forward(minutes=15)
     other.tick()
     assert any("users/101/tweets" in call for call in sandbox.world.calls)
     assert [post.account for post in sandbox.world.tweets] == ["100", "101"]

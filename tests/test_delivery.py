@@ -324,6 +324,8 @@ def test_a_restored_ledger_whose_timeline_cannot_be_read_waits(
 
     service.delivery_worker.publisher("x").timeline = fails  # type: ignore[method-assign, assignment]
     service.tick()
+    clock.forward(minutes=15)  # it may lag
+    service.tick()
     assert rows(service)[0].status is PostStatus.PENDING
     assert sandbox.world.tweets == []
     service.delivery_worker.publisher("x").timeline = real  # type: ignore[method-assign]

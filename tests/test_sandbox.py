@@ -244,9 +244,9 @@ def test_the_switchboard(sandbox: Sandbox) -> None:
     url = f"{sandbox.url}/sandbox/faults"
     assert call(url, method="POST", body={"kind": "429", "platform": "twitter", "times": 2})[0] == 200
     assert [
-        sandbox.faults.next("facebook"),
-        sandbox.faults.next("twitter").kind,
-        sandbox.faults.next("twitter").kind,
+        sandbox.faults.next("facebook", reading=False),
+        sandbox.faults.next("twitter", reading=False).kind,
+        sandbox.faults.next("twitter", reading=False).kind,
     ] == [None, "429", "429"]
     assert call(url, method="POST", body={"kind": "no such"})[0] == 400
     assert call(url, method="POST", body={"rates": {"no such": 1}})[0] == 400
@@ -270,7 +270,7 @@ def test_random_faults_repeat_with_their_seed() -> None:
     def draw(seed: int) -> list[str | None]:
         faults = Faults()
         faults.at_random({"drop-after": 0.3, "429": 0.2}, seed)
-        return [fault.kind if (fault := faults.next("x")) else None for _ in range(200)]
+        return [fault.kind if (fault := faults.next("x", reading=False)) else None for _ in range(200)]
 
     assert draw(1) == draw(1)
     assert draw(1) != draw(2)
@@ -301,3 +301,12 @@ def test_every_fault_is_described() -> None:
     assert all(FAULTS.values())
     with pytest.raises(ValueError, match="no such fault"):
         Faults().add("nonsense")
+
+
+def test_faults_of_reading_meet_what_reads() -> None:
+    faults = Faults()
+    faults.add("429", "twitter", reading=True)
+    assert faults.next("twitter", reading=False) is None
+    assert faults.next("facebook", reading=True) is None
+    assert faults.next("twitter", reading=True) is not None
+    assert faults.next("twitter", reading=True) is None

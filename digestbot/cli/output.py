@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,10 +15,13 @@ from digestbot.model import Action, Alarm, Message, Platform, PostRow, PostStatu
 from digestbot.service.resolving import Resolution
 from digestbot.text import LIMITS
 
+_C1 = re.compile("[\x7f-\x9f]")
+
 
 def as_json(value: object) -> None:
-    """One JSON document."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+    """One JSON document, in which control characters are escaped as all are that a terminal would obey."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+    print(_C1.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 def _plain(value: object) -> str:

@@ -18,14 +18,16 @@ _STATE = sa.select(channels).where(channels.c.name == sa.bindparam("channel")).w
 @dataclass(frozen=True, slots=True)
 class ChannelState:
     """What keeps a channel from posting. ``refusals`` counts its refusals in a row, ``rejected`` are the posts rejected
-    in a row; ``catch_up`` says why its timeline has to be read before anything is posted; ``accepted``: an
-    operator has resumed the channel though that could not be done."""
+    in a row; ``catch_up`` says why its timeline has to be read before anything is posted; ``waited``: it has waited for
+    that as long as a timeline may lag; ``accepted``: an operator has resumed the channel though it could not be
+    read."""
 
     pause_reason: str | None
     wait_until: datetime | None
     refusals: int
     rejected: tuple[int, ...] = ()
     catch_up: str = ""
+    waited: bool = False
     accepted: bool = False
 
     @property
@@ -65,6 +67,7 @@ def _state(row: Any, now: datetime) -> ChannelState:
         row.refusals,
         tuple(row.rejected_posts or ()),
         row.catch_up or "",
+        row.unread_timeline is not None,
         row.unread_timeline == "accepted",
     )
 
@@ -80,6 +83,11 @@ def pause_other(tx: sa.Connection, channel: str, decision: Decision, now: dateti
 def catch_up(tx: sa.Connection, channel: str, reason: str) -> None:
     """From now on, the channel's timeline is read before anything is posted, for this reason."""
     tx.execute(channels.update().where(channels.c.name == channel).values(catch_up=reason))
+
+
+def wait_for_timeline(tx: sa.Connection, channel: str, until: datetime) -> None:
+    """Before the channel's timeline is read to catch up, wait until it surely shows what was posted last."""
+    tx.execute(channels.update().where(channels.c.name == channel).values(wait_until=until, unread_timeline="waited"))
 
 
 def end_pauses(tx: sa.Connection, now: datetime) -> list[str]:

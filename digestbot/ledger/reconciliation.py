@@ -44,7 +44,6 @@ def claim_look(
                 posts.c.channel == channel,
                 ATTENTION,
                 posts.c.status == PostStatus.QUARANTINED,
-                posts.c.action == Action.PUBLISH,
                 posts.c.next_look_at <= now,
             )
             .order_by(posts.c.next_look_at)
@@ -142,6 +141,7 @@ def settle(tx: sa.Connection, unknown: UnknownPost, verdict: Verdict, read: int,
         pending = verdict.status == PostStatus.PENDING
         values |= {"error": verdict.note, "concluded_at": None if pending else now}
         values |= {"look_first": pending, "not_before": verdict.not_before, "yields": verdict.not_before is not None}
+        values |= {"quarantined_at": None}
     done = tx.execute(
         posts.update()
         .where(
@@ -191,9 +191,8 @@ def remember_timeline(
         if oldest is not None:
             tx.execute(timeline_posts.delete().where(of_channel, timeline_posts.c.at <= oldest))
     if caught_up:
-        tx.execute(
-            channels.update().where(channels.c.name == channel, channels.c.catch_up.is_not(None)).values(catch_up=None)
-        )
+        behind = (channels.c.name == channel, channels.c.catch_up.is_not(None))
+        tx.execute(channels.update().where(*behind).values(catch_up=None, unread_timeline=None))
 
 
 def remembered_timeline(tx: sa.Connection, channel: str) -> list[TimelinePost]:

@@ -21,6 +21,7 @@ from digestbot.errors import (
     Rejected,
     RepliesRefused,
     Unauthorized,
+    Unavailable,
 )
 
 
@@ -43,6 +44,7 @@ class Reaction(StrEnum):
     PAUSE_LATER = "try once more, then pause"
     PAUSE_UNTIL_RESET = "pause until the limit resets"
     WAIT = "wait, then try again"
+    SOON = "try again after a few seconds"
     LOOK = "look for the post before anything else"
     LOOK_ONCE = "look for the post; if it is not there, quarantine it"
 
@@ -105,7 +107,10 @@ def as_error(row: ErrorRow, platform: str, detail: str, wait: timedelta | None =
                 certain=row.reaction is not Reaction.PAUSE_LATER,
                 application=row.fault is Fault.APPLICATION,
                 until_reset=row.reaction is Reaction.PAUSE_UNTIL_RESET,
+                wait=row.wait,
             )
+        case Reaction.SOON:
+            error = Unavailable(text, wait=row.wait)
         case Reaction.WAIT:
             error = RateLimited(text, wait=wait or row.wait)
         case Reaction.LOOK_ONCE:

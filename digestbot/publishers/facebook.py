@@ -123,9 +123,9 @@ class FacebookPublisher:
                 return None
             raise
         try:
-            author = str((answer.get("from") or {}).get("id", self._page))
-            if author != self._page:
-                raise another_account(receipt, author)
+            if not self._is_own(answer):
+                author = (answer.get("from") or {}).get("id") or str(answer["id"]).partition("_")[0]
+                raise another_account(receipt, str(author))
             return self._timeline_post(answer)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise OutcomeUnknown("Facebook's answer cannot be read") from error
@@ -167,6 +167,7 @@ class FacebookPublisher:
                 remaining(end),
                 lambda: True,
                 lambda asked=asked: self._graph.get_connections(parent, edge, **asked),  # type: ignore[misc]
+                reply=bool(reply_to),
             )
             own: list[TimelinePost] = []
             trouble, following, count = "", "", 0
@@ -189,7 +190,7 @@ class FacebookPublisher:
             reached = any(post.id == after for post in own)
             proven = False
             if not (trouble or following or reached or after):
-                counted = self._count(parent, edge, remaining(end))
+                counted = self._count(parent, edge, remaining(end), reply=bool(reply_to))
                 proven = counted == read
                 if not proven:
                     trouble = f"Facebook showed {read} posts and counts {'none' if counted is None else counted}"
@@ -203,10 +204,10 @@ class FacebookPublisher:
         author = (post.get("from") or {}).get("id")
         return str(author) == self._page if author else str(post["id"]).startswith(f"{self._page}_")
 
-    def _count(self, parent: str, edge: str, seconds: float) -> int | None:
+    def _count(self, parent: str, edge: str, seconds: float, *, reply: bool) -> int | None:
         """How many posts, or comments, Facebook itself counts; None where it does not say."""
         fields = f"id,{edge}.limit(1).summary(total_count)"
-        answer = self._call(seconds, lambda: True, lambda: self._graph.get_object(parent, fields=fields))
+        answer = self._call(seconds, lambda: True, lambda: self._graph.get_object(parent, fields=fields), reply=reply)
         found = answer.get(edge)
         summary = found.get("summary") if isinstance(found, dict) else None
         count = summary.get("total_count") if isinstance(summary, dict) else None

@@ -131,7 +131,7 @@ ROWS = (
     ErrorRow(
         "limited",
         Fault.ACCOUNT,
-        Reaction.WAIT,
+        Reaction.PAUSE_UNTIL_RESET,
         "the account is limited for some days",
         "",
         (403, _error(368, "The action attempted has been deemed unavailable for some days.", 1404112)),
@@ -141,7 +141,7 @@ ROWS = (
     ErrorRow(
         "limited-code",
         Fault.ACCOUNT,
-        Reaction.WAIT,
+        Reaction.PAUSE_UNTIL_RESET,
         "the account is limited for some days",
         "",
         (403, _error(1404112, "Your account has been limited for some days.")),

@@ -82,10 +82,6 @@ class TwitterPublisher:
                 ),
                 reply=bool(reply_to),
             )
-        except Unauthorized as error:
-            if error.until_reset:
-                error.wait = self._cap_resets_in()
-            raise
         except Rejected as error:
             if (
                 media is None
@@ -153,7 +149,7 @@ class TwitterPublisher:
         if _missing(answer):
             return None
         try:
-            author = str(answer["data"].get("author_id", user))
+            author = str(answer["data"]["author_id"])
             if author != user:
                 raise another_account(receipt, author)
             return self._timeline_post(answer["data"])
@@ -253,8 +249,8 @@ class TwitterPublisher:
         does not say."""
         now = self._session.platform_time
         try:
-            bearer = self._call(USAGE_SECONDS, lambda: True, self._application_token)
-            answer = self._call(
+            bearer = self._exchange(USAGE_SECONDS, lambda: True, self._application_token)
+            answer = self._exchange(
                 USAGE_SECONDS,
                 lambda: True,
                 lambda: self._session.request(
@@ -297,6 +293,16 @@ class TwitterPublisher:
         return None
 
     def _call(
+        self, seconds: float, may_send: Callable[[], bool], call: Callable[[], Any], *, reply: bool = False
+    ) -> Any:
+        try:
+            return self._exchange(seconds, may_send, call, reply=reply)
+        except Unauthorized as error:
+            if error.until_reset and error.wait is None:
+                error.wait = self._cap_resets_in()
+            raise
+
+    def _exchange(
         self, seconds: float, may_send: Callable[[], bool], call: Callable[[], Any], *, reply: bool = False
     ) -> Any:
         wire = self._session.wire
@@ -373,7 +379,7 @@ def classify(
         return OutcomeUnknown(f"X answered {status} ({detail})")
     if row.name == "clock":
         detail = f"X says it is {words(headers.get('Date', '?'), 40)}"
-    return as_error(row, "X", detail, wait_from(headers, _resets(headers)))
+    return as_error(row, "X", detail, wait_from(headers, _resets(headers, daily=status != 429)))
 
 
 def _page_trouble(answer: Any, user: str) -> str:
@@ -405,12 +411,13 @@ def until_reset_day(day: int, now: datetime) -> timedelta:
     return timedelta(days=31)  # not reached: the day of the next month is always ahead
 
 
-def _resets(headers: Mapping[str, str]) -> list[str]:
-    """The reset times of the limits that are used up; the short window's where none says so."""
-    limits = ("x-user-limit-24hour", "x-app-limit-24hour", "x-rate-limit")
+def _resets(headers: Mapping[str, str], *, daily: bool) -> list[str]:
+    """The reset times of the limits that are used up; the short window's where none says so, unless it is a ``daily``
+    limit that was reached."""
+    limits = ("x-user-limit-24hour", "x-app-limit-24hour", *(() if daily else ("x-rate-limit",)))
     spent = [
         headers[f"{name}-reset"]
         for name in limits
         if headers.get(f"{name}-remaining") == "0" and f"{name}-reset" in headers
     ]
-    return spent or [headers[name] for name in ("x-rate-limit-reset",) if name in headers]
+    return spent or [headers[name] for name in ("x-rate-limit-reset",) if name in headers and not daily]

@@ -30,8 +30,7 @@ ROWS = (
         Fault.APPLICATION,
         Reaction.PAUSE_UNTIL_RESET,
         "the application's monthly cap is used up",
-        "Posting resumes when the cap resets. To go on earlier, raise it at console.x.com, then run "
-        "`digestbot resume CHANNEL`",
+        f"Wait until the cap resets, or raise it at console.x.com, {_RESUME}",
         (
             429,
             _problem(
@@ -121,12 +120,12 @@ ROWS = (
     ErrorRow(
         "reply-too-early",
         Fault.PLATFORM,
-        Reaction.WAIT,
+        Reaction.SOON,
         "the part before is not visible yet",
         "",
-        (403, _legacy(385, "You attempted to reply to a Tweet that is not visible yet.")),
+        (403, _legacy(385, "You attempted to reply to a Tweet that is deleted or not visible to you.")),
         codes=(385,),
-        wait=timedelta(seconds=30),
+        wait=timedelta(seconds=5),
         reply_only=True,
     ),
     ErrorRow(

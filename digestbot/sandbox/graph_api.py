@@ -265,6 +265,8 @@ class GraphApi:
         untrue = self._untrue(request)
         if untrue is not None:
             return untrue
+        if all(post.id != id_ for post in self.world.page_posts):
+            return self._gone(id_)
         found = [post for post in self.world.visible(self.world.page_posts, self.faults.lag) if post.reply_to == id_]
         if parameters.get("order") != "reverse_chronological":
             found.reverse()

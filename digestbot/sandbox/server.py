@@ -104,7 +104,7 @@ class Sandbox:
         return self._pages.answer(request)
 
     def _with_faults(self, request: Request, platform: str, answer: Callable[[], Answer]) -> Answer:
-        fault = self.faults.next(platform) if request.method != "GET" else None
+        fault = self.faults.next(platform, reading=request.method == "GET")
         if fault is None:
             return answer()
         log.info("fault %s for %s %s", fault.kind, request.method, request.path)
@@ -163,8 +163,8 @@ class Sandbox:
         return Answer(answer.status, answer.body, headers)
 
     def _switchboard(self, request: Request) -> Answer:
-        """POST /sandbox/faults {"kind", "platform"?, "times"?, "seconds"?}, or {"lag": s}, or {"rates", "seed"},
-        or {"timeline": {"twitter": "empty"}}, or {"refuse_replies": true} and the like;
+        """POST /sandbox/faults {"kind", "platform"?, "times"?, "seconds"?, "reading"?}, or {"lag": s}, or
+        {"rates", "seed"}, or {"timeline": {"twitter": "empty"}}, or {"refuse_replies": true} and the like;
         POST /sandbox/posts {"platform", "text", "link"?, "ago"?}: a person posts by hand."""
         if request.method == "GET" and request.path == "/sandbox/timelines":
             with self.world.lock:
@@ -204,6 +204,7 @@ class Sandbox:
                     wanted.get("platform"),
                     int(wanted.get("times", 1)),
                     int(wanted.get("seconds", 60)),
+                    reading=bool(wanted.get("reading")),
                 )
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             return Answer(400, {"error": str(error)})

@@ -76,12 +76,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is to go wrong at the next calls that write."""
+    """What is to go wrong at the next call that writes, or with ``reading`` at the next that reads."""
 
     kind: str
     platform: str | None = None
-    times: int = 1
     seconds: int = 60  # when to come back, for 429
+    reading: bool = False
 
 
 def known(kind: str) -> bool:
@@ -112,12 +112,14 @@ class Faults:
         self.alter_texts = False  # timelines show other quotation marks than were posted
         self._spared = 0
 
-    def add(self, kind: str, platform: str | None = None, times: int = 1, seconds: int = 60) -> None:
-        """Let this go wrong at the next ``times`` writing calls (to one platform, or to any)."""
+    def add(
+        self, kind: str, platform: str | None = None, times: int = 1, seconds: int = 60, *, reading: bool = False
+    ) -> None:
+        """Let this go wrong at the next ``times`` calls that write, or that read (to one platform, or to any)."""
         if not known(kind):
             raise ValueError(f"no such fault: {kind}; there are {', '.join(FAULTS)}, and error:NAME (docs/errors.md)")
         with self._lock:
-            self._waiting.extend(Fault(kind, platform, 1, seconds) for _ in range(times))
+            self._waiting.extend(Fault(kind, platform, seconds, reading) for _ in range(times))
 
     def after(self, calls: int) -> None:
         """Let so many writing calls pass before the faults that wait take their turn."""
@@ -140,17 +142,20 @@ class Faults:
         else:
             raise ValueError(f"no such lie: {kind}; there are {', '.join(LIES)}")
 
-    def next(self, platform: str) -> Fault | None:
-        """The fault that the call under way meets."""
+    def next(self, platform: str, *, reading: bool) -> Fault | None:
+        """The fault that the call under way meets. Those at random meet calls that write."""
         with self._lock:
-            if self._spared:
+            if self._spared and not reading:
                 self._spared -= 1
                 return None
             for fault in self._waiting:
                 name = fault.kind.removeprefix("error:")
-                if fault.platform in (None, platform) and (name == fault.kind or name in ERRORS[platform]):
+                meant = fault.platform in (None, platform) and fault.reading is reading
+                if meant and (name == fault.kind or name in ERRORS[platform]):
                     self._waiting.remove(fault)
                     return fault
+            if reading:
+                return None
             draw = self._random.random() if self._rates else 1.0
             for kind, rate in self._rates.items():
                 if draw < rate:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from digestbot.config import Config
 from digestbot.context import about
-from digestbot.errors import LedgerChanged, LedgerError, PublishError, Unavailable
+from digestbot.errors import LedgerChanged, LedgerError, PublishError, Unauthorized, Unavailable
 from digestbot.ledger import Ledger, channel_states, delivery, reconciliation
 from digestbot.ledger.continuity import Continuity, Marker, catch_up_all
 from digestbot.model import Action, Claim, PostStatus, Receipt, TimelinePost
@@ -53,7 +53,7 @@ class DeliveryWorker:
         self._publishers: dict[str, Publisher] = {}
         self._secrets = config.secrets()
         self._reader = TimelineReader(config, ledger, self.publisher)
-        self.reconciler = Reconciler(config, ledger, self.publisher, self._reader)
+        self.reconciler = Reconciler(config, ledger, self.publisher, self._reader, self._pause)
         self._continuity = Continuity()
         self._marker: Marker | None = None
         self._lease_from = _ticks(), clock()  # no later than when the last claim's lease was granted
@@ -100,6 +100,9 @@ class DeliveryWorker:
             if delivery.any_in_flight(tx, channel):
                 return None
         state = self._compared_with_marker(tx, channel, state)
+        if state.catch_up and not state.waited and state.pause_reason is None:
+            channel_states.wait_for_timeline(tx, channel, now + settings.quiet_period)
+            return None
         held_back = self._held_back(tx, channel, now)
         budget = self._config.budget(channel)
         look = "" if channel in self._looked else START
@@ -307,6 +310,13 @@ class DeliveryWorker:
             return decision, done, self._claim(tx, claim.channel, free)
         except LedgerChanged as error:
             return decision, done, error
+
+    def _pause(self, tx: sa.Connection, channel: str, failure: Unauthorized, now: datetime) -> None:
+        """Pause what is at fault, as an attempt at a post would have."""
+        history = channel_states.channel_state(tx, channel, now).history
+        general = self._redacted(decide(Verdict(PostStatus.PENDING, str(failure), failure=failure), 1, history, now))
+        for name in self._config.same_application(channel) if general.application else [channel]:
+            channel_states.pause_other(tx, name, _named(general, name), now)
 
     def _redacted(self, decision: Decision) -> Decision:
         """Without secrets: a platform may quote a token in its complaint, and this is stored and shown."""

@@ -287,7 +287,7 @@ class Planner:
                 ids = [summary.id or 0 for summary in turn.chosen]
                 asks = timing.approval and scheduled and not wishes.are_approved(tx, digest, channel, ids)
                 asks = asks or needs_approval
-                approve_by = now + timing.approve_by if asks else None
+                approve_by = self.ledger.now(tx) + timing.approve_by if asks else None
                 if turn.chosen and self._is_paid_for(tx, channel, drafts, now):
                     shares_with = self._rules[pair].gate.shares_with
                     made = editions.make_edition(

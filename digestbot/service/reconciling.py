@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
 
 from digestbot.config import Config
 from digestbot.costs import FREE
-from digestbot.errors import PublishError
+from digestbot.errors import PublishError, Unauthorized
 from digestbot.ledger import Ledger, reconciliation
 from digestbot.model import Action, PostStatus, TimelinePost
 from digestbot.publishers import Publisher
@@ -25,9 +27,16 @@ class Reconciler:
     """Settles what is unknown by what the platforms show, on each channel one post at a time."""
 
     def __init__(
-        self, config: Config, ledger: Ledger, publisher: Callable[[str], Publisher], reader: TimelineReader
+        self,
+        config: Config,
+        ledger: Ledger,
+        publisher: Callable[[str], Publisher],
+        reader: TimelineReader,
+        pause: Callable[[sa.Connection, str, Unauthorized, datetime], None],
     ) -> None:
+        """``pause`` is called where a reading shows that the channel, or its application, is at fault."""
         self._config, self._ledger, self._publisher, self._reader = config, ledger, publisher, reader
+        self._pause = pause
 
     def reconcile(self, channel: str, report: Report) -> None:
         """Look for the channel's unknown post on its own timeline, or for a quarantined one, if that is due."""
@@ -55,6 +64,8 @@ class Reconciler:
             reading = self._reader.read(Request(unknown.channel, anchors, since, unknown.reply_to))
         with self._ledger.begin() as tx:
             now = self._ledger.now(tx)
+            if isinstance(reading.failure, Unauthorized) and reading.failure.certain:
+                self._pause(tx, unknown.channel, reading.failure, now)
             if unknown.receipt is not None:
                 receipt = self._publisher(unknown.channel).receipt(unknown.receipt)
                 found = TimelinePost(receipt.id, receipt.url, unknown.message.text, (), now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from digestbot.config import Config
 from digestbot.costs import FREE
@@ -76,7 +77,9 @@ class Resolver:
         basis = ReceiptBasis.TEXT if has_text(there, row.text) else ReceiptBasis.OPERATOR
         with self._ledger.begin() as tx:
             now = self._ledger.now(tx)
-            before = manual_resolution.resolve(tx, post, PostStatus.PUBLISHED, receipt, now, basis, there.at)
+            platform_now = publisher.platform_time()
+            at = there.at - (platform_now - now if platform_now else timedelta(0))
+            before = manual_resolution.resolve(tx, post, PostStatus.PUBLISHED, receipt, now, basis, at)
         return Resolution(post, before, PostStatus.PUBLISHED, receipt, there, row.text)
 
     def retry(self, post: int) -> Resolution:

@@ -62,7 +62,7 @@ class Watcher:
         found = conditions(self._state(now), now, settings.stale_after, settings.dry_after)
         with self._ledger.begin() as tx:
             health.renew(tx, found, now)
-            claimed = health.claim_alerts(tx, now) if self._notifier else []
+            claimed = health.claim_alerts(tx, self._ledger.now(tx)) if self._notifier else []
         for alert in claimed:
             if self._stopping():
                 return
