@@ -227,7 +227,9 @@ def disturb(draw: random.Random, sandbox: Sandbox, posts: int) -> None:
         sandbox.faults.lie(platform, draw.choice(SHAPES))
     elif chance < 0.7:
         sandbox.faults.timeline.clear()
-    elif chance < 0.85:
+    elif chance < 0.75:
+        sandbox.faults.alter_texts = not sandbox.faults.alter_texts
+    elif chance < 0.87:
         link = f"https://example.org/{draw.randrange(posts)}/0"
         sandbox.world.by_hand(platform, f"{BY_HAND} {link}", link)
 
@@ -269,6 +271,7 @@ def soak(
                     disturb(draw, sandbox, posts)
                 else:
                     sandbox.faults.timeline.clear()
+                    sandbox.faults.alter_texts = False
                 if killed < kills:
                     pid = draw.choice(crowd.pids)
                     if draw.random() < 0.3:

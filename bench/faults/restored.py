@@ -21,12 +21,17 @@ KINDS = ("copied", "copied, no marker", "emptied", "emptied, no marker", "rolled
 
 
 def run(database: str, seed: int, kind: str) -> Outcome:
-    """Publish some, keep a copy, publish the rest; put the older ledger back, and go on with it."""
+    """Publish some, keep a copy, publish the rest; put the older ledger back, and continue with it.
+
+    Where this machine still knows what it published last, the timeline lags; and the first looks may be refused.
+    """
     draw = random.Random(seed)
     with Sandbox() as sandbox:
         sandbox.faults.refuse_duplicates = False
         fill(database, sandbox.url, 12)
         sandbox.faults.at_random({"drop-after": 0.1, "503-before": 0.1}, seed)
+        if "no marker" not in kind:
+            sandbox.faults.lag = draw.choice([0.0, 0.3, 1.0])
         with kept(database) as (keep, restore):
             with workers(sandbox.url, database, "digestbot") as crowd:
                 crowd.spawn()
@@ -47,6 +52,10 @@ def run(database: str, seed: int, kind: str) -> Outcome:
                     fill(database, sandbox.url, 12)
                 else:
                     restore()
+                for platform in ("twitter", "facebook"):
+                    if draw.random() < 0.6:
+                        refusal = draw.choice(["429", "unauthorized", "503-before", "drop-before"])
+                        sandbox.faults.add(refusal, platform, draw.choice([1, 3]), seconds=1, reading=True)
                 if kind == "rolled back while running":
                     time.sleep(2)
             # a person posts, too
