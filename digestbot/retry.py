@@ -84,7 +84,7 @@ class Decision:
         return self.status in (PostStatus.PUBLISHED, PostStatus.FAILED, PostStatus.SKIPPED, PostStatus.QUARANTINED)
 
 
-def backoff(attempts: int, first: timedelta = FIRST_WAIT, longest: timedelta = LONGEST_WAIT) -> timedelta:
+def backoff(attempts: int, first: timedelta, longest: timedelta) -> timedelta:
     """Return how long to wait after that many attempts: doubling from ``first``, at most ``longest``."""
     doublings = min(max(attempts - 1, 0), 20)
     return min(first * (1 << doublings), longest)
@@ -154,7 +154,7 @@ def _after_looking(verdict: Verdict, tries: int, now: datetime, catching_up: str
 def _again(error: str, tries: int, now: datetime, first: timedelta | None = None) -> Decision:
     """Nothing was sent: try again, later each time, the ``first`` time after so long; after a handful of tries the next
     post goes first."""
-    wait = first if first is not None and tries <= 1 else backoff(tries)
+    wait = first if first is not None and tries <= 1 else backoff(tries, FIRST_WAIT, LONGEST_WAIT)
     return Decision(PostStatus.PENDING, error=error, not_before=now + wait, yields=tries >= HANDFUL)
 
 

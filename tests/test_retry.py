@@ -6,10 +6,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from digestbot.errors import DuplicateText, OutcomeUnknown, RateLimited, Rejected, Unauthorized, Unavailable
+from digestbot.errors import (
+    DuplicateText,
+    OutcomeUnknown,
+    PublishError,
+    RateLimited,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
 from digestbot.model import PostStatus, Receipt, ReceiptBasis, TimelinePost
 from digestbot.reconcile import Verdict
-from digestbot.retry import HANDFUL, ChannelHistory, Decision, backoff
+from digestbot.retry import FIRST_WAIT, HANDFUL, LONGEST_WAIT, ChannelHistory, Decision, backoff
 from digestbot.retry import decide as decide_
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -62,7 +70,7 @@ def test_rejected_content_fails_and_the_third_post_in_a_row_pauses_the_channel()
 def test_surely_not_sent_waits_longer_each_time_and_then_lets_the_others_go_first() -> None:
     waits = [decide(Unavailable("refused"), tries).not_before for tries in (1, 2, 3, 50)]
     assert waits == [NOW + timedelta(seconds=seconds) for seconds in (30, 60, 120, 3600)]
-    assert backoff(10_000) == timedelta(hours=1)
+    assert backoff(10_000, FIRST_WAIT, LONGEST_WAIT) == timedelta(hours=1)
     assert [decide(Unavailable("refused"), tries).yields for tries in (1, HANDFUL - 1, HANDFUL)] == [False, False, True]
     assert not decide(Unavailable("refused")).look_first  # no byte was sent
 
@@ -136,3 +144,32 @@ def test_a_timeline_that_cannot_be_read_pauses_a_channel_that_has_to_catch_up() 
     assert "digestbot resume" in pause
     endless = Verdict(PostStatus.PENDING, "too long", sound=False, final=True)
     assert decide(endless, 1, catching_up="the ledger was restored").pause is not None
+
+
+def test_a_platform_that_is_not_ready_is_asked_again_after_seconds_then_as_usual() -> None:
+    early = Unavailable("the part before is not visible yet", wait=timedelta(seconds=5))
+    assert [decide(early, tries).not_before for tries in (1, 2)] == [
+        NOW + timedelta(seconds=5),
+        NOW + timedelta(seconds=60),
+    ]
+    assert not decide(early).look_first
+
+
+@pytest.mark.parametrize("failure", [RateLimited("429"), Unauthorized("401", certain=False), Unauthorized("no")])
+def test_a_look_that_is_refused_says_nothing_about_the_post(failure: PublishError) -> None:
+    decision = decide(Verdict(PostStatus.PENDING, "unread", failure=failure), quiet=timedelta(minutes=15))
+    assert decision.status is PostStatus.PENDING
+    assert not decision.look_first
+    assert bool(decision.pause) is (isinstance(failure, Unauthorized) and failure.certain)
+
+
+def test_a_part_whose_parent_is_gone_is_rejected_by_itself() -> None:
+    decision = decide(Verdict(PostStatus.PENDING, "unread", failure=Rejected("the part before was not found")))
+    assert (decision.status, decision.pause) == (PostStatus.FAILED, None)
+
+
+def test_a_limit_of_days_pauses_until_then() -> None:
+    limited = Unauthorized("limited for some days", until_reset=True, wait=timedelta(hours=12))
+    decision = decide(limited)
+    assert decision.paused_until == NOW + timedelta(hours=12)
+    assert "resumes by itself" in str(decision.pause)

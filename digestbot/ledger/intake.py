@@ -16,7 +16,7 @@ from digestbot.identity import LONGEST_KEY, Known, is_cut, match, same_text, sho
 from digestbot.ledger import changes
 from digestbot.ledger import papers as paper_ledger
 from digestbot.model import Summary
-from digestbot.retry import backoff
+from digestbot.retry import FIRST_WAIT, LONGEST_WAIT, backoff
 from digestbot.schema import cursors, sources, summaries
 
 BATCH = 1000  # summaries to a round trip: memory and SQL stay bounded however long the feed
@@ -119,7 +119,9 @@ def poll_failed(tx: sa.Connection, source: str, error: str, every: timedelta, no
     tx.execute(
         sources.update()
         .where(sources.c.name == source)
-        .values(failures=failures, error=error, next_poll_at=now + min(every, backoff(failures)))
+        .values(
+            failures=failures, error=error, next_poll_at=now + min(every, backoff(failures, FIRST_WAIT, LONGEST_WAIT))
+        )
     )
     return failures
 
