@@ -232,6 +232,28 @@ def test_what_a_digest_does_when_a_summary_is_withdrawn(
         assert bool(sandbox.world.page_posts) is page
 
 
+def test_a_deletion_that_nobody_knows_the_end_of_is_looked_at_again_and_done(
+    make_service: Make, store: Store, sandbox: Sandbox, clock: Clock
+) -> None:
+    service = published(make_service, store, clock, on_withdraw="delete")
+    store.delete(KEY.format(1), 1)
+    sandbox.faults.add("503-before", "twitter")
+    sandbox.faults.add("error:server-error", "twitter", 40, reading=True)
+    for _ in range(12):
+        tick(service, clock)
+    assert {row.channel: row.status for row in rows(service, Action.DELETE)} == {
+        "x": PostStatus.QUARANTINED,
+        "page": PostStatus.DONE,
+    }
+    assert len(sandbox.world.tweets) == 1
+    while sandbox.faults.next("twitter", reading=True):
+        pass  # X can be read again
+    for _ in range(24):
+        tick(service, clock, hours=1)
+    assert {row.status for row in rows(service, Action.DELETE)} == {PostStatus.DONE}
+    assert sandbox.world.tweets == []
+
+
 # ---- anonymous
 
 

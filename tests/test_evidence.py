@@ -22,7 +22,7 @@ from digestbot.retry import Decision
 from digestbot.sandbox import LIES, Answer, Sandbox
 from digestbot.sandbox.forms import Request
 from digestbot.schema import posts, summaries
-from digestbot.service import Report
+from digestbot.service import Report, Service
 
 # ---- timelines that lie
 
@@ -245,6 +245,58 @@ def test_what_was_decided_by_hand_can_be_taken_back(
     assert (row.status, row.basis) == (PostStatus.PUBLISHED, ReceiptBasis.TEXT)
     assert row.receipt is not None
     assert row.receipt.id != wrong.id
+
+
+@sqlite
+def test_when_a_post_that_a_person_gave_appeared_is_told_by_the_ledger_s_clock(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    service = published(make_service, feed, clock, "x")
+    due(clock)
+    sandbox.faults.add("drop-before", "twitter")
+    service.tick()
+    real = sandbox.world.clock
+    sandbox.world.clock = lambda: real() + 3600  # X's clock is an hour ahead
+    theirs = sandbox.world.by_hand("twitter", "their own words")
+    service.resolver.published(2, theirs.id)
+    with service.ledger.read() as tx:
+        assert tx.scalar(sa.select(posts.c.posted_at).where(posts.c.id == 2)) == clock.now
+
+
+@sqlite
+def test_a_reading_that_shows_the_account_at_fault_pauses_it(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    service = published(make_service, feed, clock, "x")
+    due(clock)
+    sandbox.faults.add("drop-after", "twitter")
+    sandbox.faults.add("error:spending-cap", "twitter", reading=True)
+    service.tick()
+    live(service, clock, 0.1)
+    with service.ledger.read() as tx:
+        assert "`digestbot resume x`" in views.paused_channels(tx)["x"]
+    live(service, clock, 1)
+    assert rows(service)[1].status is PostStatus.PUBLISHED  # found once it could be read
+    assert len(sandbox.world.tweets) == 2
+
+
+@sqlite
+def test_approvals_and_alerts_follow_the_ledger_s_clock(
+    make_service: Make, feed: Feed, clock: Clock, database_url: str
+) -> None:
+    feed.add(0)
+    service = make_service(channels=["x"], approval=True, approve_by="30 minutes")
+    service.tick()
+    clock.forward(hours=1)
+    database = Ledger(database_url, clock=lambda: clock() + timedelta(hours=1))  # this host is an hour behind
+    behind = Service(service.config, database, clock)
+    behind.tick()
+    (row,) = rows(behind)
+    assert row.status is PostStatus.PENDING
+    assert row.approve_by == clock() + timedelta(hours=1, minutes=30)
+    behind.tick()
+    assert rows(behind)[0].status is PostStatus.PENDING
+    database.close()
 
 
 @sqlite

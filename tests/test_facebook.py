@@ -269,6 +269,21 @@ def test_the_page_s_own_comments_are_told_from_others(sandbox: Sandbox) -> None:
     assert (page.trouble, page.end_proven) == ("Facebook does not say who wrote the comments", False)
 
 
+def test_the_comments_of_a_post_that_is_gone_are_no_fault_of_the_page(sandbox: Sandbox) -> None:
+    with pytest.raises(Rejected, match="the part before"):
+        pages(publisher(sandbox.url), reply_to="200_404")
+
+
+def test_a_post_without_an_author_is_the_page_s_by_its_number(sandbox: Sandbox) -> None:
+    client = publisher(sandbox.url)
+    mine = send(client)
+    sandbox.world.page_posts[0].account = ""
+    assert client.lookup(mine.id, seconds=5) is not None
+    sandbox.world.page_posts[0].id = "999_5"
+    with pytest.raises(Rejected, match="another account"):
+        client.lookup("999_5", seconds=5)
+
+
 def test_a_post_of_another_page_is_told(sandbox: Sandbox) -> None:
     client = publisher(sandbox.url)
     mine = send(client)

@@ -186,6 +186,36 @@ def test_the_monthly_cap_ends_on_the_day_that_x_says(sandbox: Sandbox) -> None:
     assert sandbox.world.calls[1:] == ["POST /oauth2/token", "GET /2/usage/tweets"]
 
 
+def test_a_cap_that_a_reading_meets_ends_on_that_day_too(sandbox: Sandbox) -> None:
+    sandbox.faults.add("error:monthly-cap", "twitter", reading=True)
+    with pytest.raises(Unauthorized) as caught:
+        pages(publisher(sandbox.url))
+    assert caught.value.wait == timedelta(days=28, hours=16)
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"x-rate-limit-remaining": "87", "x-rate-limit-reset": "1793606700"}, timedelta(hours=3)),
+        ({"x-rate-limit-remaining": "0", "x-rate-limit-reset": "1793606700"}, timedelta(hours=3)),
+        ({"x-user-limit-24hour-remaining": "0", "x-user-limit-24hour-reset": "1793624400"}, timedelta(hours=5)),
+    ],
+)
+def test_the_daily_limit_is_not_measured_by_the_short_window(headers: dict[str, str], wait: timedelta) -> None:
+    body = {"errors": [{"code": 185, "message": "User is over daily status update limit."}]}
+    found = classify(403, headers | {"Date": "Mon, 02 Nov 2026 08:00:00 GMT"}, body)
+    assert isinstance(found, RateLimited)
+    assert found.wait == wait
+
+
+def test_a_post_without_an_author_is_nobody_s() -> None:
+    body = json.dumps({"data": {"id": "7", "text": "hello", "created_at": "2026-11-02T08:00:00.000Z"}}).encode()
+    url, thread = answering((200, body))
+    with pytest.raises(OutcomeUnknown):
+        publisher(url).lookup("7", seconds=5)
+    thread.join(5)
+
+
 @pytest.mark.parametrize(
     ("day", "now", "days"),
     [
