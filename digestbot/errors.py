@@ -32,11 +32,12 @@ class DigestbotError(Exception):
 
 
 class ConfigError(DigestbotError):
-    """The configuration holds mistakes; ``problems`` names each with its place and its mend."""
+    """The configuration holds mistakes; ``problems`` names each with its place and its mend. ``sound`` is the part of
+    it that holds none (a Config), None where there is no such part."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    def __init__(self, problems: Sequence[str], sound: object = None) -> None:
         super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+        self.problems, self.sound = tuple(problems), sound
 
 
 class SourceError(DigestbotError):

@@ -221,7 +221,7 @@ def test_once_send_posts_and_preview(config: str, feed: Feed, world: Sandbox) ->
     assert len(out.splitlines()) == 3
     assert "Paper Number 1" in out
     assert "x in " in out.splitlines()[-1]
-    assert "$0.40 spent" in out.splitlines()[-1]
+    assert "$0.41 spent" in out.splitlines()[-1]  # two posts, and the account read once
     code, out, _ = digestbot("-c", config, "preview", "latest", "--channel", "x")
     assert "Paper Number 2" in out
     assert "of 280 characters" in out

@@ -207,8 +207,8 @@ def test_a_budget_below_the_price_of_a_post(config: str) -> None:  # noqa: F811
     code, out, _ = digestbot("-c", config, "check")
     assert code == 1
     assert (
-        "BAD  template of latest for x: a post costs $0.20, more than a month's budget of $0.10, so nothing would ever "
-        "be posted: raise channels.x.monthly_budget" in out
+        "BAD  template of latest for x: an edition costs at least $0.20, more than a month's budget of $0.10, so "
+        "nothing would ever be posted: raise channels.x.monthly_budget" in out
     )
 
 
@@ -220,12 +220,145 @@ def test_votes_that_a_feed_does_not_have(config: str, feed: Feed) -> None:  # no
     assert "BAD  source store, now: can be read, but nothing in it has votes, and a digest of it has min_votes" in out
 
 
+def said(config: str, *arguments: str) -> str:  # noqa: F811
+    code, out, err = digestbot("-c", config, "check", *arguments)
+    assert code in (1, 2), out
+    assert "Traceback" not in out + err
+    return out + err
+
+
+def replaced(config: str, before: str, after: str) -> None:  # noqa: F811
+    file = Path(config)
+    assert before in file.read_text()
+    file.write_text(file.read_text().replace(before, after))
+
+
+def test_the_least_edition_is_what_a_budget_has_to_pay(config: str) -> None:  # noqa: F811
+    replaced(config, "[channels.x]", "[channels.x]\nmonthly_budget = 0.5")
+    add_key(config, "size = 5", "min_size = 5")
+    assert "template of latest for x: an edition costs at least $1.00, more than a month's budget of $0.50" in said(
+        config
+    )
+
+
+def test_a_damaged_ledger_and_a_paused_channel(config: str, feed: Feed, world: Sandbox) -> None:  # noqa: F811
+    feed.add(0)
+    world.faults.add("error:spending-cap", "twitter")
+    assert digestbot("-c", config, "send", "latest", "-q")[0] == 3
+    found = said(config)
+    assert "BAD  channel x: is paused: X: the spending limit is reached" in found
+    assert "digestbot resume x" in found
+    ledger = Path(config).with_name("ledger.db")
+    content = bytearray(ledger.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 8192] = b"\xff" * 8192
+    ledger.write_bytes(content)
+    assert "BAD  ledger: is damaged, so nothing is posted" in said(config)
+
+
+def test_the_same_twice(config: str, world: Sandbox) -> None:  # noqa: F811
+    replaced(config, 'sources = ["store"]', 'sources = ["store", "again"]')
+    replaced(config, 'channels = ["x", "page"]', 'channels = ["x", "page", "other"]')
+    text = Path(config).read_text()
+    channel = text[text.index("[channels.x]") : text.index("[channels.page]")].replace(
+        "[channels.x]", "[channels.other]"
+    )
+    source = text[text.index("[sources.store]") :].partition("\n[")[0].replace("[sources.store]", "[sources.again]")
+    add_key(config, channel, source)
+    found = said(config)
+    assert "BAD  source again: sources.again: reads the same as source store" in found
+    assert "BAD  channel other, account: channels.other: has the same account as channel x" in found
+
+
+def test_a_feed_on_a_private_address(config: str) -> None:  # noqa: F811
+    replaced(config, "allow_private_addresses = true", "")
+    assert "BAD  source store: sources.store.url: is an address of a private network" in said(config)
+
+
+def test_templates_that_need_more_than_a_sample(config: str, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "own").mkdir()
+    for platform in ("twitter", "facebook"):
+        (tmp_path / "own" / f"mine.{platform}.txt.j2").write_text("{{ summary.votes + 1 }} {{ summary.link }}")
+        (tmp_path / "own" / f"second.{platform}.txt.j2").write_text(
+            "{% for one in summaries %}{{ one.link }}{% if loop.index > 1 %}{{ nope }}{% endif %}{% endfor %}"
+        )
+    replaced(config, 'timezone = "UTC"', 'timezone = "UTC"\ntemplates = "own"')
+    add_key(config, 'template = "mine"')
+    code, out, _ = digestbot("-c", config, "check")
+    assert code == 0, out
+    assert "warn template of latest for x: cannot be made of a summary without writer, votes" in out
+    replaced(config, 'template = "mine"', 'template = "second"\nshape = "roundup"\nsize = 3')
+    assert "BAD  template of latest for x" in said(config)
+
+
+def test_what_a_mistake_does_not_hide(config: str) -> None:  # noqa: F811
+    replaced(config, 'channels = ["x", "page"]', 'channels = ["x", "page"]\ntemplate = "missing"')
+    add_key(config, "[delivery]", "leese = 1")
+    found = said(config)
+    assert "delivery.leese: unknown key; did you mean lease?" in found
+    assert "BAD  template of latest for x: template missing.twitter.txt.j2: not found" in found
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("DIGESTS__LATEST__CHANNELS", "y", "there is no [channels.y]"),
+        ("DIGESTS__LATEST__INCLUDE__SECTIONS", "cs", "no feed says which section"),
+        ("DIGESTS__LATEST__MIN_SIZE", "5", "is more than size"),
+        ("SOURCES__STORE__KIND", "feeed", "must be"),
+        ("SOURCES__STORE__BACKFILL", "q", "name another [sources.…] section"),
+        ("CHANNELS__X__API_KEY_FILE", "/nope", "cannot read /nope"),
+        ("TEMPLATES", "/nope", "there is no folder /nope"),
+        ("CHANNELS__X", "foo", "write a table"),
+        ("PATH", "x", "there is no key path"),
+        ("__", "x", "there is no key of that name"),
+    ],
+)
+def test_the_variable_is_named_whatever_is_wrong_with_it(config: str, name: str, value: str, words: str) -> None:  # noqa: F811
+    code, _, err = variable(config, f"DIGESTBOT_{name}", value, "check")
+    assert code == 2
+    assert f"environment variable DIGESTBOT_{name}: " in err
+    assert words in err
+    assert "config.toml: " not in err
+    assert "the file has no" not in err
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('kind = "feed"', 'kind = ["feed"]', "sources.store.kind"),
+        ("[sources.store]", '[sources.store]\nbackfill = ["a"]', "sources.store.backfill"),
+        ('sources = ["store"]', "sources = [1]", "digests.latest.sources"),
+        ("sqlite:///ledger.db", "sqlite+aiosqlite:///ledger.db", "database: use sqlite or postgresql"),
+        ("sqlite:///ledger.db", "sqlite:///a\\u0000b.db", "database: use sqlite or postgresql"),
+        ("[digests.latest]", "[digests.latest]\nmin_votes = 99999999999999999999", "digests.latest.min_votes"),
+        ("[digests.latest]", '[digests.latest]\ninclude = { venues = [""] }', "digests.latest.include.venues"),
+        ("[digests.latest]", '[digests.latest]\ninclude = { keywords = ["a"] }\nexclude = { keywords = ["a"] }',
+         "digests.latest.include.keywords: is excluded too"),
+    ],
+)  # fmt: skip
+def test_mistakes_of_kind(config: str, before: str, after: str, words: str) -> None:  # noqa: F811
+    replaced(config, before, after)
+    assert words in said(config)
+
+
+def test_a_secret_in_the_place_of_its_file_is_not_shown(config: str) -> None:  # noqa: F811
+    replaced(config, "[channels.x]", '[channels.x]\napi_key_file = "MYSECRETKEY123"')
+    text = Path(config).read_text().splitlines()
+    Path(config).write_text("\n".join(line for line in text if not line.startswith("api_key =")))
+    assert "MYSECRETKEY123" not in said(config)
+
+
+def test_a_host_that_is_none_here(config: str) -> None:  # noqa: F811
+    add_key(config, "[web]", 'host = "192.0.2.1"', "port = 8765", 'token = "0123456789012345678901234567890123456789"')
+    assert "BAD  web, port: web.port: 192.0.2.1, port 8765: cannot be used" in said(config)
+
+
 def test_a_port_that_is_taken(config: str) -> None:  # noqa: F811
     with socket.create_server(("127.0.0.1", 0)) as taken:
         add_key(config, "[web]", f"port = {taken.getsockname()[1]}")
         code, out, _ = digestbot("-c", config, "check")
     assert code == 0
-    assert "warn web, port: port" in out
+    assert "warn web, port: web.port: 127.0.0.1, port" in out
     assert "web, port" not in digestbot("-c", config, "check")[1]
 
 

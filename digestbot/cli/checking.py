@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import ipaddress
 import os
 import re
 import socket
 import stat
+import sys
 import tomllib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from importlib.util import find_spec
-from itertools import takewhile
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from digestbot.cli import OK, TROUBLE, USAGE
 from digestbot.cli.common import load_config, now_, open_ledger
-from digestbot.config import SECRETS, DatabaseSource, TwitterChannel
+from digestbot.cli.digest_checks import of_digests
+from digestbot.cli.findings import Finding, checked
+from digestbot.config import SECRETS, DatabaseSource, FacebookChannel, TwitterChannel
 from digestbot.errors import ConfigError, DigestbotError
-from digestbot.model import Image, ImageFailure, Shape, Summary
+from digestbot.publishers.facebook import version_advice
 
 if TYPE_CHECKING:
     from digestbot.config import Config
@@ -30,55 +34,33 @@ if TYPE_CHECKING:
 
 CLOCKS = timedelta(seconds=1)  # that this machine and the ledger's database may differ by
 PLATFORM_CLOCKS = timedelta(seconds=30)
-AHEAD = timedelta(days=28)  # over which schedules are compared
 WEB_EXTRA = ("argon2", "prometheus_client", "multipart", "starlette", "tomlkit", "uvicorn")
 ADDRESSES = ("database", "address", "ping_url")  # which hold a secret only where they contain a password
-LONG_WORDS = 400  # of a summary with which templates are tried
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was checked, whether it is in order, and what there is to say about it. A warning is no failure."""
-
-    what: str
-    ok: bool
-    detail: str
-    warning: bool = False
-
-    @property
-    def label(self) -> str:
-        """How it is marked in the list."""
-        return "warn" if self.warning else "ok  " if self.ok else "BAD "
 
 
 def check(arguments: argparse.Namespace) -> int:
     """Configuration, templates, schedules, ledger, extras; with --online the sources and the credentials too."""
     from digestbot.cli import output
+    from digestbot.config import Config
 
+    mistakes: tuple[str, ...] = ()
     try:
-        config = load_config(arguments)
+        found = list(_findings(load_config(arguments), online=arguments.online))
     except ConfigError as error:
-        if not arguments.json:
-            raise
-        output.as_json([_as_json(Finding("configuration", False, problem)) for problem in error.problems])
-        return USAGE
-    found = list(_findings(config, online=arguments.online))
+        mistakes, found = error.problems, []
+        if isinstance(error.sound, Config):  # what would be found once these are corrected
+            found = [one for one in _sound_part(error.sound) if not one.ok]
     if arguments.json:
-        output.as_json([_as_json(one) for one in found])
+        output.as_json([one.as_json() for one in (*(Finding("configuration", False, one) for one in mistakes), *found)])
     else:
-        for one in found:
-            print(f"{one.label} {one.what}: {one.detail}")
-    return OK if all(one.ok for one in found) else TROUBLE
-
-
-def _as_json(finding: Finding) -> dict[str, object]:
-    return {"what": finding.what, "ok": finding.ok, "warning": finding.warning, "detail": finding.detail}
+        for one in mistakes:
+            print(one, file=sys.stderr)
+        for finding in found:
+            print(f"{finding.label} {finding.what}: {finding.detail}")
+    return USAGE if mistakes else OK if all(one.ok for one in found) else TROUBLE
 
 
 def _findings(config: Config, *, online: bool) -> Iterator[Finding]:
-    from digestbot.ledger import Ledger
-    from digestbot.service import Service
-
     yield Finding("configuration", True, str(config.path))
     yield from _of_the_file(config)
     yield from _unused(config)
@@ -87,38 +69,47 @@ def _findings(config: Config, *, online: bool) -> Iterator[Finding]:
         ledger = open_ledger(config)
     except ConfigError as error:
         problem = "; ".join(error.problems)
-    service = Service(config, ledger or Ledger("sqlite://"), now_)
-    for digest, channel in config.pairs():
-        yield _checked(f"template of {digest} for {channel}", partial(_renders, service, digest, channel))
-    for digest, channel in config.pairs():
-        if config.appearance(digest, channel).image is not Image.NONE:
-            yield _checked(f"pictures of {digest} for {channel}", partial(_pictures, service, digest, channel))
-    for digest, channel in config.pairs():
-        yield _checked(f"schedule of {digest} for {channel}", partial(_next_slot, service, digest, channel))
-        yield from _always_empty(service, digest, channel)
-    for name, source in config.sources.items():
-        if isinstance(source, DatabaseSource):
-            yield _checked(f"source {name}", partial(_driver, service, name))
-    if config.web is not None:
-        yield _checked("web", _web_extra)
-        yield from _port_in_use(config.web.host, config.web.port)
+    service = _rehearsing(config)
+    yield from _offline(config, service)
     if ledger is None:
         yield Finding("ledger", False, problem)
     else:
-        yield from _of_the_ledger(ledger)
+        yield from _of_the_ledger(config, ledger)
     yield from _of_alerts(config, online=online)
     if online:
         yield from _online(config, service)
     service.close()
+    service.ledger.close()
     if ledger is not None:
         ledger.close()
 
 
-def _checked(what: str, test: Callable[[], str]) -> Finding:
-    try:
-        return Finding(what, True, test())
-    except DigestbotError as error:
-        return Finding(what, False, str(error))
+def _sound_part(config: Config) -> Iterator[Finding]:
+    """What is wrong beside the mistakes in the configuration."""
+    service = _rehearsing(config)
+    yield from _offline(config, service)
+    service.close()
+    service.ledger.close()
+
+
+def _rehearsing(config: Config) -> Service:
+    """A service over a ledger in memory, so that what is tried does not depend on the configured one."""
+    from digestbot.ledger import Ledger
+    from digestbot.service import Service
+
+    ledger = Ledger("sqlite://")
+    ledger.prepare()
+    return Service(config, ledger, now_)
+
+
+def _offline(config: Config, service: Service) -> Iterator[Finding]:
+    """What can be said without asking anybody, and without the ledger."""
+    yield from of_digests(config, service)
+    yield from _of_sources(config, service)
+    yield from _of_channels(config)
+    if config.web is not None:
+        yield checked("web", partial(_web_extra, config))
+        yield from _port_in_use(config.web.host, config.web.port)
 
 
 # ---- the configuration
@@ -162,93 +153,43 @@ def _unused(config: Config) -> Iterator[Finding]:
                 )
 
 
-def _renders(service: Service, digest: str, channel: str) -> str:
-    from dataclasses import replace
+def _of_sources(config: Config, service: Service) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for name, source in config.sources.items():
+        what = f"source {name}"
+        if isinstance(source, DatabaseSource):
+            yield checked(what, partial(_driver, service, name))
+            continue
+        if source.url in seen:
+            detail = f"reads the same as source {seen[source.url]}, so everything would be posted twice: remove one"
+            yield Finding(what, False, f"sources.{name}: {detail}")
+        seen.setdefault(source.url, name)
+        if not source.allow_private_addresses and _is_private(urlsplit(source.url).hostname or ""):
+            detail = "is an address of a private network: set allow_private_addresses = true, or correct it"
+            yield Finding(what, False, f"sources.{name}.url: {detail}")
 
-    from digestbot.costs import dollars
-    from digestbot.service import SAMPLE
-    from digestbot.text import LIMITS
 
-    shape = service.config.appearance(digest, channel).shape
-    limit = LIMITS[service.config.platform(channel)]
-    _, drafts = service.drafter.drafts(digest, channel, [SAMPLE], shape)
-    long: Summary = replace(
-        SAMPLE,
-        paper=replace(SAMPLE.paper, title="A Long Title of a Paper About Many Things " * 3),
-        body="A sentence about what the paper says. " * (LONG_WORDS // 7),
-    )
-    cost, budget = sum(draft.cost for draft in drafts), service.config.budget(channel)
-    if budget is not None and cost > budget:
-        raise DigestbotError(
-            f"a post costs {dollars(cost)}, more than a month's budget of {dollars(budget)}, so nothing would ever be "
-            f"posted: raise channels.{channel}.monthly_budget"
-        )
+def _is_private(host: str) -> bool:
     try:
-        service.drafter.drafts(digest, channel, [long], shape)
-    except DigestbotError as error:
-        raise DigestbotError(f"cannot be made of a long summary, which would be skipped: {error}") from error
-    return f"renders ({limit.measure(drafts[0].message.text)} of {limit.most} characters for a sample)"
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:  # a name: only a resolver knows
+        return host == "localhost"
 
 
-def _pictures(service: Service, digest: str, channel: str) -> str:
-    from digestbot.cards import MISSING, available
-    from digestbot.service import SAMPLE
-
-    look = service.config.appearance(digest, channel)
-    held = "posts wait for them" if look.image_failure is ImageFailure.HOLD else "posts go without"
-    if not available():
-        raise DigestbotError(f"cannot be made here, {held}; {MISSING}")
-    if look.image is Image.CARD:
-        picture = service.drafter.picturer.picture(look.image, channel, SAMPLE)
-        assert picture is not None  # noqa: S101 - a card is made of every summary
-        return f"a card can be made ({len(picture.content) // 1000} kB for a sample)"
-    return "taken from the summaries' texts"
-
-
-def _next_slot(service: Service, digest: str, channel: str) -> str:
-    slot = service.planner.next_slot((digest, channel))
-    if slot is None:
-        raise DigestbotError("no slot ever comes outside its quiet hours and the days on which it is not to post")
-    zone = service.config.zone(digest, channel)
-    return f"its next slot is {slot.at.astimezone(zone):%A, %Y-%m-%d %H:%M %Z}"
-
-
-def _always_empty(service: Service, digest: str, channel: str) -> Iterator[Finding]:
-    """A roundup for which another digest leaves nothing: that one takes every summary, and at least as often."""
-    config = service.config
-    mine, timing = config.digests[digest], config.timing(digest, channel)
-    if config.appearance(digest, channel).shape is not Shape.ROUNDUP or timing.overlap:
-        return
-    for name in config.digests_on(channel):
-        other = config.digests[name]
-        takes_all = set(mine.sources) <= set(other.sources) and other.include == other.exclude == type(other.include)()
-        no_stricter = (
-            (other.min_votes or 0) <= (mine.min_votes or 0)
-            and other.max_age is None
-            and ((other.min_age or timedelta(0)) <= (mine.min_age or timedelta(0)))
-        )
-        alike = (
-            config.appearance(name, channel).shape is not Shape.ROUNDUP and config.timing(name, channel).window is None
-        )
-        if (
-            name != digest
-            and takes_all
-            and no_stricter
-            and alike
-            and _slots(service, name, channel) >= _slots(service, digest, channel)
-        ):
-            detail = (
-                f"will always be empty: digest {name} posts every summary on {channel} first; set overlap = true under "
-                f"[digests.{digest}]"
-            )
-            yield Finding(f"digest {digest} on {channel}", False, detail)
-            return
-
-
-def _slots(service: Service, digest: str, channel: str) -> int:
-    now = now_()
-    slots = service.planner.calendar_of((digest, channel)).slots(now)
-    return sum(1 for _ in takewhile(lambda slot: slot.due < now + AHEAD, slots))
+def _of_channels(config: Config) -> Iterator[Finding]:
+    accounts: dict[str, str] = {}
+    for name, settings in config.channels.items():
+        account = config.account(name)
+        if account is not None and account in accounts:
+            detail = f"has the same account as channel {accounts[account]}: use one channel, with several digests"
+            yield Finding(f"channel {name}, account", False, f"channels.{name}: {detail}")
+        elif account is not None:
+            accounts[account] = name
+        if isinstance(settings, FacebookChannel):
+            for advice in version_advice(settings.api_version, now_()):
+                ended = "has ended" in advice
+                detail = f"channels.{name}: {advice}"
+                yield Finding(f"channel {name}, version", not ended, detail, warning=not ended)
 
 
 def _driver(service: Service, name: str) -> str:
@@ -259,26 +200,41 @@ def _driver(service: Service, name: str) -> str:
     return "its driver is installed"
 
 
-def _web_extra() -> str:
+def _web_extra(config: Config) -> str:
     missing = [name for name in WEB_EXTRA if find_spec(name) is None]
     if missing:
         raise DigestbotError(f"{', '.join(missing)} not installed: pip install 'digestbot[web]', or remove [web]")
+    if config.web is not None and config.web.password_hash is not None:
+        import argon2
+
+        try:
+            argon2.extract_parameters(config.web.password_hash.get_secret_value())
+        except argon2.exceptions.InvalidHashError as error:
+            raise DigestbotError(
+                "web.password_hash: nobody could log in with it: digestbot web --set-password"
+            ) from error
     return "everything that the pages need is installed"
 
 
 def _port_in_use(host: str, port: int) -> Iterator[Finding]:
+    where = f"web.port: {host}, port {port}"
     try:
-        with socket.create_server((host, port)):
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.create_server(address[:2], family=family):
             return
     except OSError as error:
-        detail = f"port {port} of {host} cannot be used ({error.strerror or error}), unless `digestbot run` is using it"
-        yield Finding("web, port", True, detail, warning=True)
+        if error.errno == errno.EADDRINUSE:
+            yield Finding(
+                "web, port", True, f"{where}: is in use, if not by `digestbot run`, choose another", warning=True
+            )
+        else:
+            yield Finding("web, port", False, f"{where}: cannot be used ({error.strerror or error})")
 
 
 # ---- the ledger
 
 
-def _of_the_ledger(ledger: Ledger) -> Iterator[Finding]:
+def _of_the_ledger(config: Config, ledger: Ledger) -> Iterator[Finding]:
     from digestbot.ledger import views
 
     if ledger.file is not None and not ledger.file.exists():
@@ -294,17 +250,27 @@ def _of_the_ledger(ledger: Ledger) -> Iterator[Finding]:
             rehearsed.prepare()
         return "can be written"
 
-    written = _checked("ledger", opens)
+    written = checked("ledger", opens)
     yield written
     if not written.ok:
         return
     with ledger.read() as tx:
-        troubles = views.source_errors(tx) if ledger.revision(tx) else {}
+        ready = ledger.revision(tx) is not None
+    damage = ledger.check() if ready else []
+    if damage:
+        yield Finding("ledger", False, f"is damaged, so nothing is posted: {damage[0]}; restore a backup")
+        return
+    with ledger.read() as tx:
+        troubles = views.source_errors(tx) if ready else {}
+        paused = views.paused_channels(tx) if ready else {}
         before = now_()
         there = ledger.now(tx)
         difference = before - there
     for name, error in troubles.items():
         yield Finding(f"source {name}", False, error)
+    for name, reason in paused.items():
+        if name in config.channels:
+            yield Finding(f"channel {name}", False, f"is paused: {reason}; to resume it: digestbot resume {name}")
     yield _clock("clock", "the ledger's database", difference, CLOCKS)
 
 
@@ -340,10 +306,10 @@ def _of_alerts(config: Config, *, online: bool) -> Iterator[Finding]:
             raise DigestbotError("no notification could be delivered")
         return "a test was sent"
 
-    configured = _checked("alerts", understood)
+    configured = checked("alerts", understood)
     yield configured
     if online and configured.ok:
-        yield _checked("alerts, now", sent)
+        yield checked("alerts, now", sent)
 
 
 def _online(config: Config, service: Service) -> Iterator[Finding]:
@@ -351,7 +317,7 @@ def _online(config: Config, service: Service) -> Iterator[Finding]:
 
     for name, settings in config.channels.items():
         publisher = publisher_for(settings)
-        yield _checked(f"channel {name}", partial(_asks, publisher))
+        yield checked(f"channel {name}", partial(_asks, name, publisher))
         there = publisher.platform_time()
         if there is not None:
             yield _clock(
@@ -362,11 +328,14 @@ def _online(config: Config, service: Service) -> Iterator[Finding]:
             yield Finding(f"channel {name}, label", True, detail)
     for name in config.sources:
         wanted = any(digest.min_votes and name in digest.sources for digest in config.digests.values())
-        yield _checked(f"source {name}, now", partial(service.poller.ask, name, votes_wanted=wanted))
+        yield checked(f"source {name}, now", partial(service.poller.ask, name, votes_wanted=wanted))
 
 
-def _asks(publisher: Publisher) -> str:
-    account, advice = publisher.verify(seconds=60)
+def _asks(channel: str, publisher: Publisher) -> str:
+    try:
+        account, advice = publisher.verify(seconds=60)
+    except DigestbotError as error:
+        raise DigestbotError(str(error).replace("resume CHANNEL", f"resume {channel}")) from error
     if advice:
         raise DigestbotError("; ".join([account, *advice]))
     return account

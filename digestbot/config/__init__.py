@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from typing import Any
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 from pydantic import BaseModel, ValidationError
 
-from digestbot.config.environment import ENV_CONFIG, ENV_PREFIX, NAMED, SECRETS, override
+from digestbot.config.cross_checks import cross_check, missing_folders, placeholders
+from digestbot.config.environment import ENV_CONFIG, ENV_PREFIX, NAMED, SECRETS, Variable, override
 from digestbot.config.root import Config, contradictions
 from digestbot.config.sections import (
     LOOPBACK,
@@ -38,7 +38,6 @@ from digestbot.config.sections import (
     TwitterChannel,
     Web,
 )
-from digestbot.config.values import PLACEHOLDER
 from digestbot.errors import ConfigError
 from digestbot.model import Platform
 
@@ -66,8 +65,6 @@ __all__ = [
 ]
 
 SINGLE: dict[str, type[BaseModel]] = {"delivery": Delivery, "cards": Cards, "web": Web, "alerts": Alerts}
-STILL_THE_EXAMPLES = "is still the example's; fill it in"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def find(explicit: str | None, environ: Mapping[str, str]) -> Path:
@@ -118,100 +115,69 @@ def build(raw: dict[str, Any], path: Path | None = None, environ: Mapping[str, s
         problems.append("path: unknown key; remove it")
         raw = {key: value for key, value in raw.items() if key != "path"}
     variables, unknown = override(raw, environ)
-    problems += _read_secret_files(raw, path.parent if path else Path())
-    problems += _placeholders(raw)
-    config = None
+    unread = _read_secret_files(raw, path.parent if path else Path())
+    config = sound = None
     try:
-        config = Config.model_validate({**raw, "path": path})
+        config = sound = Config.model_validate({**raw, "path": path})
+        explained = []
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        for detail in details:
-            variable, made = _variable_at_fault(detail["loc"], variables)
-            explained = _explain(detail, raw)
-            if variable is None:
-                problems.append(explained)
-            elif made:
-                unknown.append(
-                    f"environment variable {variable}: the file has no [{made}]; correct the variable's name, or "
-                    f"complete the section ({explained})"
-                )
-            else:
-                unknown.append(f"environment variable {variable}: {explained.partition(': ')[2]}")
-        sound = _without(raw, [detail["loc"] for detail in details])
-    else:
-        sound = config
-    problems += _cross_check(raw)
+        explained = [_explain(detail, raw) for detail in details]
+        sound = _without(raw, path, [detail["loc"] for detail in details])
+    # what is said of a value that is still the example's, or could not be read, says nothing more
+    said_already = {one.partition(":")[0].removesuffix("_file") for one in (*placeholders(raw), *unread)}
+    explained = [one for one in explained if one.partition(":")[0] not in said_already]
+    problems += [*unread, *placeholders(raw), *explained, *cross_check(raw)]
     problems += contradictions(sound) if sound else []
-    problems += _missing_folders(raw, path.parent if path else Path())
-    # what a pattern says of a value that is still the example's says nothing more
-    left = {problem.partition(":")[0] for problem in problems if problem.endswith(STILL_THE_EXAMPLES)}
-    problems = [one for one in problems if one.endswith(STILL_THE_EXAMPLES) or one.partition(":")[0] not in left]
+    problems += missing_folders(raw, path.parent if path else Path())
     if problems or unknown or config is None:
-        raise ConfigError([*(place + problem for problem in dict.fromkeys(problems)), *dict.fromkeys(unknown)])
+        found = [_blamed(problem, place, variables) for problem in dict.fromkeys(problems)]
+        of_file = [one for one in found if not one.startswith("environment variable")]
+        raise ConfigError(
+            [*of_file, *(one for one in found if one not in of_file), *dict.fromkeys(unknown)], sound and _closed(sound)
+        )
     return config
 
 
-def _variable_at_fault(
-    loc: tuple[int | str, ...], variables: Mapping[tuple[str, ...], str]
-) -> tuple[str | None, str | None]:
-    """The environment variable that set, or made, what is wrong, None where the file did; and the source, channel or
-    digest that it made, None where it made none."""
-    where = tuple(_as_written(loc))
+def _blamed(problem: str, place: str, variables: Mapping[tuple[str, ...], Variable]) -> str:
+    """The problem with the file before it, or the environment variable that set, or made, what is wrong."""
+    key, _, what = problem.partition(": ")
+    where = tuple(key.split("."))
     for path, variable in sorted(variables.items(), key=lambda one: len(one[0]), reverse=True):
         if where[: len(path)] == path:
-            return variable, ".".join(path) if len(path) == 2 and path[0] in NAMED else None
-    return None, None
+            if variable.made and path[0] in NAMED and len(path) == 2:
+                section = ".".join(path)
+                return (
+                    f"environment variable {variable.name}: the file has no [{section}]; correct the variable's name, "
+                    f"or complete the section ({problem})"
+                )
+            return f"environment variable {variable.name}: {what}"
+    return place + problem
 
 
-def _without(raw: dict[str, Any], wrong: list[tuple[int | str, ...]]) -> Config | None:
+def _without(raw: dict[str, Any], path: Path | None, wrong: list[tuple[int | str, ...]]) -> Config | None:
     """The configuration without the sections that have a mistake, so that what is wrong with the others is found too;
     None where nothing is left of it."""
     rest = {key: dict(value) if key in NAMED and isinstance(value, dict) else value for key, value in raw.items()}
     for loc in wrong:
-        if len(loc) > 1 and loc[0] in NAMED:
+        if len(loc) > 1 and loc[0] in NAMED and isinstance(rest.get(str(loc[0])), dict):
             rest[str(loc[0])].pop(loc[1], None)
         elif loc:
             rest.pop(str(loc[0]), None)
     try:
-        return Config.model_validate(rest)
+        return Config.model_validate({**rest, "path": path})
     except ValidationError:
         return None
 
 
-def _placeholders(raw: dict[str, Any]) -> list[str]:
-    """What is still as the example has it."""
-
-    def walk(value: object, where: str) -> Iterator[str]:
-        if isinstance(value, dict):
-            for name, one in value.items():
-                yield from walk(one, f"{where}.{name}" if where else str(name))
-        elif isinstance(value, list):
-            for one in value:
-                yield from walk(one, where)
-        elif value == PLACEHOLDER:
-            yield f"{where}: {STILL_THE_EXAMPLES}"
-
-    return list(walk(raw, ""))
-
-
-def _missing_folders(raw: dict[str, Any], folder: Path) -> list[str]:
-    """Folders of the operator's own that are not there: without them the built-in ones would be used, unseen."""
-    cards = raw.get("cards")
-    fonts = cards.get("font_paths") if isinstance(cards, dict) else None
-    wanted = [("templates", raw.get("templates"))]
-    wanted += [("cards.font_paths", one) for one in (fonts if isinstance(fonts, list) else [])]
-    return [
-        f"{key}: there is no folder {str(folder / value)[:200]}; make it, or remove the key"
-        for key, value in wanted
-        if isinstance(value, str) and not _is_folder(folder, value)
-    ]
-
-
-def _is_folder(folder: Path, name: str) -> bool:
-    try:
-        return (folder / name).is_dir()
-    except (OSError, ValueError):  # too long, or no file's name at all
-        return False
+def _closed(config: Config) -> Config:
+    """Without the digests that name a source or channel that is not there."""
+    digests = {
+        name: digest
+        for name, digest in config.digests.items()
+        if set(digest.channels) <= set(config.channels) and set(digest.sources) <= set(config.sources)
+    }
+    return config.model_copy(update={"digests": digests})
 
 
 def _read_secret_files(raw: dict[str, Any], folder: Path) -> list[str]:
@@ -235,7 +201,8 @@ def _read_secret_files(raw: dict[str, Any], folder: Path) -> list[str]:
                 table[name] = (folder / str(file)).expanduser().read_text(encoding="utf-8").strip()
             except (OSError, ValueError, RuntimeError) as error:  # a file name may hold anything
                 reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text, or no file's name"
-                problems.append(f"{place}{name}_file: cannot read {file}: {reason}")
+                shown = file if "/" in str(file) or "." in str(file) else "the file that it names"  # or a secret itself
+                problems.append(f"{place}{name}_file: cannot read {shown}: {reason}")
                 table[name] = "unread"  # so that no second complaint says it is missing
     return problems
 
@@ -304,69 +271,3 @@ def _known_keys(where: list[str], raw: dict[str, Any]) -> list[str]:
     elif where[0] in SINGLE:
         section = SINGLE[where[0]]
     return list(section.model_fields)
-
-
-def _cross_check(raw: dict[str, Any]) -> list[str]:
-    """What no single section can see: names that must exist elsewhere. Works on raw values, so that these
-    mistakes are reported beside the others."""
-    problems = []
-    tables: dict[str, dict[str, Any]] = {}
-    for kind in ("sources", "channels", "digests"):
-        table = raw.get(kind)
-        tables[kind] = table if isinstance(table, dict) else {}
-    for kind, table in tables.items():
-        problems += [
-            f"{kind}.{name}: a name is letters, digits, - and _ only" for name in table if not _NAME.fullmatch(name)
-        ]
-    for name, digest in tables["digests"].items():
-        for kind in ("sources", "channels"):
-            wanted = digest.get(kind, []) if isinstance(digest, dict) else []
-            known = tables[kind]
-            wanted = [word for word in wanted if isinstance(word, str)] if isinstance(wanted, list) else []
-            problems += [
-                f"digests.{name}.{kind}: there is no [{kind}.{word}]; "
-                + (f"known: {', '.join(known)}" if known else f"add one under [{kind}.{word}]")
-                for word in wanted
-                if word not in known
-            ]
-            if len(set(wanted)) != len(wanted):
-                problems.append(f"digests.{name}.{kind}: names one twice; remove it")
-        on = digest.get("on") if isinstance(digest, dict) else None
-        problems += [
-            f"digests.{name}.on.{word}: is not among the digest's channels; add it there, or remove this"
-            for word in (on if isinstance(on, dict) else {})
-            if word not in (digest["channels"] if isinstance(digest.get("channels"), list) else [word])
-        ]
-        problems += _feeds_its_own_reserve(name, digest, tables["sources"])
-        problems += _sections_need_a_database(name, digest, tables["sources"])
-    for name, source in tables["sources"].items():
-        other = source.get("backfill") if isinstance(source, dict) else None
-        if other is not None and (other == name or other not in tables["sources"]):
-            problems.append(f"sources.{name}.backfill: name another [sources.…] section")
-    return problems
-
-
-def _feeds_its_own_reserve(name: str, digest: Any, sources: dict[str, Any]) -> list[str]:
-    """A source and its reserve are two views of one store."""
-    wanted = digest.get("sources") if isinstance(digest, dict) else None
-    if not isinstance(wanted, list):
-        return []
-    reserves = {one: sources[one].get("backfill") for one in wanted if isinstance(sources.get(str(one)), dict)}
-    return [
-        f"digests.{name}.sources: {reserve} is the backfill of {one}: with both, everything would be posted twice"
-        for one, reserve in reserves.items()
-        if reserve in wanted
-    ]
-
-
-def _sections_need_a_database(name: str, digest: Any, sources: dict[str, Any]) -> list[str]:
-    """Only a database says which section a paper is in: with feeds alone, such a filter would hold everything back,
-    or nothing."""
-    if not isinstance(digest, dict) or not isinstance(digest.get("sources"), list):
-        return []
-    kinds = {sources[word].get("kind") for word in digest["sources"] if isinstance(sources.get(str(word)), dict)}
-    return [
-        f"digests.{name}.{part}.sections: no feed says which section a paper is in; this needs a database source"
-        for part in ("include", "exclude")
-        if kinds == {"feed"} and isinstance(digest.get(part), dict) and digest[part].get("sections")
-    ]

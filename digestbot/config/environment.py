@@ -6,6 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from digestbot.config.root import Config
@@ -27,16 +28,25 @@ SECRETS = (
 )
 LISTS = ("sources", "channels", "to", "hashtags", "font_paths", "not_on", *Filter.model_fields)
 NAMED = ("sources", "channels", "digests")  # sections whose parts the operator names
+_KEYS = set(Config.model_fields) - {"path"}
 _INJECTED = re.compile(r"PORT(_|$)|SERVICE_")  # Kubernetes sets such for a service named digestbot
 
 
-def override(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[tuple[str, ...], str], list[str]]:
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable's name; ``made``: it was the first to name the section."""
+
+    name: str
+    made: bool = False
+
+
+def override(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[tuple[str, ...], Variable], list[str]]:
     """Lay DIGESTBOT_A__B__C over raw["a"]["b"]["c"]; an existing name matches without regard to case and hyphen.
 
     Return which variable stands at which path, and those that match nothing. A section that a variable would be the
     first to name counts as its own.
     """
-    variables: dict[tuple[str, ...], str] = {}
+    variables: dict[tuple[str, ...], Variable] = {}
     problems = []
     for variable, value in sorted(environ.items()):
         if not variable.startswith(ENV_PREFIX) or variable == ENV_CONFIG:
@@ -45,6 +55,9 @@ def override(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[tupl
         path: tuple[str, ...] = ()
         made: tuple[str, ...] | None = None
         *parents, leaf = variable.removeprefix(ENV_PREFIX).split("__")
+        if not all((*parents, leaf)):
+            problems.append(f"environment variable {variable}: there is no key of that name; unset it")
+            continue
         for part in parents:
             name = _same_name(part, table)
             path = (*path, name)
@@ -57,13 +70,13 @@ def override(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[tupl
             problems.append(f"environment variable {variable}: {'.'.join(parents).lower()} is not a section; unset it")
             continue
         name = _same_name(leaf, table)
-        if not parents and name not in Config.model_fields and not name.endswith("_file"):
+        if not parents and not name.endswith("_file") and name not in _KEYS:
             if not _INJECTED.match(leaf):
-                near = difflib.get_close_matches(name, Config.model_fields, 1)
+                near = difflib.get_close_matches(name, _KEYS, 1)
                 mend = f"did you mean {ENV_PREFIX}{near[0].upper()}?" if near else "unset it"
                 problems.append(f"environment variable {variable}: there is no key {name}; {mend}")
             continue
-        variables[made or (*path, name)] = variable
+        variables[made or (*path, name)] = Variable(variable, made is not None)
         table[name] = _from_environment(name, value)
         if name in SECRETS:
             table.pop(f"{name}_file", None)

@@ -18,6 +18,7 @@ from digestbot.config.sections import (
     Digest,
     FacebookChannel,
     FeedSource,
+    Filter,
     Prices,
     Section,
     Source,
@@ -159,7 +160,12 @@ def contradictions(config: Config) -> list[str]:
     problems = []
     for digest, channel in config.pairs():
         timing = config.timing(digest, channel)
-        where = f"digests.{digest}" + (f".on.{channel}" if channel in config.digests[digest].on else "")
+        settings = config.digests[digest]
+        where = f"digests.{digest}" + (f".on.{channel}" if channel in settings.on else "")
+        for part in Filter.model_fields:
+            wanted = set(getattr(settings.include, part))
+            if wanted and wanted <= set(getattr(settings.exclude, part)):
+                problems.append(f"digests.{digest}.include.{part}: is excluded too, so nothing would ever pass")
         if timing.min_size > timing.size:
             problems.append(f"{where}.min_size: is more than size, {timing.size}: no edition could ever be made")
         elif channel in config.channels and config.appearance(digest, channel).shape is not Shape.ROUNDUP:

@@ -143,8 +143,8 @@ Channel = Annotated[TwitterChannel | FacebookChannel, Field(discriminator="platf
 class Filter(Section):
     """``[digests.NAME.include]`` and ``[digests.NAME.exclude]``: what a summary is about."""
 
-    sections: tuple[str, ...] = ()
-    venues: tuple[str, ...] = ()
+    sections: tuple[Annotated[str, Field(pattern=r"\S")], ...] = ()
+    venues: tuple[Annotated[str, Field(pattern=r"\S")], ...] = ()
     keywords: tuple[Annotated[str, Field(pattern=r"\S")], ...] = ()
     patterns: tuple[Annotated[Pattern, Field(min_length=1)], ...] = ()
 
@@ -208,7 +208,7 @@ class Digest(Appearance, Timing):
     channels: Annotated[tuple[str, ...], Field(min_length=1)]
     schedule: Schedule
     on: dict[str, OnChannel] = Field(default_factory=dict)
-    min_votes: int | None = None
+    min_votes: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] | None = None
     min_age: Duration | None = None
     max_age: Duration | None = None
     require_text: bool = True

@@ -219,7 +219,7 @@ def _ledger_address(value: object) -> object:
     host = re.match(r"sqlite(?:\+\w+)?://([^/]+)", text)
     if host:
         raise ValueError(f"sqlite://{host[1]} names a host; write three slashes and a file: sqlite:///{host[1]}")
-    if not re.match(r"(?:sqlite|postgresql)(?:\+\w+)?://", text):
+    if not re.match(r"(?:sqlite|postgresql(?:\+psycopg)?)://", text) or not text.isprintable():
         raise ValueError("use sqlite or postgresql: sqlite:///digestbot.db, postgresql://user@host/name")
     return value
 

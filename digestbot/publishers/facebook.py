@@ -249,7 +249,6 @@ class FacebookPublisher:
             advice.append(f"the token lacks {', '.join(missing)}")
         if token.get("expires_at"):
             advice.append("the token expires: take one that was made from a long-lived user token")
-        advice += version_advice(self._graph.version, self._graph.session.platform_time)
         return f"{words(page.get('name', ''))} (id {words(page.get('id', ''))})", advice
 
     def expires_at(self, *, seconds: float, now: datetime) -> datetime | None:

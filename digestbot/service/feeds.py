@@ -258,7 +258,10 @@ class Feeds:
                 if fetched.size > MENDABLE:
                     raise SourceError(f"source {name}: the feed is damaged, and too large to be mended") from error
                 fetched.file.seek(0)
-                yield self._parsed(name, fetched.file.read(), fetched.content_type, None, ()).summaries
+                parsed = self._parsed(name, fetched.file.read(), fetched.content_type, None, ())
+                if parsed.complaint:
+                    log.warning("source %s: %s; what came whole is taken in", name, parsed.complaint)
+                yield parsed.summaries
                 return
             for summaries in self._parsed_pieces(name, fetched, scanned, range(len(scanned.versions))):
                 yield [replace(one, version=None) for one in summaries]

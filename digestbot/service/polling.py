@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NO_VOTES = "can be read, but nothing in it has votes, and a digest of it has min_votes: nothing would ever be posted"
+NO_VOTES = "can be read, but nothing in it has votes, and a digest of it has min_votes: none of it would ever be posted"
 
 
 class Poller:
@@ -167,7 +167,10 @@ class Poller:
         """
         if isinstance(self._config.sources[name], DatabaseSource):
             database = self.databases.open(name)
-            found = database.summaries(database.keys_after(None, 3))
+            keys = database.keys_after(None, 3)
+            found = database.summaries(keys)
+            if keys and not found:
+                raise SourceError("can be read, but its first summaries cannot be used: see the log")
             if votes_wanted and found and all(one.votes is None for one in found):
                 raise SourceError(NO_VOTES)
             return f"can be read; its first summaries are of {len({one.paper.key for one in found})} paper(s)"
@@ -180,7 +183,12 @@ class Poller:
             raise SourceError("can be read, but no entry of it can be used: is this the right address?")
         if votes_wanted and not votes:
             raise SourceError(NO_VOTES)
-        age = f", the newest of {newest:%Y-%m-%d} ({max((self._clock() - newest).days, 0)} days ago)" if newest else ""
+        days = (self._clock() - newest).days if newest else 0
+        age = (
+            f", the newest of {newest:%Y-%m-%d} ({f'{days} days ago' if days >= 0 else 'in the future'})"
+            if newest
+            else ""
+        )
         return f"{count} entr{'ies' if count > 1 else 'y'}{age}"
 
     def rehearse(self, name: str, fetched: Fetched | None, after: SourceState) -> None:

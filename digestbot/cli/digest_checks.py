@@ -1,0 +1,143 @@
+"""What `check` finds out about digests without asking anybody: templates, pictures, costs, schedules, and what would
+stay empty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from digestbot.cli.common import now_
+from digestbot.cli.findings import Finding, checked
+from digestbot.errors import DigestbotError
+from digestbot.model import Image, ImageFailure, Shape, Summary
+
+if TYPE_CHECKING:
+    from digestbot.config import Config
+    from digestbot.service import Service
+
+AHEAD = timedelta(days=28)  # over which schedules are compared
+LONG_WORDS = 400  # of a summary with which templates are tried
+
+
+def of_digests(config: Config, service: Service) -> Iterator[Finding]:
+    """Yield what there is to say about each digest on each of its channels."""
+    for digest, channel in config.pairs():
+        yield checked(f"template of {digest} for {channel}", partial(_renders, service, digest, channel))
+        yield from _without_optional_values(service, digest, channel)
+    for digest, channel in config.pairs():
+        if config.appearance(digest, channel).image is not Image.NONE:
+            yield checked(f"pictures of {digest} for {channel}", partial(_pictures, service, digest, channel))
+    for digest, channel in config.pairs():
+        yield checked(f"schedule of {digest} for {channel}", partial(_next_slot, service, digest, channel))
+        yield from _always_empty(service, digest, channel)
+
+
+def _renders(service: Service, digest: str, channel: str) -> str:
+    from digestbot.costs import dollars
+    from digestbot.service import SAMPLE
+    from digestbot.text import LIMITS
+
+    config = service.config
+    look, timing = config.appearance(digest, channel), config.timing(digest, channel)
+    limit = LIMITS[config.platform(channel)]
+    least = max(timing.min_size, 1)
+    together = max(least, 2) if look.shape is Shape.ROUNDUP and timing.size > 1 else least
+    samples = [replace(SAMPLE, id=number) for number in range(1, together + 1)]
+    _, drafts = service.drafter.drafts(digest, channel, samples, look.shape)
+    budget = config.budget(channel)
+    cost = sum(cost for _, cost in service.drafter.groups(digest, channel, samples[:least]))
+    if budget is not None and cost > budget:
+        raise DigestbotError(
+            f"an edition costs at least {dollars(cost)}, more than a month's budget of {dollars(budget)}, so nothing "
+            f"would ever be posted: raise channels.{channel}.monthly_budget"
+        )
+    long: Summary = replace(
+        SAMPLE,
+        paper=replace(SAMPLE.paper, title="A Long Title of a Paper About Many Things " * 3),
+        body="A sentence about what the paper says. " * (LONG_WORDS // 7),
+    )
+    try:
+        service.drafter.drafts(digest, channel, [long], look.shape)
+    except DigestbotError as error:
+        raise DigestbotError(f"cannot be made of a long summary, which would be skipped: {error}") from error
+    return f"renders ({limit.measure(drafts[0].message.text)} of {limit.most} characters for a sample)"
+
+
+def _without_optional_values(service: Service, digest: str, channel: str) -> Iterator[Finding]:
+    """Whether the template needs what a source may not say."""
+    from digestbot.service import SAMPLE
+
+    bare = replace(SAMPLE, writer=None, votes=None, dated=None)
+    try:
+        service.drafter.drafts(digest, channel, [SAMPLE])
+    except DigestbotError:
+        return  # it cannot render anything, as is reported already
+    try:
+        service.drafter.drafts(digest, channel, [bare])
+    except DigestbotError as error:
+        detail = f"cannot be made of a summary without writer, votes or date, which would be skipped: {error}"
+        yield Finding(f"template of {digest} for {channel}", True, detail, warning=True)
+
+
+def _pictures(service: Service, digest: str, channel: str) -> str:
+    from digestbot.cards import MISSING, available
+    from digestbot.service import SAMPLE
+
+    look = service.config.appearance(digest, channel)
+    held = "posts wait for them" if look.image_failure is ImageFailure.HOLD else "posts go without"
+    if not available():
+        raise DigestbotError(f"cannot be made here, {held}; {MISSING}")
+    if look.image is Image.CARD:
+        picture = service.drafter.picturer.picture(look.image, channel, SAMPLE)
+        assert picture is not None  # noqa: S101 - a card is made of every summary
+        return f"a card can be made ({len(picture.content) // 1000} kB for a sample)"
+    return "taken from the summaries' texts"
+
+
+def _next_slot(service: Service, digest: str, channel: str) -> str:
+    slot = service.planner.next_slot((digest, channel))
+    if slot is None:
+        raise DigestbotError("no slot ever comes outside its quiet hours and the days on which it is not to post")
+    zone = service.config.zone(digest, channel)
+    return f"its next slot is {slot.at.astimezone(zone):%A, %Y-%m-%d %H:%M %Z}"
+
+
+def _always_empty(service: Service, digest: str, channel: str) -> Iterator[Finding]:
+    """A roundup for which another digest leaves nothing: that one takes every summary, and at least as often."""
+    config = service.config
+    mine, timing = config.digests[digest], config.timing(digest, channel)
+    if config.appearance(digest, channel).shape is not Shape.ROUNDUP or timing.overlap:
+        return
+    for name in config.digests_on(channel):
+        other = config.digests[name]
+        takes_all = set(mine.sources) <= set(other.sources) and other.include == other.exclude == type(other.include)()
+        no_stricter = (
+            (other.min_votes or 0) <= (mine.min_votes or 0)
+            and other.max_age is None
+            and ((other.min_age or timedelta(0)) <= (mine.min_age or timedelta(0)))
+        )
+        others = config.timing(name, channel)
+        alike = others.window is None and others.min_size <= timing.min_size
+        if (
+            name != digest
+            and takes_all
+            and no_stricter
+            and alike
+            and _slots(service, name, channel) >= _slots(service, digest, channel)
+        ):
+            detail = (
+                f"will always be empty: digest {name} posts every summary on {channel} first; set overlap = true under "
+                f"[digests.{digest}]"
+            )
+            yield Finding(f"digest {digest} on {channel}", False, detail)
+            return
+
+
+def _slots(service: Service, digest: str, channel: str) -> int:
+    now = now_()
+    slots = service.planner.calendar_of((digest, channel)).slots(now)
+    return sum(1 for _ in takewhile(lambda slot: slot.due < now + AHEAD, slots))

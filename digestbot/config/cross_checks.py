@@ -1,0 +1,118 @@
+"""What no single value can see: names that must exist elsewhere, folders, what is still the example's.
+
+On raw values, so that these mistakes are reported beside the others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from digestbot.config.values import PLACEHOLDER
+
+STILL_THE_EXAMPLES = "is still the example's; fill it in"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def placeholders(raw: dict[str, Any]) -> list[str]:
+    """What is still as the example has it."""
+
+    def walk(value: object, where: str) -> Iterator[str]:
+        if isinstance(value, dict):
+            for name, one in value.items():
+                yield from walk(one, f"{where}.{name}" if where else str(name))
+        elif isinstance(value, list):
+            for one in value:
+                yield from walk(one, where)
+        elif value == PLACEHOLDER:
+            yield f"{where}: {STILL_THE_EXAMPLES}"
+
+    return list(walk(raw, ""))
+
+
+def missing_folders(raw: dict[str, Any], folder: Path) -> list[str]:
+    """Folders of the operator's own that are not there: without them the built-in ones would be used, unseen."""
+    cards = raw.get("cards")
+    fonts = cards.get("font_paths") if isinstance(cards, dict) else None
+    wanted = [("templates", raw.get("templates"))]
+    wanted += [("cards.font_paths", one) for one in (fonts if isinstance(fonts, list) else [])]
+    return [
+        f"{key}: there is no folder {str(folder / value)[:200]}; make it, or remove the key"
+        for key, value in wanted
+        if isinstance(value, str) and not _is_folder(folder, value)
+    ]
+
+
+def _is_folder(folder: Path, name: str) -> bool:
+    try:
+        return (folder / name).is_dir()
+    except (OSError, ValueError):  # too long, or no file's name at all
+        return False
+
+
+def cross_check(raw: dict[str, Any]) -> list[str]:
+    """Return what no single section can see: names that must exist elsewhere, and sources that say too little."""
+    problems = []
+    tables: dict[str, dict[str, Any]] = {}
+    for kind in ("sources", "channels", "digests"):
+        table = raw.get(kind)
+        tables[kind] = table if isinstance(table, dict) else {}
+    for kind, table in tables.items():
+        problems += [
+            f"{kind}.{name}: a name is letters, digits, - and _ only" for name in table if not _NAME.fullmatch(name)
+        ]
+    for name, digest in tables["digests"].items():
+        for kind in ("sources", "channels"):
+            wanted = digest.get(kind, []) if isinstance(digest, dict) else []
+            known = tables[kind]
+            wanted = [word for word in wanted if isinstance(word, str)] if isinstance(wanted, list) else []
+            problems += [
+                f"digests.{name}.{kind}: there is no [{kind}.{word}]; "
+                + (f"known: {', '.join(known)}" if known else f"add one under [{kind}.{word}]")
+                for word in wanted
+                if word not in known
+            ]
+            if len(set(wanted)) != len(wanted):
+                problems.append(f"digests.{name}.{kind}: names one twice; remove it")
+        on = digest.get("on") if isinstance(digest, dict) else None
+        problems += [
+            f"digests.{name}.on.{word}: is not among the digest's channels; add it there, or remove this"
+            for word in (on if isinstance(on, dict) else {})
+            if word not in (digest["channels"] if isinstance(digest.get("channels"), list) else [word])
+        ]
+        problems += _feeds_its_own_reserve(name, digest, tables["sources"])
+        problems += _sections_need_a_database(name, digest, tables["sources"])
+    for name, source in tables["sources"].items():
+        other = source.get("backfill") if isinstance(source, dict) else None
+        if isinstance(other, str) and (other == name or other not in tables["sources"]):
+            problems.append(f"sources.{name}.backfill: name another [sources.…] section")
+    return problems
+
+
+def _feeds_its_own_reserve(name: str, digest: Any, sources: dict[str, Any]) -> list[str]:
+    """A source and its reserve are two views of one store."""
+    wanted = digest.get("sources") if isinstance(digest, dict) else None
+    if not isinstance(wanted, list):
+        return []
+    known = [one for one in wanted if isinstance(one, str) and isinstance(sources.get(one), dict)]
+    reserves = {one: sources[one].get("backfill") for one in known}
+    return [
+        f"digests.{name}.sources: {reserve} is the backfill of {one}: with both, everything would be posted twice"
+        for one, reserve in reserves.items()
+        if reserve in wanted
+    ]
+
+
+def _sections_need_a_database(name: str, digest: Any, sources: dict[str, Any]) -> list[str]:
+    """Only a database says which section a paper is in: with feeds alone, such a filter would hold everything back,
+    or nothing."""
+    if not isinstance(digest, dict) or not isinstance(digest.get("sources"), list):
+        return []
+    kinds = {str(sources[word].get("kind")) for word in digest["sources"] if isinstance(sources.get(str(word)), dict)}
+    return [
+        f"digests.{name}.{part}.sections: no feed says which section a paper is in; this needs a database source"
+        for part in ("include", "exclude")
+        if kinds == {"feed"} and isinstance(digest.get(part), dict) and digest[part].get("sections")
+    ]
