@@ -90,10 +90,12 @@ class Shape(StrEnum):
 
 
 class LinkPolicy(StrEnum):
-    """Where an edition's posts carry links: with each summary, once at the end, or nowhere."""
+    """Where an edition's posts carry links: with each summary, once at the end, in a comment under the post, or
+    nowhere."""
 
     POST = "post"
     LAST = "last"
+    COMMENT = "comment"
     NONE = "none"
 
 

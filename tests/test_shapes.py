@@ -154,6 +154,45 @@ def test_a_single_post_without_link() -> None:
     assert "http" not in draft.message.text
 
 
+@pytest.mark.parametrize("shape", ["single", "thread", "roundup"])
+@pytest.mark.parametrize("platform", Platform)
+def test_a_link_in_a_comment(shape: str, platform: Platform) -> None:
+    chosen = [make_summary(1, id=7, link=LINK), make_summary(2, id=8, link=LINK + "2")]
+    drafts = render(*chosen, platform=platform, shape=shape, link="comment")
+    comments = [draft for draft in drafts if "http" in draft.message.text]
+    assert all(draft.message.reply and draft.message.link is None for draft in comments)
+    assert all(draft.message.link is None for draft in drafts)
+    assert sorted(find_urls(" ".join(texts(comments)))) == [LINK, LINK + "2"]
+    assert len(comments) == (1 if shape == "roundup" else 2)
+
+
+def test_a_comment_with_more_links_than_fit_names_the_site() -> None:
+    chosen = [make_summary(number, id=number, link=f"{LINK}{number}") for number in range(20)]
+    *_, comment = texts(render(*chosen, shape="roundup", link="comment"))
+    assert comment == "http://www.shortscience.org/"
+
+
+def test_a_comment_appears_under_its_post_and_stays_when_that_is_edited(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    feed.add(1, body="What it said before. It said more.")
+    service = make_service(channels=["page"], link="comment", on_edit="update")
+    service.tick()
+    clock.forward(hours=1)
+    service.tick()
+    post, comment = sandbox.world.page_posts
+    assert (post.link, comment.reply_to) == (None, post.id)
+    assert comment.text.startswith("http://www.shortscience.org/paper?")
+    feed.items[0]["body"] = "What it says now. It says other things."
+    clock.forward(hours=1)
+    service.tick()
+    clock.forward(hours=1)
+    service.tick()
+    assert "What it says now" in sandbox.world.page_posts[0].text
+    assert sandbox.world.page_posts[1].text == comment.text
+    assert len(sandbox.world.page_posts) == 2
+
+
 def test_hashtags_come_from_the_digest_alone() -> None:
     paper = Paper("k", "About #things", category="cs.LG", sections=("cs", "bio"))
     summary = make_summary(1, paper=paper, body="On #learning.", link=LINK)

@@ -83,21 +83,31 @@ class Renderer:
             raise
 
     def _single(self, look: Appearance, place: Place, summary: Summary) -> list[Draft]:
-        link = "" if look.link is LinkPolicy.NONE else shown_link(summary, place.parameters)
+        link, comment = self._links(look, place, summary)
         limit = LIMITS[place.platform]
         texts: list[str] = []
         view = SummaryView(summary, link)
         raw = self._render(look, place, [summary], limit, texts, summary=view, paper=view.paper)
         text = _fill(raw, texts, limit)
-        return self._posts(look, place, [text], link, [_ids([summary])], find_urls(text))
+        found = self._posts(look, place, [text], link, [_ids([summary])], find_urls(text))
+        return found + _comment(comment, found)
 
     def _thread(self, look: Appearance, place: Place, summary: Summary) -> list[Draft]:
-        link = "" if look.link is LinkPolicy.NONE else shown_link(summary, place.parameters)
+        link, comment = self._links(look, place, summary)
         view = SummaryView(summary, "")
         limit = LIMITS[place.platform]
         text = _tidy(self._render(look, place, [summary], limit, None, summary=view, paper=view.paper))
         texts = parts(text, link, look.link, limit)
-        return self._posts(look, place, texts, link, [_ids([summary])] * len(texts), [*find_urls(text), link])
+        found = self._posts(look, place, texts, link, [_ids([summary])] * len(texts), [*find_urls(text), link])
+        return found + _comment(comment, found)
+
+    @staticmethod
+    def _links(look: Appearance, place: Place, summary: Summary) -> tuple[str, str]:
+        """The link that goes with the summary's posts, and the one that goes into a comment under them."""
+        if look.link is LinkPolicy.NONE:
+            return "", ""
+        link = shown_link(summary, place.parameters)
+        return ("", link) if look.link is LinkPolicy.COMMENT else (link, "")
 
     def _roundup(self, look: Appearance, place: Place, chosen: Sequence[Summary]) -> list[Draft]:
         each = look.link is LinkPolicy.POST
@@ -115,7 +125,12 @@ class Renderer:
             raise RenderError(f"{where}: shows nothing of one of the summaries; is it made for a roundup?")
         ids = [_ids([one for number, one in enumerate(chosen) if number in some]) for some in shown]
         texts = [_MARKS.sub("", text) for text in marked]
-        return self._posts(look, place, texts, shared, ids, [*find_urls(_MARKS.sub("", raw)), shared])
+        found = self._posts(look, place, texts, shared, ids, [*find_urls(_MARKS.sub("", raw)), shared])
+        if look.link is not LinkPolicy.COMMENT:
+            return found
+        lines = "\n".join(shown_link(one, place.parameters) for one in chosen)
+        fits = LIMITS[place.platform].measure(lines) <= LIMITS[place.platform].most
+        return found + _comment(lines if fits else _home(chosen, place.parameters), found)
 
     def _posts(
         self,
@@ -204,6 +219,11 @@ def _about(summary: Summary | None, make: Callable[..., list[Draft]], *arguments
         trouble = RenderError(f"cannot be made into a post: {type(error).__name__}: {error}")
         trouble.summary = summary.id if summary else None
         raise trouble from error
+
+
+def _comment(text: str, found: Sequence[Draft]) -> list[Draft]:
+    """A reply under these posts with this text, if any; it shows what the last of them does."""
+    return [Draft(Message(text, None, reply=True), found[-1].shows)] if text else []
 
 
 def _home(chosen: Sequence[Summary], parameters: dict[str, str]) -> str:

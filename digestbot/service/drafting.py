@@ -72,7 +72,7 @@ class Drafter:
             words = wishes.written(tx, digest, channel, ids)
         return [
             replace(draft, message=replace(draft.message, text=words[draft.shows[0]]))
-            if draft.shows and draft.shows[0] in words
+            if draft.shows and draft.shows[0] in words and not draft.message.reply
             else draft
             for draft in drafts
         ]
