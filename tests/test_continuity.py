@@ -196,7 +196,7 @@ def test_another_database_server_is_noticed(make_service: Make, feed: Feed, sand
     due(clock)
     again.tick()
     assert len(sandbox.world.tweets) == 1  # the timeline may lag: it waits
-    clock.forward(minutes=15)
+    clock.forward(minutes=17)
     before = sum("users" in call for call in sandbox.world.calls)
     again.tick()
     assert sum("users" in call for call in sandbox.world.calls) > before
@@ -255,7 +255,7 @@ def test_a_channel_with_another_account_looks_there_before_it_posts(
     other.prepare()
     due(clock)
     other.tick()
-    clock.forward(minutes=15)
+    clock.forward(minutes=17)
     other.tick()
     assert any("users/101/tweets" in call for call in sandbox.world.calls)
     assert [post.account for post in sandbox.world.tweets] == ["100", "101"]

@@ -324,7 +324,7 @@ def test_a_restored_ledger_whose_timeline_cannot_be_read_waits(
 
     service.delivery_worker.publisher("x").timeline = fails  # type: ignore[method-assign, assignment]
     service.tick()
-    clock.forward(minutes=15)  # it may lag
+    clock.forward(minutes=17)  # it may lag
     service.tick()
     assert rows(service)[0].status is PostStatus.PENDING
     assert sandbox.world.tweets == []

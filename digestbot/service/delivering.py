@@ -101,7 +101,8 @@ class DeliveryWorker:
                 return None
         state = self._compared_with_marker(tx, channel, state)
         if state.catch_up and not state.waited and state.pause_reason is None:
-            channel_states.wait_for_timeline(tx, channel, now + settings.quiet_period)
+            # an attempt that the ledger lost may be under way until its lease ends, and show a quiet period later
+            channel_states.wait_for_timeline(tx, channel, now + settings.lease + settings.quiet_period)
             return None
         held_back = self._held_back(tx, channel, now)
         budget = self._config.budget(channel)

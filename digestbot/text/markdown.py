@@ -28,6 +28,7 @@ _MATHJAX = re.compile(
     r"\\[(\[]|(?<!\$)\\begin\{((?:align|equation|gather|eqnarray|multline|displaymath)\*?)\}",
 )
 _IN_DOLLARS = re.compile(r"\s*\$")
+MOST_BODY = 250_000  # characters of a text that are read: no platform takes a third of it
 FORMULA = 0xE100  # the first of the private characters that stand for formulas
 MOST_FORMULAS = 256
 _SAYS = re.compile(f"[\\w{chr(FORMULA)}-{chr(FORMULA + MOST_FORMULAS)}]")
@@ -182,11 +183,13 @@ def blocks(body: str, formulas: list[tuple[str, bool]] | None = None) -> list[Bl
     """The readable parts of a Markdown text, in order.
 
     What plain text cannot carry (tables, code blocks, images) is left out whole; HTML loses its tags. Spaces within a
-    formula are `UNBROKEN`. With a list for ``formulas``, these are put there as they are written, and whether they
-    are displayed on a line of their own, and in the text a character from `FORMULA` on stands for each.
+    formula are `UNBROKEN`. What comes after `MOST_BODY` characters is left out. With a list for ``formulas``, these are
+    put there as they are written, and whether they are displayed on a line of their own, and in the text a character
+    from `FORMULA` on stands for each.
     """
     import pyromark
 
+    body = body[:MOST_BODY]
     if "\\(" in body or "\\[" in body or "\\begin{" in body:
         body = _with_dollars(body)
     if body.endswith("...") and _CUT_BYTES[0] <= len(body.encode("utf-8", "replace")) <= _CUT_BYTES[1]:
@@ -262,6 +265,7 @@ def first_image(body: str) -> tuple[str, str] | None:
     """The address of the first picture of a Markdown text, and what the text says of it; None without one."""
     import pyromark
 
+    body = body[:MOST_BODY]
     if "![" not in body:
         return None
     found: str | None = None
