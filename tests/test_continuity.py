@@ -112,7 +112,8 @@ def test_a_timeline_that_lags_shows_all_before_it_is_believed(
         else:
             file.unlink()
         again = reopened(service, clock)
-    live(again, clock, 12, step=2, plan=True)
+    live(again, clock, 0.5, step=2, plan=True)
+    live(again, clock, 24, step=60, plan=True)
     again.ledger.close()
     assert timeline(sandbox, channel) == before
     assert {row.status for row in rows(again)} == {PostStatus.PUBLISHED}
