@@ -120,6 +120,25 @@ def test_a_timeline_that_lags_shows_all_before_it_is_believed(
 
 
 @sqlite
+def test_a_ledger_in_doubt_waits_for_an_attempt_that_it_may_have_lost(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    service = published(make_service, feed, clock, "x")
+    service.ledger.mark_restored()
+    due(clock)
+    calls = len(sandbox.world.calls)
+    service.tick()
+    delivery = service.config.delivery
+    with service.ledger.read() as tx:
+        until = views.channel_rows(tx)["x"].wait_until
+    assert until == clock() + delivery.lease + delivery.quiet_period
+    assert len(sandbox.world.calls) == calls  # the timeline is not even read before
+    clock.now = until
+    service.tick()
+    assert len(sandbox.world.tweets) == 2
+
+
+@sqlite
 @both
 def test_an_emptied_ledger_does_not_believe_an_empty_timeline(
     make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, channel: str
