@@ -8,7 +8,7 @@ succeeded, and no post of somebody else's is taken for ours.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from conftest import START, Clock, drafts, make_summary, raw_config, up_next
 from hypothesis import settings
@@ -132,6 +132,9 @@ class Platform:
 
     def receipt(self, reference: str) -> Receipt:
         return Receipt(reference, "u")
+
+    def platform_time(self) -> datetime:
+        return self.clock()
 
 
 class Delivery(RuleBasedStateMachine):
@@ -272,6 +275,19 @@ def test_where_nothing_is_known_from_before_the_newest_known_post_is_the_witness
     machine.begin(known=True)
     try:
         machine.live(hours=1, outcome="killed after", lie="proven empty")
+        machine.receipts_are_true_and_unique()
+        assert len(machine.platform.posts) == 2
+    finally:
+        machine.teardown()
+
+
+def test_a_known_post_is_a_witness_though_the_clock_was_put_back() -> None:
+    """What was published is dated later than now: it is known all the same."""
+    machine = Delivery()
+    machine.begin(known=True)
+    try:
+        machine.clock_steps_back(minutes=60)
+        machine.live(hours=3, outcome="killed after", lie="proven empty")
         machine.receipts_are_true_and_unique()
         assert len(machine.platform.posts) == 2
     finally:

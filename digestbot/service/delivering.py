@@ -228,8 +228,7 @@ class DeliveryWorker:
     def _request(self, claim: Claim) -> Request:
         """How far back the timeline is to be read for a claim."""
         with self._ledger.read() as tx:
-            now = self._ledger.now(tx)
-            known = tuple(reconciliation.anchors(tx, claim.channel, claim.first_sent_at or now))
+            known = tuple(reconciliation.anchors(tx, claim.channel, claim.first_sent_at))
             own = reconciliation.any_receipt(tx, claim.channel)
         if claim.first_sent_at is not None or own:
             return Request(claim.channel, known, claim.first_sent_at, claim.reply_to)

@@ -61,7 +61,7 @@ class TimelineReader:
             now = self._ledger.now(tx)
             most_cost = self._most_cost(request.channel, spending.spent(tx, request.channel, now))
             apart = request.reply_to is not None and publisher.replies_apart
-            newest = [] if apart or request.nothing_known else reconciliation.anchors(tx, request.channel, now)
+            newest = [] if apart or request.nothing_known else reconciliation.anchors(tx, request.channel)
         anchors = [] if apart else list(request.anchors)
         prices = self._config.prices(request.channel) or FREE
         cost = count = 0
