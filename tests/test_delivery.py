@@ -183,7 +183,7 @@ def test_what_a_person_decides(make_service: Make, feed: Feed, sandbox: Sandbox,
     service = make_service(channels=["x"], size=4)
     service.planner.make_due(Report())
     service.tick()
-    service.config.delivery  # noqa: B018
+    there = Receipt(sandbox.world.by_hand("twitter", "t0").id, "u")
     with service.ledger.begin() as tx:
         chosen = up_next(tx, "latest", "x", 4, clock())
         slot = editions.reach_slot(tx, "latest", "x", Slot("s", clock()), clock())
@@ -193,15 +193,12 @@ def test_what_a_person_decides(make_service: Make, feed: Feed, sandbox: Sandbox,
         for post in made:
             tx.exec_driver_sql(f"UPDATE posts SET status = 'quarantined' WHERE id = {post}")
     with service.ledger.begin() as tx:
-        assert (
-            manual_resolution.resolve(tx, made[0], PostStatus.PUBLISHED, Receipt("5", "u"), clock())
-            is PostStatus.QUARANTINED
-        )
+        assert manual_resolution.resolve(tx, made[0], PostStatus.PUBLISHED, there, clock()) is PostStatus.QUARANTINED
         assert manual_resolution.resolve(tx, made[1], PostStatus.SKIPPED, None, clock()) is PostStatus.QUARANTINED
         assert manual_resolution.resolve(tx, made[2], PostStatus.PENDING, None, clock()) is PostStatus.QUARANTINED
         for post, decision, receipt, words in [
             (made[0], PostStatus.PENDING, None, "published: nothing to decide"),
-            (made[3], PostStatus.PUBLISHED, Receipt("5", "u"), "another post already"),
+            (made[3], PostStatus.PUBLISHED, there, "another post already"),
             (999, PostStatus.PENDING, None, "no post 999"),
         ]:
             with pytest.raises(LedgerError, match=words):
@@ -213,7 +210,7 @@ def test_what_a_person_decides(make_service: Make, feed: Feed, sandbox: Sandbox,
         PostStatus.PUBLISHED,
         PostStatus.QUARANTINED,
     ]
-    assert timeline(sandbox, "x") == ["t2"]
+    assert timeline(sandbox, "x") == ["t0", "t2"]
 
 
 # ---- threads
