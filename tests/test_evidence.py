@@ -281,9 +281,7 @@ def test_a_reading_that_shows_the_account_at_fault_pauses_it(
 
 
 @sqlite
-def test_approvals_and_alerts_follow_the_ledger_s_clock(
-    make_service: Make, feed: Feed, clock: Clock, database_url: str
-) -> None:
+def test_approvals_follow_the_ledger_s_clock(make_service: Make, feed: Feed, clock: Clock, database_url: str) -> None:
     feed.add(0)
     service = make_service(channels=["x"], approval=True, approve_by="30 minutes")
     service.tick()

@@ -24,7 +24,8 @@ from digestbot.errors import (
     Unavailable,
 )
 from digestbot.model import Message, Picture, Receipt, TimelinePage
-from digestbot.publishers.twitter import TwitterPublisher, classify, until_reset_day
+from digestbot.publishers.twitter import TwitterPublisher
+from digestbot.publishers.twitter_answers import classify, until_reset_day
 from digestbot.sandbox import LIES, Sandbox
 
 

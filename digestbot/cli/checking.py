@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import ipaddress
 import os
 import re
 import socket
@@ -12,6 +11,7 @@ import stat
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import partial
 from importlib.util import find_spec
@@ -24,10 +24,12 @@ from digestbot.cli.digest_checks import of_digests
 from digestbot.cli.findings import Finding, checked
 from digestbot.config import SECRETS, DatabaseSource, FacebookChannel, TwitterChannel
 from digestbot.errors import ConfigError, DigestbotError
+from digestbot.net import is_public
+from digestbot.publishers.catalogue import with_channel
 from digestbot.publishers.facebook import version_advice
 
 if TYPE_CHECKING:
-    from digestbot.config import Config
+    from digestbot.config import Config, Web
     from digestbot.ledger import Ledger
     from digestbot.publishers import Publisher
     from digestbot.service import Service
@@ -69,37 +71,34 @@ def _findings(config: Config, *, online: bool) -> Iterator[Finding]:
         ledger = open_ledger(config)
     except ConfigError as error:
         problem = "; ".join(error.problems)
-    service = _rehearsing(config)
-    yield from _offline(config, service)
-    if ledger is None:
-        yield Finding("ledger", False, problem)
-    else:
-        yield from _of_the_ledger(config, ledger)
-    yield from _of_alerts(config, online=online)
-    if online:
-        yield from _online(config, service)
-    service.close()
-    service.ledger.close()
-    if ledger is not None:
-        ledger.close()
+    with _rehearsing(config) as service:
+        yield from _offline(config, service)
+        if ledger is None:
+            yield Finding("ledger", False, problem)
+        else:
+            yield from _of_the_ledger(config, ledger)
+            ledger.close()
+        yield from _of_alerts(config, online=online)
+        if online:
+            yield from _online(config, service)
 
 
 def _sound_part(config: Config) -> Iterator[Finding]:
     """What is wrong beside the mistakes in the configuration."""
-    service = _rehearsing(config)
-    yield from _offline(config, service)
-    service.close()
-    service.ledger.close()
+    with _rehearsing(config) as service:
+        yield from _offline(config, service)
 
 
-def _rehearsing(config: Config) -> Service:
+@contextmanager
+def _rehearsing(config: Config) -> Iterator[Service]:
     """A service over a ledger in memory, so that what is tried does not depend on the configured one."""
     from digestbot.ledger import Ledger
     from digestbot.service import Service
 
-    ledger = Ledger("sqlite://")
-    ledger.prepare()
-    return Service(config, ledger, now_)
+    with closing(Ledger("sqlite://")) as ledger:
+        ledger.prepare()
+        with closing(Service(config, ledger, now_)) as service:
+            yield service
 
 
 def _offline(config: Config, service: Service) -> Iterator[Finding]:
@@ -108,7 +107,7 @@ def _offline(config: Config, service: Service) -> Iterator[Finding]:
     yield from _of_sources(config, service)
     yield from _of_channels(config)
     if config.web is not None:
-        yield checked("web", partial(_web_extra, config))
+        yield checked("web", partial(_web_extra, config.web))
         yield from _port_in_use(config.web.host, config.web.port)
 
 
@@ -171,7 +170,7 @@ def _of_sources(config: Config, service: Service) -> Iterator[Finding]:
 
 def _is_private(host: str) -> bool:
     try:
-        return not ipaddress.ip_address(host).is_global
+        return not is_public(host)
     except ValueError:  # a name: only a resolver knows
         return host == "localhost"
 
@@ -200,15 +199,15 @@ def _driver(service: Service, name: str) -> str:
     return "its driver is installed"
 
 
-def _web_extra(config: Config) -> str:
+def _web_extra(web: Web) -> str:
     missing = [name for name in WEB_EXTRA if find_spec(name) is None]
     if missing:
         raise DigestbotError(f"{', '.join(missing)} not installed: pip install 'digestbot[web]', or remove [web]")
-    if config.web is not None and config.web.password_hash is not None:
+    if web.password_hash is not None:
         import argon2
 
         try:
-            argon2.extract_parameters(config.web.password_hash.get_secret_value())
+            argon2.extract_parameters(web.password_hash.get_secret_value())
         except argon2.exceptions.InvalidHashError as error:
             raise DigestbotError(
                 "web.password_hash: nobody could log in with it: digestbot web --set-password"
@@ -335,7 +334,7 @@ def _asks(channel: str, publisher: Publisher) -> str:
     try:
         account, advice = publisher.verify(seconds=60)
     except DigestbotError as error:
-        raise DigestbotError(str(error).replace("resume CHANNEL", f"resume {channel}")) from error
+        raise DigestbotError(with_channel(str(error), channel)) from error
     if advice:
         raise DigestbotError("; ".join([account, *advice]))
     return account

@@ -26,8 +26,10 @@ LONG_WORDS = 400  # of a summary with which templates are tried
 def of_digests(config: Config, service: Service) -> Iterator[Finding]:
     """Yield what there is to say about each digest on each of its channels."""
     for digest, channel in config.pairs():
-        yield checked(f"template of {digest} for {channel}", partial(_renders, service, digest, channel))
-        yield from _without_optional_values(service, digest, channel)
+        template = checked(f"template of {digest} for {channel}", partial(_renders, service, digest, channel))
+        yield template
+        if template.ok:
+            yield from _without_optional_values(service, digest, channel)
     for digest, channel in config.pairs():
         if config.appearance(digest, channel).image is not Image.NONE:
             yield checked(f"pictures of {digest} for {channel}", partial(_pictures, service, digest, channel))
@@ -72,10 +74,6 @@ def _without_optional_values(service: Service, digest: str, channel: str) -> Ite
     from digestbot.service import SAMPLE
 
     bare = replace(SAMPLE, writer=None, votes=None, dated=None)
-    try:
-        service.drafter.drafts(digest, channel, [SAMPLE])
-    except DigestbotError:
-        return  # it cannot render anything, as is reported already
     try:
         service.drafter.drafts(digest, channel, [bare])
     except DigestbotError as error:

@@ -115,7 +115,7 @@ def build(raw: dict[str, Any], path: Path | None = None, environ: Mapping[str, s
         problems.append("path: unknown key; remove it")
         raw = {key: value for key, value in raw.items() if key != "path"}
     variables, unknown = override(raw, environ)
-    unread = _read_secret_files(raw, path.parent if path else Path())
+    reported = [*_read_secret_files(raw, path.parent if path else Path()), *placeholders(raw)]
     config = sound = None
     try:
         config = sound = Config.model_validate({**raw, "path": path})
@@ -125,17 +125,15 @@ def build(raw: dict[str, Any], path: Path | None = None, environ: Mapping[str, s
         explained = [_explain(detail, raw) for detail in details]
         sound = _without(raw, path, [detail["loc"] for detail in details])
     # what is said of a value that is still the example's, or could not be read, says nothing more
-    said_already = {one.partition(":")[0].removesuffix("_file") for one in (*placeholders(raw), *unread)}
+    said_already = {one.partition(":")[0].removesuffix("_file") for one in reported}
     explained = [one for one in explained if one.partition(":")[0] not in said_already]
-    problems += [*unread, *placeholders(raw), *explained, *cross_check(raw)]
+    problems += [*reported, *explained, *cross_check(raw)]
     problems += contradictions(sound) if sound else []
     problems += missing_folders(raw, path.parent if path else Path())
     if problems or unknown or config is None:
         found = [_blamed(problem, place, variables) for problem in dict.fromkeys(problems)]
-        of_file = [one for one in found if not one.startswith("environment variable")]
-        raise ConfigError(
-            [*of_file, *(one for one in found if one not in of_file), *dict.fromkeys(unknown)], sound and _closed(sound)
-        )
+        found.sort(key=lambda one: one.startswith("environment variable"))
+        raise ConfigError([*found, *unknown], sound and _closed(sound))
     return config
 
 
@@ -145,7 +143,7 @@ def _blamed(problem: str, place: str, variables: Mapping[tuple[str, ...], Variab
     where = tuple(key.split("."))
     for path, variable in sorted(variables.items(), key=lambda one: len(one[0]), reverse=True):
         if where[: len(path)] == path:
-            if variable.made and path[0] in NAMED and len(path) == 2:
+            if variable.made:
                 section = ".".join(path)
                 return (
                     f"environment variable {variable.name}: the file has no [{section}]; correct the variable's name, "

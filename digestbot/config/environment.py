@@ -28,13 +28,14 @@ SECRETS = (
 )
 LISTS = ("sources", "channels", "to", "hashtags", "font_paths", "not_on", *Filter.model_fields)
 NAMED = ("sources", "channels", "digests")  # sections whose parts the operator names
+_OF_NAMED = [(section,) for section in NAMED]
 _KEYS = set(Config.model_fields) - {"path"}
 _INJECTED = re.compile(r"PORT(_|$)|SERVICE_")  # Kubernetes sets such for a service named digestbot
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable's name; ``made``: it was the first to name the section."""
+    """A variable's name; ``made``: it was the first to name the source, channel or digest."""
 
     name: str
     made: bool = False
@@ -76,7 +77,7 @@ def override(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[tupl
                 mend = f"did you mean {ENV_PREFIX}{near[0].upper()}?" if near else "unset it"
                 problems.append(f"environment variable {variable}: there is no key {name}; {mend}")
             continue
-        variables[made or (*path, name)] = Variable(variable, made is not None)
+        variables[made or (*path, name)] = Variable(variable, made is not None and made[:-1] in _OF_NAMED)
         table[name] = _from_environment(name, value)
         if name in SECRETS:
             table.pop(f"{name}_file", None)

@@ -72,8 +72,8 @@ def _state(row: Any, now: datetime) -> ChannelState:
     )
 
 
-def pause_other(tx: sa.Connection, channel: str, decision: Decision, now: datetime) -> None:
-    """Pause another channel of an application that is at fault, where it is not paused already."""
+def pause_at_fault(tx: sa.Connection, channel: str, decision: Decision, now: datetime) -> None:
+    """Pause a channel that is at fault, or whose application is, where it is not paused already."""
     values = {"paused_at": now, "pause_reason": decision.pause, "paused_until": decision.paused_until}
     over = sa.and_(channels.c.paused_until.is_not(None), channels.c.paused_until <= now)
     which = (channels.c.name == channel, sa.or_(channels.c.paused_at.is_(None), over))

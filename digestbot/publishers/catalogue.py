@@ -82,6 +82,11 @@ class ErrorRow:
         )
 
 
+def with_channel(text: str, channel: str) -> str:
+    """Return a text with the channel's name in the command that it recommends."""
+    return text.replace("resume CHANNEL", f"resume {channel}")
+
+
 def find_row(
     rows: Sequence[ErrorRow], status: int, code: int, subcode: int, said: str, *, reply: bool = False
 ) -> ErrorRow | None:

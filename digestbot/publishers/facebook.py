@@ -18,7 +18,7 @@ from digestbot.net import remaining
 from digestbot.publishers.catalogue import as_error, find_row
 from digestbot.publishers.facebook_errors import ROWS
 from digestbot.publishers.graph import Graph, GraphError
-from digestbot.publishers.http import another_account, failure, uploaded, wait_from, words
+from digestbot.publishers.http import another_account, as_count, failure, uploaded, wait_from, words
 
 log = logging.getLogger(__name__)
 
@@ -210,8 +210,7 @@ class FacebookPublisher:
         answer = self._call(seconds, lambda: True, lambda: self._graph.get_object(parent, fields=fields), reply=reply)
         found = answer.get(edge)
         summary = found.get("summary") if isinstance(found, dict) else None
-        count = summary.get("total_count") if isinstance(summary, dict) else None
-        return count if isinstance(count, int) and not isinstance(count, bool) else None
+        return as_count(summary.get("total_count")) if isinstance(summary, dict) else None
 
     def _timeline_post(self, post: dict[str, Any]) -> TimelinePost:
         links = []

@@ -109,6 +109,11 @@ def wait_from(headers: Mapping[str, str], resets: list[str]) -> timedelta | None
         return timedelta(seconds=int(after)) if re.fullmatch(r"\d{1,6}", after) else None
 
 
+def as_count(value: object) -> int | None:
+    """Return a platform's count; None for what is no whole number."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def another_account(receipt: str, author: str) -> Rejected:
     """Return the error for a post that was looked up and belongs to somebody else."""
     return Rejected(f"post {receipt} belongs to another account ({words(author, 25)})")

@@ -10,9 +10,9 @@ import base64
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,9 +23,18 @@ from digestbot.config import TwitterChannel
 from digestbot.errors import OutcomeUnknown, PublishError, Rejected, Unauthorized
 from digestbot.model import Message, Picture, Receipt, TimelinePage, TimelinePost
 from digestbot.net import remaining
-from digestbot.publishers.catalogue import as_error, find_row
-from digestbot.publishers.http import Session, another_account, failure, uploaded, wait_from, words
-from digestbot.publishers.twitter_errors import ROWS
+from digestbot.publishers.http import Session, another_account, failure, uploaded, words
+from digestbot.publishers.twitter_answers import (
+    classify,
+    field_of,
+    is_gone,
+    is_missing,
+    json_body,
+    page_trouble,
+    tweet_count,
+    until_reset_day,
+    upload_state,
+)
 
 # tweepy's debug log prints tokens, oauthlib's prints what it signs with.
 for _name in ("tweepy", "oauthlib", "requests_oauthlib"):
@@ -35,6 +44,8 @@ log = logging.getLogger(__name__)
 
 PAGE = 20  # posts to a page of the timeline: seldom are more of interest, and each is billed
 USAGE_SECONDS = 10.0  # for asking when the monthly cap resets
+_HOSTS = ("x.com", "www.x.com", "mobile.x.com", "twitter.com", "www.twitter.com", "mobile.twitter.com")
+_ITS_PICTURE = re.compile(r"/status/\d+/photo/\d+$")
 
 
 class TwitterPublisher:
@@ -92,7 +103,7 @@ class TwitterPublisher:
                 raise
             log.warning("X does not take the picture with the post, which goes without it: %s", error)
             return self.publish(replace(message, picture=None), reply_to=reply_to, seconds=seconds, may_send=may_send)
-        id_ = _field(answer, "id")
+        id_ = field_of(answer, "id")
         if not id_.isdecimal():
             raise OutcomeUnknown("X answered without the post's id")
         return self.receipt(id_)
@@ -101,8 +112,8 @@ class TwitterPublisher:
         """POST /2/media/upload and /2/media/metadata, for which tweepy has no methods; returns the media's id."""
         body = {"media": base64.b64encode(picture.content).decode(), "media_category": "tweet_image"}
         answer = self._post("/2/media/upload", body, seconds / 2, may_send)
-        id_ = _field(answer, "id")
-        if not id_.isdecimal() or _state(answer) == "failed":
+        id_ = field_of(answer, "id")
+        if not id_.isdecimal() or upload_state(answer) == "failed":
             raise Rejected("X did not take the picture")
         if picture.alt_text:
             metadata = {"id": id_, "metadata": {"alt_text": {"text": picture.alt_text}}}
@@ -124,11 +135,11 @@ class TwitterPublisher:
         try:
             answer = self._call(seconds, may_send, lambda: self._client.delete_tweet(receipt, user_auth=True))
         except PublishError as error:
-            if _is_gone(error.__cause__):
+            if is_gone(error.__cause__):
                 return
             raise
         data = answer.get("data") if isinstance(answer, dict) else None
-        if not (isinstance(data, dict) and data.get("deleted") is True) and not _missing(answer):
+        if not (isinstance(data, dict) and data.get("deleted") is True) and not is_missing(answer):
             raise OutcomeUnknown("X did not say that it deleted the post")
 
     def lookup(self, receipt: str, *, seconds: float) -> TimelinePost | None:
@@ -143,10 +154,10 @@ class TwitterPublisher:
                 ),
             )
         except PublishError as error:
-            if _is_gone(error.__cause__):
+            if is_gone(error.__cause__):
                 return None
             raise
-        if _missing(answer):
+        if is_missing(answer):
             return None
         try:
             author = str(answer["data"]["author_id"])
@@ -197,7 +208,7 @@ class TwitterPublisher:
                     user_auth=True,
                 ),
             )
-            trouble = _page_trouble(answer, user)
+            trouble = page_trouble(answer, user)
             posts: tuple[TimelinePost, ...] = ()
             count = 0
             try:
@@ -226,10 +237,7 @@ class TwitterPublisher:
         answer = self._call(
             seconds, lambda: True, lambda: self._client.get_me(user_fields=["public_metrics"], user_auth=True)
         )
-        data = answer.get("data") if isinstance(answer, dict) else None
-        metrics = data.get("public_metrics") if isinstance(data, dict) else None
-        count = metrics.get("tweet_count") if isinstance(metrics, dict) else None
-        return count if isinstance(count, int) and not isinstance(count, bool) else None
+        return tweet_count(answer)
 
     def _timeline_post(self, tweet: dict[str, Any]) -> TimelinePost:
         text, links = str(tweet["text"]), []
@@ -276,13 +284,13 @@ class TwitterPublisher:
 
     def _find_user(self, seconds: float) -> str:
         answer = self._call(seconds, lambda: True, lambda: self._client.get_me(user_auth=True))
-        self._user = _field(answer, "id")
+        self._user = field_of(answer, "id")
         return self._user
 
     def verify(self, *, seconds: float) -> tuple[str, list[str]]:
         """GET /2/users/me."""
         answer = self._call(seconds, lambda: True, lambda: self._client.get_me(user_auth=True))
-        return f"@{words(_field(answer, 'username'), 50)} (id {words(_field(answer, 'id'), 25)})", []
+        return f"@{words(field_of(answer, 'username'), 50)} (id {words(field_of(answer, 'id'), 25)})", []
 
     def platform_time(self) -> datetime | None:
         """X's clock, as its last answer had it."""
@@ -311,113 +319,11 @@ class TwitterPublisher:
                 return call()
             except tweepy.HTTPException as error:
                 answer = error.response
-                raise classify(answer.status_code, answer.headers, _json(answer), reply=reply) from error
+                raise classify(answer.status_code, answer.headers, json_body(answer), reply=reply) from error
             except requests.exceptions.JSONDecodeError as error:
                 raise OutcomeUnknown("X accepted, but its answer cannot be read") from error
             except Exception as error:
                 answer = self._session.answer
                 if answer is not None and not answer.ok:  # tweepy's exceptions stumble over "errors": null
-                    raise classify(answer.status_code, answer.headers, _json(answer), reply=reply) from error
+                    raise classify(answer.status_code, answer.headers, json_body(answer), reply=reply) from error
                 raise failure(wire, error) from error
-
-
-def _field(answer: Any, name: str) -> str:
-    data = answer.get("data") if isinstance(answer, dict) else None
-    value = data.get(name) if isinstance(data, dict) else None
-    return value if isinstance(value, str) else ""
-
-
-def _state(answer: Any) -> object:
-    """How far X is with what was uploaded; None where it is done at once."""
-    data = answer.get("data") if isinstance(answer, dict) else None
-    info = data.get("processing_info") if isinstance(data, dict) else None
-    return info.get("state") if isinstance(info, dict) else None
-
-
-_HOSTS = ("x.com", "www.x.com", "mobile.x.com", "twitter.com", "www.twitter.com", "mobile.twitter.com")
-_ITS_PICTURE = re.compile(r"/status/\d+/photo/\d+$")
-
-
-def _is_gone(error: BaseException | None) -> bool:
-    """Whether an answer says that there is no such post, and not that there is no such address."""
-    return isinstance(error, tweepy.NotFound) and _missing(_json(error.response))
-
-
-def _missing(answer: Any) -> bool:
-    """Whether X says, with whatever status, that it knows no post of that id."""
-    if not isinstance(answer, dict) or answer.get("data"):
-        return False
-    problems = answer.get("errors")
-    found = [answer, *(problems if isinstance(problems, list) else [])]
-    return any(isinstance(one, dict) and "resource-not-found" in str(one.get("type")) for one in found)
-
-
-def _json(response: requests.Response) -> dict[str, Any] | None:
-    try:
-        body = response.json()
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None
-
-
-def classify(
-    status: int, headers: Mapping[str, str], body: dict[str, Any] | None, *, reply: bool = False
-) -> PublishError:
-    """Return what an answer other than success means. ``body`` is None where it was not JSON."""
-    problems = (body or {}).get("errors")
-    first = problems[0] if isinstance(problems, list) and problems and isinstance(problems[0], dict) else {}
-    if body is None and status != 429:  # 429 is a rejection whatever the body looks like
-        return OutcomeUnknown(f"X answered {status} with something other than JSON")
-    body = body or {}
-    code = first.get("code")
-    code = code if isinstance(code, int) else -1
-    said = " ".join(words(body.get(key, ""), 1000) for key in ("type", "title", "reason", "detail"))
-    said += " " + words(first.get("message", ""), 1000)
-    detail = words(first.get("message") or body.get("detail") or body.get("title") or f"status {status}")
-    row = find_row(ROWS, status, code, -1, said, reply=reply)
-    if row is None:
-        return OutcomeUnknown(f"X answered {status} ({detail})")
-    if row.name == "clock":
-        detail = f"X says it is {words(headers.get('Date', '?'), 40)}"
-    return as_error(row, "X", detail, wait_from(headers, _resets(headers, daily=status != 429)))
-
-
-def _page_trouble(answer: Any, user: str) -> str:
-    """Why a page of the timeline proves no absence; empty for a sound one."""
-    if not isinstance(answer, dict):
-        return "X's answer is no JSON object"
-    if answer.get("errors"):
-        return "X's answer came with errors"
-    meta, data = answer.get("meta"), answer.get("data", [])
-    count = meta.get("result_count") if isinstance(meta, dict) else None
-    if not isinstance(count, int) or isinstance(count, bool):
-        return "X's answer has no meta.result_count"
-    if not isinstance(data, list) or count != len(data):
-        return f"X's answer announces {count} posts and has {len(data) if isinstance(data, list) else 'none'}"
-    if any(not isinstance(one, dict) or str(one.get("author_id", "")) != user for one in data):
-        return "X's answer has posts of another account"
-    return ""
-
-
-def until_reset_day(day: int, now: datetime) -> timedelta:
-    """Return how long it is until that day of the month begins (in UTC); a day that a month lacks is its last."""
-    month_start = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    for _ in range(2):
-        following = (month_start + timedelta(days=32)).replace(day=1)
-        reset = min(month_start + timedelta(days=day - 1), following - timedelta(days=1))
-        if reset > now:
-            return reset - now
-        month_start = following
-    return timedelta(days=31)  # not reached: the day of the next month is always ahead
-
-
-def _resets(headers: Mapping[str, str], *, daily: bool) -> list[str]:
-    """The reset times of the limits that are used up; the short window's where none says so, unless it is a ``daily``
-    limit that was reached."""
-    limits = ("x-user-limit-24hour", "x-app-limit-24hour", *(() if daily else ("x-rate-limit",)))
-    spent = [
-        headers[f"{name}-reset"]
-        for name in limits
-        if headers.get(f"{name}-remaining") == "0" and f"{name}-reset" in headers
-    ]
-    return spent or [headers[name] for name in ("x-rate-limit-reset",) if name in headers and not daily]

@@ -19,6 +19,7 @@ from digestbot.ledger.continuity import Continuity, Marker, catch_up_all
 from digestbot.model import Action, Claim, PostStatus, Receipt, TimelinePost
 from digestbot.planning import Lane, Pending, Traffic
 from digestbot.publishers import Publisher
+from digestbot.publishers.catalogue import with_channel
 from digestbot.reconcile import (
     Reading,
     Verdict,
@@ -301,8 +302,7 @@ class DeliveryWorker:
         decision = _named(general, claim.channel)
         done = delivery.conclude(tx, claim, decision, state, now)
         if done and decision.application:
-            for other in self._config.same_application(claim.channel):
-                channel_states.pause_other(tx, other, _named(general, other), now)
+            self._pause_at_fault(tx, claim.channel, general, now)
         if not done or not decision.settles or decision.pause or self._stopping():
             return decision, done, None
         try:
@@ -315,8 +315,12 @@ class DeliveryWorker:
         """Pause what is at fault, as an attempt at a post would have."""
         history = channel_states.channel_state(tx, channel, now).history
         general = self._redacted(decide(Verdict(PostStatus.PENDING, str(failure), failure=failure), 1, history, now))
+        self._pause_at_fault(tx, channel, general, now)
+
+    def _pause_at_fault(self, tx: sa.Connection, channel: str, general: Decision, now: datetime) -> None:
+        """Pause the channel, and every other one of an application that is at fault, where they are not paused."""
         for name in self._config.same_application(channel) if general.application else [channel]:
-            channel_states.pause_other(tx, name, _named(general, name), now)
+            channel_states.pause_at_fault(tx, name, _named(general, name), now)
 
     def _redacted(self, decision: Decision) -> Decision:
         """Without secrets: a platform may quote a token in its complaint, and this is stored and shown."""
@@ -336,9 +340,7 @@ def _ticks() -> float:
 
 def _named(decision: Decision, channel: str) -> Decision:
     """With the channel's name in the commands that the texts recommend."""
-    error, pause = (
-        text and text.replace("resume CHANNEL", f"resume {channel}") for text in (decision.error, decision.pause)
-    )
+    error, pause = (text and with_channel(text, channel) for text in (decision.error, decision.pause))
     return replace(decision, error=error, pause=pause)
 
 

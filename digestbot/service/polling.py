@@ -183,13 +183,11 @@ class Poller:
             raise SourceError("can be read, but no entry of it can be used: is this the right address?")
         if votes_wanted and not votes:
             raise SourceError(NO_VOTES)
-        days = (self._clock() - newest).days if newest else 0
-        age = (
-            f", the newest of {newest:%Y-%m-%d} ({f'{days} days ago' if days >= 0 else 'in the future'})"
-            if newest
-            else ""
-        )
-        return f"{count} entr{'ies' if count > 1 else 'y'}{age}"
+        entries = f"{count} entr{'ies' if count > 1 else 'y'}"
+        if newest is None:
+            return entries
+        days = (self._clock() - newest).days
+        return f"{entries}, the newest of {newest:%Y-%m-%d} ({f'{days} days ago' if days >= 0 else 'in the future'})"
 
     def rehearse(self, name: str, fetched: Fetched | None, after: SourceState) -> None:
         """Poll into a ledger of which nothing will remain; of a feed, the document that was fetched before."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from digestbot.config import Config
 from digestbot.costs import FREE
@@ -13,6 +12,7 @@ from digestbot.ledger import Ledger, manual_resolution, reconciliation, views
 from digestbot.model import Action, PostStatus, Receipt, ReceiptBasis, TimelinePost
 from digestbot.publishers import Publisher
 from digestbot.reconcile import has_text
+from digestbot.service.timelines import by_ledger_clock
 
 SECONDS = 30.0
 
@@ -77,8 +77,7 @@ class Resolver:
         basis = ReceiptBasis.TEXT if has_text(there, row.text) else ReceiptBasis.OPERATOR
         with self._ledger.begin() as tx:
             now = self._ledger.now(tx)
-            platform_now = publisher.platform_time()
-            at = there.at - (platform_now - now if platform_now else timedelta(0))
+            at = by_ledger_clock(there.at, publisher.platform_time(), now)
             before = manual_resolution.resolve(tx, post, PostStatus.PUBLISHED, receipt, now, basis, at)
         return Resolution(post, before, PostStatus.PUBLISHED, receipt, there, row.text)
 

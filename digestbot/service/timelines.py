@@ -45,6 +45,11 @@ class Request:
         return self.as_far_as_possible or bool(self.witnesses)
 
 
+def by_ledger_clock(at: datetime, platform_now: datetime | None, now: datetime) -> datetime:
+    """Return a platform's timestamp by the ledger's clock; as it is where the platform does not say its time."""
+    return at - (platform_now - now) if platform_now else at
+
+
 class TimelineReader:
     """Reads the configured channels' timelines."""
 
@@ -124,8 +129,7 @@ class TimelineReader:
         try:
             pages = publisher.timeline(after=after, reply_to=request.reply_to, seconds=self._seconds)
             for number, page in enumerate(pages, 1):
-                offset = page.platform_time - now if page.platform_time else timedelta(0)
-                posts += [replace(post, at=post.at - offset) for post in page.posts]
+                posts += [replace(post, at=by_ledger_clock(post.at, page.platform_time, now)) for post in page.posts]
                 count, trouble, proven = count + page.count, page.trouble, page.end_proven
                 cost += page.count * prices.owned_read + page.users * prices.user
                 if trouble or proven or (anchor and any(post.id == anchor.id for post in page.posts)):
