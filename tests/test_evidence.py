@@ -21,7 +21,7 @@ from digestbot.model import PostStatus, Receipt, ReceiptBasis
 from digestbot.retry import Decision
 from digestbot.sandbox import LIES, Answer, Sandbox
 from digestbot.sandbox.forms import Request
-from digestbot.schema import posts, summaries
+from digestbot.schema import looks, posts, summaries
 from digestbot.service import Report, Service
 
 # ---- timelines that lie
@@ -275,6 +275,7 @@ def test_a_reading_that_shows_the_account_at_fault_pauses_it(
     live(service, clock, 0.1)
     with service.ledger.read() as tx:
         assert "`digestbot resume x`" in views.paused_channels(tx)["x"]
+        assert "`digestbot resume x`" in str(tx.scalar(sa.select(looks.c.note).order_by(looks.c.id.desc()).limit(1)))
     live(service, clock, 1)
     assert rows(service)[1].status is PostStatus.PUBLISHED  # found once it could be read
     assert len(sandbox.world.tweets) == 2

@@ -14,6 +14,7 @@ from digestbot.errors import PublishError, Unauthorized
 from digestbot.ledger import Ledger, reconciliation
 from digestbot.model import Action, PostStatus, TimelinePost
 from digestbot.publishers import Publisher
+from digestbot.publishers.catalogue import with_channel
 from digestbot.reconcile import Reading, UnknownPost, Verdict, judge, judge_change
 from digestbot.service.report import Report
 from digestbot.service.timelines import Request, TimelineReader
@@ -83,7 +84,7 @@ class Reconciler:
             seconds = settings.lease.total_seconds() / 2
             found = self._publisher(unknown.channel).lookup(unknown.target or "", seconds=seconds)
         except PublishError as error:
-            trouble = str(error)
+            trouble = with_channel(str(error), unknown.channel)
         price = (self._config.prices(unknown.channel) or FREE).read
         with self._ledger.begin() as tx:
             now = self._ledger.now(tx)

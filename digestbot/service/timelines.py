@@ -12,6 +12,7 @@ from digestbot.errors import PublishError
 from digestbot.ledger import Ledger, reconciliation, spending
 from digestbot.model import TimelinePost
 from digestbot.publishers import Publisher
+from digestbot.publishers.catalogue import with_channel
 from digestbot.reconcile import Anchor, Reading, missing_witness
 
 MOST_PAGES = 40
@@ -144,7 +145,7 @@ class TimelineReader:
                     bounded = True
                     break
         except PublishError as error:
-            trouble, failure = str(error), error
+            trouble, failure = with_channel(str(error), request.channel), error
         unwitnessed = False
         if not trouble and not (bounded and request.as_far_as_possible):
             known = request.witnesses & {post.id for post in posts}
