@@ -264,6 +264,24 @@ def test_when_a_post_that_a_person_gave_appeared_is_told_by_the_ledger_s_clock(
 
 
 @sqlite
+@both
+def test_a_post_that_a_wrong_clock_has_dated_later_than_it_appeared_blocks_nothing(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, channel: str
+) -> None:
+    service = published(make_service, feed, clock, channel, 3)
+    due(clock)
+    service.tick()
+    clock.forward(hours=16)  # the next slot
+    with service.ledger.begin() as tx:  # when the first appeared, the ledger's clock was ahead by that much
+        tx.execute(posts.update().where(posts.c.id == 1).values(posted_at=clock() + timedelta(minutes=5)))
+    sandbox.faults.add("drop-before", PLATFORMS[channel])
+    service.tick()
+    live(service, clock, 4)
+    assert [row.status for row in rows(service)] == [PostStatus.PUBLISHED] * 3
+    assert len(timeline(sandbox, channel)) == 3
+
+
+@sqlite
 def test_a_reading_that_shows_the_account_at_fault_pauses_it(
     make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
 ) -> None:

@@ -207,11 +207,15 @@ def remembered_count(tx: sa.Connection, channel: str) -> int:
     return int(tx.scalar(query) or 0)
 
 
-def anchors(tx: sa.Connection, channel: str, before: datetime | None = None) -> list[Anchor]:
+def newest_anchors(tx: sa.Connection, channel: str, now: datetime) -> list[Anchor]:
+    """Return the newest posts that are known to be on the channel's timeline; where a clock that has since been put
+    back has dated all of them later than now, these."""
+    return anchors(tx, channel, now) or anchors(tx, channel, datetime.max.replace(tzinfo=UTC))
+
+
+def anchors(tx: sa.Connection, channel: str, before: datetime) -> list[Anchor]:
     """Return the newest posts that are known to be on the channel's timeline from before an instant, newest first: our
-    own, and those of others that were read there. Without an instant, all count, also what a clock that has since been
-    put back has dated later than now."""
-    before = before or datetime.max.replace(tzinfo=UTC)
+    own, and those of others that were read there."""
     own = _own_receipts(tx, channel).where(posts.c.posted_at < before)
     rows = [*tx.execute(own.order_by(posts.c.posted_at.desc(), posts.c.id.desc()).limit(MOST_ANCHORS))]
     others = sa.select(timeline_posts.c.post_id, timeline_posts.c.at).where(

@@ -229,7 +229,10 @@ class DeliveryWorker:
     def _request(self, claim: Claim) -> Request:
         """How far back the timeline is to be read for a claim."""
         with self._ledger.read() as tx:
-            known = tuple(reconciliation.anchors(tx, claim.channel, claim.first_sent_at))
+            if claim.first_sent_at is not None:
+                known = tuple(reconciliation.anchors(tx, claim.channel, claim.first_sent_at))
+            else:
+                known = tuple(reconciliation.newest_anchors(tx, claim.channel, self._ledger.now(tx)))
             own = reconciliation.any_receipt(tx, claim.channel)
         if claim.first_sent_at is not None or own:
             return Request(claim.channel, known, claim.first_sent_at, claim.reply_to)

@@ -67,7 +67,7 @@ class TimelineReader:
             now = self._ledger.now(tx)
             most_cost = self._most_cost(request.channel, spending.spent(tx, request.channel, now))
             apart = request.reply_to is not None and publisher.replies_apart
-            newest = [] if apart or request.nothing_known else reconciliation.anchors(tx, request.channel)
+            newest = [] if apart or request.nothing_known else reconciliation.newest_anchors(tx, request.channel, now)
         anchors = [] if apart else list(request.anchors)
         prices = self._config.prices(request.channel) or FREE
         cost = count = 0
@@ -81,19 +81,21 @@ class TimelineReader:
             if anchor is None or not unwitnessed:
                 break
             cost += prices.read
-            if not self._is_gone(publisher, request.channel, anchor, now):
+            if self._look_up(publisher, request.channel, anchor, now) is not None:
                 break
             some_gone = True
-        shown = {post.id for post in reading.posts}
+        shown = {post.id: post for post in reading.posts}
+        oldest = shown.get(anchor.id) if anchor is not None else None
         for one in newest:
             if reading.trouble or (anchor is not None and one.at <= anchor.at) or one.id in shown:
                 continue
             cost += prices.read
-            if not self._is_gone(publisher, request.channel, one, now):
+            there = self._look_up(publisher, request.channel, one, now)
+            if there is None:
+                some_gone = True
+            elif oldest is None or there.at >= oldest.at:  # else a clock that was wrong has dated it later than that
                 trouble = f"the timeline does not show post {one.id}, which is known to be there"
                 reading = replace(reading, trouble=trouble)
-            else:
-                some_gone = True
         if some_gone and not reading.posts and not reading.trouble:
             reading = replace(reading, trouble="the timeline is empty, and every post that is known is gone")
         return replace(reading, cost=cost, count=count)
@@ -102,16 +104,18 @@ class TimelineReader:
         budget = self._config.budget(channel)
         return MOST_COST if budget is None else min(MOST_COST, max(budget - spent, LEAST_COST))
 
-    def _is_gone(self, publisher: Publisher, channel: str, anchor: Anchor, now: datetime) -> bool:
-        """Whether the platform says that a post which is known to be there no longer is; it is no anchor then."""
+    def _look_up(self, publisher: Publisher, channel: str, anchor: Anchor, now: datetime) -> Anchor | None:
+        """Return a post that is known to be there with the platform's own date, by the ledger's clock, or as it was
+        known where the platform does not answer; None where it says that the post is gone: it is no anchor then."""
         try:
-            gone = publisher.lookup(anchor.id, seconds=self._seconds) is None
+            there = publisher.lookup(anchor.id, seconds=self._seconds)
         except PublishError:
-            return False
-        if gone:
-            with self._ledger.begin() as tx:
-                reconciliation.is_missing(tx, channel, anchor.id, now)
-        return gone
+            return anchor
+        if there is not None:
+            return Anchor(anchor.id, by_ledger_clock(there.at, publisher.platform_time(), now))
+        with self._ledger.begin() as tx:
+            reconciliation.is_missing(tx, channel, anchor.id, now)
+        return None
 
     @property
     def _seconds(self) -> float:
@@ -122,7 +126,7 @@ class TimelineReader:
     ) -> tuple[Reading, bool]:
         """A reading back to an anchor, and whether it was sound but for the anchor missing from it."""
         prices = self._config.prices(request.channel) or FREE
-        back_to = anchor.at - A_DAY if anchor else request.since - A_DAY if request.since else None
+        back_to = min(anchor.at, now) - A_DAY if anchor else request.since - A_DAY if request.since else None
         posts: list[TimelinePost] = []
         trouble, count, cost, proven, bounded, empty = "", 0, 0, False, False, 0
         failure: PublishError | None = None
