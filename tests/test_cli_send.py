@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import socket
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -218,6 +220,34 @@ def test_votes_that_a_feed_does_not_have(config: str, feed: Feed) -> None:  # no
     code, out, _ = digestbot("-c", config, "check", "--online")
     assert code == 1
     assert "BAD  source store, now: can be read, but nothing in it has votes, and a digest of it has min_votes" in out
+
+
+def test_an_age_that_is_reached_before_the_next_slot(config: str) -> None:  # noqa: F811
+    add_key(config, 'max_age = "30 seconds"')
+    code, out, _ = digestbot("-c", config, "check")
+    assert code == 0
+    assert (
+        "its slots are up to 1 min apart, and nothing older than less than a minute is posted, so some summaries will be skipped: "
+        "raise digests.latest.max_age" in out
+    )
+
+
+def test_sections_that_a_query_of_one_s_own_does_not_have(config: str, tmp_path: Path) -> None:  # noqa: F811
+    with closing(sqlite3.connect(tmp_path / "own.db")) as database:
+        database.execute("CREATE TABLE s (id INTEGER, title TEXT, body TEXT, link TEXT, area TEXT)")
+    query = "SELECT id, title, body, link{} FROM s"
+    file = Path(config)
+    text = re.sub(r"(?s)\[sources\.store\].*?(?=\n\[)", f"""[sources.store]
+kind = "database"
+address = "sqlite:///{tmp_path}/own.db"
+query = "{query}"
+""", file.read_text())  # fmt: skip
+    for column, expected in (("", True), (", area AS sections", False)):
+        file.write_text(text.replace("{}", column))
+        add_key(config, 'include = { sections = ["nlp"] }')
+        _, out, _ = digestbot("-c", config, "check", "--online")
+        assert "source store, now: can be read" in out
+        assert ('has no column "sections", and a digest of it has include.sections' in out) is expected
 
 
 def said(config: str, *arguments: str) -> str:  # noqa: F811

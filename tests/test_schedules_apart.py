@@ -193,6 +193,11 @@ def test_a_distance_of_more_than_a_week_is_refused() -> None:
         ({"schedule": "every 2880 minutes from 08:00 to 09:00"}, {}, "comes only once from 08:00 to 09:00"),
         ({"schedule": []}, {}, "digests.one.schedule: write a schedule such as"),
         ({"schedule": ["0 9 * * *", "sundys at 10:00"]}, {}, "digests.one.schedule: number 2: 'sundys' is no day"),
+        (
+            {"schedule": ["mo at 9:00", "0 9 * * *", "99 * * * *"]},
+            {},
+            "names such as mondays and fridays; number 3: '99', the minute",
+        ),
         ({"on": {"x": {"size": 1}}, "min_size": 2, "size": 2}, {}, "digests.one.on.x.min_size: is more than size, 1"),
     ],
 )

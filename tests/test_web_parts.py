@@ -33,10 +33,10 @@ from digestbot.gate import Gate
 from digestbot.ledger import backlogs, figures, health, views
 from digestbot.model import Order, PostStatus
 from digestbot.service import Service
+from digestbot.text.durations import duration
 from digestbot.web import forms
 from digestbot.web.charts import Chart, Series, steps, svg
 from digestbot.web.desk import Pulse
-from digestbot.web.rendering import span
 
 ROOT = Path(__file__).parent.parent
 TEXT = """\
@@ -164,7 +164,7 @@ def test_scales_end_at_round_numbers() -> None:
     assert steps(0) == [0, 1]
     assert steps(7) == [0, 2, 4, 6, 8]
     assert steps(0.9)[-1] >= 0.9
-    assert [span(timedelta(minutes=m)) for m in (0, 5, 65, 60, 1440, 1500, 30 * 1440)] == [
+    assert [duration(timedelta(minutes=m)) for m in (0, 5, 65, 60, 1440, 1500, 30 * 1440)] == [
         *("less than a minute", "5 min", "1 h 5 min", "1 h", "1 d", "1 d 1 h", "30 d"),
     ]
 

@@ -326,8 +326,10 @@ def _online(config: Config, service: Service) -> Iterator[Finding]:
             detail = "X suspends unlabelled bots: label the account under Settings → Your account → Automation"
             yield Finding(f"channel {name}, label", True, detail)
     for name in config.sources:
-        wanted = any(digest.min_votes and name in digest.sources for digest in config.digests.values())
-        yield checked(f"source {name}, now", partial(service.poller.ask, name, votes_wanted=wanted))
+        readers = [digest for digest in config.digests.values() if name in digest.sources]
+        votes, sections = any(one.min_votes for one in readers), any(one.include.sections for one in readers)
+        ask = partial(service.poller.ask, name, votes_wanted=votes, sections_wanted=sections)
+        yield checked(f"source {name}, now", ask)
 
 
 def _asks(channel: str, publisher: Publisher) -> str:

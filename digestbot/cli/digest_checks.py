@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
 from digestbot.cli.common import now_
 from digestbot.cli.findings import Finding, checked
 from digestbot.errors import DigestbotError
 from digestbot.model import Image, ImageFailure, Shape, Summary
+from digestbot.text.durations import duration
 
 if TYPE_CHECKING:
     from digestbot.config import Config
+    from digestbot.model import Slot
     from digestbot.service import Service
 
 AHEAD = timedelta(days=28)  # over which schedules are compared
@@ -35,6 +37,7 @@ def of_digests(config: Config, service: Service) -> Iterator[Finding]:
             yield checked(f"pictures of {digest} for {channel}", partial(_pictures, service, digest, channel))
     for digest, channel in config.pairs():
         yield checked(f"schedule of {digest} for {channel}", partial(_next_slot, service, digest, channel))
+        yield from _too_old_by_then(service, digest, channel)
         yield from _always_empty(service, digest, channel)
 
 
@@ -104,6 +107,19 @@ def _next_slot(service: Service, digest: str, channel: str) -> str:
     return f"its next slot is {slot.at.astimezone(zone):%A, %Y-%m-%d %H:%M %Z}"
 
 
+def _too_old_by_then(service: Service, digest: str, channel: str) -> Iterator[Finding]:
+    """Whether summaries that arrive just after a slot are too old when the next one comes."""
+    max_age = service.config.digests[digest].max_age
+    slots = list(_slots(service, digest, channel))
+    apart = max((later.due - earlier.due for earlier, later in pairwise(slots)), default=timedelta(0))
+    if max_age is not None and max_age < apart:
+        detail = (
+            f"its slots are up to {duration(apart)} apart, and nothing older than {duration(max_age)} is posted, so "
+            f"some summaries will be skipped: raise digests.{digest}.max_age, or schedule it more often"
+        )
+        yield Finding(f"max_age of {digest} on {channel}", True, detail, warning=True)
+
+
 def _always_empty(service: Service, digest: str, channel: str) -> Iterator[Finding]:
     """A roundup for which another digest leaves nothing: that one takes every summary, and at least as often."""
     config = service.config
@@ -125,7 +141,7 @@ def _always_empty(service: Service, digest: str, channel: str) -> Iterator[Findi
             and takes_all
             and no_stricter
             and alike
-            and _slots(service, name, channel) >= _slots(service, digest, channel)
+            and sum(1 for _ in _slots(service, name, channel)) >= sum(1 for _ in _slots(service, digest, channel))
         ):
             detail = (
                 f"will always be empty: digest {name} posts every summary on {channel} first; set overlap = true under "
@@ -135,7 +151,7 @@ def _always_empty(service: Service, digest: str, channel: str) -> Iterator[Findi
             return
 
 
-def _slots(service: Service, digest: str, channel: str) -> int:
+def _slots(service: Service, digest: str, channel: str) -> Iterator[Slot]:
     now = now_()
     slots = service.planner.calendar_of((digest, channel)).slots(now)
-    return sum(1 for _ in takewhile(lambda slot: slot.due < now + AHEAD, slots))
+    return takewhile(lambda slot: slot.due < now + AHEAD, slots)

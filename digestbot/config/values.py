@@ -80,13 +80,16 @@ def _schedule(value: object) -> tuple[str, ...]:
     several = value if isinstance(value, list | tuple) else [value]
     if not several or not all(isinstance(one, str) and one.strip() for one in several):
         raise ValueError('write a schedule such as "weekdays at 09:00", or a list of them')
-    found: list[str] = []
+    expressions: list[str] = []
+    mistakes: list[str] = []
     for place, one in enumerate(several):
         try:
-            found += crons(one)
+            expressions += crons(one)
         except ValueError as error:
-            raise ValueError(f"number {place + 1}: {error}" if len(several) > 1 else error) from None
-    return tuple(dict.fromkeys(found))
+            mistakes.append(f"number {place + 1}: {error}" if len(several) > 1 else str(error))
+    if mistakes:
+        raise ValueError("; ".join(mistakes))
+    return tuple(dict.fromkeys(expressions))
 
 
 def _hours(value: object) -> tuple[time, time]:

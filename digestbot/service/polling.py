@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 NO_VOTES = "can be read, but nothing in it has votes, and a digest of it has min_votes: none of it would ever be posted"
 
+NO_SECTIONS = 'can be read, but its query has no column "sections", and a digest of it has include.sections: none of '
+NO_SECTIONS += "it would ever be posted"
+
 
 class Poller:
     """Polls the configured sources into one ledger."""
@@ -160,10 +163,11 @@ class Poller:
         except SourceError:
             return ""
 
-    def ask(self, name: str, *, votes_wanted: bool = False) -> str:
+    def ask(self, name: str, *, votes_wanted: bool = False, sections_wanted: bool = False) -> str:
         """Ask a source for what it holds and take in nothing; returns what it answers.
 
-        Raises SourceError, also where ``votes_wanted`` and nothing that it holds has any.
+        Raises SourceError, also where votes, or the sections of a database, are wanted and nothing that it holds
+        has any.
         """
         if isinstance(self._config.sources[name], DatabaseSource):
             database = self.databases.open(name)
@@ -173,6 +177,8 @@ class Poller:
                 raise SourceError("can be read, but its first summaries cannot be used: see the log")
             if votes_wanted and found and all(one.votes is None for one in found):
                 raise SourceError(NO_VOTES)
+            if sections_wanted and not database.gives_sections:
+                raise SourceError(NO_SECTIONS)
             return f"can be read; its first summaries are of {len({one.paper.key for one in found})} paper(s)"
         count, newest, votes = 0, None, False
         for stretch in self.feeds.read_all(name):

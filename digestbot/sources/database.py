@@ -115,6 +115,11 @@ class Database:
             self._layout = layout
         return self._layout
 
+    @property
+    def gives_sections(self) -> bool:
+        """Whether its summaries come with sections: an operator's own query may have no such column."""
+        return not self.layout.own or "sections" in self.layout.columns
+
     def look_again(self) -> None:
         """Forget what was found out about the tables: once in a while it may have changed."""
         self._layout, self._recent = None, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse
 from digestbot import mockup
 from digestbot.costs import dollars
 from digestbot.text import cut, plain_title
+from digestbot.text.durations import duration
 from digestbot.web.desk import Desk
 from digestbot.web.doors import form_token
 
@@ -51,21 +52,10 @@ def _environment() -> Environment:
     environment.filters |= {
         "dollars": dollars,
         "title_of": lambda title, most=90: cut(plain_title(title), most),
-        "span": span,
+        "span": duration,
         "local": local,
     }
     return environment
-
-
-def span(of: timedelta) -> str:
-    """A time span as people say it: "3 h 20 min"."""
-    minutes = round(abs(of.total_seconds()) / 60)
-    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
-    if days:
-        return f"{days} d {hours} h" if hours and days < 10 else f"{days} d"
-    if hours:
-        return f"{hours} h {rest} min" if rest else f"{hours} h"
-    return f"{rest} min" if rest else "less than a minute"
 
 
 def local(at: datetime, zone: ZoneInfo, form: str = "%a %-d %b, %H:%M") -> str:
