@@ -1,4 +1,5 @@
-"""Ledgers that are not the newest: restored from a copy, rolled back, emptied, with and without the marker file."""
+"""Ledgers that are not the newest: restored from a copy, rolled back, replaced, emptied, while a process runs or not,
+with and without the marker file."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,7 +18,15 @@ from digestbot import schema
 from digestbot.ledger import Ledger
 from digestbot.sandbox import Sandbox
 
-KINDS = ("copied", "copied, no marker", "emptied", "emptied, no marker", "rolled back while running")
+KINDS = (
+    "copied",
+    "copied, no marker",
+    "emptied",
+    "emptied, no marker",
+    "rolled back while running",
+    "replaced while running",
+    "emptied while running",
+)
 
 
 def run(database: str, seed: int, kind: str) -> Outcome:
@@ -32,7 +41,7 @@ def run(database: str, seed: int, kind: str) -> Outcome:
         sandbox.faults.at_random({"drop-after": 0.1, "503-before": 0.1}, seed)
         if "no marker" not in kind:
             sandbox.faults.lag = draw.choice([0.0, 0.3, 1.0])
-        with kept(database) as (keep, restore):
+        with kept(database) as (keep, restore, replace):
             with workers(sandbox.url, database, "digestbot") as crowd:
                 crowd.spawn()
                 time.sleep(draw.uniform(0.3, 1.2))
@@ -42,7 +51,7 @@ def run(database: str, seed: int, kind: str) -> Outcome:
                 end = time.monotonic() + draw.uniform(1, 4)
                 while time.monotonic() < end and not settled(database):
                     time.sleep(0.05)
-                if kind != "rolled back while running":
+                if "while running" not in kind:
                     crowd.kill(crowd.pids[0])
                 if "no marker" in kind:
                     marker = marker_of(database)
@@ -50,13 +59,15 @@ def run(database: str, seed: int, kind: str) -> Outcome:
                 if kind.startswith("emptied"):
                     empty(database)
                     fill(database, sandbox.url, 12)
+                elif kind.startswith("replaced"):
+                    replace()
                 else:
                     restore()
                 for platform in ("twitter", "facebook"):
                     if draw.random() < 0.6:
                         refusal = draw.choice(["429", "unauthorized", "503-before", "drop-before"])
                         sandbox.faults.add(refusal, platform, draw.choice([1, 3]), seconds=1, reading=True)
-                if kind == "rolled back while running":
+                if "while running" in kind:
                     time.sleep(2)
             # a person posts, too
             sandbox.world.by_hand("twitter", "Have you seen this? https://example.org/0/0")
@@ -80,14 +91,24 @@ def empty(database: str) -> None:
         Path(str(address.database)).unlink()
         return
     engine = sa.create_engine(address)
-    with engine.begin() as connection:
-        schema.metadata.drop_all(connection)
+    dropped = False
+    while not dropped:
+        with suppress(sa.exc.OperationalError), engine.begin() as connection:  # a deadlock with who uses them
+            schema.metadata.drop_all(connection)
+            dropped = True
     engine.dispose()
 
 
+def _replace(file: Path, other: Path) -> None:
+    """Put another database's file in the place of one that may be open."""
+    other.replace(file)
+    for ending in ("-journal", "-wal", "-shm"):
+        file.with_name(file.name + ending).unlink(missing_ok=True)
+
+
 @contextmanager
-def kept(database: str) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
-    """Two functions: keep a copy of the database, and put it back."""
+def kept(database: str) -> Iterator[tuple[Callable[[], None], Callable[[], None], Callable[[], None]]]:
+    """Three functions: keep a copy of the database, write it back, and put it in the database's place."""
     address = sa.make_url(database)
     if address.get_backend_name() == "sqlite":
         file = Path(str(address.database))
@@ -97,7 +118,7 @@ def kept(database: str) -> Iterator[tuple[Callable[[], None], Callable[[], None]
             with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target, timeout=30)) as other:
                 one.backup(other)  # under SQLite's locks: nothing is torn, but the ledger goes back in time
 
-        yield lambda: copied(file, older), lambda: copied(older, file)
+        yield lambda: copied(file, older), lambda: copied(older, file), lambda: _replace(file, older)
         return
     server = sa.make_url(os.environ["DIGESTBOT_TEST_POSTGRESQL"]).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
@@ -118,7 +139,7 @@ def kept(database: str) -> Iterator[tuple[Callable[[], None], Callable[[], None]
         execute(f"DROP DATABASE {name} WITH (FORCE)", f"CREATE DATABASE {name} TEMPLATE {older_name}")
 
     try:
-        yield keep, put_back
+        yield keep, put_back, put_back
     finally:
         execute(f"DROP DATABASE IF EXISTS {older_name} WITH (FORCE)")
         engine.dispose()
