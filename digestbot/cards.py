@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,17 +43,22 @@ _EMOJI = re.compile("[\U0001f000-\U0001fbff\u2600-\u27bf\ufe0f\u200d\u20e3]+")
 
 
 class CardMaker:
-    """Makes cards, one at a time; the fonts are read once."""
+    """Makes cards, one at a time, whichever thread asks; the fonts are read once."""
 
     def __init__(self, template: Path | None = None, font_paths: Sequence[Path] = ()) -> None:
         self._template = template or BUILT_IN / "card.typ"
         self._font_paths = [str(path) for path in font_paths]
         self._compiler: Any = None
         self._bad: set[str] = set()  # formulas that Typst cannot set
+        self._lock = threading.Lock()
 
     def make(self, summary: Summary, platform: Platform, *, required: bool = False) -> Picture:
         """The summary's card. Raises PictureError where there is no typesetter, a glyph is missing, or the template
         fails."""
+        with self._lock:
+            return self._make(summary, platform, required=required)
+
+    def _make(self, summary: Summary, platform: Platform, *, required: bool) -> Picture:
         width, height = SIZES[platform]
         view = SummaryView(summary, shown_link(summary, {}))
         formulas: list[tuple[str, bool]] = []

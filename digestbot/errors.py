@@ -4,6 +4,7 @@
 
     DigestbotError
     ├── ConfigError        the operator's configuration is wrong; every mistake at once
+    ├── PortTakenError     the port of the operators' pages is in use
     ├── SourceError        a source could not be read; the ledger stays as it was
     ├── RenderError        a template is missing, broken, or made something that cannot be posted
     ├── PictureError       a picture cannot be made or fetched
@@ -38,6 +39,10 @@ class ConfigError(DigestbotError):
     def __init__(self, problems: Sequence[str], sound: object = None) -> None:
         super().__init__("\n".join(problems))
         self.problems, self.sound = tuple(problems), sound
+
+
+class PortTakenError(DigestbotError):
+    """The operators' pages cannot be served: their port is in use, or not to be had."""
 
 
 class SourceError(DigestbotError):

@@ -1,98 +1,234 @@
-"""The service's heartbeat. The only importer of APScheduler, which is used as a metronome and for nothing else.
+"""Run jobs when they are due. The only importer of APScheduler, which runs them on pools of threads.
 
-One interval job, in memory. What is due at a beat is calculated from configuration and ledger, so a beat that
-comes late, twice, or in two processes at once does no harm. A watchdog in the main thread wakes the metronome
-after the machine's clock was put back, and gives up on it when it no longer beats: a process that exits can be
-started again, one that hangs cannot.
+APScheduler is given an instant for each job, and nothing else: what is due is calculated from configuration and ledger,
+so a job that runs late, twice, or in two processes at once does no harm. The main thread watches: it wakes the jobs
+after the machine's clock was set, and gives up on a job that hangs beyond its deadlines, for a process that exits can
+be started again. Should even the main thread be starved, by code that does not let go of Python's lock, faulthandler's
+own thread ends the process.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import logging
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from digestbot.errors import LedgerError
+from digestbot.service import Report
+from digestbot.service.jobs import ALERTS, CHANNELS, SOURCES, UPKEEP, Job
+
 log = logging.getLogger(__name__)
 
-BEAT = timedelta(seconds=5)
+AT_LEAST = timedelta(seconds=5)  # between two runs of a job that found nothing that it could do
+LOOK_AGAIN = timedelta(minutes=1)  # so long may pass until something is seen that nothing told of
+GIVE_UP = timedelta(minutes=5)  # beyond a job's patience
+STARVED = 60.0  # seconds that the main thread may go without a turn
+WATCH_EVERY = 1.0  # seconds
+CLOCK_SET = 2.0  # seconds by which the machine's clock may differ from the time that passed
 
 
-class Metronome:
-    """Calls ``tick`` about every ``beat``, never twice at once.
+@dataclass
+class _State:
+    """How a job stands. ``started`` and ``signed``: when its run began, and last gave a sign of progress, in seconds of
+    the monotonic clock."""
 
-    ``tick`` is given a function to call whenever it gets on: ``patience`` says how long it may go without.
-    """
+    job: Job
+    started: float | None = None
+    signed: float = 0.0
+    again: bool = False
+
+
+class JobRunner:
+    """Runs each job when it is due, never twice at once, until told to stop."""
 
     def __init__(
         self,
-        tick: Callable[[Callable[[], None]], None],
         *,
-        patience: Callable[[], timedelta],
-        beat: timedelta = BEAT,
+        threads: int,
+        on_error: Callable[[BaseException], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        at_least: timedelta = AT_LEAST,
     ) -> None:
-        self._tick, self._beat, self._now = tick, beat, now
-        self._patience = patience
-        self._last_sign = time.monotonic()
-        self._busy = False
+        """``threads`` is how many channels, and how many sources, may be at work at the same time. ``on_error`` is told
+        what a job raised: jobs contain what they expect."""
+        self._on_error, self._now, self._at_least = on_error, now, at_least
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._states: dict[str, _State] = {}
+        self._running: set[str] = set()
+        self._here = threading.local()
+        pools = {SOURCES: threads, CHANNELS: threads, UPKEEP: 1, ALERTS: 1}
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             jobstores={"default": MemoryJobStore()},
-            executors={"default": ThreadPoolExecutor(1)},
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            executors={name: ThreadPoolExecutor(most) for name, most in pools.items()},
+            # a job that is woken while it is handed out is handed out again; `_run` sees to it that one runs at a time
+            job_defaults={"coalesce": True, "max_instances": 1000, "misfire_grace_time": None},
         )
 
-    def run(self, stop: threading.Event) -> bool:
-        """Beat until told to stop, and let the tick under way end. False if the metronome died or a tick hangs."""
-        job = self._scheduler.add_job(
-            self._one, "interval", seconds=self._beat.total_seconds(), next_run_time=self._now()
-        )
+    # ---- from any thread
+
+    def replace(self, jobs: Iterable[Job]) -> None:
+        """From now on, run these jobs, all of them at once; of others, a run under way is let end."""
+        with self._lock:
+            before, self._states = self._states, {}
+            for job in jobs:
+                state = before.pop(job.name, None) or _State(job)
+                state.job = job
+                self._states[job.name] = state
+            for name in before:
+                self._unschedule(name)
+        self.wake(list(self._states))
+
+    def wake(self, names: Collection[str]) -> None:
+        """Let these jobs run now, for there may be something to do; those that run do so again afterwards."""
+        with self._lock:
+            for name in names:
+                state = self._states.get(name)
+                if state is None:
+                    continue
+                if name in self._running:
+                    state.again = True
+                else:
+                    self._schedule(state, timedelta(0))
+
+    def progress(self) -> None:
+        """Note that the job of this thread makes progress."""
+        state: _State | None = getattr(self._here, "state", None)
+        if state is not None:
+            state.signed = time.monotonic()
+
+    def overrunning(self) -> Mapping[str, timedelta]:
+        """Return the jobs that have given no sign of progress for longer than they should, and for how long."""
+        return {name: silence for name, silence, patience in self._silences() if silence > patience}
+
+    def _silences(self) -> list[tuple[str, timedelta, timedelta]]:
+        now = time.monotonic()
+        with self._lock:
+            running = [self._states[name] for name in self._running if name in self._states]
+            return [(one.job.name, timedelta(seconds=now - one.signed), one.job.patience) for one in running]
+
+    # ---- the main thread
+
+    def run(self, stop: threading.Event, alive: Callable[[], None] = lambda: None) -> bool:
+        """Run jobs until told to stop, and let those under way end. False where the scheduler died or a job hangs.
+
+        ``alive`` is called about every second, as long as all is well.
+        """
+        offset = time.time() - time.monotonic()
         self._scheduler.start()
         try:
-            if not self._watch(stop, job):
+            if not self._watch(stop, alive, offset):
                 return False
+            return self._ended()
         finally:
-            job.remove()  # waits for a beat that is being handed out; after it none goes to workers that are gone
-        self._scheduler.shutdown(wait=True)
-        return True
+            self._stop.set()
+            faulthandler.cancel_dump_traceback_later()
+            self._scheduler.shutdown(wait=False)
 
-    def _watch(self, stop: threading.Event, job: Any) -> bool:
-        """Until told to stop: False as soon as the metronome died or a tick hangs."""
-        beat = self._beat.total_seconds()
-        while not stop.wait(min(beat, 1.0)):
-            silent = time.monotonic() - self._last_sign
-            if not self._alive():
+    def _watch(self, stop: threading.Event, alive: Callable[[], None], offset: float) -> bool:
+        while not stop.wait(WATCH_EVERY):
+            faulthandler.dump_traceback_later(STARVED, exit=True, file=sys.__stderr__ or sys.stderr)
+            if not self._scheduler_lives():
                 log.critical("the scheduler's thread died: giving up, to be started again")
                 return False
-            if silent > self._patience().total_seconds():
-                log.critical("no sign of life for %d s: giving up, to be started again", silent)
+            if self._hangs():
                 return False
-            if silent > 3 * beat and not self._busy:
-                # The next beat was set by a clock that has since been put back.
-                job.modify(next_run_time=self._now())
+            offset, before = time.time() - time.monotonic(), offset
+            if abs(offset - before) > CLOCK_SET:
+                log.warning("the clock was set by %+.0f s: looking at what is due now", offset - before)
+                self.wake(list(self._states))
+            alive()
         return True
 
-    def _alive(self) -> bool:
+    def _hangs(self) -> bool:
+        for name, silence, patience in self._silences():
+            if silence > patience + GIVE_UP:
+                log.critical(
+                    "%s: no sign of progress for %d s: giving up, to be started again", name, silence.total_seconds()
+                )
+                return True
+        return False
+
+    def _ended(self) -> bool:
+        """Begin nothing more, and wait until no job runs. False where one does not end within its deadlines."""
+        self._stop.set()
+        with self._idle:
+            while self._running:
+                self._idle.wait(WATCH_EVERY)
+                overdue = [name for name in self._running if self._is_overdue(name)]
+                if overdue:
+                    log.critical("%s: does not end; the process ends without it", ", ".join(overdue))
+                    return False
+        return True
+
+    def _is_overdue(self, name: str) -> bool:
+        state = self._states.get(name)
+        return state is not None and time.monotonic() - state.signed > state.job.patience.total_seconds()
+
+    def _scheduler_lives(self) -> bool:
         thread = self._scheduler._thread
         return thread is not None and thread.is_alive()
 
-    def _sign(self) -> None:
-        self._last_sign = time.monotonic()
+    # ---- the threads of the pools
 
-    def _one(self) -> None:
-        self._busy = True
-        self._sign()
+    def _schedule(self, state: _State, delay: timedelta) -> None:
+        if self._stop.is_set():
+            return
+        name, at = state.job.name, self._now() + delay
+        options = {"args": [name], "id": name, "executor": state.job.group, "replace_existing": True}
+        self._scheduler.add_job(self._run, "date", run_date=at, **options)
+
+    def _unschedule(self, name: str) -> None:
+        if self._scheduler.get_job(name) is not None:
+            self._scheduler.remove_job(name)
+
+    def _run(self, name: str) -> None:
+        with self._lock:
+            state = self._states.get(name)
+            if state is None or self._stop.is_set():
+                return
+            if name in self._running:
+                state.again = True
+                return
+            self._running.add(name)
+            state.again = False
+            state.started = state.signed = time.monotonic()
+            job = state.job
+        self._here.state = state
+        woken: Collection[str] = ()
+        delay = self._at_least
         try:
-            self._tick(self._sign)
-        except Exception:
-            log.exception("a tick failed")
+            woken = job.run(Report())
+            with suppress(LedgerError):  # the run has said so
+                delay = self._delay(job, time.monotonic() - state.started)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs go on
+            self._on_error(error)
         finally:
-            self._sign()
-            self._busy = False
+            self._here.state = None
+            with self._idle:
+                self._running.discard(name)
+                if self._states.get(name) is state:
+                    self._schedule(state, timedelta(0) if state.again or state.job is not job else delay)
+                self._idle.notify_all()
+            self.wake(woken)
+
+    def _delay(self, job: Job, took: float) -> timedelta:
+        """How long to wait until the job's next run: what was due before this one began could not be done."""
+        due = job.next_due()
+        if due is None or due > LOOK_AGAIN:
+            return LOOK_AGAIN
+        if due > timedelta(0):
+            return due
+        return self._at_least if -due >= timedelta(seconds=took) else timedelta(0)

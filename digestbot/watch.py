@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from digestbot.model import Alarm
+from digestbot.text.durations import duration
 
 FAILURES = 4  # polls in a row; what fails less often corrects itself
 TOKEN_ENDS = timedelta(days=14)
@@ -29,6 +30,7 @@ TITLES = {
     "approval-ends": "post {} is about to lapse without approval",
     "resent": "post {} was sent more than once",
     "postponed": "post {} cannot be sent",
+    "overrun": "the job {} takes too long",
     "twice": "post {} appeared twice",
     "by-hand": "post {} needs your hand",
     "budget": "the month's budget of {} nears its end",
@@ -91,7 +93,8 @@ class Resent:
 @dataclass
 class State:
     """What conditions are judged by. ``quarantined`` and ``postponed`` are posts by their ids, with where they were to
-    go and why; ``dry`` the channels on which nothing was posted for long, and nothing is pending that could be."""
+    go and why; ``dry`` the channels on which nothing was posted for long, and nothing is pending that could be;
+    ``overrunning`` jobs that have given no sign of progress for so long."""
 
     paused: Mapping[str, str] = field(default_factory=dict)
     tokens: Mapping[str, datetime] = field(default_factory=dict)
@@ -103,6 +106,7 @@ class State:
     unapproved: Sequence[NeedsApproval] = ()
     resent: Mapping[int, Resent] = field(default_factory=dict)
     postponed: Mapping[int, str] = field(default_factory=dict)
+    overrunning: Mapping[str, timedelta] = field(default_factory=dict)
 
 
 def conditions(state: State, now: datetime, stale_after: timedelta | None, dry_after: timedelta) -> list[Condition]:
@@ -119,6 +123,10 @@ def conditions(state: State, now: datetime, stale_after: timedelta | None, dry_a
         for id_, note in state.quarantined.items()
     ]
     found += [Condition(alarm.kind, alarm.subject, alarm.note) for alarm in state.alarms]
+    found += [
+        Condition("overrun", name, f"no sign of progress for {duration(silence)}; the other jobs are not delayed")
+        for name, silence in state.overrunning.items()
+    ]
     found += _pending(state, now)
     for name, source in state.sources.items():
         if source.failures >= FAILURES:

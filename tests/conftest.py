@@ -60,15 +60,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def no_logging_of_other_tests() -> Iterator[None]:
     """A command sets logging up for its process; here that is the process of all tests."""
-    root, known = logging.getLogger(), logging.Logger.manager.loggerDict
-    before = {
-        one.name: (list(one.handlers), one.level) for one in (root, *known.values()) if isinstance(one, logging.Logger)
-    }
+    loggers = logging.getLogger(), logging.getLogger("digestbot")  # others' levels are set when they are imported
+    before = [(one, list(one.handlers), one.level) for one in loggers]
     yield
-    for one in (root, *known.values()):
-        if isinstance(one, logging.Logger):
-            one.handlers[:], level = before.get(one.name, ([], logging.NOTSET))
-            one.setLevel(level)
+    for one, handlers, level in before:
+        one.handlers[:] = handlers
+        one.setLevel(level)
 
 
 PROCESSES: list[subprocess.Popen[str]] = []

@@ -435,7 +435,7 @@ def test_a_lease_that_ran_out_is_unknown_until_its_holder_knows_better(ledger: L
     assert held is not None
     with ledger.begin() as tx:
         assert delivery.expire(tx, LEASE, START + LEASE - timedelta(seconds=1)) == []
-        assert delivery.expire(tx, LEASE, START + LEASE) == [post]
+        assert delivery.expire(tx, LEASE, START + LEASE) == [(post, "x")]
     assert status(ledger, post) == "unknown"
     assert not conclude(ledger, held, Decision(PostStatus.PENDING, error="refused"))
     assert status(ledger, post) == "unknown"

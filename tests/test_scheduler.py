@@ -1,90 +1,260 @@
-"""The metronome: it beats, survives what a tick raises, notices its own death, and recovers from clock jumps."""
+"""The job runner: jobs run when they are due, wait for no other, survive what one raises, and are watched."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 
-from digestbot.scheduler import Metronome
+from digestbot import scheduler
+from digestbot.scheduler import JobRunner
+from digestbot.service import Report
+from digestbot.service.jobs import CHANNELS, SOURCES, Job
 
-BEAT = timedelta(milliseconds=50)
-
-
-def run(
-    tick: Callable[[Callable[[], None]], None], *, stop: threading.Event, patience: float = 30, **more: object
-) -> bool:
-    return Metronome(tick, patience=lambda: timedelta(seconds=patience), beat=BEAT, **more).run(stop)  # type: ignore[arg-type]
-
-
-def test_it_beats_until_told_to_stop_whatever_a_tick_raises() -> None:
-    stop, beats = threading.Event(), []
-
-    def tick(_: Callable[[], None]) -> None:
-        beats.append(1)
-        if len(beats) == 3:
-            stop.set()
-        raise RuntimeError("trouble")
-
-    assert run(tick, stop=stop)
-    assert len(beats) >= 3
+NEVER = timedelta(days=1)
+SOON = timedelta(milliseconds=20)
+WAIT = 20.0  # seconds, for what comes at once
 
 
-def test_the_tick_under_way_is_let_end() -> None:
-    stop, done = threading.Event(), []
+class Work:
+    """A job whose runs are counted; ``until`` holds each of them."""
 
-    def tick(_: Callable[[], None]) -> None:
-        stop.set()
-        threading.Event().wait(0.2)
-        done.append(1)
+    def __init__(
+        self,
+        name: str = "channel x",
+        group: str = CHANNELS,
+        *,
+        due: Callable[[], timedelta | None] = lambda: NEVER,
+        wakes: Collection[str] = (),
+        raises: Exception | None = None,
+        patience: timedelta = timedelta(minutes=1),
+    ) -> None:
+        self.until = threading.Event()
+        self.until.set()
+        self.runs = threading.Semaphore(0)
+        self.together, self.most = 0, 0
+        self.wakes, self.raises = wakes, raises
+        self.job = Job(name, group, self.run, due, patience)
+        self.at: list[float] = []
 
-    assert run(tick, stop=stop)
-    assert done == [1]
+    def run(self, _: Report) -> Collection[str]:
+        self.together += 1
+        self.most = max(self.most, self.together)
+        self.at.append(time.monotonic())
+        self.runs.release()
+        self.until.wait(WAIT)
+        self.together -= 1
+        if self.raises is not None:
+            raise self.raises
+        return self.wakes
+
+    def ran(self) -> bool:
+        return self.runs.acquire(timeout=WAIT)
 
 
-def test_a_tick_that_hangs_ends_the_run() -> None:
-    hang = threading.Event()
+@contextmanager
+def running(
+    *works: Work, threads: int = 4, at_least: timedelta = timedelta(hours=1), errors: list[BaseException] | None = None
+) -> Iterator[JobRunner]:
+    """A runner at work; it ends as it should."""
+    stop, ended = threading.Event(), []
+    noted: list[BaseException] = [] if errors is None else errors
+    runner = JobRunner(threads=threads, on_error=noted.append, at_least=at_least)
+    runner.replace([work.job for work in works])
+    thread = threading.Thread(target=lambda: ended.append(runner.run(stop)))
+    thread.start()
     try:
-        assert not run(lambda _: bool(hang.wait(20)) and None, stop=threading.Event(), patience=0.2)
+        yield runner
     finally:
-        hang.set()
+        for work in works:
+            work.until.set()
+        stop.set()
+        thread.join(WAIT)
+    assert ended == [True]
+    assert errors is not None or not noted
 
 
-def test_signs_of_life_keep_a_long_tick_alive() -> None:
+def test_a_job_runs_at_its_own_next_due_time() -> None:
+    often, once = Work("channel x", due=lambda: SOON), Work("channel y")
+    with running(often, once):
+        for _ in range(5):
+            assert often.ran()
+        assert once.ran()
+        assert not once.runs.acquire(blocking=False)
+    gaps = [later - earlier for earlier, later in zip(often.at, often.at[1:], strict=False)]
+    assert min(gaps[:4]) >= SOON.total_seconds()
+
+
+def test_what_hangs_delays_nothing_else() -> None:
+    hanging = [Work(f"source {number}", SOURCES) for number in range(3)]
+    for one in hanging:
+        one.until.clear()
+    quick = Work("channel x", due=lambda: SOON)
+    other_source = Work("source quick", SOURCES, due=lambda: SOON)
+    with running(*hanging, quick, other_source):
+        for _ in range(5):
+            assert quick.ran()
+            assert other_source.ran()
+        assert [one.together for one in hanging] == [1, 1, 1]
+
+
+def test_a_job_never_runs_twice_at_once_and_runs_again_if_it_was_woken_meanwhile() -> None:
+    work = Work()
+    work.until.clear()
+    with running(work) as runner:
+        assert work.ran()
+        for _ in range(3):
+            runner.wake(["channel x"])
+        work.until.set()
+        assert work.ran()
+        threading.Event().wait(0.1)
+        assert not work.runs.acquire(blocking=False)  # once for all three
+    assert work.most == 1
+
+
+def test_a_job_wakes_others() -> None:
+    reader = Work("channel x")
+    source = Work("source store", SOURCES, wakes=["channel x", "channel that is gone"])
+    with running(reader) as runner:
+        assert reader.ran()
+        runner.replace([reader.job, source.job])
+        for _ in range(2):  # for it was replaced, and for the source
+            assert reader.ran()
+
+
+def test_what_could_not_be_done_is_not_tried_all_the_time() -> None:
+    stuck = Work(due=lambda: timedelta(days=-1))
+    with running(stuck, at_least=timedelta(hours=1)):
+        assert stuck.ran()
+        threading.Event().wait(0.2)
+        assert not stuck.runs.acquire(blocking=False)
+
+
+def test_what_became_due_meanwhile_is_done_at_once() -> None:
+    later = Work(due=lambda: timedelta(seconds=-0.001))
+    later.until.clear()
+    with running(later):
+        assert later.ran()
+        threading.Event().wait(0.05)
+        later.until.set()
+        assert later.ran()
+
+
+def test_what_a_job_raises_stops_no_other_and_not_itself() -> None:
+    errors: list[BaseException] = []
+    failing, sound = Work("channel x", raises=RuntimeError("trouble")), Work("channel y", due=lambda: SOON)
+    with running(failing, sound, at_least=SOON, errors=errors):
+        for _ in range(3):
+            assert failing.ran()
+            assert sound.ran()
+    assert {str(error) for error in errors} == {"trouble"}
+
+
+def test_the_jobs_under_way_are_let_end_and_none_begins() -> None:
+    work, other = Work(), Work("channel y", due=lambda: SOON)
+    work.until.clear()
+    stop, ended = threading.Event(), []
+    runner = JobRunner(threads=2, on_error=lambda error: None)
+    runner.replace([work.job, other.job])
+    thread = threading.Thread(target=lambda: ended.append(runner.run(stop)))
+    thread.start()
+    assert work.ran()
+    stop.set()
+    threading.Event().wait(0.1)
+    begun = len(other.at)
+    assert not ended
+    runner.wake(["channel y"])
+    work.until.set()
+    thread.join(WAIT)
+    assert ended == [True]
+    assert len(other.at) == begun
+
+
+def test_a_job_that_does_not_end_keeps_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "WATCH_EVERY", 0.02)
+    work = Work(patience=timedelta(seconds=0.1))
+    work.until.clear()
     stop = threading.Event()
+    runner = JobRunner(threads=1, on_error=lambda error: None)
+    runner.replace([work.job])
+    threading.Thread(target=lambda: work.ran() and stop.set()).start()
+    try:
+        assert not runner.run(stop)
+    finally:
+        work.until.set()
 
-    def tick(sign: Callable[[], None]) -> None:
+
+def test_a_job_that_hangs_is_shown_and_ends_the_run_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "WATCH_EVERY", 0.02)
+    monkeypatch.setattr(scheduler, "GIVE_UP", timedelta(seconds=0.3))
+    seen: Counter[str] = Counter()
+    work = Work(patience=timedelta(seconds=0.1))
+    work.until.clear()
+    runner = JobRunner(threads=1, on_error=lambda error: None)
+    runner.replace([work.job])
+    try:
+        assert not runner.run(threading.Event(), lambda: seen.update(runner.overrunning()))
+    finally:
+        work.until.set()
+    assert set(seen) == {"channel x"}
+
+
+def test_signs_of_progress_keep_a_long_job_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "WATCH_EVERY", 0.02)
+    monkeypatch.setattr(scheduler, "GIVE_UP", timedelta(0))
+    stop = threading.Event()
+    runner = JobRunner(threads=1, on_error=lambda error: None)
+    runner.progress()  # of no job
+
+    def long(_: Report) -> Collection[str]:
         for _ in range(12):
             threading.Event().wait(0.05)
-            sign()
+            runner.progress()
         stop.set()
+        return ()
 
-    assert run(tick, stop=stop, patience=0.4)
+    runner.replace([Job("channel x", CHANNELS, long, lambda: NEVER, timedelta(seconds=0.4))])
+    assert runner.run(stop)
 
 
 def test_a_dead_scheduler_thread_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    metronome = Metronome(lambda _: None, patience=lambda: timedelta(seconds=30), beat=BEAT)
-    monkeypatch.setattr(metronome._scheduler, "_main_loop", lambda: None)  # as when a job store fails
-    assert not metronome.run(threading.Event())
+    monkeypatch.setattr(scheduler, "WATCH_EVERY", 0.02)
+    runner = JobRunner(threads=1, on_error=lambda error: None)
+    monkeypatch.setattr(runner._scheduler, "_main_loop", lambda: None)  # as when a job store fails
+    assert not runner.run(threading.Event())
 
 
-def test_a_clock_that_was_put_back_does_not_silence_it() -> None:
-    stop, beats = threading.Event(), []
-    job_times: list[datetime] = []
+def test_a_clock_that_was_set_delays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "WATCH_EVERY", 0.02)
+    offset = 0.0
+    real = time.time
+    monkeypatch.setattr(scheduler.time, "time", lambda: real() + offset)
+    work = Work()
+    with running(work):
+        assert work.ran()
+        offset = -3600.0
+        assert work.ran()
 
-    def tick(_: Callable[[], None]) -> None:
-        beats.append(1)
-        if len(beats) == 1:
-            # what a clock put back by a day looks like: the next beat is a day away
-            job = metronome._scheduler.get_jobs()[0]
-            job.modify(next_run_time=datetime.now(UTC) + timedelta(days=1))
-            job_times.append(job.next_run_time)
-        if len(beats) == 3:
-            stop.set()
 
-    metronome = Metronome(tick, patience=lambda: timedelta(seconds=30), beat=BEAT)
-    assert metronome.run(stop)
-    assert len(beats) >= 3
-    assert job_times
+def test_jobs_that_are_gone_run_no_more() -> None:
+    gone, kept = Work("channel x", due=lambda: SOON), Work("channel y", due=lambda: SOON)
+    with running(gone, kept) as runner:
+        assert gone.ran()
+        runner.replace([kept.job])
+        threading.Event().wait(0.1)
+        begun = len(gone.at)
+        for _ in range(6):
+            assert kept.ran()
+        assert len(gone.at) == begun
+
+
+def test_many_channels_share_few_threads() -> None:
+    works = [Work(f"channel {number}") for number in range(40)]
+    with running(*works, threads=3):
+        for work in works:
+            assert work.ran()

@@ -26,6 +26,7 @@ def existing(arguments: argparse.Namespace) -> Iterator[tuple[Config, Ledger]]:
     """The configuration and its ledger, which must be there already."""
     config = load_config(arguments)
     ledger = open_ledger(config)
+    ledger.by_hand = True
     if ledger.file is not None and not ledger.file.exists():
         raise ConfigError([f"there is no ledger at {ledger.file} yet; digestbot run or once makes it"])
     try:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-from collections.abc import Callable
-from contextlib import ExitStack
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,14 @@ from digestbot.cli.common import (
 )
 from digestbot.cli.progress import working
 from digestbot.cli.report import report_on
-from digestbot.errors import LedgerChanged
+from digestbot.errors import LedgerChanged, PortTakenError
 
 if TYPE_CHECKING:
-    from digestbot.config import Config
-    from digestbot.service import Service
+    from digestbot.cli.reloading import Reloader
+    from digestbot.config import Config, Web
+    from digestbot.scheduler import JobRunner
+    from digestbot.service import Report, Service
+    from digestbot.service.jobs import Job
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,14 +40,30 @@ def run(arguments: argparse.Namespace) -> int:
     import logging
 
     from digestbot.cli.reloading import Reloader
-    from digestbot.scheduler import Metronome
+    from digestbot.cli.systemd import notify
+    from digestbot.scheduler import JobRunner
     from digestbot.service import Service
+    from digestbot.service.jobs import UPKEEP
 
     config = load_config(arguments)
     stop = until_signalled()
     log = logging.getLogger("digestbot")
-    signs: list[Callable[[], None]] = [lambda: None]
-    options: dict[str, Any] = {"progress": lambda: signs[0](), "stopping": stop.is_set}
+    lost: list[BaseException] = []
+
+    def failed(error: BaseException) -> None:
+        if isinstance(error, LedgerChanged):  # another process may be right to continue; this one is not
+            lost.append(error)
+            stop.set()
+            log.critical("%s", error)
+        else:
+            log.error("a job failed", exc_info=error)
+
+    runner = JobRunner(threads=config.jobs.threads, on_error=failed)
+    options: dict[str, Any] = {
+        "progress": runner.progress,
+        "stopping": stop.is_set,
+        "overrunning": runner.overrunning,
+    }
     with open_service(config, **options) as first:
 
         def again(fresh: Config) -> Service:
@@ -51,25 +71,22 @@ def run(arguments: argparse.Namespace) -> int:
 
         newest = Reloader(first, now_, again, partial(set_up_logs, arguments))
         signal.signal(signal.SIGHUP, lambda *_: newest.asked.set())
+        kept_up: list[datetime] = []
 
-        def patience() -> timedelta:
-            now_configured = newest.service.config
-            slowest = max((source.timeout for source in now_configured.sources.values()), default=timedelta())
-            return now_configured.delivery.lease + slowest + timedelta(minutes=5)
+        def jobs() -> list[Job]:
+            """The newest service's; its upkeep also takes up a changed configuration."""
+            return [
+                replace(job, run=partial(keep_up, job)) if job.name == UPKEEP else job for job in newest.service.jobs()
+            ]
 
-        ticked: list[datetime] = []
-        lost: list[LedgerChanged] = []
-
-        def tick(sign: Callable[[], None]) -> None:
-            signs[0] = sign
-            try:
-                newest.look()
-                newest.service.tick()
-            except LedgerChanged as error:  # another process may be right to continue; this one is not
-                log.critical("%s", error)
-                lost.append(error)
-                stop.set()
-            ticked[:] = [now_()]
+        def keep_up(job: Job, report: Report) -> Collection[str]:
+            service = newest.service
+            newest.look()
+            if newest.service is not service:
+                runner.replace(jobs())
+            woken = job.run(report)
+            kept_up[:] = [now_()]
+            return woken
 
         log.info(
             "running: %d source(s), %d channel(s), %d digest(s)",
@@ -77,18 +94,39 @@ def run(arguments: argparse.Namespace) -> int:
             len(config.channels),
             len(config.digests),
         )
+        runner.replace(jobs())
         with ExitStack() as stack:
             if config.web is not None:
-                from digestbot.cli.pages import Pulse, pages
-
-                pulse = Pulse(lambda: ticked[0] if ticked else None, patience, lambda: newest.problems)
-                stack.enter_context(pages(lambda: newest.service.config, config.web, pulse))
-            if not Metronome(tick, patience=patience).run(stop):
+                stack.enter_context(_pages(newest, config.web, runner, lambda: kept_up[0] if kept_up else None))
+            notify("READY=1")
+            ended = runner.run(stop, lambda: notify("WATCHDOG=1"))
+            notify("STOPPING=1")
+            if not ended:
                 logging.shutdown()
                 os._exit(TROUBLE)  # the thread that hangs would keep an orderly exit waiting for ever
         newest.service.close()
-        log.info("stopped")
+        log.info("stopped%s", f": {stop.reason}" if stop.reason else "")
     return TROUBLE if lost else OK
+
+
+@contextmanager
+def _pages(
+    newest: Reloader, settings: Web, runner: JobRunner, last_upkeep: Callable[[], datetime | None]
+) -> Iterator[None]:
+    """The operators' pages beside the service; it goes on without them where their port is taken."""
+    import logging
+
+    from digestbot.cli.pages import Pulse, pages
+    from digestbot.service import PATIENCE
+
+    pulse = Pulse(last_upkeep, lambda: PATIENCE, lambda: newest.problems, runner.overrunning)
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(pages(lambda: newest.service.config, settings, pulse))
+            server.desk.on_change = lambda: runner.wake([job.name for job in newest.service.jobs()])
+        except PortTakenError as error:
+            logging.getLogger("digestbot").error("%s; going on without the pages", error)
+        yield
 
 
 def once(arguments: argparse.Namespace) -> int:
@@ -98,7 +136,7 @@ def once(arguments: argparse.Namespace) -> int:
         working("doing what is due", quiet=arguments.quiet) as step,
         open_service(config, stopping=stopping, progress=step) as service,
     ):
-        report = service.tick()
+        report = service.tick(config.jobs.threads)
         return report_on(arguments, service, report)
 
 

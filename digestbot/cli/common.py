@@ -95,9 +95,20 @@ def known_channels(config: Config, digest: str, wanted: str | None) -> tuple[str
     return (wanted,) if wanted is not None else channels
 
 
-def until_signalled() -> threading.Event:
+class Stop(threading.Event):
+    """Set when the process is to end; ``reason`` names the signal that asked for it."""
+
+    reason = ""
+
+    def by_signal(self, number: int, _frame: object) -> None:
+        """Handle a signal."""
+        self.reason = signal.Signals(number).name
+        self.set()
+
+
+def until_signalled() -> Stop:
     """An event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.by_signal)
     return stop

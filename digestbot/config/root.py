@@ -19,6 +19,7 @@ from digestbot.config.sections import (
     FacebookChannel,
     FeedSource,
     Filter,
+    Jobs,
     Prices,
     Section,
     Source,
@@ -43,6 +44,7 @@ class Config(Section):
     channels: dict[str, Channel] = Field(default_factory=dict)
     digests: dict[str, Digest] = Field(default_factory=dict)
     delivery: Delivery = Delivery()
+    jobs: Jobs = Jobs()
     cards: Cards = Cards()
     web: Web | None = None
     alerts: Alerts = Alerts()

@@ -245,6 +245,12 @@ class Delivery(Section):
     quiet_period: Duration = timedelta(minutes=15)
 
 
+class Jobs(Section):
+    """``[jobs]``: how much is done at the same time. ``threads``: how many channels, and how many sources."""
+
+    threads: Annotated[int, Field(ge=1, le=500)] = 32
+
+
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 

@@ -102,14 +102,20 @@ _NEWEST = (
     .correlate(sources)
     .scalar_subquery()
 )
-_SOURCES = sa.select(sources.c.name, _NEWEST.label("newest")).where(sources.c.polled_at.is_not(None))
+_SOURCES = sa.select(sources.c.name, _NEWEST.label("newest")).where(
+    sources.c.polled_at.is_not(None), sources.c.name.in_(sa.bindparam("names", expanding=True))
+)
+_CURSORS = sa.select(cursors).where(cursors.c.channel.in_(sa.bindparam("channels", expanding=True)))
 
 
 def behind(tx: sa.Connection, wanted: Mapping[tuple[str, str], tuple[Sequence[str], bytes]]) -> list[tuple[str, str]]:
     """The pairs of digest and channel whose backlogs are to be extended: those that have not read as far as one of
     their sources was, or whose gate has another mark. For each pair, its sources and its gate's mark."""
-    newest = {row.name: row.newest or 0 for row in tx.execute(_SOURCES)}
-    known = {(row.digest, row.channel, row.source): row for row in tx.execute(sa.select(cursors))}
+    sources_wanted = sorted({name for names, _ in wanted.values() for name in names})
+    channels = sorted({channel for _, channel in wanted})
+    newest = {row.name: row.newest or 0 for row in tx.execute(_SOURCES, {"names": sources_wanted})}
+    rows = tx.execute(_CURSORS, {"channels": channels})
+    known = {(row.digest, row.channel, row.source): row for row in rows}
     found = []
     for (digest, channel), (names, mark) in wanted.items():
         for name in names:
@@ -282,9 +288,11 @@ def judge_again(tx: sa.Connection, digest: str, channel: str, ids: Sequence[int]
     tx.execute(backlog.update().where(*_of(digest, channel), backlog.c.summary_id.in_(ids), WAITING).values(held=None))
 
 
-def unjudged(tx: sa.Connection) -> set[tuple[str, str]]:
+def unjudged(tx: sa.Connection, channel: str | None = None) -> set[tuple[str, str]]:
     """The pairs of digest and channel whose gate has not seen all that waits, or not as it is now."""
     pairs = sa.select(backlog.c.digest, backlog.c.channel).where(UNJUDGED).distinct()
+    if channel is not None:
+        pairs = pairs.where(backlog.c.channel == channel)
     return {(row.digest, row.channel) for row in tx.execute(pairs)}
 
 

@@ -43,11 +43,11 @@ _SERVER = "SELECT (pg_control_system()).system_identifier || '/' || substr(pg_wa
 
 @dataclass
 class Continuity:
-    """What this process has seen of the ledger: its identity, and the newest attempt that it committed (id and
-    time)."""
+    """What this process has seen of the ledger: its identity, and the newest attempt (id and time) that it committed on
+    each channel. Channels' threads share it."""
 
     ledger: str = ""
-    attempt: tuple[int, datetime] | None = None
+    attempts: dict[str, tuple[int, datetime]] = field(default_factory=dict)
 
     def check(self, tx: sa.Connection) -> str:
         """Return why the ledger may not be the newest, empty where it is as this process left it.
@@ -82,19 +82,25 @@ class Continuity:
         return "the ledger is on another database server than before, or its standby took over" if known else ""
 
     def _rolled_back(self, tx: sa.Connection) -> str:
-        if self.attempt is None:
+        """The newest attempt of all is enough: whatever lost an older one has lost that one, too."""
+        noted = max(list(self.attempts.values()), default=None)
+        if noted is None:
             return ""
-        id_, started_at = self.attempt
+        id_, started_at = noted
         if tx.scalar(sa.select(attempts.c.started_at).where(attempts.c.id == id_)) == started_at:
             return ""
-        self.attempt = None
         return "the ledger lost what was written last: it was rolled back or restored"
 
-    def note_attempt(self, tx: sa.Connection, post: int, epoch: int) -> None:
-        """Remember the attempt that the transaction is about to commit."""
-        which = (attempts.c.post_id == post, attempts.c.epoch == epoch)
-        row = tx.execute(sa.select(attempts.c.id, attempts.c.started_at).where(*which)).one()
-        self.attempt = row.id, row.started_at
+    def note_attempt(self, channel: str, attempt: tuple[int, datetime]) -> None:
+        """Remember an attempt once it is committed."""
+        self.attempts[channel] = attempt
+
+
+def attempt_of(tx: sa.Connection, post: int, epoch: int) -> tuple[int, datetime]:
+    """Return the id of a post's attempt, and when it began."""
+    which = (attempts.c.post_id == post, attempts.c.epoch == epoch)
+    row = tx.execute(sa.select(attempts.c.id, attempts.c.started_at).where(*which)).one()
+    return row.id, row.started_at
 
 
 def catch_up_all(tx: sa.Connection, reason: str) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from digestbot import schema
 from digestbot.errors import LedgerChanged, LedgerError
-from digestbot.ledger import continuity
+from digestbot.ledger import continuity, health
 
 BUSY_SECONDS = 30
 BACKUP_PAGES = 10_000  # at once: so long do others wait
@@ -49,7 +50,10 @@ _VERSION = sa.Table(
 
 
 class Ledger:
-    """The ledger's transactions. `begin` writes, `read` does not; both end with the block."""
+    """The ledger's transactions. `begin` writes, `read` does not; both end with the block. Threads may share it.
+
+    ``by_hand``: what is written is an operator's doing, and a running service is to look at it at once.
+    """
 
     def __init__(self, url: str, folder: Path = Path(), clock: Callable[[], datetime] | None = None) -> None:
         """Prepare the engine for ``url``; nothing is opened yet.
@@ -63,6 +67,9 @@ class Ledger:
             raise LedgerError("database: not an address; write one such as sqlite:///digestbot.db") from error
         self._outer: sa.Connection | None = None
         self._clock = clock
+        # SQLite lets one writer at a time, and others wait for it with growing pauses: threads take turns here instead
+        self._turn: AbstractContextManager[object] = nullcontext()
+        self.by_hand = False
         self.file: Path | None = None
         self._file_id: tuple[int, int] | None = None
         backend = address.get_backend_name()
@@ -82,6 +89,8 @@ class Ledger:
                 hide_parameters=True,
                 connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
             )
+            if self.file is not None:
+                self._turn = threading.Lock()
             sa.event.listen(self.engine, "do_connect", self._open_file)
             sa.event.listen(self.engine, "connect", _set_up_sqlite)
             sa.event.listen(self.engine, "begin", _begin_sqlite)
@@ -152,8 +161,10 @@ class Ledger:
                 with self._outer.begin_nested():
                     yield self._outer
             else:
-                with self.engine.begin() as connection:
+                with self._turn, self.engine.begin() as connection:
                     yield connection
+                    if self.by_hand:
+                        health.beat(connection, health.ACTION, self.now(connection))
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -173,6 +184,7 @@ class Ledger:
             other = Ledger.__new__(Ledger)
             other.engine, other.file, other._outer = self.engine, self.file, connection
             other._clock, other._file_id = self._clock, self._file_id
+            other._turn, other.by_hand = nullcontext(), False
             nested = connection.begin_nested()
             try:
                 yield other

@@ -20,6 +20,7 @@ from digestbot.model import OWN, Action, Approval, Claim, Message, Picture, Post
 from digestbot.reconcile import first_look, next_recheck
 from digestbot.retry import LONGEST_RATE_LIMIT, Decision
 from digestbot.schema import (
+    ATTENTION,
     IN_FLIGHT,
     PENDING,
     UtcTime,
@@ -73,7 +74,7 @@ _HELD_BACK = (
     )
     .correlate(posts)
 )
-_NEXT = (
+_SENDABLE = (
     sa.select(
         posts,
         _before.c.receipt_id.label("reply_to"),
@@ -110,10 +111,13 @@ _NEXT = (
     )
     .order_by(posts.c.action, posts.c.id)  # deletions first: the index has them in this order
     .limit(1)
-    .with_for_update(of=posts)
 )
 # what has begun is brought to its end
-_NEXT_BUT = _NEXT.where(sa.or_(posts.c.action != Action.PUBLISH, posts.c.reply, ~_HELD_BACK))
+_SENDABLE_BUT = _SENDABLE.where(sa.or_(posts.c.action != Action.PUBLISH, posts.c.reply, ~_HELD_BACK))
+_NEXT, _NEXT_BUT = _SENDABLE.with_for_update(of=posts), _SENDABLE_BUT.with_for_update(of=posts)
+_FIRST_LOOK = sa.select(sa.func.min(posts.c.next_look_at), sa.func.count()).where(
+    posts.c.channel == sa.bindparam("channel"), ATTENTION
+)
 _TAKE = (
     posts.update()
     .where(posts.c.id == sa.bindparam("post"))
@@ -185,9 +189,8 @@ def claim(
             return None
     if state.pause_reason is not None or (state.wait_until and now < state.wait_until <= now + LONGEST_RATE_LIMIT):
         return None
-    query, held = (_NEXT_BUT, {"held_back": list(held_back)}) if held_back else (_NEXT, {})
-    times = {"now_": now, "horizon": now + LONGEST_RATE_LIMIT}
-    row = tx.execute(query, {"channel": channel, **times, **held}).first()
+    query, values = (_NEXT_BUT, {"held_back": list(held_back)}) if held_back else (_NEXT, {})
+    row = tx.execute(query, _sendable(channel, now) | values).first()
     if row is None or (row.not_before and now < row.not_before <= now + LONGEST_RATE_LIMIT):
         return None  # a retry further away than any was set by a clock that has since stepped back
     if budget is not None and not _is_paid_for(tx, channel, row, budget, now):
@@ -218,6 +221,22 @@ def claim(
         target=row.target,
         cost=row.cost,
     )
+
+
+def _sendable(channel: str, now: datetime) -> dict[str, Any]:
+    return {"channel": channel, "now_": now, "horizon": now + LONGEST_RATE_LIMIT}
+
+
+def next_due(tx: sa.Connection, channel: str, state: ChannelState, now: datetime) -> datetime | None:
+    """Return when a post of the channel's may be sent, or is looked for, next; a past instant where that is so already,
+    None for nothing that is known of. What holds digests back is left out."""
+    looks_at, uncertain = tx.execute(_FIRST_LOOK, {"channel": channel}).one()
+    moments = [looks_at or now] if uncertain else []
+    if state.pause_reason is None and not any_in_flight(tx, channel):
+        row = tx.execute(_SENDABLE, _sendable(channel, now)).first()
+        if row is not None:
+            moments.append(max(at for at in (now, row.not_before, state.wait_until) if at is not None))
+    return min(moments, default=None)
 
 
 def _first_sent_at(tx: sa.Connection, post: int) -> datetime | None:
@@ -367,8 +386,8 @@ def _next_look_at(status: PostStatus, now: datetime) -> datetime | None:
     return next_recheck(now, now) if status == PostStatus.QUARANTINED else None
 
 
-def expire(tx: sa.Connection, lease: timedelta, now: datetime) -> list[int]:
-    """A lease that ran out means that nobody knows: publishing -> unknown. Return the posts' ids.
+def expire(tx: sa.Connection, lease: timedelta, now: datetime) -> list[tuple[int, str]]:
+    """A lease that ran out means that nobody knows: publishing -> unknown. Return the posts' ids and channels.
 
     ``now`` is the ledger's clock, which granted the leases. One that ends much later than any granted now could was
     granted before that clock was put back, and is over too.
@@ -383,6 +402,6 @@ def expire(tx: sa.Connection, lease: timedelta, now: datetime) -> list[int]:
             next_look_at=first_look(now),
             concluded_at=now,
         )
-        .returning(posts.c.id)
+        .returning(posts.c.id, posts.c.channel)
     )
-    return list(rows.scalars())
+    return [(row.id, row.channel) for row in rows]

@@ -49,9 +49,9 @@ def past(tx: sa.Connection, digest: str, channel: str) -> Past:
     return _pasts(tx, only)[digest, channel]
 
 
-def pasts(tx: sa.Connection) -> dict[tuple[str, str], Past]:
-    """What each digest did on each channel; of those that have seen a source."""
-    return _pasts(tx, _PASTS)
+def pasts(tx: sa.Connection, channel: str | None = None) -> dict[tuple[str, str], Past]:
+    """What each digest did on each channel, or on one; of those that have seen a source."""
+    return _pasts(tx, _PASTS if channel is None else _PASTS.where(cursors.c.channel == channel))
 
 
 def _pasts(tx: sa.Connection, query: sa.Select[Any]) -> dict[tuple[str, str], Past]:

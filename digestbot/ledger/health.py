@@ -28,6 +28,7 @@ from digestbot.schema import (
 from digestbot.watch import Condition, NeedsApproval, Overdue, Resent
 
 TICK, COUNT, PING = "tick", "count", "ping"
+ACTION = "action"  # an operator changed something
 TELLING = timedelta(minutes=5)  # for a process that sends an alert; then another tries
 
 

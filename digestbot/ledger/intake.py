@@ -90,6 +90,12 @@ def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, 
     )
 
 
+def next_poll(tx: sa.Connection, source: str) -> datetime | None:
+    """When the source is to be polled next; None for one that never was."""
+    found: datetime | None = tx.scalar(sa.select(sources.c.next_poll_at).where(sources.c.name == source))
+    return found
+
+
 def poll_succeeded(tx: sa.Connection, source: str, state: SourceState, now: datetime, *, sighted: bool = True) -> None:
     """Remember what to ask with next time. ``sighted``: what the source holds has been seen whole."""
     values: dict[str, object] = {"polled_at": now} if sighted else {}

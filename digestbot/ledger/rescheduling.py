@@ -11,10 +11,13 @@ from digestbot.model import SlotChange
 from digestbot.schema import slot_changes
 
 
-def changes(tx: sa.Connection) -> dict[tuple[str, str], tuple[SlotChange, ...]]:
-    """What was changed of each digest's slots on each channel, in the order in which they were to come."""
+def changes(tx: sa.Connection, channel: str | None = None) -> dict[tuple[str, str], tuple[SlotChange, ...]]:
+    """What was changed of each digest's slots on each channel, or on one, in the order in which they were to come."""
     found: dict[tuple[str, str], list[SlotChange]] = defaultdict(list)
-    for row in tx.execute(sa.select(slot_changes).order_by(slot_changes.c.due, slot_changes.c.nominal)):
+    query = sa.select(slot_changes).order_by(slot_changes.c.due, slot_changes.c.nominal)
+    if channel is not None:
+        query = query.where(slot_changes.c.channel == channel)
+    for row in tx.execute(query):
         found[row.digest, row.channel].append(SlotChange(row.nominal, row.due, row.moved_to))
     return {pair: tuple(some) for pair, some in found.items()}
 

@@ -4,7 +4,7 @@
 from digestbot.planning.calendar import A_SECOND, MOVED, Calendar, Closure, instant
 from digestbot.planning.choosing import Candidate, Past, Queue, Turn, decide, is_due, ready_at, window_begins
 from digestbot.planning.forecast import OVER_BUDGET, OVERTAKEN, Departure, Plan, Rendered, Road, Row, forecast
-from digestbot.planning.traffic import Lane, Limit, Pending, Traffic
+from digestbot.planning.traffic import Lane, Limit, Obstacle, Pending, Traffic
 
 __all__ = [
     "A_SECOND",
@@ -17,6 +17,7 @@ __all__ = [
     "Departure",
     "Lane",
     "Limit",
+    "Obstacle",
     "Past",
     "Pending",
     "Plan",

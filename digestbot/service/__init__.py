@@ -6,14 +6,26 @@ The clock is passed in. Nothing here knows of schedulers or command lines.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from digestbot.config import Config, DatabaseSource
 from digestbot.costs import Account
-from digestbot.ledger import Ledger, approvals, backlogs, channel_states, continuity, delivery, spending, views
+from digestbot.ledger import (
+    Ledger,
+    approvals,
+    backlogs,
+    channel_states,
+    continuity,
+    delivery,
+    health,
+    spending,
+    views,
+)
 from digestbot.ledger.intake import SourceState
 from digestbot.model import Draft, PostRow, PostStatus, Slot, Summary
 from digestbot.planning import Row
@@ -22,16 +34,32 @@ from digestbot.service.amending import Amender
 from digestbot.service.delivering import DeliveryWorker
 from digestbot.service.drafting import SAMPLE, Drafter
 from digestbot.service.explaining import Explainer, Reason
+from digestbot.service.jobs import (
+    ALERTS,
+    CHANNELS,
+    SLACK,
+    SOURCES,
+    UPKEEP,
+    UPKEEP_EVERY,
+    Job,
+    channel_job,
+    patience_of_source,
+    readers_of,
+    run_all,
+    source_job,
+)
 from digestbot.service.planner import Planner
 from digestbot.service.polling import Poller
 from digestbot.service.rearranging import Rearranger
 from digestbot.service.report import Clock, Containment, Report
 from digestbot.service.resolving import Resolver
-from digestbot.service.watching import Watcher
+from digestbot.service.watching import LOOK_EVERY, Watcher
 
 __all__ = ["SAMPLE", "Preview", "Reason", "Report", "Service"]
 
 log = logging.getLogger(__name__)
+
+PATIENCE = timedelta(minutes=3)  # with upkeep and alerts, which wait for databases and for who delivers alerts
 
 
 @dataclass(frozen=True)
@@ -50,7 +78,8 @@ class Preview:
 
 
 class Service:
-    """The verbs over one configuration and one ledger. One thread at a time; any number of processes."""
+    """The verbs over one configuration and one ledger. Its jobs may have a thread each; of the rest, one thread at a
+    time. Any number of processes."""
 
     def __init__(
         self,
@@ -61,8 +90,10 @@ class Service:
         *,
         progress: Callable[[], None] = lambda: None,
         stopping: Callable[[], bool] = lambda: False,
+        overrunning: Callable[[], Mapping[str, timedelta]] = dict,
     ) -> None:
-        """``progress`` is called whenever a step is done; once ``stopping`` says so, no further step begins."""
+        """``progress`` is called whenever a step is done; once ``stopping`` says so, no further step begins.
+        ``overrunning`` says which jobs give no sign of progress, and for how long."""
         self.config, self.ledger, self.clock = config, ledger, clock
         self.stopping = stopping
         self.poller = Poller(config, ledger, clock, progress, stopping)
@@ -75,7 +106,10 @@ class Service:
             config, ledger, clock, self.poller, self.drafter, self._contained, lambda: self.stopping()
         )
 
-        self._watcher = Watcher(config, ledger, clock, self.planner, self.delivery_worker.publisher, self.stopping)
+        self._watcher = Watcher(
+            config, ledger, clock, self.planner, self.delivery_worker.publisher, self.stopping, overrunning=overrunning
+        )
+        self._acted_at: datetime | None = None
         self.rearranger = Rearranger(config, ledger, clock, self.planner)
         self.resolver = Resolver(config, ledger, self.delivery_worker.publisher)
 
@@ -97,34 +131,84 @@ class Service:
 
     # ---- all that is due
 
-    def tick(self) -> Report:
-        """Do all that is due now: leases, polls, slots, posts. Never raises for what one part meets, but for
-        LedgerChanged, after which this process must stop."""
+    def jobs(self) -> list[Job]:
+        """Return the jobs, in the order in which one thread would do them."""
+        config = self.config
+        found = [Job(UPKEEP, UPKEEP, self._upkeep, lambda: UPKEEP_EVERY, PATIENCE)]
+        for name in config.sources:
+            if name not in config.reserves():
+                poll, due = partial(self._poll, name), partial(self.poller.next_due, name)
+                found.append(Job(source_job(name), SOURCES, poll, due, patience_of_source(config, name)))
+        for name in config.channels:
+            publish, due = partial(self._publish, name), partial(self._next_due, name)
+            found.append(Job(channel_job(name), CHANNELS, publish, due, config.delivery.lease + SLACK))
+        return [*found, Job(ALERTS, ALERTS, self._alert, lambda: LOOK_EVERY, PATIENCE)]
+
+    def tick(self, threads: int = 1) -> Report:
+        """Do all that is due now, each job once. Never raises for what one part meets, but for LedgerChanged, after
+        which this process must stop."""
         report = Report()
+        groups: dict[str, list[Job]] = defaultdict(list)
+        for job in self.jobs():
+            groups[job.group].append(job)
+        for group in (SOURCES, UPKEEP, CHANNELS, ALERTS):
+            run_all(groups[group], report, threads, self.stopping)
+        return report
+
+    def _poll(self, source: str, report: Report) -> Collection[str]:
+        with self._contained(f"source {source}", report):
+            self.poller.poll(source, report)
+        taken = report.polled.get(source)
+        return readers_of(self.config, source) if taken is not None else ()
+
+    def _publish(self, channel: str, report: Report) -> Collection[str]:
+        with self._contained(f"plan of {channel}", report):
+            self.planner.make_due(report, channel)
+        with self._contained(f"channel {channel}", report):
+            self.delivery_worker.publish(channel, report)
+        return ()
+
+    def _next_due(self, channel: str) -> timedelta | None:
+        """How long it is until something is due on a channel."""
+        moments = (self.planner.next_due(channel), self.delivery_worker.next_due(channel))
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _upkeep(self, report: Report) -> Collection[str]:
+        """Free what ran out, and decide what becomes of posts whose summary changed."""
+        woken = self._release_expired(report)
+        before = len(report.made)
+        with self._contained("changes", report):
+            self._amender.amend(report)
+        if len(report.made) > before or self._operator_acted(report):
+            return {*woken, *(job.name for job in self.jobs())}
+        return woken
+
+    def _operator_acted(self, report: Report) -> bool:
+        """Whether an operator changed something in the ledger since this was last asked."""
+        before = self._acted_at
+        with self._contained("operators", report), self.ledger.read() as tx:
+            self._acted_at = health.last_beat(tx, health.ACTION)
+        return before != self._acted_at
+
+    def _release_expired(self, report: Report) -> set[str]:
+        """Leases, approvals and pauses that are over; returns the jobs of the channels that these kept."""
+        found: set[str] = set()
         with self._contained("leases", report), self.ledger.begin() as tx:
             now = self.ledger.now(tx)
-            for post in delivery.expire(tx, self.config.delivery.lease, now):
+            for post, channel in delivery.expire(tx, self.config.delivery.lease, now):
                 log.error("post %d: the lease ran out; whether it was published is unknown", post)
+                found.add(channel_job(channel))
             for post in approvals.lapse(tx, now):
                 log.warning("post %d: nobody approved it in time; its summaries are pending again", post)
             for channel in channel_states.end_pauses(tx, now):
                 log.warning("channel %s resumed: the limit has reset", channel)
-        for name in self.config.sources:
-            if self.stopping():
-                break
-            if name not in self.config.reserves():
-                with self._contained(f"source {name}", report):
-                    self.poller.poll(name, report)
-        with self._contained("changes", report):
-            self._amender.amend(report)
-        with self._contained("plan", report):
-            self.planner.make_due(report)
-        for channel in self.config.channels:
-            with self._contained(f"channel {channel}", report):
-                self.delivery_worker.publish(channel, report)
+                found.add(channel_job(channel))
+        return found
+
+    def _alert(self, report: Report) -> Collection[str]:
         with self._contained("alerts", report):
             self._watcher.watch()
-        return report
+        return ()
 
     def close(self) -> None:
         """Let go of what is held open between ticks."""

@@ -4,10 +4,11 @@ protocol."""
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -15,9 +16,9 @@ from digestbot.config import Config
 from digestbot.context import about
 from digestbot.errors import LedgerChanged, LedgerError, PublishError, Unauthorized, Unavailable
 from digestbot.ledger import Ledger, channel_states, delivery, reconciliation
-from digestbot.ledger.continuity import Continuity, Marker, catch_up_all
+from digestbot.ledger.continuity import Continuity, Marker, attempt_of, catch_up_all
 from digestbot.model import Action, Claim, PostStatus, Receipt, TimelinePost
-from digestbot.planning import Lane, Pending, Traffic
+from digestbot.planning import Lane, Obstacle, Pending, Traffic
 from digestbot.publishers import Publisher
 from digestbot.publishers.catalogue import with_channel
 from digestbot.reconcile import (
@@ -38,7 +39,7 @@ START = "digestbot was started"
 
 
 class DeliveryWorker:
-    """Sends what is pending, on each channel one post at a time."""
+    """Sends what is pending, on each channel one post at a time. Channels may have a thread each."""
 
     def __init__(
         self,
@@ -57,7 +58,10 @@ class DeliveryWorker:
         self.reconciler = Reconciler(config, ledger, self.publisher, self._reader, self._pause)
         self._continuity = Continuity()
         self._marker: Marker | None = None
-        self._lease_from = _ticks(), clock()  # no later than when the last claim's lease was granted
+        self._marker_lock = threading.Lock()
+        # of each channel, no later than when the last claim's lease was granted
+        self._lease_from: dict[str, tuple[float, datetime]] = {}
+        self._claimed: dict[str, tuple[int, datetime]] = {}  # attempts that are about to be committed
         self._looked: set[str] = set()  # the channels whose timeline this process has seen
         # what is remembered of a channel's timeline, and how much of it there was
         self._elsewhere: dict[str, tuple[int, list[TimelinePost]]] = {}
@@ -74,9 +78,10 @@ class DeliveryWorker:
             self.reconciler.reconcile(channel, report)
             if self._stopping():
                 return
-            self._lease_begins()
+            self._lease_begins(channel)
             with self._ledger.begin() as tx:
                 claim = self._claim(tx, channel, None)
+            self._committed(channel)
             while claim is not None:
                 with about(post=claim.post, attempt=claim.epoch):
                     outcome = self._attempt(claim)
@@ -95,6 +100,7 @@ class DeliveryWorker:
             log.error("%s: each channel's timeline is read before anything is posted", doubt)
             catch_up_all(tx, doubt)
             self._looked.clear()
+            self._continuity.attempts.clear()
             state = replace(state, catch_up=doubt) if state is not None else None
         if state is None:
             state = channel_states.channel_state(tx, channel, now)  # locks: what appeared is counted by one at a time
@@ -105,13 +111,19 @@ class DeliveryWorker:
             # an attempt that the ledger lost may be under way until its lease ends, and show a quiet period later
             channel_states.wait_for_timeline(tx, channel, now + settings.lease + settings.quiet_period)
             return None
-        held_back = self._held_back(tx, channel, now)
+        held_back = list(self._obstacles(tx, channel, now)[0])
         budget = self._config.budget(channel)
         look = "" if channel in self._looked else START
         claim = delivery.claim(tx, channel, settings.lease, now, state, budget, held_back, look)
         if claim is not None:
-            self._continuity.note_attempt(tx, claim.post, claim.epoch)
+            self._claimed[channel] = attempt_of(tx, claim.post, claim.epoch)
         return claim
+
+    def _committed(self, channel: str) -> None:
+        """The transaction that claimed a post, if any was, is committed."""
+        attempt = self._claimed.pop(channel, None)
+        if attempt is not None:
+            self._continuity.note_attempt(channel, attempt)
 
     def _compared_with_marker(
         self, tx: sa.Connection, channel: str, state: channel_states.ChannelState
@@ -128,20 +140,34 @@ class DeliveryWorker:
         return replace(state, catch_up=doubt)
 
     def _marked(self) -> Marker:
-        if self._marker is None:
-            self._marker = Marker.read(self._ledger.marker)
-        return self._marker
+        with self._marker_lock:
+            if self._marker is None:
+                self._marker = Marker.read(self._ledger.marker)
+            return self._marker
 
-    def _held_back(self, tx: sa.Connection, channel: str, now: datetime) -> list[str]:
-        """The digests of which no post may appear on the channel now, as far as posts of theirs wait to."""
+    def next_due(self, channel: str) -> timedelta | None:
+        """How long it is until something is to be done about posts that are made; None where nothing is known of."""
+        with self._ledger.read() as tx:
+            now = self._ledger.now(tx)
+            at = delivery.next_due(tx, channel, channel_states.channel_state_now(tx, channel, now), now)
+            if at is not None and at <= now:
+                held_back, waiting = self._obstacles(tx, channel, now)
+                if waiting and len(held_back) == waiting:
+                    at = min((one.until for one in held_back.values() if one.until is not None), default=None)
+        return max(at - now, timedelta(0)) if at is not None else None
+
+    def _obstacles(self, tx: sa.Connection, channel: str, now: datetime) -> tuple[dict[str, Obstacle], int]:
+        """The digests of which no post may appear on the channel now, as far as posts of theirs wait to, each with what
+        keeps it; and how many digests' posts wait."""
         lanes = self._lanes[channel]
         if all(lane.free for lane in lanes.values()):
-            return []
+            return {}, 0
         waiting = {digest for digest, _ in delivery.queued(tx, channel)}
         if not waiting:
-            return []
+            return {}, 0
         traffic: Traffic[Pending] = Traffic(delivery.appeared(tx, channel, now))
-        return [digest for digest in waiting if lanes.get(digest, lanes[""]).obstacle(traffic, now)]
+        found = {digest: lanes.get(digest, lanes[""]).obstacle(traffic, now) for digest in waiting}
+        return {digest: one for digest, one in found.items() if one is not None}, len(waiting)
 
     def publisher(self, channel: str) -> Publisher:
         """The channel's publisher, made when it is first needed."""
@@ -152,7 +178,7 @@ class DeliveryWorker:
     def _attempt(self, claim: Claim) -> Receipt | Verdict | Exception:
         """One try. Whatever escapes is an outcome too: nobody knows how far it got."""
         seconds = self._config.delivery.lease.total_seconds() / 2
-        may_send = self._until_deadline()
+        may_send = self._until_deadline(claim.channel)
         try:
             if claim.action is not Action.PUBLISH:
                 return self._change(claim, seconds, may_send)
@@ -175,15 +201,16 @@ class DeliveryWorker:
             log.exception("post %d on %s: unforeseen while publishing", claim.post, claim.channel)
             return error
 
-    def _lease_begins(self) -> None:
+    def _lease_begins(self, channel: str) -> None:
         """A lease is about to be granted; to be called before the transaction begins, for a commit may take long."""
-        self._lease_from = _ticks(), self._clock()
+        self._lease_from[channel] = _ticks(), self._clock()
+        self._claimed.pop(channel, None)  # of a transaction that was not committed
 
-    def _until_deadline(self) -> Callable[[], bool]:
+    def _until_deadline(self, channel: str) -> Callable[[], bool]:
         """Whether the claim that was just committed still holds: by how much time has passed here since, for what clock
         the deadline was set by does not matter then. A machine that slept, or was stopped, has lost its claim."""
         lease = self._config.delivery.lease
-        ticks, wall = self._lease_from
+        ticks, wall = self._lease_from[channel]
         return lambda: _ticks() - ticks < lease.total_seconds() and self._clock() - wall < lease
 
     def _change(self, claim: Claim, seconds: float, may_send: Callable[[], bool]) -> Receipt:
@@ -267,11 +294,12 @@ class DeliveryWorker:
             log.info("post %d on %s: %s %s", claim.post, claim.channel, what, outcome.url)
         for tries_left in range(CONCLUDE_TRIES - 1, -1, -1):
             now = claim.deadline
-            self._lease_begins()
+            self._lease_begins(claim.channel)
             try:
                 with self._ledger.begin() as tx:
                     now = self._ledger.now(tx)
                     decision, done, following = self._write_down(tx, claim, outcome, now)
+                self._committed(claim.channel)
                 break
             except LedgerChanged:
                 raise
@@ -281,7 +309,9 @@ class DeliveryWorker:
         if decision.receipt and claim.action is Action.PUBLISH and not claim.reply_to:
             account = self._config.account(claim.channel)
             if account is not None:
-                self._marked().note(self._continuity.ledger, account, decision.receipt.id)
+                marker = self._marked()
+                with self._marker_lock:
+                    marker.note(self._continuity.ledger, account, decision.receipt.id)
         if isinstance(following, LedgerChanged):
             raise following
         if not done:

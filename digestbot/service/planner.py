@@ -73,7 +73,7 @@ class _Rules:
 
 class Planner:
     """Decides for every digest and channel, by one and the same code for now (`make_due`) and for later
-    (`forecast`)."""
+    (`forecast`). Channels may have a thread each for what is due now."""
 
     def __init__(
         self,
@@ -99,13 +99,36 @@ class Planner:
             for digest, channel in config.pairs()
         }
 
-    def _heed_changes(self, tx: sa.Connection) -> None:
+    def _pairs(self, channel: str | None) -> list[Pair]:
+        """The pairs of a channel, or all of them."""
+        return [pair for pair in self._rules if channel in (None, pair[1])]
+
+    def _heed_changes(self, tx: sa.Connection, channel: str | None = None) -> None:
         """Take up what a person changed of slots, or took back."""
-        changes = rescheduling.changes(tx)
-        for pair, rules in self._rules.items():
+        changes = rescheduling.changes(tx, channel)
+        for pair in self._pairs(channel):
+            rules = self._rules[pair]
             mine = changes.get(pair, ())
             if rules.lane.calendar.changes != mine:
                 self._rules[pair] = replace(rules, lane=Lane.of(self._config, *pair, mine))
+
+    def next_due(self, channel: str) -> timedelta | None:
+        """How long it is until a slot of the channel's comes, nothing where one that is due was not kept; None for
+        never."""
+        now = self._clock()
+        with self.ledger.read() as tx:
+            self._heed_changes(tx, channel)
+            pasts = editions.pasts(tx, channel)
+        moments = []
+        for pair in self._pairs(channel):
+            lane, past = self._rules[pair].lane, pasts.get(pair)
+            slot = lane.calendar.first_open(past.since) if past else None
+            if slot is not None and slot.at <= now:
+                obstacle = lane.closed(now)
+                moments.append(obstacle.until if obstacle else now)
+            elif slot is not None:
+                moments.append(slot.at)
+        return min((moment - now for moment in moments if moment is not None), default=None)
 
     # ---- backlogs
 
@@ -126,14 +149,17 @@ class Planner:
                 if not backlogs.judge(tx, *pair, gate.verdict, gate.shares_with):
                     return
 
-    def _extend_all(self, report: Report) -> dict[Pair, Past]:
+    def _wanted(self, channel: str | None = None) -> dict[Pair, tuple[tuple[str, ...], bytes]]:
+        """Each pair's sources, and its gate's mark."""
+        return {pair: (self._rules[pair].sources, self._rules[pair].gate.mark) for pair in self._pairs(channel)}
+
+    def _extend_all(self, report: Report, channel: str | None = None) -> dict[Pair, Past]:
         """Let every backlog grow that something came for; returns what each digest did so far."""
-        wanted = {pair: (rules.sources, rules.gate.mark) for pair, rules in self._rules.items()}
         with self.ledger.read() as tx:
-            self._heed_changes(tx)
-            behind = backlogs.behind(tx, wanted)
-            unjudged = backlogs.unjudged(tx)
-            pasts = editions.pasts(tx)
+            self._heed_changes(tx, channel)
+            behind = backlogs.behind(tx, self._wanted(channel))
+            unjudged = backlogs.unjudged(tx, channel)
+            pasts = editions.pasts(tx, channel)
         for pair in behind:
             with self._contained(f"digest {pair[0]} on {pair[1]}", report):
                 self.extend(pair)
@@ -142,15 +168,16 @@ class Planner:
                 self._judge(pair)
         if behind:
             with self.ledger.read() as tx:
-                pasts = editions.pasts(tx)
+                pasts = editions.pasts(tx, channel)
         return pasts
 
     # ---- now
 
-    def make_due(self, report: Report) -> None:
-        """Make the editions of all slots that are due, in the order in which they were to be kept."""
-        pasts = self._extend_all(report)
-        pairs = list(self._rules)
+    def make_due(self, report: Report, channel: str | None = None) -> None:
+        """Make the editions of all slots that are due, in the order in which they were to be kept; on one channel, or
+        on all."""
+        pasts = self._extend_all(report, channel)
+        pairs = self._pairs(channel)
         due: list[tuple[datetime, int]] = []
         for index, pair in enumerate(pairs):
             with self._contained(f"slots of digest {pair[0]} on {pair[1]}", report):
@@ -391,9 +418,8 @@ class Planner:
 
     def is_behind(self) -> bool:
         """Whether something came that backlogs have not seen, or gates not judged, yet."""
-        wanted = {pair: (rules.sources, rules.gate.mark) for pair, rules in self._rules.items()}
         with self.ledger.read() as tx:
-            return bool(backlogs.behind(tx, wanted) or backlogs.unjudged(tx).intersection(self._rules))
+            return bool(backlogs.behind(tx, self._wanted()) or backlogs.unjudged(tx).intersection(self._rules))
 
     def extend_all(self) -> None:
         """Let every backlog grow that something came for."""

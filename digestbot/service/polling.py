@@ -80,6 +80,12 @@ class Poller:
         if taken and (taken.new or taken.changed or taken.withdrawn):
             log.info("source %s: %d new, %d changed, %d withdrawn", name, taken.new, taken.changed, taken.withdrawn)
 
+    def next_due(self, name: str) -> timedelta | None:
+        """How long it is until the source is to be polled; negative where it should have been by now."""
+        with self._ledger.read() as tx:
+            at = intake.next_poll(tx, name)
+        return at - self._clock() if at is not None else timedelta(0)
+
     def _failed(self, name: str, error: SourceError, every: timedelta, report: Report) -> None:
         with self._ledger.begin() as tx:
             failures = intake.poll_failed(tx, name, str(error), every, self._clock())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from digestbot import alerts
@@ -39,11 +39,13 @@ class Watcher:
         publisher: Callable[[str], Publisher],
         stopping: Callable[[], bool],
         notifier: Notifier | None = None,
+        overrunning: Callable[[], Mapping[str, timedelta]] = dict,
     ) -> None:
         self._config, self._ledger, self._clock, self._planner = config, ledger, clock, planner
         self._publisher, self._stopping = publisher, stopping
         settings = config.alerts
         self._notifier = notifier or Notifier([address.get_secret_value() for address in settings.to])
+        self._overrunning = overrunning
         self._looked: datetime | None = None
 
     def watch(self) -> None:
@@ -111,6 +113,7 @@ class Watcher:
                 unapproved=health.unapproved(tx),
                 resent=health.resent(tx),
                 postponed=health.postponed(tx),
+                overrunning=self._overrunning(),
             )
 
     def _tell(self, alert: health.Alert) -> None:

@@ -38,7 +38,7 @@ Versions = dict[str, Counter[bytes]]
 
 
 class Database:
-    """One store. Keeps its connection between polls; not for two threads at once."""
+    """One store. Keeps its connection between polls. One thread polls it; others may compare what it holds."""
 
     def __init__(self, name: str, source: DatabaseSource, zone: Any, folder: Path) -> None:
         """Nothing is opened yet. Raises SourceError for an address that cannot be used."""
@@ -98,7 +98,8 @@ class Database:
     @property
     def layout(self) -> Layout:
         """What the tables mean, asked of the database when it is first needed."""
-        if self._layout is None:
+        layout = self._layout
+        if layout is None:
             source = self._source
             if source.query is None:
                 layout = layouts.shortscience(source.site, self._zone)
@@ -113,7 +114,7 @@ class Database:
                 filed = [tuple(readable(row[name]) for name in ("section", "id", "tag")) for row in rows]
                 layout.filed.extend(filed)  # type: ignore[arg-type]
             self._layout = layout
-        return self._layout
+        return layout
 
     @property
     def gives_sections(self) -> bool:
@@ -244,7 +245,7 @@ def _engine(source: DatabaseSource, folder: Path) -> sa.Engine:
             hide_parameters=True,
             pool_pre_ping=True,
             pool_size=1,
-            max_overflow=0,
+            max_overflow=3,
             isolation_level="AUTOCOMMIT",
             connect_args=options,
             poolclass=sa.pool.QueuePool,

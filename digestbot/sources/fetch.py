@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -41,16 +42,21 @@ class Fetched:
 
 
 class Fetcher:
-    """One source's HTTP client; keeps its connection between polls. Not for two threads at once."""
+    """One source's HTTP client; keeps its connection between polls. One document at a time, whichever thread asks."""
 
     def __init__(self, *, allow_private: bool, seconds: float, most_bytes: int) -> None:
         self._wire = Wire(allow_private=allow_private)
         self._pool = pool_manager(self._wire, num_pools=4, maxsize=1, retries=False)
         self._seconds = seconds
         self._most_bytes = most_bytes
+        self._lock = threading.Lock()
 
     def fetch(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched | None:
         """The document, or None where it did not change since (304). Raises SourceError."""
+        with self._lock:
+            return self._fetch(url, etag, last_modified)
+
+    def _fetch(self, url: str, etag: str | None, last_modified: str | None) -> Fetched | None:
         headers = {
             "User-Agent": f"digestbot/{__version__}",
             "Accept": "application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.1",

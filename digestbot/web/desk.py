@@ -66,6 +66,8 @@ class Pulse:
     patience: Callable[[], timedelta] = lambda: timedelta(minutes=10)
     problems: Callable[[], list[str]] = list
     """Why the configuration's file, as it stands, is not taken up."""
+    overrunning: Callable[[], Mapping[str, timedelta]] = dict
+    """Which jobs give no sign of progress, and for how long."""
 
 
 class Desk:
@@ -79,6 +81,8 @@ class Desk:
         self._counting = threading.Lock()
         self._counts: dict[str, tuple[datetime | None, object]] = {}
         self._notes: OrderedDict[str, Note] = OrderedDict()
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when an operator changed something: the service beside the pages looks at it at once."""
 
     @property
     def config(self) -> Config:
@@ -115,7 +119,10 @@ class Desk:
             return [row for row in kept.rows if max(begin, now) <= row.at <= end]
 
     def changed(self) -> None:
-        """What was planned may no longer be so."""
+        """An operator changed something: what was planned may no longer be so, and services are to look at it."""
+        with self.ledger.begin() as tx:
+            health.beat(tx, health.ACTION, self.ledger.now(tx))
+        self.on_change()
         with self._lock:
             self._plan = None
             if self._service is not None:

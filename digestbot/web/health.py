@@ -17,6 +17,7 @@ from digestbot.errors import DigestbotError
 from digestbot.ledger import figures, spending, views
 from digestbot.model import PostStatus
 from digestbot.schema import REVISION
+from digestbot.text.durations import duration
 from digestbot.web.desk import Desk
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -41,8 +42,10 @@ def readyz(desk: Desk, request: Request) -> Response:
 
 def _troubles(desk: Desk) -> dict[str, str]:
     """What is not ready, and why; nothing of what is."""
-    found = {"ledger": "", "scheduler": "", "sources": "", "tokens": "", "configuration": ""}
+    found = {"ledger": "", "scheduler": "", "jobs": "", "sources": "", "tokens": "", "configuration": ""}
     found["configuration"] = "; ".join(desk.pulse.problems())
+    overrunning = desk.pulse.overrunning().items()
+    found["jobs"] = "; ".join(f"{name}: no sign of progress for {duration(span)}" for name, span in overrunning)
     try:
         with desk.ledger.read() as tx:
             revision = desk.ledger.revision(tx)
@@ -159,6 +162,12 @@ class _Numbers(Collector):
                 for name, row in sources.items()
                 if row.newest_at is not None and name in config.sources
             },
+        )
+        yield _gauge(
+            "job_overrun_seconds",
+            "Since a job that takes too long gave its last sign of progress.",
+            ("job",),
+            {(name,): span.total_seconds() for name, span in desk.pulse.overrunning().items()},
         )
         tick = desk.last_tick()
         if tick is not None:

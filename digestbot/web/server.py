@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import threading
 
 import uvicorn
 
-from digestbot.errors import DigestbotError
+from digestbot.errors import PortTakenError
 from digestbot.web import application
 from digestbot.web.desk import Desk
 from digestbot.web.figures import counted
@@ -17,11 +18,11 @@ log = logging.getLogger(__name__)
 
 
 class Server:
-    """The pages on their port. Use it as a context manager: the port is had when the block begins, or DigestbotError is
-    raised; and let go when it ends."""
+    """The pages on their port. Use it as a context manager: the port is opened when the block begins, or PortTakenError
+    is raised; and closed when it ends."""
 
     def __init__(self, desk: Desk, host: str, port: int) -> None:
-        self._desk, self._host, self._port = desk, host, port
+        self.desk, self._host, self._port = desk, host, port
         settings = uvicorn.Config(
             application(desk), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
         )
@@ -37,12 +38,13 @@ class Server:
         try:
             self._socket = socket.create_server((self._host, self._port), family=family)
         except OSError as error:
-            raise DigestbotError(f"web: {self._host} port {self._port} cannot be had: {error.strerror}") from error
+            reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+            raise PortTakenError(f"web: port {self._port} of {self._host} {reason}") from error
         host = f"[{self._host}]" if family == socket.AF_INET6 else self._host
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
         self._thread.start()
         self._keeper.start()
-        log.info("the pages are at %s", self._desk.web.public_url or self.url)
+        log.info("the pages are at %s", self.desk.web.public_url or self.url)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -50,7 +52,7 @@ class Server:
         self._stop.set()
         self._keeper.join(10)
         self._thread.join(10)
-        self._desk.close()
+        self.desk.close()
 
     def _serve(self) -> None:
         assert self._socket is not None  # noqa: S101 - had before the thread was started

@@ -1,0 +1,77 @@
+"""The jobs of a service: one for each source, one for each channel, one for upkeep, one for alerts.
+
+Each does what is due, and says how long it is until something is due again. Jobs may run at the same time, but no job
+runs twice at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from digestbot.config import Config
+from digestbot.service.report import Report
+
+UPKEEP_EVERY = timedelta(seconds=5)
+SLACK = timedelta(minutes=1)  # beyond a job's own deadlines, before it counts as overrunning
+
+SOURCES, UPKEEP, CHANNELS, ALERTS = "sources", "upkeep", "channels", "alerts"  # groups; of two, the only job
+
+
+def source_job(source: str) -> str:
+    """Return the name of a source's job."""
+    return f"source {source}"
+
+
+def channel_job(channel: str) -> str:
+    """Return the name of a channel's job."""
+    return f"channel {channel}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A part of the service's work that waits for no other part.
+
+    ``run`` does what is due and returns the names of jobs for which there may be something to do now. ``next_due`` is
+    how long it is until something is due, negative where it has been for so long, None where nothing is known of.
+    ``patience`` is how long ``run`` may go without a sign of progress. ``group`` names the threads that it shares.
+    """
+
+    name: str
+    group: str
+    run: Callable[[Report], Collection[str]]
+    next_due: Callable[[], timedelta | None]
+    patience: timedelta
+
+
+def patience_of_source(config: Config, source: str) -> timedelta:
+    """Return how long a poll may go without a sign of progress."""
+    settings = config.sources[source]
+    reserve = getattr(settings, "backfill", None)
+    slowest = max(config.sources[name].timeout for name in (source, reserve) if name in config.sources)
+    return slowest + SLACK
+
+
+def readers_of(config: Config, source: str) -> list[str]:
+    """Return the jobs of the channels that show a digest of the source."""
+    pairs = config.pairs()
+    channels = dict.fromkeys(channel for digest, channel in pairs if source in config.digests[digest].sources)
+    return [channel_job(channel) for channel in channels]
+
+
+def run_all(jobs: Iterable[Job], report: Report, threads: int, stopping: Callable[[], bool]) -> None:
+    """Run each job once, so many at the same time, and wait for all of them. What one raises is raised at the end."""
+
+    def run(job: Job) -> None:
+        if not stopping():
+            job.run(report)
+
+    if threads == 1:
+        for job in jobs:
+            run(job)
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="job") as pool:
+        for future in [pool.submit(run, job) for job in jobs]:
+            future.result()
