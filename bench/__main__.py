@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from bench import database, intake, memory, pages, plans, polls, posts, publishing, regenerated, startup
+from bench import database, intake, memory, pages, plans, polls, posts, publishing, punctual, regenerated, startup
 
 ALL = {
     "startup": startup.main,
@@ -20,6 +20,7 @@ STORES: dict[str, Callable[..., None]] = {
     "database": database.main,
     "plans": plans.main,
     "pages": pages.main,
+    "punctual": punctual.main,
 }  # minutes each
 
 

@@ -8,6 +8,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _GRAPH_PATH = re.compile(r"/(v\d+\.\d+)/.*")
 _MOST_BODY = 20 * 10**6
+MOST_DELAY = 600.0  # seconds
 _EDGE_PAGE = b"<!DOCTYPE html><html><head><title>Attention Required</title></head><body>Sorry</body></html>"
 
 
@@ -104,6 +106,8 @@ class Sandbox:
         return self._pages.answer(request)
 
     def _with_faults(self, request: Request, platform: str, answer: Callable[[], Answer]) -> Answer:
+        if self.faults.delay:
+            time.sleep(self.faults.delay)
         fault = self.faults.next(platform, reading=request.method == "GET")
         if fault is None:
             return answer()
@@ -164,8 +168,8 @@ class Sandbox:
 
     def _switchboard(self, request: Request) -> Answer:
         """POST /sandbox/faults {"kind", "platform"?, "times"?, "seconds"?, "reading"?}, or {"lag": s}, or
-        {"rates", "seed"}, or {"timeline": {"twitter": "empty"}}, or {"refuse_replies": true} and the like;
-        POST /sandbox/posts {"platform", "text", "link"?, "ago"?}: a person posts by hand."""
+        {"delay": s}, or {"rates", "seed"}, or {"timeline": {"twitter": "empty"}}, or {"refuse_replies": true} and
+        the like; POST /sandbox/posts {"platform", "text", "link"?, "ago"?}: a person posts by hand."""
         if request.method == "GET" and request.path == "/sandbox/timelines":
             with self.world.lock:
                 return Answer(
@@ -194,6 +198,8 @@ class Sandbox:
                 self.faults.lie(str(platform), lie)
             if "lag" in wanted:
                 self.faults.lag = float(wanted["lag"])
+            if "delay" in wanted:
+                self.faults.delay = min(max(float(wanted["delay"]), 0.0), MOST_DELAY)
             if "rates" in wanted:
                 self.faults.at_random(
                     {str(k): float(v) for k, v in wanted["rates"].items()}, int(wanted.get("seed", 0))

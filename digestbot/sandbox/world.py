@@ -105,6 +105,7 @@ class Faults:
         self._rates: dict[str, float] = {}
         self._random = random.Random(0)  # noqa: S311 - repeatable faults, not secrets
         self.lag = 0.0
+        self.delay = 0.0  # seconds that each call takes
         self.refuse_duplicates = True  # X does; without it a second post shows instead of being refused
         self.refuse_replies = False  # X may, also under one's own posts
         self.refuse_pictures = False
