@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import date, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -515,3 +516,27 @@ def test_listing_posts(ledger: Ledger) -> None:
         row, *_ = views.post_rows(tx)
         assert (row.digest, row.slot, row.receipt) == ("latest", "slot 0", PUBLISHED.receipt)
         assert views.status_counts(tx) == {PostStatus.PUBLISHED: 1, PostStatus.PENDING: 2}
+
+
+def test_a_rehearsal_keeps_nobody_waiting(ledger: Ledger) -> None:
+    """Whatever is written in it, others write the same rows at once."""
+    fill(ledger, 2)
+    with ledger.rehearsal() as other:
+        fill(other, 5)
+        with other.begin() as tx:
+            intake.claim_poll(tx, "store", timedelta(hours=1), START, at_once=True)  # locks its row
+            tx.execute(sa.update(schema.summaries).values(body="in the rehearsal"))
+        writer = threading.Thread(target=_writes_everything, args=(ledger,))
+        writer.start()
+        writer.join(20)
+        assert not writer.is_alive()
+        with other.read() as tx:
+            assert set(tx.scalars(sa.select(schema.summaries.c.body))) == {"in the rehearsal"}
+    with ledger.read() as tx:
+        assert set(tx.scalars(sa.select(schema.summaries.c.body))) == {"by the writer"}
+
+
+def _writes_everything(ledger: Ledger) -> None:
+    with ledger.begin() as tx:
+        intake.claim_poll(tx, "store", timedelta(hours=1), START, at_once=True)
+        tx.execute(sa.update(schema.summaries).values(body="by the writer"))

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from digestbot import config as configuration
@@ -25,6 +26,8 @@ from digestbot.model import Message, Receipt, TimelinePost
 from digestbot.publishers import publisher_for
 from digestbot.schema import posts
 from digestbot.service import Report, Service, delivering, timelines
+from digestbot.service.jobs import CHANNELS as CHANNELS_GROUP
+from digestbot.service.jobs import Job, run_all
 
 LEASE, QUIET = timedelta(seconds=1.5), timedelta(seconds=2)
 CHANNELS = ("x", "page")
@@ -109,7 +112,7 @@ def work(url: str, database: str, strategy: str, *, once: bool = False) -> None:
     while not stopping[0]:
         try:
             if strategy not in NAIVE:
-                one_round(service)
+                one_round(service, 1 if once else len(CHANNELS))
             else:
                 for channel in CHANNELS:
                     publish_naively(ledger, channel, naive[channel], strategy)
@@ -123,12 +126,19 @@ def work(url: str, database: str, strategy: str, *, once: bool = False) -> None:
         select.select([], [], [], 0.03)  # time.sleep fails where libfaketime has just put the clock back
 
 
-def one_round(service: Service) -> None:
-    """A tick of the service without its poll and its slots."""
+def one_round(service: Service, threads: int) -> None:
+    """A tick of the service without its poll and its slots; the channels each in a thread, as in the service."""
     with service.ledger.begin() as tx:
         delivery.expire(tx, LEASE, service.ledger.now(tx))
-    for channel in CHANNELS:
-        service.delivery_worker.publish(channel, Report())
+    jobs = [
+        Job(channel, CHANNELS_GROUP, partial(publish, service, channel), lambda: None, LEASE) for channel in CHANNELS
+    ]
+    run_all(jobs, Report(), threads, service.stopping)
+
+
+def publish(service: Service, channel: str, report: Report) -> tuple[str, ...]:
+    service.delivery_worker.publish(channel, report)
+    return ()
 
 
 def publish_naively(ledger: Ledger, channel: str, publisher: object, strategy: str) -> None:

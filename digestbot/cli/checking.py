@@ -245,8 +245,7 @@ def _of_the_ledger(config: Config, ledger: Ledger) -> Iterator[Finding]:
         return
 
     def opens() -> str:
-        with ledger.rehearsal() as rehearsed:
-            rehearsed.prepare()
+        ledger.try_writing()
         return "can be written"
 
     written = checked("ledger", opens)

@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from digestbot import schema
 from digestbot.errors import LedgerChanged, LedgerError
-from digestbot.ledger import continuity, health
+from digestbot.ledger import continuity, health, rehearsal
 
 BUSY_SECONDS = 30
 BACKUP_PAGES = 10_000  # at once: so long do others wait
@@ -69,7 +69,7 @@ class Ledger:
         self._clock = clock
         # SQLite lets one writer at a time, and others wait for it with growing pauses: threads take turns here instead
         self._turn: AbstractContextManager[object] = nullcontext()
-        self.by_hand = False
+        self.by_hand = self._shadow = False
         self.file: Path | None = None
         self._file_id: tuple[int, int] | None = None
         backend = address.get_backend_name()
@@ -179,15 +179,42 @@ class Ledger:
 
     @contextmanager
     def rehearsal(self) -> Iterator[Ledger]:
-        """A ledger in which everything works as in this one, and nothing of it remains afterwards."""
+        """A ledger in which everything works as in this one, and nothing of it remains afterwards. Nobody waits for it,
+        however long it is used."""
+        with self._translated():
+            if self._outer is not None:
+                nested = self._outer.begin_nested()
+                try:
+                    yield self._inside(self._outer)
+                finally:
+                    nested.rollback()
+            elif self.engine.dialect.name == "sqlite":
+                with rehearsal.sqlite_copy(self.engine) as file:
+                    copy = Ledger(f"sqlite:///{file}", clock=self._clock)
+                    try:
+                        yield copy
+                    finally:
+                        copy.close()
+            else:
+                with rehearsal.postgresql_shadow(self.engine) as connection:
+                    other = self._inside(connection)
+                    other._shadow = True
+                    yield other
+
+    def _inside(self, connection: sa.Connection) -> Ledger:
+        """This ledger, inside a transaction that will be rolled back."""
+        other = Ledger.__new__(Ledger)
+        other.engine, other.file, other._outer = self.engine, self.file, connection
+        other._clock, other._file_id = self._clock, self._file_id
+        other._turn, other.by_hand, other._shadow = nullcontext(), False, False
+        return other
+
+    def try_writing(self) -> None:
+        """Do all that `prepare` does, and take it back. Raises LedgerError where that cannot be done."""
         with self._migrating() as connection:
-            other = Ledger.__new__(Ledger)
-            other.engine, other.file, other._outer = self.engine, self.file, connection
-            other._clock, other._file_id = self._clock, self._file_id
-            other._turn, other.by_hand = nullcontext(), False
             nested = connection.begin_nested()
             try:
-                yield other
+                self._inside(connection).prepare()
             finally:
                 nested.rollback()
 
@@ -199,13 +226,17 @@ class Ledger:
         if self.file is not None and not self.file.parent.is_dir():
             raise LedgerError(f"{self.file}: the folder {self.file.parent} does not exist; make it first")
         with self._migrating() as connection:
-            if connection.dialect.name == "postgresql":
+            if connection.dialect.name == "postgresql" and self._outer is None:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             found = self.revision(connection)
             if found is None:  # what the migrations would make, without importing Alembic for it
                 schema.metadata.create_all(connection)
                 connection.execute(_VERSION.insert().values(version_num=schema.REVISION))
             elif found != schema.REVISION:
+                if self._shadow:  # it would lock the tables for all
+                    raise LedgerError(
+                        "the ledger is an older digestbot's: bring it up to date with digestbot db upgrade"
+                    )
                 self.migrate(connection, found)
             if connection.scalar(sa.select(sa.func.count()).select_from(schema.ledger_identity)) == 0:
                 connection.execute(schema.ledger_identity.insert().values(id=str(uuid.uuid4())))

@@ -1,0 +1,74 @@
+"""A ledger to try things in, of which nothing remains, and for which nobody waits.
+
+SQLite's is a copy of the file. On PostgreSQL it is a transaction that writes into temporary tables: each of them is
+made, as a copy of the one that it stands for, when something is first to be written to it. PostgreSQL looks for a name
+among a session's temporary tables first.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql import visitors
+
+
+@contextmanager
+def sqlite_copy(engine: sa.Engine) -> Iterator[Path]:
+    """Copy an SQLite database into a file that is gone afterwards. Writers wait while its pages are read, no longer."""
+    handle, name = tempfile.mkstemp(prefix="digestbot-", suffix=".db")  # readable by its owner alone
+    os.close(handle)
+    try:
+        with engine.connect() as connection, closing(sqlite3.connect(name)) as target:
+            source: Any = connection.connection.driver_connection
+            source.backup(target)
+        yield Path(name)
+    finally:
+        for ending in ("", "-journal", "-wal", "-shm"):
+            Path(name + ending).unlink(missing_ok=True)
+
+
+@contextmanager
+def postgresql_shadow(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Begin a transaction that reads the database as it is now, and writes to copies of its tables."""
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        transaction = connection.begin()
+        # it holds no lock that anybody waits for, however long it takes
+        connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        schema = connection.scalar(sa.text("SELECT quote_ident(current_schema())"))
+        copied: set[str] = set()
+
+        def copy_first(_: sa.Connection, statement: Any, *__: Any) -> None:
+            """Before something is written to a table, or its rows are locked, put a copy in its place."""
+            if isinstance(statement, sa.Insert | sa.Update | sa.Delete):
+                names = [one.name for one in visitors.iterate(statement.table) if isinstance(one, sa.Table)]
+            elif isinstance(statement, sa.Select) and statement._for_update_arg is not None:
+                names = [one.name for one in visitors.iterate(statement) if isinstance(one, sa.Table)]
+            else:
+                return
+            for name in dict.fromkeys(names):
+                if name not in copied:
+                    copied.add(name)
+                    _copy(connection, f"{schema}.{name}", name)
+
+        sa.event.listen(connection, "before_execute", copy_first)
+        try:
+            yield connection
+        finally:
+            sa.event.remove(connection, "before_execute", copy_first)
+            transaction.rollback()
+
+
+def _copy(connection: sa.Connection, table: str, name: str) -> None:
+    if connection.scalar(sa.text("SELECT to_regclass(:table)"), {"table": table}) is None:
+        return  # an empty database, in which this transaction makes the tables
+    like = f"LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES"
+    connection.execute(sa.text(f"CREATE TEMPORARY TABLE {name} ({like})"))
+    connection.execute(sa.text(f"INSERT INTO pg_temp.{name} SELECT * FROM {table}"))  # noqa: S608 - our own tables
+    connection.execute(sa.text(f"ANALYZE pg_temp.{name}"))
