@@ -85,8 +85,8 @@ def lateness(
         finally:
             for process in started:
                 process.send_signal(signal.SIGTERM)
-            for process in started:
-                process.wait(120)
+            if any(process.wait(120) != 0 for process in started):
+                raise RuntimeError((folder / "log0").read_text()[-2000:])
         for number in range(processes):
             for line in (folder / f"log{number}").read_text().splitlines():
                 if "Traceback" in line or " CRITICAL " in line or " ERROR " in line:
@@ -124,7 +124,8 @@ access_token = "bench"
 def _start(file: Path, log: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as output:
         command = [sys.executable, "-m", "digestbot", "-c", str(file), "run"]
-        return subprocess.Popen(command, cwd=ROOT, stderr=output)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("DIGESTBOT_")}
+        return subprocess.Popen(command, cwd=ROOT, stderr=output, env=environment)
 
 
 @contextmanager

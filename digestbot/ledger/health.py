@@ -21,8 +21,6 @@ from digestbot.schema import (
     channels,
     editions,
     posts,
-    slot_changes,
-    slots,
     summaries,
 )
 from digestbot.watch import Condition, NeedsApproval, Overdue, Resent
@@ -180,20 +178,3 @@ def note_token(tx: sa.Connection, channel: str, expires_at: datetime | None, now
     """The platform said until when the channel's token holds; None for good."""
     values = {"token_checked_at": now, "token_expires_at": expires_at}
     tx.execute(channels.update().where(channels.c.name == channel).values(**values))
-
-
-def stamp(tx: sa.Connection) -> tuple[object, ...]:
-    """Another one whenever something was posted, made, moved, approved or taken in; but not when votes changed."""
-    newest = sa.select(attempts.c.id, attempts.c.finished_at).order_by(attempts.c.id.desc()).limit(1)
-    tops = [sa.select(sa.func.max(table.c.id)).scalar_subquery() for table in (slots, posts, summaries)]
-    unapproved = sa.select(sa.func.count()).select_from(editions).where(UNAPPROVED).scalar_subquery()
-    pending = sa.select(sa.func.count()).select_from(posts).where(PENDING).scalar_subquery()
-    moved = sa.select(slot_changes.c.nominal, slot_changes.c.moved_to).order_by(slot_changes.c.nominal)
-    states = sa.select(channels.c.name, channels.c.paused_at, channels.c.wait_until).order_by(channels.c.name)
-    rows = (
-        tx.execute(sa.select(*tops, unapproved, pending)),
-        tx.execute(newest),
-        tx.execute(moved),
-        tx.execute(states),
-    )
-    return tuple(tuple(tuple(row) for row in some) for some in rows)

@@ -432,9 +432,10 @@ class Planner:
         channels, or on all. Without ``costs`` it renders only where a budget asks for that, and is the quicker for
         it."""
         now = self._clock()
+        only = next(iter(channels)) if channels is not None and len(channels) == 1 else None
         with self.ledger.read() as tx:
-            self._heed_changes(tx)
-            pasts = editions.pasts(tx)
+            self._heed_changes(tx, only)
+            pasts = editions.pasts(tx, only)
             asks = any(rules.timing.approval for rules in self._rules.values())
             approved = wishes.approved(tx) if asks else {}
             names = [name for name in self._config.channels if channels is None or name in channels]
@@ -485,8 +486,14 @@ class Planner:
         return Plan(rules.lane, rules.timing, rules.shape, past, candidates(), shares_with, approved)
 
     def remember(self) -> None:
-        """From now on, keep what forecasts render for the next; what was kept before is forgotten."""
+        """From now on, keep what forecasts render for the next."""
         self._kept = {}
+
+    def forget(self, summary: int | None) -> None:
+        """A summary's post will say something else than what was rendered; None: any may."""
+        for key in list(self._kept or ()):
+            if self._kept and (summary is None or any(one.id == summary for one in key[2])):
+                self._kept.pop(key, None)
 
     def _rendered(self, lane: Lane, chosen: Sequence[Summary]) -> planning.Rendered:
         if self._kept is None:

@@ -17,7 +17,8 @@ Pair = tuple[str, str]
 def act(desk: Desk, verb: str, fields: Fields) -> Note:
     """Do it, and say what was done. Raises DigestbotError where it cannot be done, KeyError for an unknown verb."""
     note = VERBS[verb](desk, fields)
-    desk.changed()
+    summary = fields.get("summary", "")
+    desk.changed(fields.get("channel") or None, int(summary) if summary.isdecimal() else None)
     return note
 
 

@@ -19,6 +19,7 @@ from digestbot.planning import Row, instant
 from digestbot.text import LIMITS
 from digestbot.web import showing
 from digestbot.web.desk import Desk
+from digestbot.web.plan_cache import Planned
 from digestbot.web.rendering import page
 
 A_DAY = timedelta(days=1)
@@ -48,7 +49,8 @@ def calendar(desk: Desk, request: Request) -> Response:
     last += timedelta(days=6 - last.weekday())
     days = {first + number * A_DAY: Day(first + number * A_DAY) for number in range((last - first).days + 1)}
     begin, end = _midnight(first, zone), _midnight(last + A_DAY, zone) - timedelta(seconds=1)
-    for row in desk.plan(now, end) if end > now else []:
+    planned = desk.plan(now, end) if end > now else Planned([])
+    for row in planned.rows:
         day = days.get(row.at.astimezone(zone).date())
         if day is not None and row.summaries:
             day.rows.append(row)
@@ -66,6 +68,7 @@ def calendar(desk: Desk, request: Request) -> Response:
         request,
         "calendar",
         days=list(days.values()),
+        plan_as_of=planned.as_of,
         today=today,
         about=about,
         month=month,
@@ -96,7 +99,7 @@ def slot(desk: Desk, request: Request) -> Response:
     if pair not in config.pairs():
         raise HTTPException(404, f"Digest {pair[0]} is not configured for {pair[1]}.")
     zone, root = config.zone(*pair), request.scope.get("root_path", "")
-    rows = [row for row in desk.plan(now, _end(now, asked["slot"], zone)) if _is(row, pair, asked["slot"])]
+    rows = [row for row in desk.plan(now, _end(now, asked["slot"], zone)).rows if _is(row, pair, asked["slot"])]
     if not rows:
         raise HTTPException(404, "This slot is over, or no longer comes: the calendar has what does.")
     row = rows[0]

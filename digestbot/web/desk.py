@@ -1,5 +1,4 @@
-"""What the pages work with: the newest configuration, the ledger, a service over both, and a plan that is kept for a
-moment."""
+"""What the pages work with: the newest configuration, the ledger, a service over both, and the plan."""
 
 from __future__ import annotations
 
@@ -16,18 +15,14 @@ from typing import TypeVar, cast
 import sqlalchemy as sa
 
 from digestbot.config import Config, Web
-from digestbot.errors import DigestbotError
 from digestbot.ledger import Ledger, health
-from digestbot.planning import Row
 from digestbot.service import Service
 from digestbot.service.report import Clock
+from digestbot.web.plan_cache import PlanCache, Planned
 
 log = logging.getLogger(__name__)
 
 Counted = TypeVar("Counted")
-PLAN_KEPT = timedelta(minutes=5)  # whatever the ledger's stamp says: votes and ages change too
-KEEP_EVERY = 5.0  # seconds
-KEPT_AHEAD = timedelta(days=32)
 MOST_NOTES = 200
 
 
@@ -39,22 +34,6 @@ class Note:
     bad: bool = False
     undo: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A plan from one instant to another, by this configuration, when the ledger was so."""
-
-    config: Config
-    stamp: tuple[object, ...]
-    at: datetime
-    until: datetime
-    rows: list[Row]
-
-    def holds(self, config: Config, stamp: tuple[object, ...], now: datetime, end: datetime) -> bool:
-        """Whether it is still so, and reaches far enough."""
-        fresh = config is self.config and stamp == self.stamp and self.at <= now < self.at + PLAN_KEPT
-        return fresh and end <= self.until and not any(self.at < row.at <= now for row in self.rows)
 
 
 @dataclass
@@ -77,7 +56,7 @@ class Desk:
         self._current, self.ledger, self.clock, self.pulse = current, ledger, clock, pulse or Pulse()
         self._lock = threading.RLock()
         self._service: Service | None = None
-        self._plan: Kept | None = None
+        self.plans = PlanCache(current, ledger, clock)
         self._counting = threading.Lock()
         self._counts: dict[str, tuple[datetime | None, object]] = {}
         self._notes: OrderedDict[str, Note] = OrderedDict()
@@ -104,29 +83,20 @@ class Desk:
                     self._service.close()
                 self._service = Service(config, self.ledger, self.clock)
                 self._service.prepare()
-                self._service.planner.remember()
             yield self._service
 
-    def plan(self, begin: datetime, end: datetime) -> list[Row]:
-        """What is to come between two instants. A plan is kept for as long as the ledger is as it was."""
-        with self.service() as service:
-            now = self.clock()
-            with self.ledger.read() as tx:
-                stamp = health.stamp(tx)
-            kept = self._plan
-            if kept is None or not kept.holds(service.config, stamp, now, end):
-                kept = self._plan = Kept(service.config, stamp, now, end, service.plan(now, end))
-            return [row for row in kept.rows if max(begin, now) <= row.at <= end]
+    def plan(self, begin: datetime, end: datetime) -> Planned:
+        """What is to come between two instants."""
+        return self.plans.get(begin, end)
 
-    def changed(self) -> None:
-        """An operator changed something: what was planned may no longer be so, and services are to look at it."""
+    def changed(self, channel: str | None = None, summary: int | None = None) -> None:
+        """An operator changed something, on this channel or on whichever; of the post of a summary, perhaps. What was
+        planned may no longer be so, and services are to look at it."""
         with self.ledger.begin() as tx:
             health.beat(tx, health.ACTION, self.ledger.now(tx))
+            acted_at = health.last_beat(tx, health.ACTION)
+        self.plans.changed(acted_at, channel, summary)
         self.on_change()
-        with self._lock:
-            self._plan = None
-            if self._service is not None:
-                self._service.planner.remember()
 
     def counted(self, name: str, kept: timedelta, count: Callable[[sa.Connection], Counted]) -> Counted:
         """Counts of much that is in the ledger, as they stood at most so long ago."""
@@ -138,18 +108,6 @@ class Desk:
                     found = count(tx)
                 self._counts[name] = now, found
             return cast("Counted", found)
-
-    def keep(self, stop: threading.Event, counts: Callable[[Desk], object]) -> None:
-        """Reckon the plan, and ``counts``, before somebody asks, until told to stop."""
-        while True:
-            try:
-                now = self.clock()
-                self.plan(now, now + KEPT_AHEAD)
-                counts(self)
-            except DigestbotError as error:
-                log.debug("the plan cannot be kept: %s", error)
-            if stop.wait(KEEP_EVERY):
-                return
 
     def last_tick(self) -> datetime | None:
         """When a tick was last done, here or in another process."""
@@ -180,6 +138,7 @@ class Desk:
 
     def close(self) -> None:
         """Let go of what is held open."""
+        self.plans.close()
         with self._lock:
             if self._service is not None:
                 self._service.close()

@@ -172,7 +172,7 @@ def _look(desk: Desk, digest: str, channel: str, said: Mapping[str, str], text: 
     try:
         trial = Service(fresh, desk.ledger, desk.clock)
         trial.check()
-        found = difference(desk.plan(now, now + AHEAD), trial.plan(now, now + AHEAD), fresh, now)
+        found = difference(desk.plan(now, now + AHEAD).rows, trial.plan(now, now + AHEAD), fresh, now)
     except DigestbotError as error:
         others = [str(error)]
     return {"times": times, "errors": {}, "others": others, "difference": found}

@@ -6,6 +6,7 @@ import errno
 import logging
 import socket
 import threading
+from functools import partial
 
 import uvicorn
 
@@ -29,7 +30,8 @@ class Server:
         self._server = uvicorn.Server(settings)
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
         self._stop = threading.Event()
-        self._keeper = threading.Thread(target=desk.keep, args=(self._stop, counted), name="plan", daemon=True)
+        keep = partial(desk.plans.keep, self._stop, partial(counted, desk))
+        self._keeper = threading.Thread(target=keep, name="plan", daemon=True)
         self._socket: socket.socket | None = None
         self.url = ""
 
@@ -50,6 +52,7 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
         self._stop.set()
+        self.desk.plans.wake()
         self._keeper.join(10)
         self._thread.join(10)
         self.desk.close()

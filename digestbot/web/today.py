@@ -21,7 +21,8 @@ MOST_NEXT, MOST_LAST, MOST_WAITING = 8, 6, 20
 def today(desk: Desk, request: Request) -> Response:
     """GET /"""
     config, now = desk.config, desk.clock()
-    rows = [row for row in desk.plan(now, now + AHEAD) if row.summaries]
+    planned = desk.plan(now, now + AHEAD)
+    rows = [row for row in planned.rows if row.summaries]
     with desk.ledger.read() as tx:
         sources, channels = views.source_rows(tx), views.channel_rows(tx)
         waiting = approvals.waiting(tx)[:MOST_WAITING]
@@ -45,6 +46,7 @@ def today(desk: Desk, request: Request) -> Response:
         request,
         "today",
         rows=rows[:MOST_NEXT],
+        plan_as_of=planned.as_of,
         sources=[
             (name, sources.get(name), _last_read(sources.get(name), source.every))
             for name, source in config.sources.items()

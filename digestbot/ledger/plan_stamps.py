@@ -1,0 +1,49 @@
+"""Inside a transaction: what each channel's plan depends on, so that it is computed again only when that changes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from digestbot.ledger import editions, rescheduling
+from digestbot.ledger.health import ACTION
+from digestbot.schema import IN_FLIGHT, PENDING, UNAPPROVED, beats, channels, cursors, posts
+from digestbot.schema import editions as editions_
+
+_PENDING, _IN_FLIGHT = (
+    sa.select(posts.c.channel, sa.func.count(), sa.func.max(posts.c.id), sa.func.max(posts.c.not_before))
+    .where(condition)
+    .group_by(posts.c.channel)
+    for condition in (PENDING, IN_FLIGHT)
+)
+_UNAPPROVED = (
+    sa.select(editions_.c.channel, sa.func.count(), sa.func.max(editions_.c.id))
+    .where(UNAPPROVED)
+    .group_by(editions_.c.channel)
+)
+_STATES = sa.select(channels.c.name, channels.c.paused_at, channels.c.wait_until, channels.c.replies_refused_at)
+_READ = sa.select(cursors.c.channel, cursors.c.digest, cursors.c.source, cursors.c.summary_id, cursors.c.gate)
+_ACTION = sa.select(beats.c.at).where(beats.c.name == ACTION)
+
+
+def stamps(tx: sa.Connection, names: Iterable[str]) -> tuple[datetime | None, dict[str, object]]:
+    """Return when an operator last changed something, and for each of these channels another value whenever something
+    was posted, made, moved, approved, or put on a backlog there; but not when votes changed.
+
+    It costs the same however much was posted before.
+    """
+    found: dict[str, list[Any]] = defaultdict(list)
+    for query in (_PENDING, _IN_FLIGHT, _UNAPPROVED, _STATES, _READ):
+        for row in tx.execute(query):
+            found[row[0]].append(tuple(row[1:]))
+        for some in found.values():
+            some.append(None)  # so that a row of one is none of another
+    for (digest, channel), changes in rescheduling.changes(tx).items():
+        found[channel].append((digest, changes))
+    for (digest, channel), past in editions.pasts(tx).items():
+        found[channel].append((digest, past))
+    return tx.scalar(_ACTION), {name: sorted(map(repr, found[name])) for name in names}
