@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from digestbot.ledger import Ledger, intake, views
 from digestbot.model import Message, PostStatus, Receipt, Summary, TimelinePage, TimelinePost
 from digestbot.planning import Row
 from digestbot.service import Report, Service
+from digestbot.service.jobs import CHANNELS, run_all
 
 
 class Platform:
@@ -46,11 +48,12 @@ class Platform:
 class Run:
     """A service over an empty ledger that knows these summaries, and what it posts."""
 
-    def __init__(self, raw: dict[str, Any], known: list[Summary], url: str = "sqlite://") -> None:
+    def __init__(self, raw: dict[str, Any], known: list[Summary], url: str = "sqlite://", threads: int = 1) -> None:
         self.clock = Clock()
         self.ledger = Ledger(url, clock=self.clock)
         self.platform = Platform(self.clock)
         self.reports: list[Report] = []
+        self.order, self.threads = random.Random(0), threads
         self.configure(raw)
         self.arrive(known)
         self.service.planner.make_due(Report())  # first sight
@@ -72,9 +75,9 @@ class Run:
     def tick(self, at: datetime) -> None:
         self.clock.now = at
         report = Report()
-        self.service.planner.make_due(report)
-        for channel in self.config.channels:
-            self.service.delivery_worker.publish(channel, report)
+        jobs = [job for job in self.service.jobs() if job.group == CHANNELS]
+        self.order.shuffle(jobs)
+        run_all(jobs, report, self.threads, lambda: False)
         assert not report.troubles, report.troubles
         self.reports.append(report)
 

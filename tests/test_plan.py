@@ -3,6 +3,7 @@ other."""
 
 from __future__ import annotations
 
+import tempfile
 from datetime import timedelta
 from typing import Any
 
@@ -94,6 +95,20 @@ def summaries(draw: st.DrawFn) -> list[Summary]:
             )
         )
     return found
+
+
+@settings(max_examples=8)
+@given(configurations(), summaries())
+def test_run_with_a_thread_for_each_channel_does_what_plan_says(raw: dict[str, Any], known: list[Summary]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(raw, known, f"sqlite:///{folder}/ledger.db", threads=3)
+        try:
+            end = START + timedelta(days=DAYS // 2)
+            rows = run.service.plan(START, end)
+            run.until(end, {row.at for row in rows})
+            assert run.posted() == planned(rows)
+        finally:
+            run.close()
 
 
 @settings(max_examples=12)

@@ -47,7 +47,9 @@ def scale_time() -> None:
     reconcile.RESEND_AFTER = (timedelta(0), timedelta(seconds=2.5), timedelta(seconds=4))
     reconcile.RECHECKS = (timedelta(seconds=1), timedelta(seconds=2))
     delivery.CLOCK_STEP = timedelta(seconds=1)
-    database.POSTGRESQL_OPTIONS = database.POSTGRESQL_OPTIONS.replace("timeout=60s", f"timeout={CUT_IDLE}s")
+    database.POSTGRESQL_OPTIONS = database.POSTGRESQL_OPTIONS.replace(
+        "session_timeout=25s", f"session_timeout={CUT_IDLE}s"
+    )
     net.USER_TIMEOUT_MS = 1000
 
 

@@ -23,15 +23,16 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from digestbot import schema
 from digestbot.errors import LedgerChanged, LedgerError
 from digestbot.ledger import continuity, health, rehearsal
+from digestbot.ledger.lock_holders import lock_holders
 
 BUSY_SECONDS = 30
 BACKUP_PAGES = 10_000  # at once: so long do others wait
-# A host that is cut off inside a transaction must not keep others waiting for longer than a minute or so.
+# A host that is cut off inside a transaction must not keep others waiting for longer than half a minute.
 POSTGRESQL_OPTIONS = (
-    "-c synchronous_commit=on -c lock_timeout=30s -c idle_in_transaction_session_timeout=60s "
-    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=30000"
+    "-c synchronous_commit=on -c lock_timeout=30s -c idle_in_transaction_session_timeout=25s -c statement_timeout=120s "
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=25000"
 )
-KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
 _MIGRATION_LOCK = 0x6469_6765_7374  # "digest": PostgreSQL's advisory lock while migrating
 
 
@@ -249,6 +250,9 @@ class Ledger:
                 yield self._outer
                 return
             with self.engine.connect().execution_options(migrating=True) as connection, connection.begin():
+                if connection.dialect.name == "postgresql":  # a large table takes its time
+                    connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+                    connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
                 yield connection
                 if connection.dialect.name == "sqlite":
                     astray = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
@@ -338,8 +342,11 @@ class Ledger:
             yield
         except DBAPIError as error:
             where = self.file or redacted_url(self.engine.url)
-            reason = str(error.orig).strip().splitlines()[:1] or [type(error.orig).__name__]
-            raise LedgerError(f"ledger {where}: {reason[0]}") from error
+            reason = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
+            if self.file is not None and "locked" in reason:
+                holders = lock_holders(self.file)
+                reason += f" by {holders}" if holders else ""
+            raise LedgerError(f"ledger {where}: {reason}") from error
 
 
 def _identity(file: Path) -> tuple[int, int]:

@@ -200,6 +200,7 @@ class Service:
                 found.add(channel_job(channel))
             for post in approvals.lapse(tx, now):
                 log.warning("post %d: nobody approved it in time; its summaries are pending again", post)
+                found.update(map(channel_job, self.config.channels))
             for channel in channel_states.end_pauses(tx, now):
                 log.warning("channel %s resumed: the limit has reset", channel)
                 found.add(channel_job(channel))

@@ -30,6 +30,17 @@ class _Wanted:
     message: Message | None
 
 
+@dataclass(frozen=True)
+class _Edition:
+    """What a post's text is made of: its edition's shape, the post's place in it, of how many posts, and the summaries
+    as they are now."""
+
+    shape: Shape
+    position: int
+    count: int
+    summaries: tuple[Summary, ...]
+
+
 def _pair(change: Change) -> tuple[int, int]:
     return change.post, change.summary
 
@@ -51,11 +62,20 @@ class Amender:
         with self._ledger.read() as tx:
             if not amendments.any_open(tx):
                 return
+            materials = {
+                _pair(change): (change, self._edition(tx, change))
+                for change in amendments.open_changes(tx)
+                if change.status is PostStatus.PUBLISHED
+            }
+        # rendered before the ledger is locked: a template may take its time
+        messages = {pair: self._message(change, edition) for pair, (change, edition) in materials.items()}
         now = self._clock()
         with self._ledger.begin() as tx:
             wanted: list[_Wanted] = []
             over: list[Change] = []
             for change in amendments.open_changes(tx):
+                if change.status is PostStatus.PUBLISHED and not self._as_rendered(tx, change, materials):
+                    continue  # it changed this moment: next time
                 if change.status in changes.ON_ITS_WAY:
                     continue  # until it is known what there is to change
                 if change.status is PostStatus.PENDING:
@@ -67,7 +87,7 @@ class Amender:
                         changes.drop_pending(tx, change.post, change.kind, now)
                     over.append(change)
                     continue
-                found = self._wanted(tx, change)
+                found = self._wanted(tx, change, messages.get(_pair(change)))
                 if found is None:
                     over.append(change)
                 else:
@@ -89,8 +109,14 @@ class Amender:
                     log.info("post %d: its summary was %s: %s", one.change.post, one.change.kind, one.action)
             amendments.settled(tx, [_pair(change) for change in (*over, *(one.change for one in wanted))])
 
-    def _wanted(self, tx: sa.Connection, change: Change) -> _Wanted | None:
-        """What the digest wants done about a change; None for nothing."""
+    def _as_rendered(
+        self, tx: sa.Connection, change: Change, materials: dict[tuple[int, int], tuple[Change, _Edition]]
+    ) -> bool:
+        """Whether nothing changed of what a message was made of."""
+        return materials.get(_pair(change)) == (change, self._edition(tx, change))
+
+    def _wanted(self, tx: sa.Connection, change: Change, message: Message | None) -> _Wanted | None:
+        """What the digest wants done about a change; None for nothing. ``message`` is what the post would say."""
         if change.status is not PostStatus.PUBLISHED:
             return None
         settings = self._config.digests.get(change.digest)
@@ -103,8 +129,7 @@ class Amender:
                 change.channel,
             )
             return None
-        shape, position, count, ids = amendments.edition_of(tx, change.post)
-        message = self._now(tx, change, shape, position, count, ids)
+        shape, _, _, ids = amendments.edition_of(tx, change.post)
         platform = self._config.platform(change.channel)
         action = rules.reaction(change, platform, settings.on_edit, settings.on_withdraw, message)
         others = shape is Shape.ROUNDUP and platform is Platform.FACEBOOK and len(ids) > 1
@@ -134,21 +159,25 @@ class Amender:
         settings = self._config.digests.get(change.digest)
         return settings.on_edit if settings else Reaction.IGNORE
 
-    def _now(
-        self, tx: sa.Connection, change: Change, shape: Shape, position: int, count: int, ids: list[int]
-    ) -> Message | None:
+    @staticmethod
+    def _edition(tx: sa.Connection, change: Change) -> _Edition:
+        shape, position, count, ids = amendments.edition_of(tx, change.post)
+        known = backlogs.by_ids(tx, ids if shape is Shape.ROUNDUP else [change.summary])
+        return _Edition(shape, position, count, tuple(known[id_] for id_ in ids if id_ in known))
+
+    def _message(self, change: Change, edition: _Edition) -> Message | None:
         """What the post would say today; None where that cannot be said."""
+        if change.digest not in self._config.digests or change.channel not in self._config.channels:
+            return None
         if self._config.platform(change.channel) is Platform.TWITTER:
             return None  # cannot be edited
-        known = backlogs.by_ids(tx, ids if shape is Shape.ROUNDUP else [change.summary])
-        summaries = [known[id_] for id_ in ids if id_ in known]
-        if not summaries:
+        if not edition.summaries:
             return Message(WITHDRAWN, change.link) if change.kind is Kind.WITHDRAWN else None
         try:
-            _, drafts = self._drafts(change.digest, change.channel, summaries, shape)
+            _, drafts = self._drafts(change.digest, change.channel, edition.summaries, edition.shape)
         except RenderError as error:
             log.error("post %d: its summary was %s, but it cannot be rendered: %s", change.post, change.kind, error)
             return None
-        if shape is Shape.SINGLE:
+        if edition.shape is Shape.SINGLE:
             return drafts[0].message
-        return drafts[position].message if len(drafts) == count else None
+        return drafts[edition.position].message if len(drafts) == edition.count else None

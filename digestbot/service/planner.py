@@ -182,6 +182,7 @@ class Planner:
         for index, pair in enumerate(pairs):
             with self._contained(f"slots of digest {pair[0]} on {pair[1]}", report):
                 self._note_due(due, index, pair, pasts.get(pair))
+        before = len(report.made)
         while due and not self._stopping():
             _, index = heapq.heappop(due)
             pair = pairs[index]
@@ -190,6 +191,8 @@ class Planner:
                     with self.ledger.read() as tx:
                         past = editions.past(tx, *pair)
                     self._note_due(due, index, pair, past)
+        if len(report.made) > before and len(pairs) > 1:  # what one digest took is no longer for the others
+            self._extend_all(report, channel)
 
     def _note_due(self, due: list[tuple[datetime, int]], index: int, pair: Pair, past: Past | None) -> None:
         slot = planning.is_due(self._rules[pair].lane, past, self._clock()) if past else None

@@ -1,0 +1,275 @@
+"""The service's jobs: what each finds to be due next, whom it wakes, and that nobody who looks keeps them waiting."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from conftest import PROCESSES, START, Clock, Feed, make_summary
+from runs import Run, raw
+from test_service import Make
+
+from digestbot.cli.systemd import notify
+from digestbot.errors import LedgerError
+from digestbot.ledger import Ledger, approvals, channel_states, database, health
+from digestbot.sandbox import Sandbox
+from digestbot.service import Report, Service
+from digestbot.service.jobs import ALERTS, CHANNELS, SOURCES, UPKEEP, Job, channel_job, source_job
+from digestbot.web.plan_cache import PlanCache
+
+MINUTE = timedelta(minutes=1)
+
+
+def job(service: Service, name: str) -> Job:
+    (found,) = [one for one in service.jobs() if one.name == name]
+    return found
+
+
+def test_there_is_a_job_for_each_source_and_each_channel(make_service: Make) -> None:
+    groups = {one.name: one.group for one in make_service().jobs()}
+    assert groups == {
+        "upkeep": UPKEEP,
+        source_job("store"): SOURCES,
+        channel_job("x"): CHANNELS,
+        channel_job("page"): CHANNELS,
+        "alerts": ALERTS,
+    }
+
+
+def test_a_source_is_due_when_it_is_to_be_polled_and_wakes_who_reads_it(
+    make_service: Make, feed: Feed, clock: Clock
+) -> None:
+    feed.add(0)
+    service = make_service()
+    store = job(service, source_job("store"))
+    assert store.next_due() == timedelta(0)
+    assert set(store.run(Report())) == {channel_job("x"), channel_job("page")}
+    every = service.config.sources["store"].every
+    assert store.next_due() == every
+    clock.forward(seconds=90)
+    assert store.next_due() == every - 1.5 * MINUTE
+    assert store.run(Report()) == ()  # not due
+
+
+def test_a_channel_is_due_at_its_slot_and_when_a_post_may_be_sent() -> None:
+    run = Run(raw(), [make_summary(number) for number in range(3)])
+    x = job(run.service, channel_job("x"))
+    due = x.next_due()
+    assert due is not None
+    assert timedelta(0) < due <= timedelta(hours=3)
+    run.clock.now = run.clock() + due
+    assert x.next_due() == timedelta(0)
+    report = Report()
+    x.run(report)
+    assert len(report.concluded) == 1
+    assert x.next_due() == timedelta(hours=3)
+    with run.ledger.begin() as tx:
+        channel_states.pause(tx, "x", "by hand", run.clock())
+    run.clock.now += timedelta(hours=3)
+    x.run(Report())  # the post is made, and waits
+    assert x.next_due() == timedelta(hours=3)
+    with run.ledger.begin() as tx:
+        channel_states.resume(tx, "x")
+    due = x.next_due()
+    assert due is not None
+    assert due <= timedelta(0)
+    run.close()
+
+
+def test_what_holds_posts_back_says_until_when() -> None:
+    """Two posts of one slot, that are to be apart."""
+    known = [make_summary(number) for number in range(2)]
+    run = Run(raw({"x": {"min_distance": "20 minutes"}}, size=2), known)
+    x = job(run.service, channel_job("x"))
+    due = x.next_due()
+    assert due is not None
+    run.clock.now = run.clock() + due
+    report = Report()
+    x.run(report)
+    assert (len(report.made), len(report.concluded)) == (2, 1)
+    assert x.next_due() == timedelta(minutes=20)
+    run.clock.now += timedelta(minutes=20)
+    x.run(report)
+    assert len(report.concluded) == 2
+    run.close()
+
+
+def test_an_operator_wakes_every_job(make_service: Make, feed: Feed, clock: Clock) -> None:
+    feed.add(0)
+    service = make_service()
+    service.tick()
+    upkeep = job(service, UPKEEP)
+    assert upkeep.run(Report()) == set()
+    service.ledger.by_hand = True  # as the commands of an operator have it
+    with service.ledger.begin() as tx:
+        channel_states.pause(tx, "x", "by hand", clock())
+    service.ledger.by_hand = False
+    assert set(upkeep.run(Report())) >= {channel_job("x"), source_job("store")}
+    assert upkeep.run(Report()) == set()
+
+
+def test_a_job_that_overruns_raises_an_alert(make_service: Make, feed: Feed) -> None:
+    feed.add(0)
+    service = make_service()
+    watched = Service(
+        service.config, service.ledger, service.clock, overrunning=lambda: {"source store": timedelta(minutes=3)}
+    )
+    watched.prepare()
+    job(watched, ALERTS).run(Report())
+    with service.ledger.begin() as tx:
+        (alert,) = health.claim_alerts(tx, service.clock())
+    assert alert.condition.title == "the job source store takes too long"
+    assert "no sign of progress for 3 min" in alert.condition.note
+
+
+# ---- whoever looks keeps nobody waiting
+
+
+def test_a_forecast_that_takes_a_minute_delays_no_tick(
+    make_service: Make, feed: Feed, clock: Clock, sandbox: Sandbox
+) -> None:
+    for number in range(6):
+        feed.add(number)
+    service = make_service()
+    service.tick()
+    looking, go_on = threading.Event(), threading.Event()
+    plans = PlanCache(lambda: service.config, service.ledger, clock)
+    plans.get(clock(), clock() + timedelta(days=1))
+    assert plans._service is not None
+    groups = plans._service.drafter.groups
+
+    def slow(*arguments: object) -> object:
+        looking.set()
+        assert go_on.wait(60)
+        return groups(*arguments)  # type: ignore[arg-type]
+
+    plans._service.drafter.groups = slow  # type: ignore[method-assign, assignment]
+    with service.ledger.begin() as tx:
+        health.beat(tx, health.ACTION, clock())  # an operator did something: all is computed again
+    thread = threading.Thread(target=plans.get, args=(clock(), clock() + timedelta(days=1)))
+    thread.start()
+    try:
+        assert looking.wait(20)
+        clock.forward(hours=1)
+        report = service.tick()
+        assert not report.troubles
+        assert len(report.concluded) == 2
+        assert list(sandbox.world.tweets)
+    finally:
+        go_on.set()
+        thread.join(20)
+        plans.close()
+
+
+def test_a_page_shows_the_last_plan_with_its_age_while_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digestbot.web.plan_cache.PATIENCE", 0.05)
+    run = Run(raw(), [make_summary(number) for number in range(3)])
+    plans = PlanCache(lambda: run.config, run.ledger, run.clock)
+    end = START + timedelta(days=2)
+    before = plans.get(START, end)
+    assert before.as_of is None
+    plans._keeping = True  # but that thread is busy
+    plans.changed(None, "x")
+    shown = plans.get(START, end)
+    assert (shown.rows, shown.as_of) == (before.rows, START)
+    plans._keeping = False
+    assert plans.get(START, end).as_of is None
+    plans.close()
+    run.close()
+
+
+def test_only_the_channel_that_changed_is_planned_again() -> None:
+    run = Run(raw(channels=["x", "page"]), [make_summary(number) for number in range(3)])
+    plans = PlanCache(lambda: run.config, run.ledger, run.clock)
+    end = START + timedelta(days=2)
+    plans.get(START, end)
+    assert plans._service is not None
+    asked: list[object] = []
+    forecast = plans._service.planner.forecast
+
+    def counted(begin: object, end: object, channels: object) -> object:
+        asked.append(channels)
+        return forecast(begin, end, channels)  # type: ignore[arg-type]
+
+    plans._service.planner.forecast = counted  # type: ignore[method-assign, assignment]
+    plans.get(START, end)
+    assert asked == []
+    plans.changed(None, "page")
+    plans.get(START, end)
+    assert asked == [["page"]]
+    run.tick(START + timedelta(hours=4))  # both post
+    plans.get(run.clock(), end)
+    assert sorted(map(str, asked[1:])) == ["['page']", "['x']"]
+    plans.close()
+    run.close()
+
+
+# ---- other processes
+
+
+def test_a_writer_that_is_stopped_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    ledger.prepare()
+    holder = f"""
+        import os, signal, sqlite3
+        connection = sqlite3.connect({str(tmp_path / "ledger.db")!r}, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        print("holding", flush=True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+    """
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(holder)], stdout=subprocess.PIPE, text=True)
+    PROCESSES.append(process)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "holding\n"
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+    with pytest.raises(LedgerError, match=rf"locked by process {process.pid}, which is stopped"), ledger.begin():
+        pass
+    process.kill()
+    process.communicate()
+    with ledger.begin() as tx:
+        approvals.lapse(tx, START)
+    ledger.close()
+
+
+def test_a_process_whose_threads_get_no_turn_ends(tmp_path: Path) -> None:
+    """A C extension that does not let go of Python's lock starves every thread, the watching one too."""
+    script = tmp_path / "starved.py"
+    script.write_text("""
+import re, sys, threading
+from datetime import timedelta
+from digestbot import scheduler
+from digestbot.service.jobs import CHANNELS, Job
+scheduler.STARVED, scheduler.WATCH_EVERY = 1.5, 0.1
+begun = threading.Event()
+def hostile(_):
+    begun.wait(5)
+    re.fullmatch("(a+)+", "a" * 60 + "b")
+runner = scheduler.JobRunner(threads=1, on_error=print)
+runner.replace([Job("channel x", CHANNELS, hostile, lambda: None, timedelta(hours=1))])
+runner.run(threading.Event(), begun.set)
+""")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "in hostile" in done.stderr  # what it was at
+
+
+def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notify("READY=1")  # of nobody who started it
+    for address in (str(tmp_path / "notify"), f"@digestbot-test-{os.getpid()}"):
+        with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+            manager.bind("\0" + address[1:] if address.startswith("@") else address)
+            manager.settimeout(10)
+            monkeypatch.setenv("NOTIFY_SOCKET", address)
+            notify("READY=1")
+            assert manager.recv(100) == b"READY=1"
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
+    notify("WATCHDOG=1")  # whoever it was for is gone
