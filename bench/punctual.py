@@ -22,6 +22,7 @@ from bench.faults.__main__ import databases
 from digestbot.sandbox import Answer, Sandbox
 
 MINUTE = 60.0
+START = 30.0  # seconds to start, and to read the feed
 
 
 def main(runs: int, *, short: bool) -> None:  # noqa: ARG001 - each takes minutes, and is one run
@@ -76,9 +77,8 @@ def lateness(
         others += [f'url = "{sandbox.url}/hostile.xml"'] if hostile else []
         file = folder / "config.toml"
         file.write_text(_config(sandbox.url, channels, others, database))
-        begin = (time.time() // MINUTE + 1) * MINUTE
-        if begin - time.time() < 8:  # to start, and to read the feed
-            begin += MINUTE
+        begin = ((time.time() + START) // MINUTE + 1) * MINUTE
+        time.sleep(begin - START - time.time())  # after the slot before the first
         started = [_start(file, folder / f"log{number}") for number in range(processes)]
         try:
             time.sleep(max(0, begin + (slots - 1) * MINUTE + 55 - time.time()))
@@ -86,7 +86,9 @@ def lateness(
             for process in started:
                 process.send_signal(signal.SIGTERM)
             if any(process.wait(120) != 0 for process in started):
-                raise RuntimeError((folder / "log0").read_text()[-2000:])
+                raise RuntimeError(
+                    "".join((folder / f"log{number}").read_text()[-2000:] for number in range(processes))
+                )
         for number in range(processes):
             for line in (folder / f"log{number}").read_text().splitlines():
                 if "Traceback" in line or " CRITICAL " in line or " ERROR " in line:

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_feed import ATOM
 
+from digestbot.errors import SourceError
+from digestbot.sources.bounds import check_damaged, check_piece
 from digestbot.sources.feed import parse
 from digestbot.sources.scan import PIECE_ITEMS, NotScannableError, Scan, scan
 
@@ -116,8 +118,73 @@ def test_versions_go_to_the_summaries_in_order() -> None:
     document = feed_xml([feed_item(1), feed_item(2, link="no address"), feed_item(3)])
     file = io.BytesIO(document)
     found = scan(file)
-    ((body, versions),) = found.pieces(file, range(3))
-    parsed = parse(body, versions=versions)
+    ((body, numbers),) = found.pieces(file, range(3))
+    assert numbers == [0, 1, 2]
+    parsed = parse(body, versions=found.versions)
     assert [one.version for one in parsed.summaries] == [found.versions[0], found.versions[2]]
     assert len(parsed.dropped) == 1
     assert [replace(one, version=None) for one in parsed.summaries] == parse(document).summaries
+
+
+# ---- made to cost more than any feed needs
+
+HEAD = b'<?xml version="1.0"?><rss version="2.0"><channel><title>t</title>'
+ITEM = b"<item><title>One</title><link>https://example.org/1</link>%b</item>"
+TAIL = b"</channel></rss>"
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        (HEAD + b"<item>" + b"<x>" * 60_000, "more than 50000 tags"),
+        (HEAD + b"<x>" * 60_000, "elements inside each other"),
+        (HEAD + b"<x/>" * 60_000, "more than 50000 tags"),
+        (HEAD + b"<x " + b" ".join(b'a%d=""' % n for n in range(200)) + b"/>" + TAIL, "attributes"),
+        (HEAD + ITEM % (b"<x " + b" ".join(b'a%d=""' % n for n in range(400_000)) + b"/>"), "a tag or a comment of"),
+        (HEAD + b"<item><description>" + b"x" * 5_000_000, "an item of more than 2 MB"),
+        (HEAD + b"<!--" + b"x" * 5_000_000, "a tag or a comment of"),
+        (HEAD + (ITEM % b"") * 200_001, "more than 200000 items"),
+    ],
+    ids=range(8),
+)
+def test_a_hostile_document_is_refused_with_its_reason(document: bytes, why: str) -> None:
+    with pytest.raises(SourceError, match=why):
+        scan(io.BytesIO(document))
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"<x>" * 100 + b"</x>" * 100, "elements inside each other"),
+        (b"<x " + b" ".join(b'a%d=""' % n for n in range(200)) + b"/>", "attributes on one"),
+        (b"<x/>" * 30_000, "more than 20000 elements"),
+        (b"".join(b'<x xmlns:a%d="u"/>' % n for n in range(20)), "namespaces"),
+        (b"<author>" + b"a." * 600 + b"</author>", "name without end"),
+    ],
+    ids=range(5),
+)
+def test_a_hostile_item_is_left_out_alone(content: bytes, why: str) -> None:
+    (body, *_) = pieces(HEAD + ITEM % content + TAIL)[1]
+    with pytest.raises(SourceError, match=why):
+        check_piece(body, "item")
+    (sound,) = pieces(HEAD + ITEM % b"<author>Ada, Bo, and others</author>" + TAIL)[1]
+    check_piece(sound, "item")
+    with pytest.raises(SourceError, match="line 1"):
+        check_piece(b"<rss>", "item")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<rss>" + b"<x>" * 250_000,
+        b"<rss><x " + b"a=1 " * 500,
+        b"<rss>" + b"x" * 2_000_000,
+        b"<rss>" + b"<x xmlns=1>" * 200,
+        b"<rss>" + b"& " * 2_000_001,
+    ],
+    ids=range(5),
+)
+def test_a_damaged_document_is_not_mended_at_any_price(body: bytes) -> None:
+    with pytest.raises(SourceError, match="it is damaged"):
+        check_damaged(body)
+    check_damaged(feed_xml([feed_item(1)])[:-20])

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from stores import Store
 
 from digestbot import config
-from digestbot.ledger import Ledger, alarms, backlogs, intake
+from digestbot.ledger import Ledger, alarms, backlogs, intake, views
 from digestbot.model import Paper
 from digestbot.sandbox import Answer, Sandbox
 from digestbot.schema import paper_keys, papers, summaries
@@ -658,3 +658,41 @@ def test_a_digest_does_not_read_a_source_beside_its_reserve() -> None:
         ConfigError, match="whole is the backfill of store: with both, everything would be posted twice"
     ):
         config.build(raw)
+
+
+def test_a_feed_that_takes_too_long_is_continued_at_the_next_poll(
+    make_service: Make, feed: Feed, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And nothing is posted of it before it was read whole: which of it is old is not known until then."""
+    monkeypatch.setattr("digestbot.service.feeds.MOST_SECONDS", -1.0)
+    monkeypatch.setattr("digestbot.sources.scan.PIECE_ITEMS", 2)
+    for number in range(5):
+        feed.add(number)
+    service = make_service(backlog="skip")
+    for known in (2, 5):
+        report = service.tick()
+        taken = report.polled["store"]
+        assert taken is not None
+        assert taken.new + taken.unchanged == known
+        clock.forward(hours=1)
+        assert not report.made
+    assert "what is left of it is read at the next poll" in caplog.text
+    feed.add(5)
+    service.tick()
+    clock.forward(hours=1)
+    service.tick()
+    clock.forward(hours=1)
+    with service.ledger.read() as tx:
+        posted = [row.text for row in views.post_rows(tx)]
+    assert ["Paper Number 5" in text for text in posted] == [True, True]  # the new one, on both channels
+
+
+def test_of_very_many_entries_that_are_left_out_few_are_logged(
+    make_service: Make, feed: Feed, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(30):
+        feed.add(number, link="no address")
+    feed.add(30)
+    make_service().tick()
+    assert caplog.text.count("an entry is left out") == 10
+    assert "30 entries were left out in all" in caplog.text

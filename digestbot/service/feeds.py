@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 BELIEVED = timedelta(days=1)  # how long a server that says "not modified" is believed
 MENDABLE = 16 << 20  # bytes of a broken document that are given to feedparser whole: it takes a dozen times as much
 TOGETHER = 2000  # summaries to a transaction
+MOST_SAID = 10  # entries that are left out, of which each is logged
+MOST_SECONDS = 10.0  # of the processor's time that a poll takes
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,26 @@ class _Window:
     def slid_past(self, taken: Intake) -> bool:
         """Whether a feed showed nothing that was known, though not all that was known was edited."""
         return taken.new > 0 and not taken.unchanged and taken.changed < self.known
+
+
+class _Budget:
+    """The processor's time that one poll may take of its thread; ``spent`` where it did not suffice."""
+
+    def __init__(self) -> None:
+        self._end, self.spent, self._all_asked = time.thread_time() + MOST_SECONDS, False, False
+
+    def noted(self, wanted: Iterable[int]) -> Iterator[int]:
+        """The numbers of the items that are wanted."""
+        yield from wanted
+        self._all_asked = True
+
+    def limited(self, pieces: Iterable[list[Summary]]) -> Iterator[list[Summary]]:
+        """The pieces, until the time is spent; those that were read last are always among them."""
+        for piece in pieces:
+            yield piece
+            if time.thread_time() > self._end and not self._all_asked:
+                self.spent = True
+                return
 
 
 def _stretches(pieces: Iterable[list[Summary]]) -> Iterator[list[Summary]]:
@@ -78,6 +102,7 @@ class Feeds:
     ) -> None:
         self._config, self._ledger, self._clock, self._progress = config, ledger, clock, progress
         self.fetchers: dict[str, Fetcher] = {} if fetchers is None else fetchers
+        self._left_out: Counter[str] = Counter()  # entries, at the poll under way
 
     def _source(self, name: str) -> FeedSource:
         source = self._config.sources[name]
@@ -127,6 +152,7 @@ class Feeds:
     def take_in(self, name: str, fetched: Fetched, state: SourceState, after: SourceState) -> Intake:
         """Take in what a fetched document holds."""
         moved = state.url is not None and state.url != after.url
+        self._left_out[name] = 0
         before = self._window(name) if state.sighted and not moved else None
         with closing(fetched.file):
             read = self._read_feed(name, fetched, after, before, moved=moved)
@@ -143,6 +169,8 @@ class Feeds:
                     alarms.alarm_is_over(tx, "gap", name, self._clock())
                     intake.gap_since(tx, name, None)
             intake.poll_succeeded(tx, name, read.state, self._clock(), sighted=read.sighted)
+        if self._left_out[name] > MOST_SAID:
+            log.warning("source %s: %d entries were left out in all", name, self._left_out[name])
         return read.taken
 
     def _window(self, name: str) -> _Window | None:
@@ -187,7 +215,9 @@ class Feeds:
                 self._alarm(name, tx, len(scanned.versions), before)
         fresh = (at for at, version in enumerate(scanned.versions) if version not in known)
         total = Intake(unchanged=len(present))
-        for summaries in _stretches(self._parsed_pieces(name, fetched, scanned, fresh)):
+        budget = _Budget()
+        pieces = self._parsed_pieces(name, fetched, scanned, budget.noted(fresh))
+        for summaries in _stretches(budget.limited(pieces)):
             with self._ledger.begin() as tx:
                 if moved:
                     intake.sight_again(tx, name)
@@ -195,13 +225,15 @@ class Feeds:
                     tx, name, summaries, self._clock(), present=present, shown=len(scanned.versions)
                 )
             self._progress()
-        return _Read(len(scanned.versions), total, replace(after, suspect_hash=None))
+        if budget.spent:
+            log.warning("source %s: it is large: what is left of it is read at the next poll", name)
+            after = replace(after, etag=None, last_modified=None, body_hash=None)
+        return _Read(len(scanned.versions), total, replace(after, suspect_hash=None), sighted=not budget.spent)
 
     def _read_whole(self, name: str, fetched: Fetched, after: SourceState, why: str, *, moved: bool) -> _Read:
         if fetched.size > MENDABLE:
             raise SourceError(f"source {name}: the feed is damaged ({why}), and too large to be mended")
-        fetched.file.seek(0)
-        parsed = self._parsed(name, fetched.file.read(), fetched.content_type, after.suspect_hash, ())
+        parsed = self._parsed_whole(name, fetched, after.suspect_hash)
         if parsed.complaint:
             log.warning("source %s: %s; what came whole is taken in", name, parsed.complaint)
             after = replace(after, etag=None, last_modified=None)  # ask for the whole again
@@ -217,15 +249,34 @@ class Feeds:
         self, name: str, fetched: Fetched, scanned: Scan, wanted: Iterable[int]
     ) -> Iterator[list[Summary]]:
         """These items' summaries. An item that brings the parser down is left out, and no other with it."""
-        for body, versions in scanned.pieces(fetched.file, wanted):
+        from digestbot.sources.bounds import check_piece
+
+        for body, numbers in scanned.pieces(fetched.file, wanted):
+            versions = [scanned.versions[number] for number in numbers]
             try:
+                check_piece(body, scanned.item)
                 yield self._parsed(name, body, fetched.content_type, None, versions).summaries
             except SourceError as error:
-                if len(versions) == 1:
-                    log.warning("source %s: an entry is left out: %s", name, error)
+                if len(numbers) > 1:
+                    for number in numbers:
+                        yield from self._parsed_pieces(name, fetched, scanned, [number])
                     continue
-                for version in versions:
-                    yield from self._parsed_pieces(name, fetched, scanned, [scanned.versions.index(version)])
+                self._leave_out(name, str(error))
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        """Log why an entry is not taken in; of very many, not each."""
+        self._left_out[name] += 1
+        level = logging.WARNING if self._left_out[name] <= MOST_SAID else logging.DEBUG
+        log.log(level, "source %s: an entry is left out: %s", name, reason)
+
+    def _parsed_whole(self, name: str, fetched: Fetched, suspect: bytes | None) -> feed.Parsed:
+        """What a damaged document holds. Raises SourceError."""
+        from digestbot.sources.bounds import check_damaged
+
+        fetched.file.seek(0)
+        body = fetched.file.read()
+        check_damaged(body)
+        return self._parsed(name, body, fetched.content_type, suspect, ())
 
     def _parsed(
         self, name: str, body: bytes, content_type: str | None, suspect: bytes | None, versions: Sequence[bytes]
@@ -242,7 +293,7 @@ class Feeds:
             log.debug("source %s", name, exc_info=True)
             raise SourceError(f"{where}: cannot be parsed ({type(error).__name__})") from error
         for reason in parsed.dropped:
-            log.warning("source %s: an entry is left out: %s", name, reason)
+            self._leave_out(name, reason)
         return parsed
 
     def read_all(self, name: str) -> Iterator[list[Summary]]:
@@ -257,8 +308,7 @@ class Feeds:
             except NotScannableError as error:
                 if fetched.size > MENDABLE:
                     raise SourceError(f"source {name}: the feed is damaged, and too large to be mended") from error
-                fetched.file.seek(0)
-                parsed = self._parsed(name, fetched.file.read(), fetched.content_type, None, ())
+                parsed = self._parsed_whole(name, fetched, None)
                 if parsed.complaint:
                     log.warning("source %s: %s; what came whole is taken in", name, parsed.complaint)
                 yield parsed.summaries

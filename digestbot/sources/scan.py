@@ -15,6 +15,9 @@ from typing import BinaryIO
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
+from digestbot.errors import SourceError
+from digestbot.sources import bounds
+
 PIECE_ITEMS = 200
 PIECE_BYTES = 1 << 20
 _CHUNK = 1 << 18
@@ -38,23 +41,23 @@ class Scan:
     ends: array[int] = field(default_factory=lambda: array("q"))
     versions: list[bytes] = field(default_factory=list)
 
-    def pieces(self, file: BinaryIO, wanted: Iterable[int]) -> Iterator[tuple[bytes, list[bytes]]]:
-        """Documents that hold these items, each with their versions."""
+    def pieces(self, file: BinaryIO, wanted: Iterable[int]) -> Iterator[tuple[bytes, list[int]]]:
+        """Documents that hold these items, each with the items' numbers."""
         end = f"</{self.item}>\n".encode()
         parts: list[bytes] = []
-        versions: list[bytes] = []
+        numbers: list[int] = []
         size = 0
         for first, last in self._runs(wanted):
             file.seek(self.starts[first])
             part = file.read(self.ends[last] - self.starts[first]) + end
-            if parts and (len(versions) + last - first >= PIECE_ITEMS or size + len(part) > PIECE_BYTES):
-                yield b"".join((self.head, *parts, self.tail)), versions
-                parts, versions, size = [], [], 0
+            if parts and (len(numbers) + last - first >= PIECE_ITEMS or size + len(part) > PIECE_BYTES):
+                yield b"".join((self.head, *parts, self.tail)), numbers
+                parts, numbers, size = [], [], 0
             parts.append(part)
-            versions += self.versions[first : last + 1]
+            numbers += range(first, last + 1)
             size += len(part)
         if parts:
-            yield b"".join((self.head, *parts, self.tail)), versions
+            yield b"".join((self.head, *parts, self.tail)), numbers
 
     def _runs(self, wanted: Iterable[int]) -> Iterator[tuple[int, int]]:
         """The wanted items as stretches of neighbours, none larger than a piece: each is read at once."""
@@ -71,7 +74,8 @@ class Scan:
 
 
 def scan(file: BinaryIO) -> Scan:
-    """Raises NotScannableError; the file may be read by other means then."""
+    """Raises NotScannableError; the file may be read by other means then. Raises SourceError for a document that is
+    made to cost more than any feed needs."""
     file.seek(0)
     return _Scanner().run(file)
 
@@ -82,6 +86,7 @@ class _Scanner:
         self._stack: list[tuple[str, dict[str, str]]] = []
         self._encoding = "utf-8"
         self._inside = False
+        self._fed = self._tags = 0
         self._parser = parser = expat.ParserCreate()
         parser.XmlDeclHandler = self._declaration
         parser.StartDoctypeDeclHandler = self._doctype
@@ -96,12 +101,16 @@ class _Scanner:
                 if not base and not window and b"\x00" in chunk[:64]:
                     raise NotScannableError("not of an encoding in which markup is ASCII")
                 window += chunk
+                self._fed += len(chunk)
+                before = self._boundaries()
                 self._parser.Parse(chunk)
+                self._check_costs(chunk, window, base, before)
                 for at in range(len(found.versions), len(found.ends)):
                     seed = seed or hashlib.blake2b(found.head, digest_size=16).digest()
                     raw = memoryview(window)[found.starts[at] - base : found.ends[at] - base]
                     found.versions.append(hashlib.blake2b(raw, digest_size=16, key=seed).digest())
-                keep = found.starts[-1] if self._inside else found.ends[-1] if found.ends else 0
+                # no item begins before what expat is at
+                keep = found.starts[-1] if self._inside else max(self._parser.CurrentByteIndex, base)
                 window, base = window[keep - base :], keep
             self._parser.Parse(b"", True)
         except expat.ExpatError as error:
@@ -109,6 +118,26 @@ class _Scanner:
         if not found.ends:
             raise NotScannableError("no items")
         return found
+
+    def _boundaries(self) -> int:
+        return len(self._found.starts) + len(self._found.ends)
+
+    def _check_costs(self, chunk: bytes, window: bytes, base: int, before: int) -> None:
+        """Raise SourceError for what is made to cost memory or time, before it does."""
+        found = self._found
+        if self._boundaries() == before:
+            self._tags += chunk.count(b"<")
+        else:
+            since = found.starts[-1] if self._inside else found.ends[-1]
+            self._tags = window.count(b"<", since - base)
+        if self._tags > bounds.MOST_TAGS:
+            raise SourceError(f"it has more than {bounds.MOST_TAGS} tags between two items")
+        if self._inside and self._fed - found.starts[-1] > bounds.MOST_ITEM_BYTES:
+            raise SourceError(f"it has an item of more than {bounds.MOST_ITEM_BYTES >> 20} MB")
+        if self._fed - max(self._parser.CurrentByteIndex, 0) > bounds.MOST_TOKEN + len(chunk):
+            raise SourceError(f"it has a tag or a comment of more than {bounds.MOST_TOKEN >> 20} MB")
+        if len(found.starts) > bounds.MOST_ITEMS:
+            raise SourceError(f"it has more than {bounds.MOST_ITEMS} items")
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
         self._encoding = (encoding or "utf-8").lower().replace("_", "-")
@@ -127,8 +156,12 @@ class _Scanner:
             self._found.starts.append(self._parser.CurrentByteIndex)
             self._inside = True
             self._parser.StartElementHandler = None  # what is inside is feedparser's business
+        elif len(attributes) > bounds.MOST_ATTRIBUTES:
+            raise SourceError(f"it has more than {bounds.MOST_ATTRIBUTES} attributes on one element")
         else:
             self._stack.append((name, attributes))
+            if len(self._stack) > bounds.MOST_DEPTH:
+                raise SourceError(f"it has more than {bounds.MOST_DEPTH} elements inside each other")
 
     def _end(self, name: str) -> None:
         if self._inside:
