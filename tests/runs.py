@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -77,7 +78,7 @@ class Run:
         report = Report()
         jobs = [job for job in self.service.jobs() if job.group == CHANNELS]
         self.order.shuffle(jobs)
-        run_all(jobs, report, self.threads, lambda: False)
+        run_all([partial(job.run, report) for job in jobs], self.threads, lambda: False)
         assert not report.troubles, report.troubles
         self.reports.append(report)
 

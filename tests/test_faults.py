@@ -73,7 +73,7 @@ def test_a_disk_that_is_full_sends_nothing(tmp_path: Path) -> None:
         service = Service(settings(sandbox.url), ledger, now)
         with pytest.raises(LedgerError, match="full"):
             for _ in range(30):
-                one_round(service)
+                one_round(service, 1)
         ledger.close()
         # whatever was claimed before the disk was full is settled once there is room again
         outcome = finish(database, sandbox)

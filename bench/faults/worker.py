@@ -26,8 +26,7 @@ from digestbot.model import Message, Receipt, TimelinePost
 from digestbot.publishers import publisher_for
 from digestbot.schema import posts
 from digestbot.service import Report, Service, delivering, timelines
-from digestbot.service.jobs import CHANNELS as CHANNELS_GROUP
-from digestbot.service.jobs import Job, run_all
+from digestbot.service.jobs import run_all
 
 LEASE, QUIET = timedelta(seconds=1.5), timedelta(seconds=2)
 CHANNELS = ("x", "page")
@@ -132,15 +131,8 @@ def one_round(service: Service, threads: int) -> None:
     """A tick of the service without its poll and its slots; the channels each in a thread, as in the service."""
     with service.ledger.begin() as tx:
         delivery.expire(tx, LEASE, service.ledger.now(tx))
-    jobs = [
-        Job(channel, CHANNELS_GROUP, partial(publish, service, channel), lambda: None, LEASE) for channel in CHANNELS
-    ]
-    run_all(jobs, Report(), threads, service.stopping)
-
-
-def publish(service: Service, channel: str, report: Report) -> tuple[str, ...]:
-    service.delivery_worker.publish(channel, report)
-    return ()
+    publish = service.delivery_worker.publish
+    run_all([partial(publish, channel, Report()) for channel in CHANNELS], threads, service.stopping)
 
 
 def publish_naively(ledger: Ledger, channel: str, publisher: object, strategy: str) -> None:

@@ -48,7 +48,7 @@ def send(arguments: argparse.Namespace) -> int:
             print("nothing was sent")
             return OK
         decide = None if arguments.approve or not asks else lambda rows: _approved(service, rows)
-        report: Report = service.send(digest, arguments.count, channels, decide=decide)
+        report: Report = service.send(digest, arguments.count, channels, decide=decide, threads=config.jobs.threads)
         if not (report.made or report.troubles or arguments.json):
             print(_nothing(digest))
         return report_on(arguments, service, report, sent=True)

@@ -152,12 +152,12 @@ class Service:
         for job in self.jobs():
             groups[job.group].append(job)
         for group in (SOURCES, UPKEEP, CHANNELS, ALERTS):
-            run_all(groups[group], report, threads, self.stopping)
+            run_all([partial(job.run, report) for job in groups[group]], threads, self.stopping)
         return report
 
-    def _poll(self, source: str, report: Report) -> Collection[str]:
+    def _poll(self, source: str, report: Report, *, at_once: bool = False) -> Collection[str]:
         with self._contained(f"source {source}", report):
-            self.poller.poll(source, report)
+            self.poller.poll(source, report, at_once=at_once)
         taken = report.polled.get(source)
         return readers_of(self.config, source) if taken is not None else ()
 
@@ -254,32 +254,50 @@ class Service:
         channels: Sequence[str] = (),
         *,
         decide: Callable[[Sequence[PostRow]], bool] | None = None,
+        threads: int = 1,
     ) -> Report:
         """Make and publish that many editions now, on each of these channels, or all of the digest's.
 
         ``decide`` is asked about each edition that needs approval, with its posts; without it, none is asked about. The
-        summaries of one that is not approved go back to the backlog.
+        summaries of one that is not approved go back to the backlog. Sources are read, and channels posted to, by so
+        many ``threads``; but those that ask, one after the other.
         """
         report = Report()
         settings = self.config.digests[digest]
-        for source in settings.sources:
-            self.poller.poll(source, report, at_once=True)
-        for channel in channels or settings.channels:
-            self.extend_backlog(digest, channel)
-            needs_approval = decide is not None and self.config.timing(digest, channel).approval
-            for _ in range(count):
-                if self.stopping():
-                    break
-                with self._contained(f"digest {digest} on {channel}", report):
-                    before = len(report.made)
-                    made = self.planner.send((digest, channel), report, needs_approval=needs_approval)
-                    if made and needs_approval and decide is not None:
-                        made = self._decided(report.made[before:], decide)
-                    if made:
-                        continue
-                break
-            self.delivery_worker.publish(channel, report)
+        polls = [partial(self._poll, source, report, at_once=True) for source in settings.sources]
+        run_all(polls, threads, self.stopping)
+        names = channels or settings.channels
+        asking = [name for name in names if decide is not None and self.config.timing(digest, name).approval]
+        for channel in asking:
+            self._send_on(channel, digest, count, report, decide)
+        others = [partial(self._send_on, name, digest, count, report, None) for name in names if name not in asking]
+        run_all(others, threads, self.stopping)
         return report
+
+    def _send_on(
+        self,
+        channel: str,
+        digest: str,
+        count: int,
+        report: Report,
+        decide: Callable[[Sequence[PostRow]], bool] | None,
+    ) -> None:
+        self.extend_backlog(digest, channel)
+        for _ in range(count):
+            if self.stopping():
+                break
+            with self._contained(f"digest {digest} on {channel}", report):
+                made = Report()
+                try:
+                    going_on = self.planner.send((digest, channel), made, needs_approval=decide is not None)
+                finally:
+                    report.take(made)
+                if going_on and decide is not None:
+                    going_on = self._decided(made.made, decide)
+                if going_on:
+                    continue
+            break
+        self.delivery_worker.publish(channel, report)
 
     def _decided(self, ids: Sequence[int], decide: Callable[[Sequence[PostRow]], bool]) -> bool:
         """Ask about an edition that was just made; an interruption counts as a no."""

@@ -61,17 +61,18 @@ def readers_of(config: Config, source: str) -> list[str]:
     return [channel_job(channel) for channel in channels]
 
 
-def run_all(jobs: Iterable[Job], report: Report, threads: int, stopping: Callable[[], bool]) -> None:
-    """Run each job once, so many at the same time, and wait for all of them. What one raises is raised at the end."""
+def run_all(tasks: Iterable[Callable[[], object]], threads: int, stopping: Callable[[], bool]) -> None:
+    """Run each task, so many at the same time, and wait for all of them; begin none once ``stopping`` says so. What one
+    raises is raised at the end."""
 
-    def run(job: Job) -> None:
+    def run(task: Callable[[], object]) -> None:
         if not stopping():
-            job.run(report)
+            task()
 
     if threads == 1:
-        for job in jobs:
-            run(job)
+        for task in tasks:
+            run(task)
         return
     with ThreadPoolExecutor(threads, thread_name_prefix="job") as pool:
-        for future in [pool.submit(run, job) for job in jobs]:
+        for future in [pool.submit(run, task) for task in tasks]:
             future.result()

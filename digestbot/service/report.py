@@ -29,6 +29,12 @@ class Report:
     settled: list[tuple[int, Verdict]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
+    def take(self, other: Report) -> None:
+        """Add what another says of posts that were made."""
+        self.render_errors += other.render_errors
+        self.made += other.made
+        self.troubles += other.troubles
+
 
 class Containment:
     """Trouble of one part is logged and stops no other part; trouble that lasts is logged once."""
