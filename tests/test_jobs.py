@@ -13,10 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import PROCESSES, START, Clock, Feed, make_summary
+from conftest import PROCESSES, START, Clock, Feed, make_summary, raw_config
 from runs import Run, raw
 from test_service import Make
 
+from digestbot import config as configuration
 from digestbot.cli.systemd import notify
 from digestbot.errors import LedgerError
 from digestbot.ledger import Ledger, approvals, channel_states, database, health
@@ -273,3 +274,46 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             assert manager.recv(100) == b"READY=1"
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
     notify("WATCHDOG=1")  # whoever it was for is gone
+
+
+def test_processes_that_meet_log_no_error_and_post_once(
+    database_url: str,
+    feed: Feed,
+    sandbox: Sandbox,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Three services over one ledger, each with a connection of its own, that do everything at the same moment."""
+    for number in range(4):
+        feed.add(number)
+    meet = threading.Barrier(3)
+    failures: list[BaseException] = []
+
+    def live() -> None:
+        ledger = Ledger(database_url, clock=clock)
+        service = Service(configuration.build(raw_config(sandbox.url, schedule="every hour")), ledger, clock)
+        try:
+            meet.wait(20)
+            service.prepare()
+            for _ in range(4):
+                meet.wait(20)
+                report = service.tick(threads=2)
+                assert not report.troubles
+                if meet.wait(20) == 0:
+                    clock.forward(hours=1)
+        except BaseException as error:  # noqa: BLE001 - shown by the test
+            failures.append(error)
+            meet.abort()
+        finally:
+            service.close()
+            ledger.close()
+
+    threads = [threading.Thread(target=live) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not failures
+    assert [record.message for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
+    assert len(sandbox.world.tweets) == len({post.text for post in sandbox.world.tweets}) == 3
+    assert len(sandbox.world.page_posts) == 3

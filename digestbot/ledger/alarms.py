@@ -7,6 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from digestbot.ledger.concurrency import insert_unless_there
 from digestbot.model import Alarm
 from digestbot.schema import OPEN_ALARM, alarms, changes
 
@@ -19,10 +20,10 @@ def raise_alarm(tx: sa.Connection, kind: str, subject: str, note_: str, now: dat
     if found is not None:
         tx.execute(alarms.update().where(alarms.c.id == found).values(note=note_))
         return found
-    id_ = tx.execute(
-        alarms.insert().values(kind=kind, subject=subject, note=note_, raised_at=now).returning(alarms.c.id)
-    ).scalar_one()
-    return int(id_)
+    insert_unless_there(tx, alarms, kind=kind, subject=subject, note=note_, raised_at=now)
+    found = open_alarm(tx, kind, subject)
+    assert found is not None  # noqa: S101 - inserted, here or by another process at the same time
+    return found
 
 
 def open_alarm(tx: sa.Connection, kind: str, subject: str) -> int | None:

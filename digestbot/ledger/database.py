@@ -23,6 +23,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from digestbot import schema
 from digestbot.errors import LedgerChanged, LedgerError
 from digestbot.ledger import continuity, health, rehearsal
+from digestbot.ledger.concurrency import REHEARSAL, SETUP, one_at_a_time
 from digestbot.ledger.lock_holders import lock_holders
 
 BUSY_SECONDS = 30
@@ -33,7 +34,6 @@ POSTGRESQL_OPTIONS = (
     "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=25000"
 )
 KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
-_MIGRATION_LOCK = 0x6469_6765_7374  # "digest": PostgreSQL's advisory lock while migrating
 
 
 def wal_is_safe(version: tuple[int, int, int]) -> bool:
@@ -70,7 +70,7 @@ class Ledger:
         self._clock = clock
         # SQLite lets one writer at a time, and others wait for it with growing pauses: threads take turns here instead
         self._turn: AbstractContextManager[object] = nullcontext()
-        self.by_hand = self._shadow = False
+        self.by_hand = False
         self.file: Path | None = None
         self._file_id: tuple[int, int] | None = None
         backend = address.get_backend_name()
@@ -198,16 +198,14 @@ class Ledger:
                         copy.close()
             else:
                 with rehearsal.postgresql_shadow(self.engine) as connection:
-                    other = self._inside(connection)
-                    other._shadow = True
-                    yield other
+                    yield self._inside(connection)
 
     def _inside(self, connection: sa.Connection) -> Ledger:
         """This ledger, inside a transaction that will be rolled back."""
         other = Ledger.__new__(Ledger)
         other.engine, other.file, other._outer = self.engine, self.file, connection
         other._clock, other._file_id = self._clock, self._file_id
-        other._turn, other.by_hand, other._shadow = nullcontext(), False, False
+        other._turn, other.by_hand = nullcontext(), False
         return other
 
     def try_writing(self) -> None:
@@ -227,14 +225,13 @@ class Ledger:
         if self.file is not None and not self.file.parent.is_dir():
             raise LedgerError(f"{self.file}: the folder {self.file.parent} does not exist; make it first")
         with self._migrating() as connection:
-            if connection.dialect.name == "postgresql" and self._outer is None:
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            one_at_a_time(connection, SETUP)
             found = self.revision(connection)
             if found is None:  # what the migrations would make, without importing Alembic for it
                 schema.metadata.create_all(connection)
                 connection.execute(_VERSION.insert().values(version_num=schema.REVISION))
             elif found != schema.REVISION:
-                if self._shadow:  # it would lock the tables for all
+                if connection.info.get(REHEARSAL):  # it would lock the tables for all
                     raise LedgerError(
                         "the ledger is an older digestbot's: bring it up to date with digestbot db upgrade"
                     )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from digestbot.ledger.concurrency import insert_unless_there
 from digestbot.model import Approval, PostStatus
 from digestbot.retry import HANDFUL
 from digestbot.schema import (
@@ -33,7 +34,7 @@ TELLING = timedelta(minutes=5)  # for a process that sends an alert; then anothe
 def beat(tx: sa.Connection, name: str, now: datetime) -> None:
     """This was done now."""
     if not tx.execute(beats.update().where(beats.c.name == name).values(at=now)).rowcount:
-        tx.execute(beats.insert().values(name=name, at=now))
+        insert_unless_there(tx, beats, name=name, at=now)  # another process may be as fast
 
 
 def last_beat(tx: sa.Connection, name: str) -> datetime | None:

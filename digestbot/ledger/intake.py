@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from digestbot.identity import LONGEST_KEY, Known, is_cut, match, same_text, short_key
 from digestbot.ledger import changes
 from digestbot.ledger import papers as paper_ledger
+from digestbot.ledger.concurrency import INTAKE, insert_unless_there, one_at_a_time
 from digestbot.model import Summary
 from digestbot.retry import FIRST_WAIT, LONGEST_WAIT, backoff
 from digestbot.schema import cursors, sources, summaries
@@ -68,10 +69,12 @@ def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, 
     The next poll is set before this one is made, so that of several processes one polls. A next poll further
     away than ``every`` was set by a clock that has since stepped back: then the source is due.
     """
-    row = tx.execute(sa.select(sources).where(sources.c.name == source).with_for_update()).first()
+    query = sa.select(sources).where(sources.c.name == source).with_for_update()
+    row = tx.execute(query).first()
     if row is None:
-        tx.execute(sources.insert().values(name=source, next_poll_at=now + every))
-        return SourceState()
+        if insert_unless_there(tx, sources, name=source, next_poll_at=now + every):
+            return SourceState()
+        row = tx.execute(query).one()  # another process was faster
     due = row.next_poll_at is None or not now < row.next_poll_at <= now + every
     if not due and not at_once:
         return None
@@ -229,6 +232,7 @@ def take_in(
     """
     # Serialises intakes of one source: summary ids then commit in order, which the cursors rely on.
     tx.execute(sa.select(sources.c.name).where(sources.c.name == source).with_for_update())
+    one_at_a_time(tx, INTAKE)  # several sources may have the same papers
     groups: dict[str, list[Summary]] = defaultdict(list)
     for summary in incoming:
         if len(summary.paper.key) > LONGEST_KEY:

@@ -18,6 +18,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
+from digestbot.ledger.concurrency import REHEARSAL
+
 
 @contextmanager
 def sqlite_copy(engine: sa.Engine) -> Iterator[Path]:
@@ -58,9 +60,11 @@ def postgresql_shadow(engine: sa.Engine) -> Iterator[sa.Connection]:
                     _copy(connection, f"{schema}.{name}", name)
 
         sa.event.listen(connection, "before_execute", copy_first)
+        connection.info[REHEARSAL] = True
         try:
             yield connection
         finally:
+            del connection.info[REHEARSAL]
             sa.event.remove(connection, "before_execute", copy_first)
             transaction.rollback()
 

@@ -26,6 +26,7 @@ from digestbot.ledger import (
     spending,
     views,
 )
+from digestbot.ledger.concurrency import SETUP, one_at_a_time
 from digestbot.ledger.intake import SourceState
 from digestbot.model import Draft, PostRow, PostStatus, Slot, Summary
 from digestbot.planning import Row
@@ -119,6 +120,7 @@ class Service:
         accounts = {name: self.config.account(name) or f"unknown:{name}" for name in self.config.channels}
         urls = {name: self.poller.url(name) for name in self.config.sources}
         with self.ledger.begin() as tx:
+            one_at_a_time(tx, SETUP)
             renamed = continuity.adopt_channels(tx, accounts, self.ledger.now(tx))
             renamed |= continuity.adopt_sources(tx, urls)
         for old, new in renamed.items():

@@ -311,10 +311,10 @@ class Planner:
         (digest, channel), now = pair, self._clock()
         timing = self._rules[pair].timing
         made: list[int] = []
+        ids = [summary.id or 0 for summary in turn.chosen]
         try:
             with self.ledger.begin() as tx:
                 slot_id = editions.reach_slot(tx, digest, channel, slot, now, scheduled=scheduled)
-                ids = [summary.id or 0 for summary in turn.chosen]
                 asks = timing.approval and scheduled and not wishes.are_approved(tx, digest, channel, ids)
                 asks = asks or needs_approval
                 approve_by = self.ledger.now(tx) + timing.approve_by if asks else None

@@ -12,6 +12,7 @@ from digestbot.config import Config, FacebookChannel
 from digestbot.errors import PublishError
 from digestbot.ledger import Ledger, figures, health, views
 from digestbot.ledger import alarms as alarms_
+from digestbot.ledger.concurrency import WATCH, one_at_a_time
 from digestbot.publishers import Publisher
 from digestbot.service.planner import Planner
 from digestbot.service.report import Clock
@@ -55,6 +56,7 @@ class Watcher:
             return
         self._looked = now
         with self._ledger.begin() as tx:
+            one_at_a_time(tx, WATCH)
             health.beat(tx, health.TICK, now)
             if _is_over(health.last_beat(tx, health.COUNT), COUNT_EVERY, now):
                 figures.count_day(tx, now)
@@ -63,6 +65,7 @@ class Watcher:
         settings = self._config.alerts
         found = conditions(self._state(now), now, settings.stale_after, settings.dry_after)
         with self._ledger.begin() as tx:
+            one_at_a_time(tx, WATCH)
             health.renew(tx, found, now)
             claimed = health.claim_alerts(tx, self._ledger.now(tx)) if self._notifier else []
         for alert in claimed:
