@@ -10,7 +10,7 @@ from pathlib import Path
 from conftest import PAGE_SECRETS, SECRETS, Clock, Feed
 
 from digestbot import config as configuration
-from digestbot.ledger import Ledger, health
+from digestbot.ledger import Ledger, heartbeats
 from digestbot.sandbox import Sandbox, World
 from digestbot.service import Service
 from digestbot.web.desk import Desk
@@ -102,7 +102,7 @@ class Everything:
                 service.tick()
         self.clock.now = begin + timedelta(hours=hours)
         with self.ledger.begin() as tx:
-            health.beat(tx, health.TICK, self.clock())
+            heartbeats.beat(tx, heartbeats.TICK, self.clock())
         service.close()
 
     def tick(self, **span: float) -> None:

@@ -20,7 +20,7 @@ from test_service import Make
 from digestbot import config as configuration
 from digestbot.cli.systemd import notify
 from digestbot.errors import LedgerError
-from digestbot.ledger import Ledger, approvals, channel_states, database, health
+from digestbot.ledger import Ledger, approvals, channel_states, database, health, heartbeats
 from digestbot.sandbox import Sandbox
 from digestbot.service import Report, Service
 from digestbot.service.jobs import ALERTS, CHANNELS, SOURCES, UPKEEP, Job, channel_job, source_job
@@ -154,7 +154,7 @@ def test_a_forecast_that_takes_a_minute_delays_no_tick(
 
     plans._service.drafter.groups = slow  # type: ignore[method-assign, assignment]
     with service.ledger.begin() as tx:
-        health.beat(tx, health.ACTION, clock())  # an operator did something: all is computed again
+        heartbeats.beat(tx, heartbeats.ACTION, clock())  # an operator did something: all is computed again
     thread = threading.Thread(target=plans.get, args=(clock(), clock() + timedelta(days=1)))
     thread.start()
     try:

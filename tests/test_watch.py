@@ -18,7 +18,7 @@ from digestbot import alerts, schema
 from digestbot import config as configuration
 from digestbot.alerts import Notifier, unusable
 from digestbot.errors import ConfigError
-from digestbot.ledger import alarms, channel_states, figures, health, views
+from digestbot.ledger import alarms, channel_states, figures, heartbeats, views
 from digestbot.model import Alarm
 from digestbot.publishers import publisher_for
 from digestbot.sandbox import Answer, Sandbox
@@ -275,7 +275,7 @@ def test_a_tick_leaves_its_mark_and_counts_the_day(
     service = make_service()
     service.tick()
     with service.ledger.read() as tx:
-        assert health.last_beat(tx, health.TICK) == clock()
+        assert heartbeats.last_beat(tx, heartbeats.TICK) == clock()
         assert figures.backlog_by_day(tx, clock().date()) == {
             ("latest", "x"): {clock().date(): 3},
             ("latest", "page"): {clock().date(): 3},
@@ -283,7 +283,7 @@ def test_a_tick_leaves_its_mark_and_counts_the_day(
     clock.forward(seconds=30)
     service.tick()
     with service.ledger.read() as tx:
-        assert health.last_beat(tx, health.TICK) == clock() - timedelta(seconds=30)
+        assert heartbeats.last_beat(tx, heartbeats.TICK) == clock() - timedelta(seconds=30)
     clock.forward(hours=2)  # 10:00: one of each is posted
     service.tick()
     with service.ledger.read() as tx:

@@ -30,7 +30,7 @@ from digestbot.config.saving import KEPT, save
 from digestbot.context import about
 from digestbot.errors import ConfigError
 from digestbot.gate import Gate
-from digestbot.ledger import backlogs, figures, health, plan_stamps, views
+from digestbot.ledger import backlogs, figures, health, heartbeats, plan_stamps, views
 from digestbot.model import Order, PostStatus
 from digestbot.service import Service
 from digestbot.text.durations import duration
@@ -229,7 +229,7 @@ def test_readiness_says_what_is_wrong(lived: tuple[str, Everything]) -> None:
             schema.channels.update().where(schema.channels.c.name == "x").values(paused_at=START, pause_reason="no")
         )
         tx.execute(schema.sources.update().values(error="refused", failures=2))
-        health.beat(tx, health.TICK, made.clock() - timedelta(hours=1))
+        heartbeats.beat(tx, heartbeats.TICK, made.clock() - timedelta(hours=1))
     made.desk.pulse = Pulse(problems=lambda: ["digests: is missing"])
     try:
         said = requests.get(url + "/readyz", timeout=5)
@@ -249,7 +249,7 @@ def test_readiness_says_what_is_wrong(lived: tuple[str, Everything]) -> None:
         with made.ledger.begin() as tx:
             tx.execute(schema.channels.update().values(paused_at=None, pause_reason=None))
             tx.execute(schema.sources.update().values(error=None, failures=0))
-            health.beat(tx, health.TICK, made.clock())
+            heartbeats.beat(tx, heartbeats.TICK, made.clock())
 
 
 def test_an_older_ledger_is_not_ready(tmp_path: Path) -> None:

@@ -7,13 +7,15 @@ import re
 import textwrap
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from digestbot.cli.logs import CONTROL
 from digestbot.costs import DOLLAR, Account, dollars
 from digestbot.model import Action, Alarm, Message, Platform, PostRow, PostStatus, ReceiptBasis
-from digestbot.service.resolving import Resolution
 from digestbot.text import LIMITS
+
+if TYPE_CHECKING:
+    from digestbot.service.resolving import Resolution
 
 _C1 = re.compile("[\x7f-\x9f]")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 # PostgreSQL's advisory locks; SQLite has one writer anyway.
 SETUP = 0x6469_6765_7374  # tables are made or migrated, and channels and sources made known
@@ -20,5 +21,13 @@ def one_at_a_time(tx: sa.Connection, lock: int) -> None:
 
 def insert_unless_there(tx: sa.Connection, table: sa.Table, **values: object) -> bool:
     """Insert a row unless there is one with its key; return whether it was inserted."""
-    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-    return bool(tx.execute(insert(table).values(**values).on_conflict_do_nothing()).rowcount)
+    statement: Any
+    if tx.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # here: it is slow to import, and seldom needed
+
+        statement = postgresql.insert(table)
+    else:
+        from sqlalchemy.dialects import sqlite
+
+        statement = sqlite.insert(table)
+    return bool(tx.execute(statement.values(**values).on_conflict_do_nothing()).rowcount)

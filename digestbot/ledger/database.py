@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from digestbot import schema
 from digestbot.errors import LedgerChanged, LedgerError
-from digestbot.ledger import continuity, health, rehearsal
+from digestbot.ledger import continuity, heartbeats, rehearsal
 from digestbot.ledger.concurrency import REHEARSAL, SETUP, one_at_a_time
 from digestbot.ledger.lock_holders import lock_holders
 
@@ -165,7 +165,7 @@ class Ledger:
                 with self._turn, self.engine.begin() as connection:
                     yield connection
                     if self.by_hand:
-                        health.beat(connection, health.ACTION, self.now(connection))
+                        heartbeats.beat(connection, heartbeats.ACTION, self.now(connection))
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:

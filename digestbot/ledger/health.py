@@ -1,4 +1,4 @@
-"""Inside a transaction: signs of life, and the alerts that were sent to the operator, or are to be."""
+"""Inside a transaction: the alerts that were sent to the operator, or are to be, and what they are about."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from digestbot.ledger.concurrency import insert_unless_there
 from digestbot.model import Approval, PostStatus
 from digestbot.retry import HANDFUL
 from digestbot.schema import (
@@ -18,7 +17,6 @@ from digestbot.schema import (
     UNAPPROVED,
     alerts,
     attempts,
-    beats,
     channels,
     editions,
     posts,
@@ -26,21 +24,7 @@ from digestbot.schema import (
 )
 from digestbot.watch import Condition, NeedsApproval, Overdue, Resent
 
-TICK, COUNT, PING = "tick", "count", "ping"
-ACTION = "action"  # an operator changed something
 TELLING = timedelta(minutes=5)  # for a process that sends an alert; then another tries
-
-
-def beat(tx: sa.Connection, name: str, now: datetime) -> None:
-    """This was done now."""
-    if not tx.execute(beats.update().where(beats.c.name == name).values(at=now)).rowcount:
-        insert_unless_there(tx, beats, name=name, at=now)  # another process may be as fast
-
-
-def last_beat(tx: sa.Connection, name: str) -> datetime | None:
-    """When this was last done."""
-    found: datetime | None = tx.scalar(sa.select(beats.c.at).where(beats.c.name == name))
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from digestbot.ledger import editions, rescheduling
-from digestbot.ledger.health import ACTION
+from digestbot.ledger.heartbeats import ACTION
 from digestbot.schema import IN_FLIGHT, PENDING, UNAPPROVED, beats, channels, cursors, posts
 from digestbot.schema import editions as editions_
 

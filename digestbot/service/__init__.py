@@ -22,7 +22,7 @@ from digestbot.ledger import (
     channel_states,
     continuity,
     delivery,
-    health,
+    heartbeats,
     spending,
     views,
 )
@@ -189,7 +189,7 @@ class Service:
         """Whether an operator changed something in the ledger since this was last asked."""
         before = self._acted_at
         with self._contained("operators", report), self.ledger.read() as tx:
-            self._acted_at = health.last_beat(tx, health.ACTION)
+            self._acted_at = heartbeats.last_beat(tx, heartbeats.ACTION)
         return before != self._acted_at
 
     def _release_expired(self, report: Report) -> set[str]:

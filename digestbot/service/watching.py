@@ -10,7 +10,7 @@ from digestbot import alerts
 from digestbot.alerts import Notifier
 from digestbot.config import Config, FacebookChannel
 from digestbot.errors import PublishError
-from digestbot.ledger import Ledger, figures, health, views
+from digestbot.ledger import Ledger, figures, health, heartbeats, views
 from digestbot.ledger import alarms as alarms_
 from digestbot.ledger.concurrency import WATCH, one_at_a_time
 from digestbot.publishers import Publisher
@@ -57,10 +57,10 @@ class Watcher:
         self._looked = now
         with self._ledger.begin() as tx:
             one_at_a_time(tx, WATCH)
-            health.beat(tx, health.TICK, now)
-            if _is_over(health.last_beat(tx, health.COUNT), COUNT_EVERY, now):
+            heartbeats.beat(tx, heartbeats.TICK, now)
+            if _is_over(heartbeats.last_beat(tx, heartbeats.COUNT), COUNT_EVERY, now):
                 figures.count_day(tx, now)
-                health.beat(tx, health.COUNT, now)
+                heartbeats.beat(tx, heartbeats.COUNT, now)
         self._check_tokens(now)
         settings = self._config.alerts
         found = conditions(self._state(now), now, settings.stale_after, settings.dry_after)
@@ -135,11 +135,11 @@ class Watcher:
         if settings.ping_url is None:
             return
         with self._ledger.begin() as tx:
-            if not _is_over(health.last_beat(tx, health.PING), settings.ping_every, now):
+            if not _is_over(heartbeats.last_beat(tx, heartbeats.PING), settings.ping_every, now):
                 return
         if alerts.ping(settings.ping_url.get_secret_value()):
             with self._ledger.begin() as tx:
-                health.beat(tx, health.PING, now)
+                heartbeats.beat(tx, heartbeats.PING, now)
 
 
 def _is_over(before: datetime | None, span: timedelta, now: datetime) -> bool:

@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 import sqlalchemy as sa
 
 from digestbot.config import Config, Web
-from digestbot.ledger import Ledger, health
+from digestbot.ledger import Ledger, heartbeats
 from digestbot.service import Service
 from digestbot.service.report import Clock
 from digestbot.web.plan_cache import PlanCache, Planned
@@ -93,8 +93,8 @@ class Desk:
         """An operator changed something, on this channel or on whichever; of the post of a summary, perhaps. What was
         planned may no longer be so, and services are to look at it."""
         with self.ledger.begin() as tx:
-            health.beat(tx, health.ACTION, self.ledger.now(tx))
-            acted_at = health.last_beat(tx, health.ACTION)
+            heartbeats.beat(tx, heartbeats.ACTION, self.ledger.now(tx))
+            acted_at = heartbeats.last_beat(tx, heartbeats.ACTION)
         self.plans.changed(acted_at, channel, summary)
         self.on_change()
 
@@ -115,7 +115,7 @@ class Desk:
         if here is not None:
             return here
         with self.ledger.read() as tx:
-            return health.last_beat(tx, health.TICK)
+            return heartbeats.last_beat(tx, heartbeats.TICK)
 
     def is_late(self) -> bool:
         """Whether no tick was done for longer than one may take."""
