@@ -51,10 +51,10 @@ def settings(digests: int) -> config.Config:
 
 
 @contextmanager
-def service(digests: int, summaries: int, *, bodies: bool) -> Iterator[Service]:
+def service(digests: int, summaries: int, *, bodies: bool, database: str = "") -> Iterator[Service]:
     """A service over a ledger that knows so many summaries, which each digest has been shown and skipped."""
     with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger(f"sqlite:///{folder}/ledger.db")
+        ledger = Ledger(database or f"sqlite:///{folder}/ledger.db")
         built = settings(digests)
         made = Service(built, ledger, lambda: NOW)
         made.prepare()

@@ -118,12 +118,13 @@ def _pages(
 
     from digestbot.cli.pages import Pulse, pages
     from digestbot.service import PATIENCE
+    from digestbot.service.jobs import job_names
 
     pulse = Pulse(last_upkeep, lambda: PATIENCE, lambda: newest.problems, runner.overrunning)
     with ExitStack() as stack:
         try:
             server = stack.enter_context(pages(lambda: newest.service.config, settings, pulse))
-            server.desk.on_change = lambda: runner.wake([job.name for job in newest.service.jobs()])
+            server.desk.on_change = lambda: runner.wake(job_names(newest.service.config))
         except PortTakenError as error:
             logging.getLogger("digestbot").error("%s; going on without the pages", error)
         yield

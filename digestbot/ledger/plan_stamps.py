@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -30,20 +31,31 @@ _READ = sa.select(cursors.c.channel, cursors.c.digest, cursors.c.source, cursors
 _ACTION = sa.select(beats.c.at).where(beats.c.name == ACTION)
 
 
-def stamps(tx: sa.Connection, names: Iterable[str]) -> tuple[datetime | None, dict[str, object]]:
-    """Return when an operator last changed something, and for each of these channels another value whenever something
-    was posted, made, moved, approved, or put on a backlog there; but not when votes changed.
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Of a channel: ``backlogs`` is another value whenever something was posted, made, approved, or put on a backlog;
+    ``timing`` whenever a slot was moved, or the channel paused or resumed. Votes change neither."""
 
-    It costs the same however much was posted before.
-    """
+    backlogs: object
+    timing: object
+
+
+def stamps(tx: sa.Connection, names: Iterable[str]) -> tuple[datetime | None, dict[str, Stamp]]:
+    """Return when an operator last changed something, and each of these channels' stamp. It costs the same however much
+    was posted before."""
     found: dict[str, list[Any]] = defaultdict(list)
-    for query in (_PENDING, _IN_FLIGHT, _UNAPPROVED, _STATES, _READ):
+    timing: dict[str, list[Any]] = defaultdict(list)
+    for row in tx.execute(_STATES):
+        timing[row.name].append(tuple(row))
+    for query in (_PENDING, _IN_FLIGHT, _UNAPPROVED, _READ):
         for row in tx.execute(query):
             found[row[0]].append(tuple(row[1:]))
         for some in found.values():
             some.append(None)  # so that a row of one is none of another
     for (digest, channel), changes in rescheduling.changes(tx).items():
-        found[channel].append((digest, changes))
+        timing[channel].append((digest, changes))
     for (digest, channel), past in editions.pasts(tx).items():
         found[channel].append((digest, past))
-    return tx.scalar(_ACTION), {name: sorted(map(repr, found[name])) for name in names}
+    return tx.scalar(_ACTION), {
+        name: Stamp(sorted(map(repr, found[name])), sorted(map(repr, timing[name]))) for name in names
+    }

@@ -44,6 +44,7 @@ from digestbot.service.jobs import (
     UPKEEP_EVERY,
     Job,
     channel_job,
+    job_names,
     patience_of_source,
     readers_of,
     run_all,
@@ -182,7 +183,7 @@ class Service:
         with self._contained("changes", report):
             self._amender.amend(report)
         if len(report.made) > before or self._operator_acted(report):
-            return {*woken, *(job.name for job in self.jobs())}
+            return job_names(self.config)
         return woken
 
     def _operator_acted(self, report: Report) -> bool:

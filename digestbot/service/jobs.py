@@ -54,6 +54,12 @@ def patience_of_source(config: Config, source: str) -> timedelta:
     return slowest + SLACK
 
 
+def job_names(config: Config) -> list[str]:
+    """Return the names of all jobs."""
+    polled = [source_job(name) for name in config.sources if name not in config.reserves()]
+    return [UPKEEP, *polled, *map(channel_job, config.channels), ALERTS]
+
+
 def readers_of(config: Config, source: str) -> list[str]:
     """Return the jobs of the channels that show a digest of the source."""
     pairs = config.pairs()

@@ -88,6 +88,7 @@ class Planner:
         self._config, self.ledger, self._clock = config, ledger, clock
         self._poller, self._drafter, self._contained, self._stopping = poller, drafter, contained, stopping
         self._kept: dict[tuple[str, str, tuple[Summary, ...]], planning.Rendered] | None = None
+        self._queues: dict[Pair, list[Candidate]] = {}  # as far as they were read, where they are kept
         self._rules = {
             (digest, channel): _Rules(
                 Lane.of(config, digest, channel),
@@ -474,23 +475,32 @@ class Planner:
     def _plan(self, pair: Pair, past: Past, now: datetime, end: datetime, approved: frozenset[int]) -> Plan:
         rules = self._rules[pair]
 
+        queue = self._queues.setdefault(pair, []) if self._kept is not None else []
+
         def candidates() -> Iterator[Candidate]:
             """Read in short transactions: whoever looks ahead must not keep the ledger from those who post."""
-            read = 0
+            given, ended = 0, False
             while True:
-                with self.ledger.read() as tx:
-                    page = list(islice(self._candidates(tx, pair, past, now, end, PAGE, read), PAGE))
-                yield from page
-                read += PAGE
-                if len(page) < PAGE:
+                yield from queue[given:]
+                given = len(queue)
+                if ended or given % PAGE:
                     return
+                with self.ledger.read() as tx:
+                    page = list(islice(self._candidates(tx, pair, past, now, end, PAGE, given), PAGE))
+                queue.extend(page)
+                ended = not page
 
         shares_with = frozenset(rules.gate.shares_with)
         return Plan(rules.lane, rules.timing, rules.shape, past, candidates(), shares_with, approved)
 
     def remember(self) -> None:
-        """From now on, keep what forecasts render for the next."""
+        """From now on, keep for the next forecast what one renders, and what it reads of backlogs."""
         self._kept = {}
+
+    def forget_backlogs(self, channel: str) -> None:
+        """What waits for a channel may have changed."""
+        for pair in self._pairs(channel):
+            self._queues.pop(pair, None)
 
     def forget(self, summary: int | None) -> None:
         """A summary's post will say something else than what was rendered; None: any may."""

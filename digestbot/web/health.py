@@ -17,6 +17,7 @@ from digestbot.errors import DigestbotError
 from digestbot.ledger import figures, spending, views
 from digestbot.model import PostStatus
 from digestbot.schema import REVISION
+from digestbot.service.jobs import job_names
 from digestbot.text.durations import duration
 from digestbot.web.desk import Desk
 
@@ -165,9 +166,10 @@ class _Numbers(Collector):
         )
         yield _gauge(
             "job_overrun_seconds",
-            "Since a job that takes too long gave its last sign of progress.",
+            "Since a job that takes too long gave its last sign of progress; 0 for one that does not.",
             ("job",),
-            {(name,): span.total_seconds() for name, span in desk.pulse.overrunning().items()},
+            {(name,): 0.0 for name in job_names(config)}
+            | {(name,): span.total_seconds() for name, span in desk.pulse.overrunning().items()},
         )
         tick = desk.last_tick()
         if tick is not None:

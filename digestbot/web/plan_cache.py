@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from digestbot.config import Config
 from digestbot.errors import DigestbotError
 from digestbot.ledger import Ledger, plan_stamps
+from digestbot.ledger.plan_stamps import Stamp
 from digestbot.planning import Row
 from digestbot.service import Service
 from digestbot.service.report import Clock
@@ -29,12 +30,16 @@ PATIENCE = 1.0  # seconds that a page waits for a plan that is being computed ag
 class _ChannelPlan:
     """One channel's plan from an instant to another, when the ledger was so."""
 
-    stamp: object
+    stamp: Stamp
     at: datetime
     until: datetime
     rows: list[Row]
 
-    def holds(self, stamp: object, now: datetime, end: datetime) -> bool:
+    def same_backlogs(self, stamp: Stamp, now: datetime, end: datetime) -> bool:
+        """Whether what was read of backlogs is still so, and reaches far enough."""
+        return stamp.backlogs == self.stamp.backlogs and self.at <= now < self.at + KEPT and end <= self.until
+
+    def holds(self, stamp: Stamp, now: datetime, end: datetime) -> bool:
         """Whether it is still so, and reaches far enough."""
         fresh = stamp == self.stamp and self.at <= now < self.at + KEPT
         return fresh and end <= self.until and not any(self.at < row.at <= now for row in self.rows)
@@ -77,11 +82,14 @@ class PlanCache:
 
     def changed(self, acted_at: datetime | None, channel: str | None, summary: int | None = None) -> None:
         """An operator changed something here, on this channel or on whichever; of the post of a summary, perhaps."""
-        self._changed.update([channel] if channel is not None else self._current().channels)
-        self._acted_at = acted_at
+        channels = [channel] if channel is not None else list(self._current().channels)
         service = self._service
         if service is not None and (summary is not None or channel is None):
             service.planner.forget(summary)
+            for name in channels:
+                service.planner.forget_backlogs(name)
+        self._changed.update(channels)  # last: what is being computed this moment is computed again
+        self._acted_at = acted_at
 
     def _computed_elsewhere(self) -> bool:
         """Let the other thread compute what is stale; False where that takes longer than a page should."""
@@ -117,6 +125,8 @@ class PlanCache:
             self._changed.discard(channel)
             plan = self._plans.get(channel)
             if changed or plan is None or not plan.holds(stamps[channel], now, end):
+                if plan is None or not plan.same_backlogs(stamps[channel], now, end):
+                    self._service.planner.forget_backlogs(channel)
                 rows = self._service.planner.forecast(now, end, [channel])
                 self._plans[channel] = _ChannelPlan(stamps[channel], now, end, rows)
 
