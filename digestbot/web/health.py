@@ -164,12 +164,12 @@ class _Numbers(Collector):
                 if row.newest_at is not None and name in config.sources
             },
         )
+        overrunning = desk.pulse.overrunning()
         yield _gauge(
             "job_overrun_seconds",
             "Since a job that takes too long gave its last sign of progress; 0 for one that does not.",
             ("job",),
-            {(name,): 0.0 for name in job_names(config)}
-            | {(name,): span.total_seconds() for name, span in desk.pulse.overrunning().items()},
+            {(name,): overrunning.get(name, timedelta(0)).total_seconds() for name in job_names(config)},
         )
         tick = desk.last_tick()
         if tick is not None:
