@@ -13,13 +13,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench.common import ROOT, feed
 from bench.faults.__main__ import databases
 from digestbot.sandbox import Answer, Sandbox
+from digestbot.sandbox.forms import Request
 
 MINUTE = 60.0
 START = 30.0  # seconds to start, and to read the feed
@@ -30,6 +31,7 @@ def main(runs: int, *, short: bool) -> None:  # noqa: ARG001 - each takes minute
     if short:
         show("2 channels, 0.1 s per call", lateness(2, 0.1, slots=1))
         return
+    print(f"idle, 50 digests on 2 channels: {idle(50):.2f} CPU s in a minute (goal 0.1)", flush=True)
     show("40 channels, 1 s per call (goal: 2, p95 4)", lateness(40, 1.0))
     show("400 channels, 1 s per call (goal: p95 30)", lateness(400, 1.0))
     show("2 channels beside 3 hanging sources (goal: 2, all posts)", lateness(2, 0.1, hanging=3))
@@ -39,6 +41,36 @@ def main(runs: int, *, short: bool) -> None:  # noqa: ARG001 - each takes minute
             with databases("postgresql") as database:
                 found = lateness(60, 0.5, database=database, processes=processes)
                 show(f"60 channels, 0.5 s, PostgreSQL, {processes} process(es) (goal: p95 {goal})", found)
+
+
+def idle(digests: int) -> float:
+    """Return the processor's seconds that a service takes in a minute in which nothing is due."""
+    with tempfile.TemporaryDirectory() as name, Sandbox(documents=_feed_of(2)) as sandbox:
+        folder = Path(name)
+        text = _config(sandbox.url, 2, [], "").partition("[digests.all]")[0]
+        for number in range(digests):
+            text += f'[digests.d{number}]\nsources = ["store"]\nchannels = ["page0", "page1"]\n'
+            text += 'schedule = "0 0 1 1 *"\noverlap = true\n'
+        (folder / "config.toml").write_text(text)
+        process = _start(folder / "config.toml", folder / "log")
+        try:
+            time.sleep(30)  # it has read the feed, and done what is done at the start
+            before = _cpu(process.pid)
+            time.sleep(MINUTE)
+            return _cpu(process.pid) - before
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _feed_of(items: int) -> dict[str, Callable[[Request], Answer]]:
+    document = feed(items)
+    return {"/feed.xml": lambda _: Answer(200, document, content_type="application/rss+xml")}
 
 
 def show(what: str, found: tuple[list[float], list[float], int]) -> None:
@@ -65,8 +97,7 @@ def lateness(
     """Return how late each post was, of the first slot and of the others, and how many were due."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        document = feed(slots + 2)
-        documents = {"/feed.xml": lambda _: Answer(200, document, content_type="application/rss+xml")}
+        documents = _feed_of(slots + 2)
         if hostile:
             depths = b"<rss><channel><item><description>" + b"<x>" * 4_000_000
             documents["/hostile.xml"] = lambda _: Answer(200, depths, content_type="application/rss+xml")

@@ -270,7 +270,8 @@ class Claim:
     thread. ``look_first`` says why the post may be on the platform already, empty where it cannot be; ``accepted``: an
     operator said to continue though the timeline cannot be read. ``first_sent_at`` is when the first attempt began that
     may have created it. ``dismissed`` are posts that an operator saw and did not take for this one. ``target`` is the
-    receipt's id of the post that an update or a deletion is about. ``cost`` is in millionths of a dollar.
+    receipt's id of the post that an update or a deletion is about. ``cost`` is in millionths of a dollar. ``attempt``
+    is the id of the attempt, and when it began.
     """
 
     post: int
@@ -286,6 +287,7 @@ class Claim:
     action: Action = Action.PUBLISH
     target: str | None = None
     cost: int = 0
+    attempt: tuple[int, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)

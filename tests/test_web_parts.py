@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
 import sys
+import threading
 import tomllib
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +22,8 @@ from conftest import START, Clock, Feed
 from desks import HOSTILE, Everything, served, world
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.responses import Response
 from test_cli import called, digestbot, start
 
 from digestbot import schema
@@ -36,6 +40,7 @@ from digestbot.service import Service
 from digestbot.text.durations import duration
 from digestbot.web import forms
 from digestbot.web.charts import Chart, Series, steps, svg
+from digestbot.web.coalescing import Coalescing
 from digestbot.web.desk import Pulse
 
 ROOT = Path(__file__).parent.parent
@@ -405,3 +410,34 @@ def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
     with progress("copying the ledger") as step:
         step(0.5, "page 7")
     assert "copying the ledger" in terminal.said
+
+
+def test_a_page_is_rendered_once_for_all_who_wait_for_it() -> None:
+    """And nobody is shown what was read before they asked."""
+    begun, go_on = threading.Event(), threading.Event()
+    rendered: list[int] = []
+
+    def render() -> Response:
+        rendered.append(len(rendered))
+        begun.set()
+        assert go_on.wait(20)
+        return Response(str(rendered[-1]))
+
+    async def ask(coalescing: Coalescing) -> list[bytes]:
+        def request(query: bytes = b"") -> Request:
+            scope = {"type": "http", "path": "/", "query_string": query, "headers": [], "server": ("x", 80)}
+            return Request(scope | {"state": {"who": "somebody", "session": "s"}})
+
+        first = asyncio.create_task(coalescing.get(request(), render))
+        await asyncio.to_thread(begun.wait, 20)
+        later = [asyncio.create_task(coalescing.get(request(), render)) for _ in range(20)]
+        other = asyncio.create_task(coalescing.get(request(b"page=2"), render))
+        await asyncio.sleep(0)
+        go_on.set()
+        return [bytes((await task).body) for task in (first, *later, other)]
+
+    bodies = asyncio.run(ask(Coalescing()))
+    assert len(rendered) == 3
+    assert bodies[0] == b"0"
+    assert len(set(bodies[1:21])) == 1
+    assert bodies[1] != b"0"

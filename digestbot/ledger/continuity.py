@@ -38,6 +38,12 @@ from digestbot.schema import (
     timeline_posts,
 )
 
+_version = sa.table("alembic_version", sa.column("version_num"))
+_STATE = sa.select(
+    _version.c.version_num, ledger_identity.c.id, ledger_identity.c.server, attempts.c.started_at
+).select_from(
+    _version.outerjoin(ledger_identity, sa.true()).outerjoin(attempts, attempts.c.id == sa.bindparam("attempt"))
+)
 _SERVER = "SELECT (pg_control_system()).system_identifier || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
 
 
@@ -54,20 +60,23 @@ class Continuity:
 
         Raises LedgerChanged where this process must not use it any more.
         """
-        revision = tx.scalar(sa.text("SELECT version_num FROM alembic_version"))
-        if revision != schema.REVISION:
+        noted = max(list(self.attempts.values()), default=None)
+        row: Any = tx.execute(_STATE, {"attempt": noted[0] if noted else None}).first()
+        if row is None or row.version_num != schema.REVISION:
+            known = row.version_num if row else None
             raise LedgerChanged(
-                f"the ledger is at revision {revision}, this process knows {schema.REVISION}: a newer digestbot has "
+                f"the ledger is at revision {known}, this process knows {schema.REVISION}: a newer digestbot has "
                 "upgraded it. Nothing more is sent from here; install that version and start it again"
             )
-        row = tx.execute(sa.select(ledger_identity)).first()
-        if row is None or (self.ledger and row.id != self.ledger):
+        if row.id is None or (self.ledger and row.id != self.ledger):
             raise LedgerChanged(
                 "the ledger was replaced or emptied while digestbot was running. Nothing more is sent from here; put "
                 "the right one in its place, then start digestbot again"
             )
         self.ledger = row.id
-        return self._server_changed(tx, row.server) or self._rolled_back(tx)
+        if noted is not None and row.started_at != noted[1]:  # whatever lost an older one has lost the newest, too
+            return "the ledger lost what was written last: it was rolled back or restored"
+        return self._server_changed(tx, row.server)
 
     @staticmethod
     def _server_changed(tx: sa.Connection, known: str | None) -> str:
@@ -81,26 +90,9 @@ class Continuity:
         tx.execute(ledger_identity.update().values(server=server))
         return "the ledger is on another database server than before, or its standby took over" if known else ""
 
-    def _rolled_back(self, tx: sa.Connection) -> str:
-        """The newest attempt of all is enough: whatever lost an older one has lost that one, too."""
-        noted = max(list(self.attempts.values()), default=None)
-        if noted is None:
-            return ""
-        id_, started_at = noted
-        if tx.scalar(sa.select(attempts.c.started_at).where(attempts.c.id == id_)) == started_at:
-            return ""
-        return "the ledger lost what was written last: it was rolled back or restored"
-
     def note_attempt(self, channel: str, attempt: tuple[int, datetime]) -> None:
         """Remember an attempt once it is committed."""
         self.attempts[channel] = attempt
-
-
-def attempt_of(tx: sa.Connection, post: int, epoch: int) -> tuple[int, datetime]:
-    """Return the id of a post's attempt, and when it began."""
-    which = (attempts.c.post_id == post, attempts.c.epoch == epoch)
-    row = tx.execute(sa.select(attempts.c.id, attempts.c.started_at).where(*which)).one()
-    return row.id, row.started_at
 
 
 def catch_up_all(tx: sa.Connection, reason: str) -> None:
@@ -117,6 +109,7 @@ class Marker:
 
     path: Path | None
     entries: dict[str, tuple[str, str]] = field(default_factory=dict)
+    version: tuple[int, ...] = (0,)  # of the file that this was last written to
 
     @classmethod
     def read(cls, path: Path | None) -> Marker:
@@ -141,7 +134,9 @@ class Marker:
         """Write down what was just published. A file that cannot be written is done without."""
         if self.path is None:
             return
-        self.entries = self.read(self.path).entries | {account: (ledger, receipt)}  # other processes write it too
+        if self._version() != self.version:  # other processes write it too
+            self.entries = self.read(self.path).entries
+        self.entries = self.entries | {account: (ledger, receipt)}
         shown = {name: {"ledger": one, "receipt": other} for name, (one, other) in self.entries.items()}
         fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
@@ -149,6 +144,14 @@ class Marker:
             fresh.touch(mode=0o600)
             fresh.write_text(json.dumps(shown), encoding="utf-8")
             fresh.replace(self.path)
+        self.version = self._version()
+
+    def _version(self) -> tuple[int, ...]:
+        try:
+            found = self.path.stat() if self.path else None
+        except OSError:
+            found = None
+        return (found.st_ino, found.st_mtime_ns, found.st_size) if found else ()
 
     def doubts(self, tx: sa.Connection, ledger: str, channel: str, account: str) -> str:
         """Return why the ledger may not be the newest, as far as this machine knows of the channel."""

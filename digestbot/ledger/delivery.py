@@ -153,6 +153,7 @@ _CONCLUDE = (
         }
     )
 )
+_ATTEMPT = attempts.insert()
 _END_ATTEMPT = (
     attempts.update()
     .where(attempts.c.post_id == sa.bindparam("post"), attempts.c.epoch == sa.bindparam("of_epoch"))
@@ -197,10 +198,8 @@ def claim(
         return None
     epoch, deadline = row.epoch + 1, now + lease
     tx.execute(_TAKE, {"post": row.id, "epoch_": epoch, "deadline_": deadline})
-    tx.execute(
-        attempts.insert(),
-        {"post_id": row.id, "epoch": epoch, "started_at": now, "deadline": deadline, "cost": row.cost},
-    )
+    begun: dict[str, Any] = {"post_id": row.id, "epoch": epoch, "started_at": now, "deadline": deadline}
+    key: Any = tx.execute(_ATTEMPT, begun | {"cost": row.cost}).inserted_primary_key
     reason = state.catch_up or look_first
     if row.reply and row.before_basis == ReceiptBasis.TEXT:
         reason = "the part before it was found on the timeline"
@@ -220,6 +219,7 @@ def claim(
         action=Action(row.action),
         target=row.target,
         cost=row.cost,
+        attempt=(key[0], now),
     )
 
 
@@ -349,7 +349,7 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
     if decision.no_replies:
         end_edition(tx, claim.post, claim.channel, now)
     if receipt:
-        published(tx, claim.channel, claim.post, receipt.id)
+        published(tx, claim.channel, claim.post, receipt.id, pictured=claim.message.picture is not None)
     _conclude_channel(tx, claim, decision, state, now)
     return True
 

@@ -270,9 +270,10 @@ def as_read(stored: Sequence[dict[str, Any]] | None) -> list[TimelinePost]:
     ]
 
 
-def published(tx: sa.Connection, channel: str, post: int, id_: str) -> None:
-    """What is no longer needed once a post is known to be on the platform."""
-    tx.execute(pictures.update().where(pictures.c.post_id == post).values(content=None))
+def published(tx: sa.Connection, channel: str, post: int, id_: str, *, pictured: bool = True) -> None:
+    """Drop what is no longer needed once a post is known to be on the platform."""
+    if pictured:
+        tx.execute(pictures.update().where(pictures.c.post_id == post).values(content=None))
     tx.execute(timeline_posts.delete().where(timeline_posts.c.channel == channel, timeline_posts.c.post_id == id_))
 
 

@@ -16,7 +16,7 @@ from digestbot.config import Config
 from digestbot.context import about
 from digestbot.errors import LedgerChanged, LedgerError, PublishError, Unauthorized, Unavailable
 from digestbot.ledger import Ledger, channel_states, delivery, reconciliation
-from digestbot.ledger.continuity import Continuity, Marker, attempt_of, catch_up_all
+from digestbot.ledger.continuity import Continuity, Marker, catch_up_all
 from digestbot.model import Action, Claim, PostStatus, Receipt, TimelinePost
 from digestbot.planning import Lane, Obstacle, Pending, Traffic
 from digestbot.publishers import Publisher
@@ -62,6 +62,7 @@ class DeliveryWorker:
         # of each channel, no later than when the last claim's lease was granted
         self._lease_from: dict[str, tuple[float, datetime]] = {}
         self._claimed: dict[str, tuple[int, datetime]] = {}  # attempts that are about to be committed
+        self._remembered: dict[str, int] = {}  # how many posts of a timeline, when its last post was claimed
         self._looked: set[str] = set()  # the channels whose timeline this process has seen
         # what is remembered of a channel's timeline, and how much of it there was
         self._elsewhere: dict[str, tuple[int, list[TimelinePost]]] = {}
@@ -93,8 +94,10 @@ class DeliveryWorker:
             self._looked.discard(channel)  # perhaps its database failed over, and lost something
             raise
 
-    def _claim(self, tx: sa.Connection, channel: str, state: channel_states.ChannelState | None) -> Claim | None:
-        now, settings = self._ledger.now(tx), self._config.delivery
+    def _claim(
+        self, tx: sa.Connection, channel: str, state: channel_states.ChannelState | None, now: datetime | None = None
+    ) -> Claim | None:
+        now, settings = now or self._ledger.now(tx), self._config.delivery
         doubt = self._continuity.check(tx)
         if doubt:
             log.error("%s: each channel's timeline is read before anything is posted", doubt)
@@ -116,7 +119,9 @@ class DeliveryWorker:
         look = "" if channel in self._looked else START
         claim = delivery.claim(tx, channel, settings.lease, now, state, budget, held_back, look)
         if claim is not None:
-            self._claimed[channel] = attempt_of(tx, claim.post, claim.epoch)
+            if claim.attempt is not None:
+                self._claimed[channel] = claim.attempt
+            self._remembered[channel] = reconciliation.remembered_count(tx, channel)
         return claim
 
     def _committed(self, channel: str) -> None:
@@ -273,6 +278,8 @@ class DeliveryWorker:
         lost."""
         if claim.reply_to is not None and self.publisher(claim.channel).replies_apart:
             return None
+        if not (claim.look_first or self._remembered.get(claim.channel, 1)):
+            return None
         with self._ledger.read() as tx:
             count = reconciliation.remembered_count(tx, claim.channel)
             if not count:
@@ -327,7 +334,7 @@ class DeliveryWorker:
         """What an outcome means, whether the claim still held, and the next claim. A ledger that this process must not
         continue with is no reason to lose what came of the claim: that is written down first."""
         state = channel_states.channel_state(tx, claim.channel, now)
-        tries = delivery.tries(tx, claim.post) + 1
+        tries = 1 if isinstance(outcome, Receipt) else delivery.tries(tx, claim.post) + 1
         catching_up = state.catch_up or (START if claim.look_first == START else "")
         quiet = self._config.delivery.quiet_period
         decision = decide(outcome, tries, state.history, now, post=claim.post, catching_up=catching_up, quiet=quiet)
@@ -340,7 +347,7 @@ class DeliveryWorker:
             return decision, done, None
         try:
             free = replace(state, wait_until=decision.channel_until, accepted=False)
-            return decision, done, self._claim(tx, claim.channel, free)
+            return decision, done, self._claim(tx, claim.channel, free, now)
         except LedgerChanged as error:
             return decision, done, error
 

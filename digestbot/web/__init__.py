@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from urllib.parse import urlencode
 
 from starlette.applications import Starlette
@@ -23,6 +24,7 @@ from digestbot import mockup
 from digestbot.errors import ConfigError, DigestbotError
 from digestbot.ledger import audit
 from digestbot.web import actions, calendar, doors, figures, health, lists, schedules, templates, today
+from digestbot.web.coalescing import Coalescing
 from digestbot.web.desk import Desk, Note
 from digestbot.web.rendering import FOLDER, page
 
@@ -55,10 +57,12 @@ PAGES: dict[str, View] = {
 def application(desk: Desk) -> Starlette:
     """The pages as an ASGI application."""
 
+    coalescing = Coalescing()
+
     def shown(view: View) -> Callable[[Request], object]:
         async def answer(request: Request) -> Response:
             try:
-                return await run_in_threadpool(view, desk, request)
+                return await coalescing.get(request, partial(view, desk, request))
             except Exception as error:  # noqa: BLE001 - logged whole
                 return await run_in_threadpool(_problem, desk, request, error)
 

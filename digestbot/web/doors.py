@@ -83,6 +83,10 @@ class Doors:
                 sent["X-Request-ID"] = request_id
                 if fresh and refused is None:
                     sent.append("Set-Cookie", cookie(web, fresh))
+            elif FORM_TOKEN_MARK in message.get("body", b""):
+                message["body"] = message["body"].replace(
+                    FORM_TOKEN_MARK, form_token(scope["state"]["session"]).encode()
+                )
             await send(message)
 
         with about(request=request_id):
@@ -181,6 +185,10 @@ def lock(web: Web) -> bytes:
 def new_key() -> str:
     """The key of a new session."""
     return secrets.token_urlsafe(32)
+
+
+FORM_TOKEN_MARK = secrets.token_hex(32).encode()
+"""Stands in pages for the form token, which is as long, until they are sent to somebody."""
 
 
 def form_token(session: str) -> str:

@@ -18,7 +18,7 @@ from digestbot.costs import dollars
 from digestbot.text import cut, plain_title
 from digestbot.text.durations import duration
 from digestbot.web.desk import Desk
-from digestbot.web.doors import form_token
+from digestbot.web.doors import FORM_TOKEN_MARK
 
 FOLDER = Path(__file__).parent
 NAVIGATION = (
@@ -79,7 +79,7 @@ def page(desk: Desk, request: Request, name: str, status: int = 200, **values: A
     asked = [(name, value) for name, value in request.query_params.multi_items() if name != "note"]
     values |= {
         "url": url,
-        "form_token": form_token(request.state.session),
+        "form_token": FORM_TOKEN_MARK.decode(),
         "who": request.state.who,
         "locked": desk.web.locked,
         "here": here,
