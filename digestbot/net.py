@@ -40,7 +40,8 @@ class TooLateError(OSError):
 class Wire:
     """What one client's connections share: its rules, and the state of the exchange under way.
 
-    Not for two threads at once.
+    Not for two threads at once: an exchange that another thread begins meanwhile raises RuntimeError, and touches
+    nothing.
     """
 
     def __init__(self, *, allow_private: bool) -> None:
@@ -50,6 +51,7 @@ class Wire:
         self._may_send: Callable[[], bool] = lambda: True
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
+        self._user: int | None = None  # the thread whose exchange is under way
 
     @contextmanager
     def exchange(self, seconds: float, may_send: Callable[[], bool] = lambda: True) -> Iterator[Wire]:
@@ -57,6 +59,11 @@ class Wire:
 
         ``may_send`` is asked just before the first byte is written; `sent` tells afterwards whether it was.
         """
+        with self._lock:
+            before, here = self._user, threading.get_ident()
+            if before not in (None, here):
+                raise RuntimeError("two threads use one client: what one of them sends could not be told apart")
+            self._user = here
         self.sent = self.expired = False
         self._may_send = may_send
         timer = threading.Timer(seconds, self._cut_off)
@@ -67,7 +74,7 @@ class Wire:
         finally:
             timer.cancel()
             with self._lock:
-                self._socket = None
+                self._socket, self._user = None, before
 
     def _cut_off(self) -> None:
         with self._lock:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 AT_LEAST = timedelta(seconds=5)  # between two runs of a job that found nothing that it could do
 LOOK_AGAIN = timedelta(minutes=1)  # so long may pass until something is seen that nothing told of
 GIVE_UP = timedelta(minutes=5)  # beyond a job's patience
+LOOK_FOR_LOST = 60  # turns of the main thread
 STARVED = 60.0  # seconds that the main thread may go without a turn
 WATCH_EVERY = 1.0  # seconds
 CLOCK_SET = 2.0  # seconds by which the machine's clock may differ from the time that passed
@@ -46,6 +48,12 @@ class _State:
     started: float | None = None
     signed: float = 0.0
     again: bool = False
+    hurried: bool = False  # its run begins at once after the one before, for something became due meanwhile
+
+
+def _not_starved() -> None:
+    """The main thread has had its turn. If it gets no other for long, faulthandler ends the process."""
+    faulthandler.dump_traceback_later(STARVED, exit=True, file=sys.__stderr__ or sys.stderr)
 
 
 class JobRunner:
@@ -66,7 +74,8 @@ class JobRunner:
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._states: dict[str, _State] = {}
-        self._running: set[str] = set()
+        self._running: dict[str, _State] = {}
+        self.any_suspended = False
         self._here = threading.local()
         pools = {SOURCES: threads, CHANNELS: threads, UPKEEP: 1, ALERTS: 1}
         self._scheduler = BackgroundScheduler(
@@ -82,7 +91,7 @@ class JobRunner:
     def replace(self, jobs: Iterable[Job]) -> None:
         """From now on, run these jobs, all of them at once; of others, a run under way is let end."""
         with self._lock:
-            before, self._states = self._states, {}
+            before, self._states, self.any_suspended = self._states, {}, False
             for job in jobs:
                 state = before.pop(job.name, None) or _State(job)
                 state.job = job
@@ -90,6 +99,15 @@ class JobRunner:
             for name in before:
                 self._unschedule(name)
         self.wake(list(self._states))
+
+    def suspend(self, names: Collection[str]) -> bool:
+        """Begin these jobs no more until `replace`; return whether none of them runs any longer."""
+        with self._lock:
+            for name in names:
+                if self._states.pop(name, None) is not None:
+                    self._unschedule(name)
+                    self.any_suspended = True
+            return not any(name in self._running for name in names)
 
     def wake(self, names: Collection[str]) -> None:
         """Let these jobs run now, for there may be something to do; those that run do so again afterwards."""
@@ -116,30 +134,40 @@ class JobRunner:
     def _silences(self) -> list[tuple[str, timedelta, timedelta]]:
         now = time.monotonic()
         with self._lock:
-            running = [self._states[name] for name in self._running if name in self._states]
+            running = list(self._running.values())
             return [(one.job.name, timedelta(seconds=now - one.signed), one.job.patience) for one in running]
 
     # ---- the main thread
 
-    def run(self, stop: threading.Event, alive: Callable[[], None] = lambda: None) -> bool:
+    def run(
+        self,
+        stop: threading.Event,
+        alive: Callable[[], None] = lambda: None,
+        stopping: Callable[[], None] = lambda: None,
+    ) -> bool:
         """Run jobs until told to stop, and let those under way end. False where the scheduler died or a job hangs.
 
-        ``alive`` is called about every second, as long as all is well.
+        ``alive`` is called about every second, as long as all is well; ``stopping`` once, when told to stop.
         """
         offset = time.time() - time.monotonic()
         self._scheduler.start()
         try:
             if not self._watch(stop, alive, offset):
                 return False
-            return self._ended()
+            stopping()
+            return self._ended(alive)
         finally:
             self._stop.set()
             faulthandler.cancel_dump_traceback_later()
             self._scheduler.shutdown(wait=False)
 
     def _watch(self, stop: threading.Event, alive: Callable[[], None], offset: float) -> bool:
-        while not stop.wait(WATCH_EVERY):
-            faulthandler.dump_traceback_later(STARVED, exit=True, file=sys.__stderr__ or sys.stderr)
+        for number in count(1):
+            if stop.wait(WATCH_EVERY):
+                return True
+            _not_starved()
+            if number % LOOK_FOR_LOST == 0:
+                self._wake_lost()
             if not self._scheduler_lives():
                 log.critical("the scheduler's thread died: giving up, to be started again")
                 return False
@@ -152,6 +180,12 @@ class JobRunner:
             alive()
         return True
 
+    def _wake_lost(self) -> None:
+        """Wake jobs that neither run nor are scheduled: none should be lost, but one that is would stand still."""
+        with self._lock:
+            idle = [name for name in self._states if name not in self._running]
+        self.wake([name for name in idle if self._scheduler.get_job(name) is None])
+
     def _hangs(self) -> bool:
         for name, silence, patience in self._silences():
             if silence > patience + GIVE_UP:
@@ -161,21 +195,22 @@ class JobRunner:
                 return True
         return False
 
-    def _ended(self) -> bool:
+    def _ended(self, alive: Callable[[], None]) -> bool:
         """Begin nothing more, and wait until no job runs. False where one does not end within its deadlines."""
         self._stop.set()
         with self._idle:
             while self._running:
                 self._idle.wait(WATCH_EVERY)
-                overdue = [name for name in self._running if self._is_overdue(name)]
+                _not_starved()
+                alive()
+                now = time.monotonic()
+                overdue = [
+                    name for name, one in self._running.items() if now - one.signed > one.job.patience.total_seconds()
+                ]
                 if overdue:
                     log.critical("%s: does not end; the process ends without it", ", ".join(overdue))
                     return False
         return True
-
-    def _is_overdue(self, name: str) -> bool:
-        state = self._states.get(name)
-        return state is not None and time.monotonic() - state.signed > state.job.patience.total_seconds()
 
     def _scheduler_lives(self) -> bool:
         thread = self._scheduler._thread
@@ -202,7 +237,7 @@ class JobRunner:
             if name in self._running:
                 state.again = True
                 return
-            self._running.add(name)
+            self._running[name] = state
             state.again = False
             state.started = state.signed = time.monotonic()
             job = state.job
@@ -218,11 +253,18 @@ class JobRunner:
         finally:
             self._here.state = None
             with self._idle:
-                self._running.discard(name)
-                if self._states.get(name) is state:
-                    self._schedule(state, timedelta(0) if state.again or state.job is not job else delay)
+                self._running.pop(name, None)
+                newest = self._states.get(name)
+                if newest is not None:  # it may be another one by now, or have been woken
+                    at_once = newest is not state or state.again or state.job is not job
+                    self._schedule(newest, timedelta(0) if at_once else self._unhurried(state, delay))
                 self._idle.notify_all()
             self.wake(woken)
+
+    def _unhurried(self, state: _State, delay: timedelta) -> timedelta:
+        """Let no job run again and again without a pause, whatever it says is due."""
+        hurried, state.hurried = state.hurried, delay <= timedelta(0)
+        return max(delay, self._at_least) if hurried and state.hurried else delay
 
     def _delay(self, job: Job, took: float) -> timedelta:
         """How long to wait until the job's next run: what was due before this one began could not be done."""

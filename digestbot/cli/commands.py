@@ -69,9 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
         def again(fresh: Config) -> Service:
             return Service(fresh, first.ledger, now_, **options)
 
-        newest = Reloader(first, now_, again, partial(set_up_logs, arguments))
+        newest = Reloader(first, now_, again, partial(set_up_logs, arguments), runner.suspend)
         signal.signal(signal.SIGHUP, lambda *_: newest.asked.set())
         kept_up: list[datetime] = []
+        running = [first]  # whose jobs run
 
         def jobs() -> list[Job]:
             """The newest service's; its upkeep also takes up a changed configuration."""
@@ -80,10 +81,13 @@ def run(arguments: argparse.Namespace) -> int:
             ]
 
         def keep_up(job: Job, report: Report) -> Collection[str]:
-            service = newest.service
-            newest.look()
-            if newest.service is not service:
-                runner.replace(jobs())
+            try:
+                newest.look()
+            finally:
+                if newest.service is not running[0] or (runner.any_suspended and not newest.waits):
+                    runner.replace(jobs())
+                    running[0] = newest.service
+            newest.tell()
             woken = job.run(report)
             kept_up[:] = [now_()]
             return woken
@@ -99,8 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
             if config.web is not None:
                 stack.enter_context(_pages(newest, config.web, runner, lambda: kept_up[0] if kept_up else None))
             notify("READY=1")
-            ended = runner.run(stop, lambda: notify("WATCHDOG=1"))
-            notify("STOPPING=1")
+            ended = runner.run(stop, lambda: notify("WATCHDOG=1"), lambda: notify("STOPPING=1"))
             if not ended:
                 logging.shutdown()
                 os._exit(TROUBLE)  # the thread that hangs would keep an orderly exit waiting for ever

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from digestbot.config import Config, load
 from digestbot.errors import ConfigError, DigestbotError, LedgerChanged
 from digestbot.service import Service
 from digestbot.service.comparing import AHEAD, difference
+from digestbot.service.jobs import channel_job, source_job
 from digestbot.service.report import Clock
 
 log = logging.getLogger("digestbot")
@@ -28,12 +29,18 @@ class Reloader:
         clock: Clock,
         make: Callable[[Config], Service],
         set_up_logs: Callable[[list[str], str], None],
+        suspend: Callable[[Collection[str]], bool] = lambda _: True,
     ) -> None:
         """``make`` makes a service over the same ledger; ``set_up_logs`` is told which secrets to take out of every
-        line, and the form of the lines."""
+        line, and the form of the lines. ``suspend`` begins these jobs no more, and says whether none of them runs any
+        longer: those of channels and sources that the ledger will know by another name."""
         self.service, self._clock, self._make, self._set_up_logs = service, clock, make, set_up_logs
         self.asked = threading.Event()
         self._again = False
+        self._suspend = suspend
+        self.waits = False
+        """Whether jobs are suspended, and some of them have not ended yet."""
+        self._untold: Service | None = None  # the one before, while nothing was logged of what changes
         self._noticed: tuple[int, ...] | None = None
         self.problems: list[str] = []
         """Why the file, as it stands, is not taken up."""
@@ -66,7 +73,7 @@ class Reloader:
             self._noticed = signature  # perhaps it is still being written: once it stands still
             return
         self.asked.clear()
-        self._seen, self._again = signature, False
+        self._seen, self._again, self.waits = signature, False, False
         before = self.problems
         self.problems = []
         try:
@@ -97,6 +104,9 @@ class Reloader:
             log.warning("database: another ledger is taken up at the next start; the other changes are taken up now")
         self._secrets += fresh.secrets()
         self._set_up_logs(self._secrets, fresh.log_format)
+        if not self._suspend(_gone(before, fresh)):
+            self._again = self.waits = True
+            return
         made = self._make(fresh)
         try:
             made.check()
@@ -110,11 +120,17 @@ class Reloader:
             self._refuse([str(error) if known else f"{self._path}: {type(error).__name__}: {error}"[:300]], problems)
             made.close()
             return
-        old, self.service = self.service, made
+        self._untold, self.service = self.service, made
+
+    def tell(self) -> None:
+        """Log what a configuration that was taken up changes in the plan; to be called once it is in use."""
+        old, self._untold = self._untold, None
+        if old is None:
+            return
         try:
             self._tell(old, self.service)
-        except DigestbotError as error:
-            log.error("what changes in the plan cannot be told: %s", error)
+        except Exception as error:  # noqa: BLE001 - it is in use, whatever can be said of it
+            log.error("the configuration is taken up; what changes in the plan cannot be told: %s", error)
         old.close()
 
     def _tell(self, old: Service, new: Service) -> None:
@@ -127,3 +143,12 @@ class Reloader:
             log.info("%s: %s", what, line)
         if len(found.lines) > MOST_TOLD:
             log.info("and %d more: digestbot plan", len(found.lines) - MOST_TOLD)
+
+
+def _gone(before: Config, fresh: Config) -> list[str]:
+    """Return the jobs of channels and sources that a configuration does not have any more, or not as they were."""
+    channels = [
+        name for name in before.channels if name not in fresh.channels or before.account(name) != fresh.account(name)
+    ]
+    sources = [name for name in before.sources if name not in fresh.sources]
+    return [*map(channel_job, channels), *map(source_job, sources)]

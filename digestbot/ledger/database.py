@@ -89,6 +89,7 @@ class Ledger:
                 address,
                 hide_parameters=True,
                 connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+                **({"max_overflow": -1} if self.file is not None else {}),  # each thread has one at most
             )
             if self.file is not None:
                 self._turn = threading.Lock()
@@ -103,6 +104,7 @@ class Ledger:
                     address,
                     hide_parameters=True,
                     pool_pre_ping=True,
+                    max_overflow=-1,  # each thread has one at most
                     connect_args={"options": POSTGRESQL_OPTIONS, "connect_timeout": 10, **KEEPALIVES},
                 )
             except (NoSuchModuleError, ModuleNotFoundError) as error:
@@ -344,6 +346,8 @@ class Ledger:
                 holders = lock_holders(self.file)
                 reason += f" by {holders}" if holders else ""
             raise LedgerError(f"ledger {where}: {reason}") from error
+        except sa.exc.TimeoutError as error:
+            raise LedgerError(f"ledger: no connection was free in time: {error}") from error
 
 
 def _identity(file: Path) -> tuple[int, int]:

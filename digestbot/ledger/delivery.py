@@ -231,11 +231,11 @@ def next_due(tx: sa.Connection, channel: str, state: ChannelState, now: datetime
     """Return when a post of the channel's may be sent, or is looked for, next; a past instant where that is so already,
     None for nothing that is known of. What holds digests back is left out."""
     looks_at, uncertain = tx.execute(_FIRST_LOOK, {"channel": channel}).one()
-    moments = [looks_at or now] if uncertain else []
+    moments = [looks_at or now - LONGEST_RATE_LIMIT] if uncertain else []
     if state.pause_reason is None and not any_in_flight(tx, channel):
         row = tx.execute(_SENDABLE, _sendable(channel, now)).first()
         if row is not None:
-            moments.append(max(at for at in (now, row.not_before, state.wait_until) if at is not None))
+            moments.append(max(at for at in (row.made_at, row.not_before, state.wait_until) if at is not None))
     return min(moments, default=None)
 
 

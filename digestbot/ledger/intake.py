@@ -142,6 +142,7 @@ def read_on(tx: sa.Connection, source: str, read_to: str) -> None:
 
 def sight_again(tx: sa.Connection, source: str, *, again: bool = True) -> None:
     """What is new in the source from here on is treated as at first sight, or (again) as new."""
+    tx.execute(sa.select(sources.c.name).where(sources.c.name == source).with_for_update())  # as backlogs.extend does
     tx.execute(cursors.update().where(cursors.c.source == source).values(sight_again=again))
 
 

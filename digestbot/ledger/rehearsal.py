@@ -18,18 +18,25 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
+from digestbot.errors import LedgerError
 from digestbot.ledger.concurrency import REHEARSAL
 
 
 @contextmanager
 def sqlite_copy(engine: sa.Engine) -> Iterator[Path]:
     """Copy an SQLite database into a file that is gone afterwards. Writers wait while its pages are read, no longer."""
-    handle, name = tempfile.mkstemp(prefix="digestbot-", suffix=".db")  # readable by its owner alone
+    try:
+        handle, name = tempfile.mkstemp(prefix="digestbot-", suffix=".db")  # readable by its owner alone
+    except OSError as error:
+        raise LedgerError(f"the ledger cannot be copied, to look ahead: {error.strerror or error}") from error
     os.close(handle)
     try:
-        with engine.connect() as connection, closing(sqlite3.connect(name)) as target:
-            source: Any = connection.connection.driver_connection
-            source.backup(target)
+        try:
+            with engine.connect() as connection, closing(sqlite3.connect(name)) as target:
+                source: Any = connection.connection.driver_connection
+                source.backup(target)
+        except (OSError, sqlite3.Error) as error:
+            raise LedgerError(f"the ledger cannot be copied to {name}, to look ahead: {error}") from error
         yield Path(name)
     finally:
         for ending in ("", "-journal", "-wal", "-shm"):
@@ -44,7 +51,6 @@ def postgresql_shadow(engine: sa.Engine) -> Iterator[sa.Connection]:
         # it holds no lock that anybody waits for, however long it takes
         connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         schema = connection.scalar(sa.text("SELECT quote_ident(current_schema())"))
-        copied: set[str] = set()
 
         def copy_first(_: sa.Connection, statement: Any, *__: Any) -> None:
             """Before something is written to a table, or its rows are locked, put a copy in its place."""
@@ -55,23 +61,26 @@ def postgresql_shadow(engine: sa.Engine) -> Iterator[sa.Connection]:
             else:
                 return
             for name in dict.fromkeys(names):
-                if name not in copied:
-                    copied.add(name)
-                    _copy(connection, f"{schema}.{name}", name)
+                _copy(connection, f"{schema}.{name}", name)
 
         sa.event.listen(connection, "before_execute", copy_first)
         connection.info[REHEARSAL] = True
+        driver: Any = connection.connection.driver_connection
+        threshold, driver.prepare_threshold = driver.prepare_threshold, None  # a prepared statement reads the old table
         try:
             yield connection
         finally:
+            driver.prepare_threshold = threshold
             del connection.info[REHEARSAL]
             sa.event.remove(connection, "before_execute", copy_first)
             transaction.rollback()
 
 
 def _copy(connection: sa.Connection, table: str, name: str) -> None:
-    if connection.scalar(sa.text("SELECT to_regclass(:table)"), {"table": table}) is None:
-        return  # an empty database, in which this transaction makes the tables
+    # not remembered: what a savepoint takes back would stay so
+    query = sa.text("SELECT to_regclass(:table) IS NULL OR to_regclass(:copy) IS NOT NULL")
+    if connection.scalar(query, {"table": table, "copy": f"pg_temp.{name}"}):
+        return  # copied before; or an empty database, in which this transaction makes the tables
     like = f"LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES"
     connection.execute(sa.text(f"CREATE TEMPORARY TABLE {name} ({like})"))
     connection.execute(sa.text(f"INSERT INTO pg_temp.{name} SELECT * FROM {table}"))  # noqa: S608 - our own tables

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 
 from digestbot.config import Config, DatabaseSource
 from digestbot.costs import Account
@@ -108,8 +108,16 @@ class Service:
             config, ledger, clock, self.poller, self.drafter, self._contained, lambda: self.stopping()
         )
 
+        # with publishers of its own: one is not for two threads at once
         self._watcher = Watcher(
-            config, ledger, clock, self.planner, self.delivery_worker.publisher, self.stopping, overrunning=overrunning
+            config,
+            ledger,
+            clock,
+            self.planner,
+            cache(make_publisher),
+            self.stopping,
+            overrunning=overrunning,
+            progress=progress,
         )
         self._acted_at: datetime | None = None
         self.rearranger = Rearranger(config, ledger, clock, self.planner)

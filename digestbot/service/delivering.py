@@ -62,6 +62,7 @@ class DeliveryWorker:
         # of each channel, no later than when the last claim's lease was granted
         self._lease_from: dict[str, tuple[float, datetime]] = {}
         self._claimed: dict[str, tuple[int, datetime]] = {}  # attempts that are about to be committed
+        self._doubted: set[str] = set()  # channels whose transaction has just marked all for catching up
         self._remembered: dict[str, int] = {}  # how many posts of a timeline, when its last post was claimed
         self._looked: set[str] = set()  # the channels whose timeline this process has seen
         # what is remembered of a channel's timeline, and how much of it there was
@@ -101,10 +102,11 @@ class DeliveryWorker:
         doubt = self._continuity.check(tx)
         if doubt:
             log.error("%s: each channel's timeline is read before anything is posted", doubt)
+            if state is not None:  # this transaction has locked the channel, and others theirs: in another one, then
+                return None
             catch_up_all(tx, doubt)
             self._looked.clear()
-            self._continuity.attempts.clear()
-            state = replace(state, catch_up=doubt) if state is not None else None
+            self._doubted.add(channel)
         if state is None:
             state = channel_states.channel_state(tx, channel, now)  # locks: what appeared is counted by one at a time
             if delivery.any_in_flight(tx, channel):
@@ -126,6 +128,9 @@ class DeliveryWorker:
 
     def _committed(self, channel: str) -> None:
         """The transaction that claimed a post, if any was, is committed."""
+        if channel in self._doubted:
+            self._continuity.attempts.clear()
+            self._doubted.discard(channel)
         attempt = self._claimed.pop(channel, None)
         if attempt is not None:
             self._continuity.note_attempt(channel, attempt)
@@ -151,7 +156,8 @@ class DeliveryWorker:
             return self._marker
 
     def next_due(self, channel: str) -> timedelta | None:
-        """How long it is until something is to be done about posts that are made; None where nothing is known of."""
+        """How long it is until something is to be done about posts that are made, negative where it has been for so
+        long; None where nothing is known of."""
         with self._ledger.read() as tx:
             now = self._ledger.now(tx)
             at = delivery.next_due(tx, channel, channel_states.channel_state_now(tx, channel, now), now)
@@ -159,7 +165,7 @@ class DeliveryWorker:
                 held_back, waiting = self._obstacles(tx, channel, now)
                 if waiting and len(held_back) == waiting:
                     at = min((one.until for one in held_back.values() if one.until is not None), default=None)
-        return max(at - now, timedelta(0)) if at is not None else None
+        return at - now if at is not None else None
 
     def _obstacles(self, tx: sa.Connection, channel: str, now: datetime) -> tuple[dict[str, Obstacle], int]:
         """The digests of which no post may appear on the channel now, as far as posts of theirs wait to, each with what
@@ -210,6 +216,7 @@ class DeliveryWorker:
         """A lease is about to be granted; to be called before the transaction begins, for a commit may take long."""
         self._lease_from[channel] = _ticks(), self._clock()
         self._claimed.pop(channel, None)  # of a transaction that was not committed
+        self._doubted.discard(channel)
 
     def _until_deadline(self, channel: str) -> Callable[[], bool]:
         """Whether the claim that was just committed still holds: by how much time has passed here since, for what clock
@@ -305,7 +312,7 @@ class DeliveryWorker:
             try:
                 with self._ledger.begin() as tx:
                     now = self._ledger.now(tx)
-                    decision, done, following = self._write_down(tx, claim, outcome, now)
+                    decision, general, done, following = self._write_down(tx, claim, outcome, now)
                 self._committed(claim.channel)
                 break
             except LedgerChanged:
@@ -324,16 +331,26 @@ class DeliveryWorker:
         if not done:
             log.warning("post %d on %s: concluded too late%s", claim.post, claim.channel, _late(decision))
             return None
+        if decision.application:
+            # each in a transaction of its own: its channels' threads may be doing the same
+            for name in self._config.same_application(claim.channel):
+                with self._ledger.begin() as tx:
+                    channel_states.pause_at_fault(tx, name, _named(general, name), self._ledger.now(tx))
         report.concluded.append((claim.post, decision))
         _log_decision(claim, decision)
         return following
 
     def _write_down(
         self, tx: sa.Connection, claim: Claim, outcome: Receipt | Verdict | Exception, now: datetime
-    ) -> tuple[Decision, bool, Claim | LedgerChanged | None]:
-        """What an outcome means, whether the claim still held, and the next claim. A ledger that this process must not
-        continue with is no reason to lose what came of the claim: that is written down first."""
-        state = channel_states.channel_state(tx, claim.channel, now)
+    ) -> tuple[Decision, Decision, bool, Claim | LedgerChanged | None]:
+        """What an outcome means (with and without the channel's name), whether the claim still held, and the next
+        claim. A ledger that this process must not continue with is no reason to lose what came of the claim: that is
+        written down first."""
+        changed: LedgerChanged | None = None
+        try:
+            state = channel_states.channel_state(tx, claim.channel, now)
+        except LedgerChanged as error:  # another process has given the channel another name
+            state, changed = channel_states.ChannelState(None, None, 0), error
         tries = 1 if isinstance(outcome, Receipt) else delivery.tries(tx, claim.post) + 1
         catching_up = state.catch_up or (START if claim.look_first == START else "")
         quiet = self._config.delivery.quiet_period
@@ -341,15 +358,15 @@ class DeliveryWorker:
         general = self._redacted(decision)
         decision = _named(general, claim.channel)
         done = delivery.conclude(tx, claim, decision, state, now)
-        if done and decision.application:
-            self._pause_at_fault(tx, claim.channel, general, now)
+        if changed is not None:
+            return decision, general, done, changed
         if not done or not decision.settles or decision.pause or self._stopping():
-            return decision, done, None
+            return decision, general, done, None
         try:
             free = replace(state, wait_until=decision.channel_until, accepted=False)
-            return decision, done, self._claim(tx, claim.channel, free, now)
+            return decision, general, done, self._claim(tx, claim.channel, free, now)
         except LedgerChanged as error:
-            return decision, done, error
+            return decision, general, done, error
 
     def _pause(self, tx: sa.Connection, channel: str, failure: Unauthorized, now: datetime) -> None:
         """Pause what is at fault, as an attempt at a post would have."""

@@ -156,6 +156,8 @@ class Feeds:
         before = self._window(name) if state.sighted and not moved else None
         with closing(fetched.file):
             read = self._read_feed(name, fetched, after, before, moved=moved)
+        if moved and not read.sighted:  # else the rest would count as new, though it is only new here
+            read = replace(read, state=replace(read.state, url=state.url))
         with self._ledger.begin() as tx:
             if before is not None:
                 if before.slid_past(read.taken):
@@ -213,7 +215,8 @@ class Feeds:
         if before is not None and not present:
             with self._ledger.begin() as tx:
                 self._alarm(name, tx, len(scanned.versions), before)
-        fresh = (at for at, version in enumerate(scanned.versions) if version not in known)
+        new = (at for at, version in enumerate(scanned.versions) if version not in known)
+        fresh = self._not_oversized(name, scanned, new)
         total = Intake(unchanged=len(present))
         budget = _Budget()
         pieces = self._parsed_pieces(name, fetched, scanned, budget.noted(fresh))
@@ -262,6 +265,14 @@ class Feeds:
                         yield from self._parsed_pieces(name, fetched, scanned, [number])
                     continue
                 self._leave_out(name, str(error))
+
+    def _not_oversized(self, name: str, scanned: Scan, wanted: Iterable[int]) -> Iterator[int]:
+        """The items without those that are too large."""
+        for number in wanted:
+            if number in scanned.oversized:
+                self._leave_out(name, "it is too large")
+            else:
+                yield number
 
     def _leave_out(self, name: str, reason: str) -> None:
         """Log why an entry is not taken in; of very many, not each."""
@@ -313,5 +324,6 @@ class Feeds:
                     log.warning("source %s: %s; what came whole is taken in", name, parsed.complaint)
                 yield parsed.summaries
                 return
-            for summaries in self._parsed_pieces(name, fetched, scanned, range(len(scanned.versions))):
+            everything = self._not_oversized(name, scanned, range(len(scanned.versions)))
+            for summaries in self._parsed_pieces(name, fetched, scanned, everything):
                 yield [replace(one, version=None) for one in summaries]

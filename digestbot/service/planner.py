@@ -114,7 +114,7 @@ class Planner:
                 self._rules[pair] = replace(rules, lane=Lane.of(self._config, *pair, mine))
 
     def next_due(self, channel: str) -> timedelta | None:
-        """How long it is until a slot of the channel's comes, nothing where one that is due was not kept; None for
+        """How long it is until a slot of the channel's comes, negative where one has been due for so long; None for
         never."""
         now = self._clock()
         with self.ledger.read() as tx:
@@ -126,7 +126,7 @@ class Planner:
             slot = lane.calendar.first_open(past.since) if past else None
             if slot is not None and slot.at <= now:
                 obstacle = lane.closed(now)
-                moments.append(obstacle.until if obstacle else now)
+                moments.append(obstacle.until if obstacle else slot.at)
             elif slot is not None:
                 moments.append(slot.at)
         return min((moment - now for moment in moments if moment is not None), default=None)
@@ -139,7 +139,7 @@ class Planner:
         rules, policy = self._rules[pair], self._config.digests[digest].backlog
         zone, configured = rules.lane.calendar.zone, self._config.digests_on(channel)
         with self.ledger.begin() as tx:
-            for source in rules.sources:
+            for source in sorted(rules.sources):  # in one order, for each is locked
                 backlogs.extend(tx, digest, channel, source, policy, zone, rules.gate, self._clock(), configured)
         self._judge(pair)
 

@@ -41,12 +41,13 @@ class Watcher:
         stopping: Callable[[], bool],
         notifier: Notifier | None = None,
         overrunning: Callable[[], Mapping[str, timedelta]] = dict,
+        progress: Callable[[], None] = lambda: None,
     ) -> None:
         self._config, self._ledger, self._clock, self._planner = config, ledger, clock, planner
         self._publisher, self._stopping = publisher, stopping
         settings = config.alerts
         self._notifier = notifier or Notifier([address.get_secret_value() for address in settings.to])
-        self._overrunning = overrunning
+        self._overrunning, self._progress = overrunning, progress
         self._looked: datetime | None = None
 
     def watch(self) -> None:
@@ -72,6 +73,7 @@ class Watcher:
             if self._stopping():
                 return
             self._tell(alert)
+            self._progress()
         self._ping(now)
 
     def _check_tokens(self, now: datetime) -> None:
@@ -90,6 +92,7 @@ class Watcher:
                 expires_at = row.token_expires_at
             with self._ledger.begin() as tx:
                 health.note_token(tx, name, expires_at, now)
+            self._progress()
 
     def _state(self, now: datetime) -> State:
         config = self._config

@@ -17,12 +17,14 @@ MOST_TAGS = 50_000  # from one item to the next
 MOST_TOKEN = 1 << 20  # bytes of one tag or comment
 MOST_DEPTH = 64
 MOST_ATTRIBUTES = 128  # of an element
-MOST_NAMESPACES = 16  # declared in an item
+MOST_NAMESPACES = 64  # different ones, declared in an item
 MOST_ELEMENTS = 20_000  # in an item
 MOST_AUTHORS = 200_000  # characters
 LONGEST_WORD = 1_000  # characters, in the name of an author
 MOST_MENDED_TAGS = 200_000  # of a damaged document, which is read whole
 MOST_MENDED_REFERENCES = 2_000_000
+MOST_MENDED_NAMESPACES = 1_000  # by how differently declarations go on
+NAMESPACE_LENGTH = 60  # bytes
 _AUTHORS = ("author", "creator", "name", "contributor", "publisher", "managingEditor", "webMaster", "email")
 
 
@@ -32,7 +34,8 @@ class _Bounds:
     def __init__(self, item: str) -> None:
         self._item = item
         self._stack: list[str] = []
-        self._elements = self._namespaces = 0
+        self._elements = 0
+        self._namespaces: set[tuple[str, str]] = set()
         self._text: list[str] | None = None
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
@@ -42,7 +45,7 @@ class _Bounds:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if name == self._item:
-            self._elements = self._namespaces = 0
+            self._elements, self._namespaces = 0, set()
         self._stack.append(name)
         self._elements += 1
         if len(self._stack) > MOST_DEPTH:
@@ -52,8 +55,8 @@ class _Bounds:
         if len(attributes) > MOST_ATTRIBUTES:
             raise SourceError(f"more than {MOST_ATTRIBUTES} attributes on one element")
         if attributes:
-            self._namespaces += sum(1 for key in attributes if key.startswith("xmlns"))
-            if self._namespaces > MOST_NAMESPACES:
+            self._namespaces.update(pair for pair in attributes.items() if pair[0].startswith("xmlns"))
+            if len(self._namespaces) > MOST_NAMESPACES:
                 raise SourceError(f"more than {MOST_NAMESPACES} namespaces")
         if name.rpartition(":")[2] in _AUTHORS:
             self._text = []
@@ -88,5 +91,7 @@ def check_damaged(body: bytes) -> None:
         tag = part.partition(b">")[0]
         if tag.count(b"=") > MOST_ATTRIBUTES:
             raise SourceError(f"it is damaged, and has more than {MOST_ATTRIBUTES} attributes on one element")
-    if max(map(len, body.split()), default=0) > MOST_TOKEN or body.count(b"xmlns") > MOST_ATTRIBUTES:
-        raise SourceError("it is damaged, and has words without end, or namespaces")
+    if max(map(len, body.split()), default=0) > MOST_TOKEN:
+        raise SourceError("it is damaged, and has words without end")
+    if len({part[:NAMESPACE_LENGTH].partition(b">")[0] for part in body.split(b"xmlns")}) > MOST_MENDED_NAMESPACES:
+        raise SourceError(f"it is damaged, and has more than {MOST_MENDED_NAMESPACES} namespaces")

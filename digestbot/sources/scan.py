@@ -40,6 +40,8 @@ class Scan:
     starts: array[int] = field(default_factory=lambda: array("q"))
     ends: array[int] = field(default_factory=lambda: array("q"))
     versions: list[bytes] = field(default_factory=list)
+    oversized: set[int] = field(default_factory=set)
+    """The numbers of items that are larger than is read."""
 
     def pieces(self, file: BinaryIO, wanted: Iterable[int]) -> Iterator[tuple[bytes, list[int]]]:
         """Documents that hold these items, each with the items' numbers."""
@@ -107,10 +109,15 @@ class _Scanner:
                 self._check_costs(chunk, window, base, before)
                 for at in range(len(found.versions), len(found.ends)):
                     seed = seed or hashlib.blake2b(found.head, digest_size=16).digest()
-                    raw = memoryview(window)[found.starts[at] - base : found.ends[at] - base]
+                    if found.ends[at] - found.starts[at] > bounds.MOST_ITEM_BYTES:
+                        found.oversized.add(at)
+                    begin = max(found.starts[at] - base, 0)  # of an oversized one, the beginning is not kept
+                    raw = memoryview(window)[begin : found.ends[at] - base]
                     found.versions.append(hashlib.blake2b(raw, digest_size=16, key=seed).digest())
                 # no item begins before what expat is at
-                keep = found.starts[-1] if self._inside else max(self._parser.CurrentByteIndex, base)
+                here = max(self._parser.CurrentByteIndex, base)
+                kept = self._inside and self._fed - found.starts[-1] <= bounds.MOST_ITEM_BYTES
+                keep = found.starts[-1] if kept else here
                 window, base = window[keep - base :], keep
             self._parser.Parse(b"", True)
         except expat.ExpatError as error:
@@ -129,11 +136,9 @@ class _Scanner:
             self._tags += chunk.count(b"<")
         else:
             since = found.starts[-1] if self._inside else found.ends[-1]
-            self._tags = window.count(b"<", since - base)
+            self._tags = window.count(b"<", max(since - base, 0))
         if self._tags > bounds.MOST_TAGS:
             raise SourceError(f"it has more than {bounds.MOST_TAGS} tags between two items")
-        if self._inside and self._fed - found.starts[-1] > bounds.MOST_ITEM_BYTES:
-            raise SourceError(f"it has an item of more than {bounds.MOST_ITEM_BYTES >> 20} MB")
         if self._fed - max(self._parser.CurrentByteIndex, 0) > bounds.MOST_TOKEN + len(chunk):
             raise SourceError(f"it has a tag or a comment of more than {bounds.MOST_TOKEN >> 20} MB")
         if len(found.starts) > bounds.MOST_ITEMS:

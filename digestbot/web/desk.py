@@ -79,10 +79,11 @@ class Desk:
         with self._lock:
             config = self.config
             if self._service is None or self._service.config is not config:
-                if self._service is not None:
-                    self._service.close()
-                self._service = Service(config, self.ledger, self.clock)
-                self._service.prepare()
+                fresh = Service(config, self.ledger, self.clock)
+                fresh.prepare()
+                old, self._service = self._service, fresh
+                if old is not None:
+                    old.close()
             yield self._service
 
     def plan(self, begin: datetime, end: datetime) -> Planned:

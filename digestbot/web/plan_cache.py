@@ -110,12 +110,12 @@ class PlanCache:
     def _refresh(self, end: datetime) -> None:
         config, now = self._current(), self._clock()
         if self._service is None or self._service.config is not config:
-            if self._service is not None:
-                self._service.close()
-            self._service = Service(config, self._ledger, self._clock)
-            self._service.prepare()
-            self._service.planner.remember()
-            self._plans = {}
+            fresh = Service(config, self._ledger, self._clock)
+            fresh.prepare()
+            fresh.planner.remember()
+            old, self._service, self._plans = self._service, fresh, {}
+            if old is not None:
+                old.close()
         with self._ledger.read() as tx:
             acted_at, stamps = plan_stamps.stamps(tx, config.channels)
         if acted_at != self._acted_at:  # elsewhere: nobody says of what
