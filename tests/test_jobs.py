@@ -11,6 +11,7 @@ import threading
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import PROCESSES, START, Clock, Feed, make_summary, raw_config
@@ -19,8 +20,10 @@ from test_service import Make
 
 from digestbot import config as configuration
 from digestbot.cli.systemd import notify
-from digestbot.errors import LedgerError
-from digestbot.ledger import Ledger, approvals, channel_states, database, health, heartbeats
+from digestbot.errors import LedgerChanged, LedgerError, RenderError
+from digestbot.ledger import Ledger, approvals, channel_states, database, health, heartbeats, views
+from digestbot.model import PostStatus, Receipt
+from digestbot.net import Wire
 from digestbot.sandbox import Sandbox
 from digestbot.service import Report, Service
 from digestbot.service.jobs import ALERTS, CHANNELS, SOURCES, UPKEEP, Job, channel_job, source_job
@@ -131,6 +134,85 @@ def test_a_job_that_overruns_raises_an_alert(make_service: Make, feed: Feed) -> 
     assert "no sign of progress for 3 min" in alert.condition.note
 
 
+def test_what_cannot_be_done_has_been_due_for_a_while(make_service: Make, feed: Feed, clock: Clock) -> None:
+    """So that it is tried with a pause: a slot whose template cannot render, a post that no budget pays."""
+    feed.add(0)
+    service = make_service(schedule="every hour")
+    service.tick()
+    x = job(service, channel_job("x"))
+
+    def broken(*_: object) -> None:
+        raise RenderError("the template is broken")
+
+    service.drafter.drafts = broken  # type: ignore[method-assign, assignment]
+    clock.forward(hours=1, seconds=3)
+    x.run(Report())
+    due = x.next_due()
+    assert due is not None
+    assert due <= timedelta(seconds=-3)
+
+
+def test_one_client_is_not_for_two_threads_at_once() -> None:
+    wire = Wire(allow_private=True)
+    failures: list[BaseException] = []
+
+    def other() -> None:
+        try:
+            with wire.exchange(5):
+                pass
+        except RuntimeError as error:
+            failures.append(error)
+
+    with wire.exchange(5):
+        wire.sent = True
+        with wire.exchange(5):  # of the same thread
+            pass
+        wire.sent = True
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join(10)
+        assert wire.sent
+    assert len(failures) == 1
+    other()
+    assert len(failures) == 1
+
+
+def test_alerts_ask_by_a_client_of_their_own(make_service: Make) -> None:
+    service = make_service()
+    assert service._watcher._publisher("page") is service._watcher._publisher("page")
+    assert service._watcher._publisher("page") is not service.delivery_worker.publisher("page")
+
+
+def test_a_receipt_is_written_down_though_the_channel_was_renamed_meanwhile(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    feed.add(0)
+    service = make_service(schedule="every hour")
+    service.tick()
+    clock.forward(hours=1)
+    publisher = service.delivery_worker.publisher("x")
+    publish = publisher.publish
+
+    def renaming(*arguments: Any, **options: Any) -> Receipt:
+        receipt = publish(*arguments, **options)
+        other = raw_config(sandbox.url)
+        other["channels"]["renamed"] = other["channels"].pop("x")
+        other["digests"]["latest"]["channels"] = ["renamed", "page"]
+        ledger = Ledger(service.ledger.engine.url.render_as_string(hide_password=False), clock=clock)
+        Service(configuration.build(other), ledger, clock).prepare()
+        ledger.close()
+        return receipt
+
+    publisher.publish = renaming  # type: ignore[method-assign]
+    with pytest.raises(LedgerChanged):
+        job(service, channel_job("x")).run(Report())
+    with service.ledger.read() as tx:
+        (row,) = views.post_rows(tx, channel="renamed")
+    assert row.status is PostStatus.PUBLISHED
+    assert row.receipt is not None
+    assert row.receipt.id == sandbox.world.tweets[0].id
+
+
 # ---- whoever looks keeps nobody waiting
 
 
@@ -183,6 +265,27 @@ def test_a_page_shows_the_last_plan_with_its_age_while_it_is_computed(monkeypatc
     assert (shown.rows, shown.as_of) == (before.rows, START)
     plans._keeping = False
     assert plans.get(START, end).as_of is None
+    plans.close()
+    run.close()
+
+
+def test_a_plan_by_a_configuration_that_the_ledger_could_not_take_up_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Run(raw(), [make_summary(0)])
+    plans = PlanCache(lambda: run.config, run.ledger, run.clock)
+    prepare = Service.prepare
+
+    def fails(_: Service) -> None:
+        raise LedgerError("locked")
+
+    monkeypatch.setattr(Service, "prepare", fails)
+    with pytest.raises(LedgerError):
+        plans.get(START, START + timedelta(days=1))
+    monkeypatch.setattr(Service, "prepare", prepare)
+    assert plans.get(START, START + timedelta(days=1)).rows
+    assert plans._service is not None
+    assert plans._service.planner._kept is not None
     plans.close()
     run.close()
 

@@ -148,8 +148,13 @@ def test_a_first_ledger_with_all_that_it_holds_is_brought_up_to_date(database_ur
             "INSERT INTO attempts (id, post_id, epoch, started_at, deadline) VALUES (1, 1, 1, '2026-11-01 09:00:00', '2026-11-01 09:02:00')",
         ):
             tx.exec_driver_sql(statement)
-    with old.rehearsal() as rehearsal:
-        rehearsal.prepare()  # what preview does
+    if old.file is not None:
+        with old.rehearsal() as rehearsal:
+            rehearsal.prepare()  # what preview does
+    else:  # its tables would be locked meanwhile
+        with old.rehearsal() as rehearsal, pytest.raises(LedgerError, match="digestbot db upgrade"):
+            rehearsal.prepare()
+    old.try_writing()  # what check does
     with old.read() as tx:
         assert Ledger.revision(tx) == "0001"
     old.prepare()
@@ -540,3 +545,36 @@ def _writes_everything(ledger: Ledger) -> None:
     with ledger.begin() as tx:
         intake.claim_poll(tx, "store", timedelta(hours=1), START, at_once=True)
         tx.execute(sa.update(schema.summaries).values(body="by the writer"))
+
+
+def test_what_a_rehearsal_takes_back_it_does_not_write_elsewhere_later(ledger: Ledger) -> None:
+    fill(ledger, 1)
+    with ledger.rehearsal() as other:
+        with pytest.raises(RuntimeError, match="on the way"), other.begin() as tx:
+            tx.execute(sa.update(schema.summaries).values(body="first"))
+            raise RuntimeError("on the way")
+        with other.begin() as tx:
+            tx.execute(sa.update(schema.summaries).values(body="in the rehearsal"))
+        writer = threading.Thread(target=_writes_everything, args=(ledger,))
+        writer.start()
+        writer.join(20)
+        assert not writer.is_alive()
+    with ledger.read() as tx:
+        assert set(tx.scalars(sa.select(schema.summaries.c.body))) == {"by the writer"}
+
+
+def test_no_free_connection_is_an_error_of_the_ledger(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_free(*_: object, **__: object) -> None:
+        raise sa.exc.TimeoutError("QueuePool limit")
+
+    monkeypatch.setattr(ledger.engine.pool, "connect", none_free)
+    with pytest.raises(LedgerError, match="no connection was free in time"), ledger.read():
+        pass
+
+
+def test_a_copy_that_cannot_be_made_is_an_error_of_the_ledger(
+    sqlite_ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(LedgerError, match="cannot be copied"), sqlite_ledger.rehearsal():
+        pass

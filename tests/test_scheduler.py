@@ -258,3 +258,75 @@ def test_many_channels_share_few_threads() -> None:
     with running(*works, threads=3):
         for work in works:
             assert work.ran()
+
+
+def test_what_always_seems_to_be_due_runs_with_a_pause() -> None:
+    work = Work(due=lambda: timedelta(0))
+    with running(work, at_least=timedelta(hours=1)):
+        assert work.ran()
+        assert work.ran()  # something may have become due meanwhile
+        threading.Event().wait(0.2)
+        assert not work.runs.acquire(blocking=False)
+
+
+def test_a_job_that_is_taken_away_and_given_back_while_it_runs_goes_on() -> None:
+    work, other = Work(), Work("channel y")
+    work.until.clear()
+    with running(work, other) as runner:
+        assert work.ran()
+        runner.replace([other.job])
+        runner.replace([work.job, other.job])
+        work.until.set()
+        assert work.ran()
+    assert work.most == 1
+
+
+def test_suspended_jobs_begin_no_more_until_all_are_replaced() -> None:
+    work, other = Work(due=lambda: SOON), Work("channel y", due=lambda: SOON)
+    work.until.clear()
+    with running(work, other) as runner:
+        assert work.ran()
+        assert not runner.suspend(["channel x", "source that is not there"])
+        work.until.set()
+        while not runner.suspend(["channel x"]):
+            threading.Event().wait(0.01)
+        begun = len(work.at)
+        for _ in range(4):
+            assert other.ran()
+        assert len(work.at) == begun
+        assert runner.any_suspended
+        runner.replace([work.job, other.job])
+        assert work.ran()
+        assert not runner.any_suspended
+
+
+def test_a_hanging_job_whose_channel_is_gone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "WATCH_EVERY", 0.02)
+    monkeypatch.setattr(scheduler, "GIVE_UP", timedelta(hours=1))
+    work = Work(patience=timedelta(seconds=0.05))
+    work.until.clear()
+    stop, told = threading.Event(), []
+    runner = JobRunner(threads=1, on_error=lambda error: None)
+    runner.replace([work.job])
+
+    def seen() -> None:
+        if work.at:
+            runner.replace([])
+        if runner.overrunning():
+            stop.set()
+
+    try:
+        assert not runner.run(stop, seen, lambda: told.append("stopping"))
+    finally:
+        work.until.set()
+    assert told == ["stopping"]
+
+
+def test_a_job_that_was_lost_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "WATCH_EVERY", 0.01)
+    monkeypatch.setattr(scheduler, "LOOK_FOR_LOST", 2)
+    work = Work()
+    with running(work) as runner:
+        assert work.ran()
+        runner._scheduler.remove_all_jobs()
+        assert work.ran()

@@ -20,7 +20,7 @@ from digestbot import config
 from digestbot.ledger import Ledger, alarms, backlogs, intake
 from digestbot.model import Paper
 from digestbot.sandbox import Answer, Sandbox
-from digestbot.schema import paper_keys, papers, summaries
+from digestbot.schema import paper_keys, papers, sources, summaries
 from digestbot.service import Report, Service
 from digestbot.sources.feed import parse
 
@@ -681,6 +681,30 @@ def test_a_feed_that_takes_too_long_is_continued_at_the_next_poll(
     service.tick()
     with service.ledger.read() as tx:
         assert backlogs.waiting_count(tx, "latest", "x") == 1  # the new one
+
+
+def test_a_feed_that_moved_and_takes_too_long_posts_nothing_old(
+    make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its new address shows the whole archive, of which a poll reads a part."""
+    feed.add(0)
+    service = make_service(backlog="skip")
+    service.tick()
+    monkeypatch.setattr("digestbot.service.feeds.MOST_SECONDS", -1.0)
+    monkeypatch.setattr("digestbot.sources.scan.PIECE_ITEMS", 2)
+    archive = Feed()
+    for number in range(9):
+        archive.add(number)
+    sandbox.documents["/archive.xml"] = archive
+    url = f"{sandbox.url}/archive.xml"
+    moved = make_service(backlog="skip", source={"kind": "feed", "url": url, "allow_private_addresses": True})
+    for _ in range(6):
+        clock.forward(hours=1)
+        moved.tick()
+    with moved.ledger.read() as tx:
+        assert backlogs.waiting_count(tx, "latest", "x") == 0
+        assert tx.scalar(sa.select(sources.c.url)) == url
+        assert intake.count(tx, "store") == 9
 
 
 def test_of_very_many_entries_that_are_left_out_few_are_logged(
