@@ -198,19 +198,19 @@ class JobRunner:
     def _ended(self, alive: Callable[[], None]) -> bool:
         """Begin nothing more, and wait until no job runs. False where one does not end within its deadlines."""
         self._stop.set()
-        with self._idle:
-            while self._running:
+        while True:
+            with self._idle:
+                if not self._running:
+                    return True
                 self._idle.wait(WATCH_EVERY)
-                _not_starved()
-                alive()
                 now = time.monotonic()
-                overdue = [
-                    name for name, one in self._running.items() if now - one.signed > one.job.patience.total_seconds()
-                ]
-                if overdue:
-                    log.critical("%s: does not end; the process ends without it", ", ".join(overdue))
-                    return False
-        return True
+                running = list(self._running.values())
+            overdue = [one.job.name for one in running if now - one.signed > one.job.patience.total_seconds()]
+            if overdue:
+                log.critical("%s: does not end; the process ends without it", ", ".join(overdue))
+                return False
+            _not_starved()
+            alive()
 
     def _scheduler_lives(self) -> bool:
         thread = self._scheduler._thread
