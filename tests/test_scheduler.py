@@ -122,9 +122,12 @@ def test_a_job_wakes_others() -> None:
     source = Work("source store", SOURCES, wakes=["channel x", "channel that is gone"])
     with running(reader) as runner:
         assert reader.ran()
+        source.until.clear()
         runner.replace([reader.job, source.job])
-        for _ in range(2):  # for it was replaced, and for the source
-            assert reader.ran()
+        assert source.ran()
+        assert reader.ran()  # for it was replaced
+        source.until.set()
+        assert reader.ran()  # for the source
 
 
 def test_what_could_not_be_done_is_not_tried_all_the_time() -> None:
@@ -328,5 +331,7 @@ def test_a_job_that_was_lost_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     work = Work()
     with running(work) as runner:
         assert work.ran()
+        while runner._scheduler.get_job("channel x") is None:
+            threading.Event().wait(0.001)
         runner._scheduler.remove_all_jobs()
         assert work.ran()
