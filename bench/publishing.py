@@ -1,5 +1,5 @@
 """Publishing to the sandbox with no faults, against a bare loop of the same client's calls with one durable commit
-each. Wall time, on SQLite. Goal: at most 1.5 times."""
+each. Wall time, on SQLite. Goal: at most 1.4 times."""
 
 from __future__ import annotations
 
@@ -35,7 +35,13 @@ def main(runs: int) -> None:
         )
         numbers = itertools.count()
 
+        def emptied() -> None:
+            """What runs before posted is not there: a new ledger would compare each post with it."""
+            with sandbox.world.lock:
+                sandbox.world.page_posts.clear()
+
         def ours() -> float:
+            emptied()
             ledger = Ledger(f"sqlite:///{folder}/{next(numbers)}.db")
             service = Service(config, ledger, lambda: datetime.now(UTC))
             service.prepare()
@@ -49,6 +55,7 @@ def main(runs: int) -> None:
             return spent
 
         def floor() -> float:
+            emptied()
             publisher = publisher_for(config.channels["page"])
             book = sqlite3.connect(f"{folder}/{next(numbers)}.db", isolation_level=None)
             book.execute("PRAGMA synchronous = EXTRA")
@@ -64,7 +71,7 @@ def main(runs: int) -> None:
             return spent
 
         a, b, ratio = paired(ours, floor, max(1, runs // 2))
-    print(f"publish  {posts} posts {a:.2f} s, calls and commits alone {b:.2f} s: {ratio:.2f} times (goal 1.5)")
+    print(f"publish  {posts} posts {a:.2f} s, calls and commits alone {b:.2f} s: {ratio:.2f} times (goal 1.4)")
 
 
 def _fill(ledger: Ledger, count: int) -> None:
