@@ -22,6 +22,9 @@ CONFIG = """\
 # Kept by hand.
 timezone = "UTC"
 {top}
+[jobs]
+threads = 1
+
 [sources.store]
 kind = "feed"
 url = "{url}/rss-full.xml"

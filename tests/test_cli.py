@@ -133,6 +133,8 @@ def write(file: Path, url: str, backlog: str = "all", schedule: str = "* * * * *
     file.write_text(f"""
 database = "sqlite:///ledger.db"
 timezone = "UTC"
+[jobs]
+threads = 1  # so that posts have the same numbers each time
 [sources.store]
 kind = "feed"
 url = "{url}/rss-full.xml"
