@@ -286,7 +286,7 @@ def test_posts_that_wait_are_edited_approved_declined_moved_and_sent(
         person.goes_to("/")
         assert f"Approved: post {fourth}" in person.presses(f"Approve: post {fourth}")
         person.goes_to(f"/posts/{fourth}")
-        assert f"Post {fourth} is sent at the next tick" in person.presses("Send now")
+        assert f"Post {fourth} is sent within seconds" in person.presses("Send now")
         made.tick(minutes=1)
         person.goes_to(f"/posts/{fourth}")
         assert person.page.locator("h1 .status").inner_text() == "published"

@@ -240,13 +240,13 @@ def test_readiness_says_what_is_wrong(lived: tuple[str, Everything]) -> None:
         said = requests.get(url + "/readyz", timeout=5)
         assert said.status_code == 503
         assert said.json()["troubles"] == {
-            "scheduler": "no tick since 2026-11-04 09:00:00 UTC",
+            "scheduler": "has not run since 2026-11-04 09:00:00 UTC",
             "sources": "store: refused",
             "tokens": "x: no",
             "configuration": "digests: is missing",
         }
         page = requests.get(url + "/", timeout=5).text
-        assert "The scheduler does not tick." in page
+        assert "The service is not running." in page
         assert "digests: is missing" in page
         assert 'digestbot_channel_paused{channel="x"} 1.0' in requests.get(url + "/metrics", timeout=5).text
     finally:

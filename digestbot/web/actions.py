@@ -118,7 +118,7 @@ def _send_slot(desk: Desk, fields: Fields) -> Note:
     pair = _pair(desk.config, fields)
     with desk.service() as service:
         made = service.rearranger.send_now(pair, _text(fields, "slot"), _ids(fields))
-    return Note(f"Made as {_numbers(made)}; sent at the next tick.")
+    return Note(f"Made as {_numbers(made)}; sent within seconds.")
 
 
 def _slot(pair: Pair, slot: str) -> dict[str, str]:
@@ -144,13 +144,13 @@ def _let_go(desk: Desk, fields: Fields) -> Note:
     post = _id(fields, "post")
     with desk.ledger.begin() as tx:
         approvals.let_go(tx, post)
-    return Note(f"Post {post} is sent at the next tick, whatever the hour.")
+    return Note(f"Post {post} is sent within seconds, whatever the hour.")
 
 
 def _approve(desk: Desk, fields: Fields) -> Note:
     with desk.ledger.begin() as tx:
         approved = approvals.approve(tx, _id(fields, "post"), desk.clock())
-    return Note(f"Approved: {_numbers(approved)}; sent at the next tick, as far as the digest's hours allow.")
+    return Note(f"Approved: {_numbers(approved)}; sent within seconds, as far as the digest's hours allow.")
 
 
 def _decline(desk: Desk, fields: Fields) -> Note:
@@ -223,7 +223,7 @@ def _alarm(confirm: bool) -> Callable[[Desk, Fields], Note]:
     def act(desk: Desk, fields: Fields) -> Note:
         with desk.ledger.begin() as tx:
             held = amendments.decide_alarm(tx, _id(fields, "alarm"), confirm=confirm, now=desk.clock())
-        posts = f"; {held} posts {'are changed at the next tick' if confirm else 'stay as they are'}" if held else ""
+        posts = f"; {held} posts {'are changed within seconds' if confirm else 'stay as they are'}" if held else ""
         return Note(f"The alarm is {'confirmed' if confirm else 'dismissed'}{posts}.")
 
     return act

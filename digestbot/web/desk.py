@@ -38,7 +38,7 @@ class Note:
 
 @dataclass
 class Pulse:
-    """The sign of life of the scheduler beside which the pages run: when its last tick ended, and how long it may go
+    """The sign of life of the scheduler beside which the pages run: when its last upkeep ended, and how long it may go
     without one; None where it is another process."""
 
     at: Callable[[], datetime | None] = lambda: None
@@ -111,7 +111,7 @@ class Desk:
             return cast("Counted", found)
 
     def last_tick(self) -> datetime | None:
-        """When a tick was last done, here or in another process."""
+        """When the service last looked at what is due, here or in another process."""
         here = self.pulse.at()
         if here is not None:
             return here
@@ -119,7 +119,7 @@ class Desk:
             return heartbeats.last_beat(tx, heartbeats.TICK)
 
     def is_late(self) -> bool:
-        """Whether no tick was done for longer than one may take."""
+        """Whether no service has looked at what is due for longer than it may take."""
         tick = self.last_tick()
         return tick is None or self.clock() - tick > self.pulse.patience()
 

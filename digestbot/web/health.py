@@ -60,7 +60,7 @@ def _troubles(desk: Desk) -> dict[str, str]:
         return found
     if late:
         tick = desk.last_tick()
-        found["scheduler"] = f"no tick since {tick:%Y-%m-%d %H:%M:%S} UTC" if tick else "no tick was ever done"
+        found["scheduler"] = f"has not run since {tick:%Y-%m-%d %H:%M:%S} UTC" if tick else "never ran"
     config = desk.config
     failing = [f"{name}: {sources[name].error}" for name in config.sources if name in sources and sources[name].error]
     found["sources"] = "; ".join(failing)
@@ -173,7 +173,7 @@ class _Numbers(Collector):
         )
         tick = desk.last_tick()
         if tick is not None:
-            yield _gauge("tick_age_seconds", "Since the last tick was done.", (), {(): (now - tick).total_seconds()})
+            yield _gauge("tick_age_seconds", "Since the last upkeep was done.", (), {(): (now - tick).total_seconds()})
 
 
 def _gauge(name: str, says: str, labels: tuple[str, ...], values: dict[tuple[str, ...], float]) -> Metric:
