@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -226,7 +227,7 @@ class JobRunner:
         self._scheduler.add_job(self._run, "date", run_date=at, **options)
 
     def _unschedule(self, name: str) -> None:
-        if self._scheduler.get_job(name) is not None:
+        with suppress(JobLookupError):  # it is not scheduled, or handed out this moment
             self._scheduler.remove_job(name)
 
     def _run(self, name: str) -> None:
