@@ -344,6 +344,32 @@ def test_a_writer_that_is_stopped_is_named(tmp_path: Path, monkeypatch: pytest.M
     ledger.close()
 
 
+def test_threads_wait_for_their_turn_no_longer_than_for_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    ledger.prepare()
+    refused: list[str] = []
+
+    def write() -> None:
+        try:
+            with ledger.begin():
+                pass
+        except LedgerError as error:
+            refused.append(str(error))
+
+    with ledger.begin():
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join(20)
+    assert len(refused) == 1
+    assert "it is locked" in refused[0]
+    write()
+    assert len(refused) == 1
+    ledger.close()
+
+
 def test_a_process_whose_threads_get_no_turn_ends(tmp_path: Path) -> None:
     """A C extension that does not let go of Python's lock starves every thread, the watching one too."""
     script = tmp_path / "starved.py"

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -69,7 +69,7 @@ class Ledger:
         self._outer: sa.Connection | None = None
         self._clock = clock
         # SQLite lets one writer at a time, and others wait for it with growing pauses: threads take turns here instead
-        self._turn: AbstractContextManager[object] = nullcontext()
+        self._turn: threading.Lock | None = None
         self.by_hand = False
         self.file: Path | None = None
         self._file_id: tuple[int, int] | None = None
@@ -164,10 +164,24 @@ class Ledger:
                 with self._outer.begin_nested():
                     yield self._outer
             else:
-                with self._turn, self.engine.begin() as connection:
+                with self._in_turn(), self.engine.begin() as connection:
                     yield connection
                     if self.by_hand:
                         heartbeats.beat(connection, heartbeats.ACTION, self.now(connection))
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Wait until no other thread writes; no longer than for another process."""
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_SECONDS):
+            holders = lock_holders(self.file) if self.file is not None else ""
+            raise LedgerError(f"ledger {self.file}: it is locked" + (f" by {holders}" if holders else ""))
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -207,7 +221,7 @@ class Ledger:
         other = Ledger.__new__(Ledger)
         other.engine, other.file, other._outer = self.engine, self.file, connection
         other._clock, other._file_id = self._clock, self._file_id
-        other._turn, other.by_hand = nullcontext(), False
+        other._turn, other.by_hand = None, False
         return other
 
     def try_writing(self) -> None:
