@@ -42,11 +42,10 @@ CLOCK_SET = 2.0  # seconds by which the machine's clock may differ from the time
 
 @dataclass
 class _State:
-    """How a job stands. ``started`` and ``signed``: when its run began, and last gave a sign of progress, in seconds of
+    """How a job stands. ``signed``: when its run began, or last gave a sign of progress, in seconds of
     the monotonic clock."""
 
     job: Job
-    started: float | None = None
     signed: float = 0.0
     again: bool = False
     hurried: bool = False  # its run begins at once after the one before, for something became due meanwhile
@@ -240,7 +239,7 @@ class JobRunner:
                 return
             self._running[name] = state
             state.again = False
-            state.started = state.signed = time.monotonic()
+            begun = state.signed = time.monotonic()
             job = state.job
         self._here.state = state
         woken: Collection[str] = ()
@@ -248,7 +247,7 @@ class JobRunner:
         try:
             woken = job.run(Report())
             with suppress(LedgerError):  # the run has said so
-                delay = self._delay(job, time.monotonic() - state.started)
+                delay = self._delay(job, time.monotonic() - begun)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs go on
             self._on_error(error)
         finally:

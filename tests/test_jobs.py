@@ -21,7 +21,17 @@ from test_service import Make
 from digestbot import config as configuration
 from digestbot.cli.systemd import notify
 from digestbot.errors import LedgerChanged, LedgerError, RenderError
-from digestbot.ledger import Ledger, approvals, channel_states, database, health, heartbeats, views
+from digestbot.ledger import (
+    Ledger,
+    approvals,
+    channel_states,
+    database,
+    delivery,
+    health,
+    heartbeats,
+    plan_stamps,
+    views,
+)
 from digestbot.model import PostStatus, Receipt
 from digestbot.net import Wire
 from digestbot.sandbox import Sandbox
@@ -446,3 +456,17 @@ def test_processes_that_meet_log_no_error_and_post_once(
     assert [record.message for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
     assert len(sandbox.world.tweets) == len({post.text for post in sandbox.world.tweets}) == 3
     assert len(sandbox.world.page_posts) == 3
+
+
+def test_a_post_that_is_being_sent_is_another_state_than_one_that_waits() -> None:
+    run = Run(raw(schedule="every hour"), [make_summary(0)])
+    run.clock.now += timedelta(hours=1)
+    run.service.planner.make_due(Report())
+    with run.ledger.read() as tx:
+        _, before = plan_stamps.stamps(tx, ["x"])
+    with run.ledger.begin() as tx:
+        assert delivery.claim(tx, "x", timedelta(minutes=2), run.clock()) is not None
+    with run.ledger.read() as tx:
+        _, after = plan_stamps.stamps(tx, ["x"])
+    assert before["x"].backlogs != after["x"].backlogs
+    run.close()

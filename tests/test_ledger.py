@@ -531,20 +531,25 @@ def test_a_rehearsal_keeps_nobody_waiting(ledger: Ledger) -> None:
         with other.begin() as tx:
             intake.claim_poll(tx, "store", timedelta(hours=1), START, at_once=True)  # locks its row
             tx.execute(sa.update(schema.summaries).values(body="in the rehearsal"))
-        writer = threading.Thread(target=_writes_everything, args=(ledger,))
-        writer.start()
-        writer.join(20)
-        assert not writer.is_alive()
+        write_elsewhere(ledger)
         with other.read() as tx:
             assert set(tx.scalars(sa.select(schema.summaries.c.body))) == {"in the rehearsal"}
     with ledger.read() as tx:
         assert set(tx.scalars(sa.select(schema.summaries.c.body))) == {"by the writer"}
 
 
-def _writes_everything(ledger: Ledger) -> None:
-    with ledger.begin() as tx:
-        intake.claim_poll(tx, "store", timedelta(hours=1), START, at_once=True)
-        tx.execute(sa.update(schema.summaries).values(body="by the writer"))
+def write_elsewhere(ledger: Ledger) -> None:
+    """Write the same rows from another thread, which must not have to wait."""
+
+    def write() -> None:
+        with ledger.begin() as tx:
+            intake.claim_poll(tx, "store", timedelta(hours=1), START, at_once=True)
+            tx.execute(sa.update(schema.summaries).values(body="by the writer"))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    writer.join(20)
+    assert not writer.is_alive()
 
 
 def test_what_a_rehearsal_takes_back_it_does_not_write_elsewhere_later(ledger: Ledger) -> None:
@@ -555,10 +560,7 @@ def test_what_a_rehearsal_takes_back_it_does_not_write_elsewhere_later(ledger: L
             raise RuntimeError("on the way")
         with other.begin() as tx:
             tx.execute(sa.update(schema.summaries).values(body="in the rehearsal"))
-        writer = threading.Thread(target=_writes_everything, args=(ledger,))
-        writer.start()
-        writer.join(20)
-        assert not writer.is_alive()
+        write_elsewhere(ledger)
     with ledger.read() as tx:
         assert set(tx.scalars(sa.select(schema.summaries.c.body))) == {"by the writer"}
 

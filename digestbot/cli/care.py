@@ -31,13 +31,12 @@ def existing(arguments: argparse.Namespace) -> Iterator[tuple[Config, Ledger]]:
         raise ConfigError([f"there is no ledger at {ledger.file} yet; digestbot run or once makes it"])
     try:
         if arguments.command != "db":
+            from digestbot.ledger.database import OLDER
             from digestbot.schema import REVISION
 
             with ledger.read() as tx:
                 if ledger.revision(tx) not in (None, REVISION):
-                    raise LedgerError(
-                        "the ledger is an older digestbot's: bring it up to date with digestbot db upgrade"
-                    )
+                    raise LedgerError(OLDER)
         yield config, ledger
     finally:
         ledger.close()

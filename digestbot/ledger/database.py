@@ -27,6 +27,7 @@ from digestbot.ledger.concurrency import REHEARSAL, SETUP, one_at_a_time
 from digestbot.ledger.lock_holders import lock_holders
 
 BUSY_SECONDS = 30
+OLDER = "the ledger is an older digestbot's: bring it up to date with digestbot db upgrade"
 BACKUP_PAGES = 10_000  # at once: so long do others wait
 # A host that is cut off inside a transaction must not keep others waiting for longer than half a minute.
 POSTGRESQL_OPTIONS = (
@@ -176,8 +177,7 @@ class Ledger:
             yield
             return
         if not self._turn.acquire(timeout=BUSY_SECONDS):
-            holders = lock_holders(self.file) if self.file is not None else ""
-            raise LedgerError(f"ledger {self.file}: it is locked" + (f" by {holders}" if holders else ""))
+            raise LedgerError(f"ledger {self.file}: it is locked{self._by_whom()}")
         try:
             yield
         finally:
@@ -248,9 +248,7 @@ class Ledger:
                 connection.execute(_VERSION.insert().values(version_num=schema.REVISION))
             elif found != schema.REVISION:
                 if connection.info.get(REHEARSAL):  # it would lock the tables for all
-                    raise LedgerError(
-                        "the ledger is an older digestbot's: bring it up to date with digestbot db upgrade"
-                    )
+                    raise LedgerError(OLDER)
                 self.migrate(connection, found)
             if connection.scalar(sa.select(sa.func.count()).select_from(schema.ledger_identity)) == 0:
                 connection.execute(schema.ledger_identity.insert().values(id=str(uuid.uuid4())))
@@ -349,6 +347,11 @@ class Ledger:
         """Let go of every connection."""
         self.engine.dispose()
 
+    def _by_whom(self) -> str:
+        """Which other processes keep SQLite's file locked, as the end of a message."""
+        holders = lock_holders(self.file) if self.file is not None else ""
+        return f" by {holders}" if holders else ""
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
@@ -356,9 +359,8 @@ class Ledger:
         except DBAPIError as error:
             where = self.file or redacted_url(self.engine.url)
             reason = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
-            if self.file is not None and "locked" in reason:
-                holders = lock_holders(self.file)
-                reason += f" by {holders}" if holders else ""
+            if "locked" in reason:
+                reason += self._by_whom()
             raise LedgerError(f"ledger {where}: {reason}") from error
         except sa.exc.TimeoutError as error:
             raise LedgerError(f"ledger: no connection was free in time: {error}") from error

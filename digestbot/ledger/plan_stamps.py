@@ -47,11 +47,9 @@ def stamps(tx: sa.Connection, names: Iterable[str]) -> tuple[datetime | None, di
     timing: dict[str, list[Any]] = defaultdict(list)
     for row in tx.execute(_STATES):
         timing[row.name].append(tuple(row))
-    for query in (_PENDING, _IN_FLIGHT, _UNAPPROVED, _READ):
-        for row in tx.execute(query):
-            found[row[0]].append(tuple(row[1:]))
-        for some in found.values():
-            some.append(None)  # so that a row of one is none of another
+    for number, query in enumerate((_PENDING, _IN_FLIGHT, _UNAPPROVED, _READ)):
+        for channel, *values in tx.execute(query):
+            found[channel].append((number, *values))  # a row of one query is none of another
     for (digest, channel), changes in rescheduling.changes(tx).items():
         timing[channel].append((digest, changes))
     for (digest, channel), past in editions.pasts(tx).items():

@@ -46,6 +46,7 @@ from digestbot.service.jobs import (
     channel_job,
     job_names,
     patience_of_source,
+    polled_sources,
     readers_of,
     run_all,
     source_job,
@@ -146,10 +147,9 @@ class Service:
         """Return the jobs, in the order in which one thread would do them."""
         config = self.config
         found = [Job(UPKEEP, UPKEEP, self._upkeep, lambda: UPKEEP_EVERY, PATIENCE)]
-        for name in config.sources:
-            if name not in config.reserves():
-                poll, due = partial(self._poll, name), partial(self.poller.next_due, name)
-                found.append(Job(source_job(name), SOURCES, poll, due, patience_of_source(config, name)))
+        for name in polled_sources(config):
+            poll, due = partial(self._poll, name), partial(self.poller.next_due, name)
+            found.append(Job(source_job(name), SOURCES, poll, due, patience_of_source(config, name)))
         for name in config.channels:
             publish, due = partial(self._publish, name), partial(self._next_due, name)
             found.append(Job(channel_job(name), CHANNELS, publish, due, config.delivery.lease + SLACK))

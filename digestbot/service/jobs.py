@@ -54,10 +54,15 @@ def patience_of_source(config: Config, source: str) -> timedelta:
     return slowest + SLACK
 
 
+def polled_sources(config: Config) -> list[str]:
+    """Return the sources that have jobs: a reserve is read only when another source asks for it."""
+    reserves = config.reserves()
+    return [name for name in config.sources if name not in reserves]
+
+
 def job_names(config: Config) -> list[str]:
     """Return the names of all jobs."""
-    polled = [source_job(name) for name in config.sources if name not in config.reserves()]
-    return [UPKEEP, *polled, *map(channel_job, config.channels), ALERTS]
+    return [UPKEEP, *map(source_job, polled_sources(config)), *map(channel_job, config.channels), ALERTS]
 
 
 def readers_of(config: Config, source: str) -> list[str]:

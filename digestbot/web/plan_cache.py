@@ -41,8 +41,8 @@ class _ChannelPlan:
 
     def holds(self, stamp: Stamp, now: datetime, end: datetime) -> bool:
         """Whether it is still so, and reaches far enough."""
-        fresh = stamp == self.stamp and self.at <= now < self.at + KEPT
-        return fresh and end <= self.until and not any(self.at < row.at <= now for row in self.rows)
+        same = self.same_backlogs(stamp, now, end) and stamp.timing == self.stamp.timing
+        return same and not any(self.at < row.at <= now for row in self.rows)
 
 
 @dataclass(frozen=True)
