@@ -23,6 +23,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from digestbot import schema
 from digestbot.errors import LedgerChanged, LedgerError
 from digestbot.ledger import continuity, heartbeats, rehearsal
+from digestbot.ledger.channel_locks import ChannelLocks
 from digestbot.ledger.concurrency import REHEARSAL, SETUP, one_at_a_time
 from digestbot.ledger.lock_holders import lock_holders
 
@@ -112,6 +113,7 @@ class Ledger:
                 raise LedgerError("database: PostgreSQL needs a driver: pip install 'digestbot[postgresql]'") from error
         else:
             raise LedgerError(f"database: {backend} cannot hold the ledger; use sqlite or postgresql")
+        self.channel_locks = ChannelLocks(self.engine)
 
     @property
     def marker(self) -> Path | None:
@@ -220,6 +222,7 @@ class Ledger:
         """This ledger, inside a transaction that will be rolled back."""
         other = Ledger.__new__(Ledger)
         other.engine, other.file, other._outer = self.engine, self.file, connection
+        other.channel_locks = self.channel_locks
         other._clock, other._file_id = self._clock, self._file_id
         other._turn, other.by_hand = None, False
         return other
@@ -345,6 +348,7 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of every connection."""
+        self.channel_locks.close()
         self.engine.dispose()
 
     def _by_whom(self) -> str:

@@ -62,6 +62,7 @@ __all__ = ["SAMPLE", "Preview", "Reason", "Report", "Service"]
 
 log = logging.getLogger(__name__)
 
+LOOK_AFTER_OTHERS = timedelta(seconds=5)  # so long after a channel was left to another process
 PATIENCE = timedelta(minutes=3)  # with upkeep and alerts, which wait for databases and for who delivers alerts
 
 
@@ -121,6 +122,7 @@ class Service:
             progress=progress,
         )
         self._acted_at: datetime | None = None
+        self._worked_on_elsewhere: set[str] = set()
         self.rearranger = Rearranger(config, ledger, clock, self.planner)
         self.resolver = Resolver(config, ledger, self.delivery_worker.publisher)
 
@@ -173,14 +175,21 @@ class Service:
         return readers_of(self.config, source) if taken is not None else ()
 
     def _publish(self, channel: str, report: Report) -> Collection[str]:
-        with self._contained(f"plan of {channel}", report):
-            self.planner.make_due(report, channel)
-        with self._contained(f"channel {channel}", report):
-            self.delivery_worker.publish(channel, report)
+        with self.ledger.channel_locks.hold(channel) as held:
+            if not held:
+                self._worked_on_elsewhere.add(channel)
+                return ()
+            with self._contained(f"plan of {channel}", report):
+                self.planner.make_due(report, channel)
+            with self._contained(f"channel {channel}", report):
+                self.delivery_worker.publish(channel, report)
         return ()
 
     def _next_due(self, channel: str) -> timedelta | None:
         """How long it is until something is due on a channel."""
+        if channel in self._worked_on_elsewhere:
+            self._worked_on_elsewhere.discard(channel)
+            return LOOK_AFTER_OTHERS
         moments = (self.planner.next_due(channel), self.delivery_worker.next_due(channel))
         return min((moment for moment in moments if moment is not None), default=None)
 
