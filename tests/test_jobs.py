@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from conftest import PROCESSES, START, Clock, Feed, make_summary, raw_config
 from runs import Run, raw
 from test_service import Make
@@ -456,6 +457,51 @@ def test_processes_that_meet_log_no_error_and_post_once(
     assert [record.message for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
     assert len(sandbox.world.tweets) == len({post.text for post in sandbox.world.tweets}) == 3
     assert len(sandbox.world.page_posts) == 3
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_channel_that_another_process_works_on_is_left_to_it_once(
+    database_url: str, feed: Feed, sandbox: Sandbox, clock: Clock
+) -> None:
+    feed.add(0)
+    ledger, other = Ledger(database_url, clock=clock), Ledger(database_url, clock=clock)
+    service = Service(configuration.build(raw_config(sandbox.url, schedule="every hour")), ledger, clock)
+    service.prepare()
+    service.tick()
+    clock.forward(hours=1)
+    publish = job(service, "channel page")
+    with other.channel_locks.hold("page") as held:
+        assert held
+        publish.run(Report())
+        assert publish.next_due() == timedelta(seconds=5)
+        assert sandbox.world.page_posts == []
+        publish.run(Report())  # who holds it may have been stopped
+        assert len(sandbox.world.page_posts) == 1
+    with other.channel_locks.hold("page") as held:
+        assert held  # the job has let go of it
+    ledger.close()
+    other.close()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_channel_is_worked_on_though_its_lock_cannot_be_had(database_url: str) -> None:
+    ledger = Ledger(database_url)
+    with ledger.channel_locks.hold("page") as held:
+        assert held
+        with ledger.engine.connect() as connection:  # the database goes away for a moment
+            connection.execute(
+                sa.text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+                )
+            )
+    with ledger.channel_locks.hold("page") as held:
+        assert held
+    ledger.close()
+    nowhere = Ledger("postgresql://nobody@127.0.0.1:1/none")
+    with nowhere.channel_locks.hold("page") as held:
+        assert held
+    nowhere.close()
 
 
 def test_a_post_that_is_being_sent_is_another_state_than_one_that_waits() -> None:
