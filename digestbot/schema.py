@@ -1,7 +1,7 @@
 """The ledger's tables. What the constraints promise:
 
 - a key of the store names one paper         PRIMARY KEY of paper_keys (key)
-- a slot is reached once                    UNIQUE (digest, channel, nominal)
+- a slot is reached once                    partial UNIQUE (digest, channel, due) over scheduled ones
 - a summary goes into one edition at most   PRIMARY KEY of backlog (digest, channel, summary)
 - a part of an edition is made once         partial UNIQUE (edition, position) over what publishes
 - a post is deleted once                    partial UNIQUE (target) over deletions
@@ -23,7 +23,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-REVISION = "0006"  # the newest migration: what an up-to-date ledger says of itself
+REVISION = "0007"  # the newest migration: what an up-to-date ledger says of itself
 
 
 class UtcTime(sa.types.TypeDecorator[datetime]):
@@ -150,6 +150,8 @@ cursors = sa.Table(
     sa.Column("gate", sa.LargeBinary),
 )
 
+# Slots that were reached: at one instant, one of a digest on a channel. ``outcome`` says why one passed without an
+# edition. ``ahead``: it was recorded by a clock that was far ahead, so it does not count until its instant has come.
 slots = sa.Table(
     "slots",
     metadata,
@@ -160,8 +162,22 @@ slots = sa.Table(
     sa.Column("due", UtcTime, nullable=False),
     sa.Column("scheduled", sa.Boolean, nullable=False),
     sa.Column("reached_at", UtcTime, nullable=False),
-    sa.UniqueConstraint("digest", "channel", "nominal"),
-    sa.Index(None, "digest", "channel", "due"),
+    sa.Column("outcome", sa.Text),
+    sa.Column("ahead", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("uq_slots_scheduled", "digest", "channel", "due", unique=True, **_only("scheduled")),
+)
+
+SCHEDULED_SLOT = sa.text("slots.scheduled")
+
+# The rules by which slots come, and from when on. The newest of each digest and channel apply now; the others until the
+# next ones do.
+schedule_versions = sa.Table(
+    "schedule_versions",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("since", UtcTime, primary_key=True),
+    sa.Column("rules", sa.JSON, nullable=False),
 )
 
 editions = sa.Table(
@@ -176,6 +192,7 @@ editions = sa.Table(
     sa.Column("approval", sa.Text),
     sa.Column("approve_by", UtcTime),
     sa.Column("at_once", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("rendered_at", UtcTime),
     sa.UniqueConstraint("slot_id"),
     sa.Index(None, "digest", "channel", "id"),
     sa.Index("ix_editions_unapproved", "approve_by", **_only("approval = 'waiting'")),
@@ -244,7 +261,8 @@ ATTENTION = sa.text("posts.status IN ('unknown', 'quarantined')")
 # the receipt rests on; ``candidates`` are posts on the timeline that may be this one, ``dismissed`` the ids of those
 # that an operator did not take for it. ``look_first``: an earlier attempt may have created it. ``yields``: while it
 # waits for ``not_before``, the posts after it get their turn. ``by_hand``: an operator decided what became of it.
-# ``posted_at`` is when it appeared, by the ledger's clock. ``missing_since``: the platform says that it is gone, though
+# ``planned_at`` is when it was to appear: distances and limits count from it. ``posted_at`` is when it appeared, by the
+# ledger's clock. ``missing_since``: the platform says that it is gone, though
 # digestbot did not delete it.
 posts = sa.Table(
     "posts",
@@ -272,6 +290,7 @@ posts = sa.Table(
     sa.Column("look_first", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("yields", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("by_hand", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("planned_at", UtcTime),
     sa.Column("posted_at", UtcTime),
     sa.Column("quarantined_at", UtcTime),
     sa.Column("missing_since", UtcTime),

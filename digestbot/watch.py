@@ -33,6 +33,9 @@ TITLES = {
     "overrun": "the job {} takes too long",
     "twice": "post {} appeared twice",
     "by-hand": "post {} needs your hand",
+    "make-up": "missed slots of {}: make up for them?",
+    "clock": "the clock stepped back",
+    "approvals": "approvals of {} pile up",
     "budget": "the month's budget of {} nears its end",
     "budget-spent": "the month's budget of {} is used up",
 }

@@ -16,7 +16,7 @@ from conftest import make_summary
 
 from digestbot.config import Config, Timing
 from digestbot.model import Paper, Summary
-from digestbot.planning import Candidate, Lane, Past, Queue, Traffic, Turn, decide, is_due
+from digestbot.planning import Appeared, Candidate, Lane, Past, Queue, Traffic, Turn, decide, is_due
 
 HOUR = timedelta(hours=1)
 
@@ -106,7 +106,8 @@ class Simulator:
                 Posted(self.now, lane.digest, lane.channel, turn.slot.nominal, turn.slot.due, tuple(turn.chosen))
             )
             for _ in turn.chosen if digest.shape == "single" else turn.chosen[:1]:
-                traffic.add(self.now, lane.digest)
+                planned = lane.planned_at(traffic, min(turn.slot.at, self.now), self.now)
+                traffic.add(Appeared(self.now, planned, lane.digest))
         digest.past = replace(digest.past, since=turn.slot.due, edition=edition)
         return True
 

@@ -509,10 +509,10 @@ def test_a_post_that_is_being_sent_is_another_state_than_one_that_waits() -> Non
     run.clock.now += timedelta(hours=1)
     run.service.planner.make_due(Report())
     with run.ledger.read() as tx:
-        _, before = plan_stamps.stamps(tx, ["x"])
+        _, before = plan_stamps.stamps(tx, ["x"], START)
     with run.ledger.begin() as tx:
         assert delivery.claim(tx, "x", timedelta(minutes=2), run.clock()) is not None
     with run.ledger.read() as tx:
-        _, after = plan_stamps.stamps(tx, ["x"])
+        _, after = plan_stamps.stamps(tx, ["x"], START)
     assert before["x"].backlogs != after["x"].backlogs
     run.close()

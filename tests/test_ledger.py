@@ -57,7 +57,7 @@ def make_posts(ledger: Ledger, count: int, channel: str = "x") -> list[int]:
     for number in range(count):
         with ledger.begin() as tx:
             chosen = up_next(tx, "latest", channel, 1, START)
-            slot = editions.reach_slot(tx, "latest", channel, Slot(f"slot {number}", START), START)
+            slot = editions.reach_slot(tx, "latest", channel, Slot(f"slot {number}", START + timedelta(seconds=number)), START)
             made += editions.make_edition(
                 tx, slot, "latest", channel, chosen, drafts(chosen, [Message(f"text {number}")]), START
             )
@@ -380,7 +380,7 @@ def test_a_summary_goes_into_one_edition(ledger: Ledger) -> None:
         slot = editions.reach_slot(tx, "latest", "x", Slot("a", START), START)
         editions.make_edition(tx, slot, "latest", "x", chosen, drafts(chosen, [Message("t")]), START)
     with pytest.raises(editions.TakenElsewhereError), ledger.begin() as tx:
-        slot = editions.reach_slot(tx, "latest", "x", Slot("b", START), START)
+        slot = editions.reach_slot(tx, "latest", "x", Slot("b", START + timedelta(seconds=1)), START)
         editions.make_edition(tx, slot, "latest", "x", chosen, drafts(chosen, [Message("t")]), START)
     with ledger.read() as tx:  # the second slot was rolled back with its edition
         assert tx.scalar(sa.select(sa.func.count()).select_from(schema.slots)) == 1
@@ -400,13 +400,13 @@ def test_the_past_is_the_last_scheduled_slot_and_that_of_the_last_edition(ledger
     extend(ledger)
     hour = timedelta(hours=1)
     with ledger.begin() as tx:
-        assert editions.pasts(tx) == {("latest", "x"): Past(START, START)}
+        assert editions.pasts(tx, START) == {("latest", "x"): Past(START, START)}
         slot = editions.reach_slot(tx, "latest", "x", Slot("a", START + hour), START)
         chosen = up_next(tx, "latest", "x", 1, START)
         editions.make_edition(tx, slot, "latest", "x", chosen, drafts(chosen, [Message("t")]), START + hour)
         editions.reach_slot(tx, "latest", "x", Slot("b", START + 2 * hour), START)
         editions.reach_slot(tx, "latest", "x", Slot("by hand", START + 3 * hour), START, scheduled=False)
-        assert editions.pasts(tx) == {("latest", "x"): Past(START + 2 * hour, START, START + hour)}
+        assert editions.pasts(tx, START + 3 * hour) == {("latest", "x"): Past(START + 2 * hour, START, START + hour)}
 
 
 # ---- delivery

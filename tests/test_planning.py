@@ -148,7 +148,7 @@ def around(zone: str, day: str) -> tuple[datetime, datetime]:
 @pytest.mark.parametrize("hours", HOURS)
 def test_what_is_closed_opens_at_the_first_open_instant(zone: str, day: str, hours: tuple[time, time] | None) -> None:
     on = date.fromisoformat(day)
-    closures = (Closure(ZoneInfo(zone), hours), Closure(BERLIN, (time(12), time(13)), ((on, on),)))
+    closures = (Closure(ZoneInfo(zone), (hours,) if hours else ()), Closure(BERLIN, ((time(12), time(13)),), ((on, on),)))
     calendar = Calendar(("0 * * * *",), ZoneInfo(zone), closures)
     begin, end = around(zone, day)
     opens = None
@@ -194,12 +194,12 @@ def test_a_day_and_a_week_of_limits_begin_at_local_midnight() -> None:
 
 
 def test_a_schedule_that_is_closed_for_ever_has_no_open_slot() -> None:
-    shut = Closure(UTC_ZONE, (time(8), time(20)))
+    shut = Closure(UTC_ZONE, ((time(8), time(20)),))
     assert Calendar(("0 12 * * *",), UTC_ZONE, (shut,)).first_open(at("2026-11-02 00:00")) is None
-    both = (shut, Closure(UTC_ZONE, (time(19), time(9))))
+    both = (shut, Closure(UTC_ZONE, ((time(19), time(9)),)))
     assert Calendar(("* * * * *",), UTC_ZONE, both).opens(at("2026-11-02 00:00")) is None
     assert Calendar(
-        ("0 12 29 2 *",), UTC_ZONE, (Closure(UTC_ZONE, None, ((date(2028, 2, 1), date(2028, 3, 1)),)),)
+        ("0 12 29 2 *",), UTC_ZONE, (Closure(UTC_ZONE, (), ((date(2028, 2, 1), date(2028, 3, 1)),)),)
     ).first_open(at("2026-11-02 00:00")) == Slot("2032-02-29T12:00", at("2032-02-29 12:00"))
 
 

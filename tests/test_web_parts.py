@@ -204,12 +204,12 @@ def test_the_ledger_answers_on_every_database(make_service: Callable[..., Servic
         assert [(one.summary.writer, one.waits_for) for one in found] == [("Reader 4", "")]
         assert backlogs.entries(tx, "latest", "x", Order.VOTES, Gate(), now, kind="held") == []
         assert backlogs.waiting_count(tx, "latest", "x") == 2
-        before = plan_stamps.stamps(tx, ["x", "page"])
-        assert before == plan_stamps.stamps(tx, ["x", "page"])
+        before = plan_stamps.stamps(tx, ["x", "page"], START)
+        assert before == plan_stamps.stamps(tx, ["x", "page"], START)
     clock.forward(days=1)
     service.tick()
     with service.ledger.read() as tx:
-        _, stamps = plan_stamps.stamps(tx, ["x", "page"])
+        _, stamps = plan_stamps.stamps(tx, ["x", "page"], START)
     assert all(stamps[channel] != before[1][channel] for channel in stamps)
 
 

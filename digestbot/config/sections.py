@@ -96,8 +96,8 @@ _Limit = Annotated[int, Field(ge=1, le=10_000)]
 class Restraint(Section):
     """What keeps a digest, or a channel, from posting: the keys that both kinds of section have."""
 
-    quiet_hours: Hours | None = None
-    not_on: tuple[Days, ...] = ()
+    quiet_hours: Hours = ()
+    not_on: Days = ()
     per_day: _Limit | None = None
     per_week: _Limit | None = None
 

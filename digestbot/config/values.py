@@ -92,26 +92,44 @@ def _schedule(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(expressions))
 
 
-def _hours(value: object) -> tuple[time, time]:
+def _hours(value: object) -> tuple[tuple[time, time], ...]:
+    """Spans of the day: one, several with commas between, or a list."""
+    several = value if isinstance(value, list | tuple) else value.split(",") if isinstance(value, str) else [value]
+    return tuple(dict.fromkeys(_span(one) for one in several))
+
+
+def _span(value: object) -> tuple[time, time]:
     match = _HOURS.fullmatch(value.replace("–", "-").replace("24:00", "00:00")) if isinstance(value, str) else None
     try:
         found = (time(int(match[1]), int(match[2])), time(int(match[3]), int(match[4]))) if match else None
     except ValueError:
         found = None
     if found is None:
-        raise ValueError('write two times of day, such as "22:00-07:00"')
+        raise ValueError('write two times of day, such as "22:00-07:00", or a list of such spans')
     if found[0] == found[1]:
         raise ValueError("begins and ends at the same time: leave it out, or nothing would ever be posted")
     return found
 
 
-def _days(value: object) -> tuple[date, date]:
-    first, several, last = value.partition("..") if isinstance(value, str) else (str(value), "", "")
+def _several(value: object) -> object:
+    """A list of one may be written without brackets."""
+    return [value] if isinstance(value, str | date) else value
+
+
+def _days(value: object) -> tuple[date, date] | tuple[tuple[int, int], tuple[int, int]]:
+    """A day or days from one to another, with a year, or without: then of every year."""
+    first, several, last = (part.strip() for part in str(value).partition(".."))
+    last = last if several else first
+    yearly = _YEARLY.fullmatch(first), _YEARLY.fullmatch(last)
     try:
-        found = _day(first.strip()), _day((last if several else first).strip())
+        if yearly[0] and yearly[1]:
+            begin, end = (date(2024, int(one[1]), int(one[2])) for one in yearly if one)  # a leap year has all days
+            return (begin.month, begin.day), (end.month, end.day)
+        found = _day(first), _day(last)
     except ValueError:
         raise ValueError(
-            f'{value!r} is no day; write one such as "2026-12-24", or days "2026-12-24..2026-12-26"'
+            f'{value!r} is no day; write one such as "2026-12-24", days "2026-12-24..2026-12-26", or without the year '
+            'for every year: "12-24..12-26"'
         ) from None
     if found[1] < found[0]:
         raise ValueError(f"{value!r} ends before it begins")
@@ -250,6 +268,7 @@ def _pattern(value: object) -> str:
 
 DERIVED_HASHTAGS = ("category", "sections")  # made of what is known of the paper
 _HOURS = re.compile(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*")
+_YEARLY = re.compile(r"(\d{2})-(\d{2})", re.ASCII)
 _HASHTAG = re.compile(r"#(?=\d*[^\W\d])\w{1,100}")
 _LIMITED = re.compile(r"\b(?:limit\s+\d+|fetch\s+(?:first|next)\b[^)]*?)(?:\s+offset\s+\d+)?[\s;]*\Z", re.IGNORECASE)
 Query = Annotated[str, BeforeValidator(_query)]
@@ -266,8 +285,9 @@ Parameters = Annotated[dict[str, str], BeforeValidator(_parameters)]
 Hashtag = Annotated[str, BeforeValidator(_hashtag)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Schedule = Annotated[tuple[str, ...], BeforeValidator(_schedule)]
-Hours = Annotated[tuple[time, time], BeforeValidator(_hours)]
-Days = Annotated[tuple[date, date], BeforeValidator(_days)]
+Hours = Annotated[tuple[tuple[time, time], ...], BeforeValidator(_hours)]
+_Days = Annotated[tuple[date, date] | tuple[tuple[int, int], tuple[int, int]], BeforeValidator(_days)]
+Days = Annotated[tuple[_Days, ...], BeforeValidator(_several)]
 Backlog = Annotated[Literal["skip", "all"] | int | date, BeforeValidator(_backlog)]
 WebAddress = Annotated[str, BeforeValidator(_web_address)]
 ApiAddress = Annotated[str, BeforeValidator(_api_address)]

@@ -11,6 +11,8 @@ from digestbot.ledger.concurrency import insert_unless_there
 from digestbot.model import Alarm
 from digestbot.schema import OPEN_ALARM, alarms, changes
 
+MAKE_UP = "make-up"  # a changed schedule would make up for missed slots
+CLOCK = "clock"  # it stepped back
 CONFIRMED, DISMISSED, PASSED = "confirmed", "dismissed", "passed"
 
 
@@ -31,6 +33,18 @@ def open_alarm(tx: sa.Connection, kind: str, subject: str) -> int | None:
     query = sa.select(alarms.c.id).where(alarms.c.kind == kind, alarms.c.subject == subject, OPEN_ALARM)
     found: int | None = tx.scalar(query)
     return found
+
+
+def raised_at(tx: sa.Connection, kind: str, subject: str) -> datetime | None:
+    """When the open alarm of this kind about this subject was raised."""
+    which = (alarms.c.kind == kind, alarms.c.subject == subject, OPEN_ALARM)
+    found: datetime | None = tx.scalar(sa.select(alarms.c.raised_at).where(*which))
+    return found
+
+
+def open_subjects(tx: sa.Connection, kind: str) -> set[str]:
+    """What the open alarms of this kind are about."""
+    return set(tx.scalars(sa.select(alarms.c.subject).where(alarms.c.kind == kind, OPEN_ALARM)))
 
 
 def alarm_is_over(tx: sa.Connection, kind: str, subject: str, now: datetime) -> None:

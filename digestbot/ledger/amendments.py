@@ -11,7 +11,9 @@ from digestbot.changes import MOST_DELETIONS, Change, Kind
 from digestbot.errors import LedgerError
 from digestbot.ledger import alarms as alarm_room
 from digestbot.ledger.changes import UNSENT, drop_pending
-from digestbot.model import OWN, Action, Message, PostStatus, Shape
+from digestbot.ledger.clock_steps import forget_ahead
+from digestbot.ledger.editions import reach_slot
+from digestbot.model import OWN, Action, Message, PostStatus, Shape, Slot
 from digestbot.schema import alarms, backlog, changes, channels, editions, pictures, post_summaries, posts
 
 
@@ -184,6 +186,12 @@ def hold(tx: sa.Connection, pairs: Collection[tuple[int, int]], lately: int, now
     return note_
 
 
+def _pass_over_missed(tx: sa.Connection, subject: str, now: datetime) -> None:
+    """What was missed on this digest and channel until now counts as passed."""
+    digest, _, channel = subject.rpartition(" on ")
+    reach_slot(tx, digest, channel, Slot("missed slots", now), now, outcome="an operator passed over the missed slots")
+
+
 def decide_alarm(tx: sa.Connection, alarm: int, *, confirm: bool, now: datetime) -> int:
     """The operator's word: do what it holds back, or let it be; gives how many posts that is about. Raises
     LedgerError where the alarm is not open."""
@@ -198,7 +206,11 @@ def decide_alarm(tx: sa.Connection, alarm: int, *, confirm: bool, now: datetime)
             if change.kind != Kind.EDITED:  # what never went out is not what was dismissed
                 drop_pending(tx, change.post_id, Kind(change.kind), now)
         settled(tx, [(change.post_id, change.summary_id) for change in held])
+        if row.kind == alarm_room.MAKE_UP:
+            _pass_over_missed(tx, row.subject, now)
         if row.kind == "replies":  # the operator says that threads may be tried again
             tx.execute(channels.update().where(channels.c.name == row.subject).values(replies_refused_at=None))
+    elif row.kind == alarm_room.CLOCK:
+        forget_ahead(tx, now)
     alarm_room.decide(tx, alarm, alarm_room.CONFIRMED if confirm else alarm_room.DISMISSED, now)
     return len({change.post_id for change in held})

@@ -6,6 +6,7 @@ The protocol is docs/lifecycle.md's; the caller commits a claim before it opens 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from digestbot.ledger.channel_states import ChannelState, channel_state
 from digestbot.ledger.parts import apply, end_edition, give_back, skip_rest
 from digestbot.ledger.reconciliation import DUPLICATE, as_stored, published, settle_late
 from digestbot.model import OWN, Action, Approval, Claim, Message, Picture, PostStatus, ReceiptBasis
+from digestbot.planning import Appeared
 from digestbot.reconcile import first_look, next_recheck
 from digestbot.retry import LONGEST_RATE_LIMIT, Decision
 from digestbot.schema import (
@@ -265,7 +267,7 @@ def _is_paid_for(tx: sa.Connection, channel: str, row: Any, budget: int, now: da
 LONGEST_LIMIT = timedelta(days=9)  # a week, in whatever zone
 _BEGINS = (posts.c.action == Action.PUBLISH, ~posts.c.reply)
 _APPEARED = (
-    sa.select(editions.c.digest, posts.c.concluded_at)
+    sa.select(editions.c.digest, posts.c.concluded_at, posts.c.planned_at)
     .join(posts, posts.c.edition_id == editions.c.id)
     .where(
         posts.c.channel == sa.bindparam("channel"),
@@ -275,26 +277,59 @@ _APPEARED = (
     )
 )
 _QUEUED = (
-    sa.select(editions.c.digest, SCHEDULED)
+    sa.select(editions.c.digest, SCHEDULED, posts.c.planned_at, editions.c.approval)
     .join(posts, posts.c.edition_id == editions.c.id)
     .join(slots, slots.c.id == editions.c.slot_id)
     .where(posts.c.channel == sa.bindparam("channel"), *_BEGINS)
 )
-_WAITING = _QUEUED.where(PENDING, _APPROVED, ~_RECALLED)
+_WAITING = _QUEUED.where(PENDING, ~_RECALLED)
 _SENDING = _QUEUED.where(IN_FLIGHT, posts.c.status == PostStatus.PUBLISHING)
 
 
-def appeared(tx: sa.Connection, channel: str, now: datetime) -> list[tuple[datetime, str]]:
-    """When posts appeared on the channel in the last days, and of which digest each was; replies are left out."""
+def appeared(tx: sa.Connection, channel: str, now: datetime) -> list[Appeared]:
+    """The posts that appeared on the channel in the last days; replies are left out."""
     rows = tx.execute(_APPEARED, {"channel": channel, "since": now - LONGEST_LIMIT})
-    return [(row.concluded_at, row.digest) for row in rows]
+    return [Appeared(row.concluded_at, row.planned_at or row.concluded_at, row.digest) for row in rows]
 
 
-def queued(tx: sa.Connection, channel: str) -> list[tuple[str, bool]]:
-    """For each post that waits to be sent, or is being sent, its digest, and whether it was scheduled. Replies are left
-    out, and what needs a decision."""
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A post that waits to be sent, or is being sent. ``scheduled`` False: what a person asked for; ``approved`` False:
+    a person has not decided yet."""
+
+    digest: str
+    scheduled: bool
+    planned_at: datetime | None
+    approved: bool
+
+
+def queued(tx: sa.Connection, channel: str) -> list[Queued]:
+    """The posts that wait to be sent, or are being sent. Replies are left out, and what needs another decision than
+    approval."""
     rows = [row for query in (_SENDING, _WAITING) for row in tx.execute(query, {"channel": channel})]
-    return [(row.digest, row.scheduled) for row in rows]
+    return [
+        Queued(row.digest, row.scheduled, row.planned_at, row.approval in (None, Approval.APPROVED)) for row in rows
+    ]
+
+
+_PLANNED = (
+    sa.select(editions.c.digest, posts.c.planned_at)
+    .join(editions, editions.c.id == posts.c.edition_id)
+    .join(slots, slots.c.id == editions.c.slot_id)
+    .where(posts.c.id == sa.bindparam("post"), posts.c.epoch == 1, SCHEDULED, *_BEGINS)
+)
+
+
+def planned(tx: sa.Connection, post: int) -> tuple[str, datetime] | None:
+    """Return the digest of a scheduled post that was just claimed for the first time, and when it was to appear at the
+    earliest; None for any other."""
+    row = tx.execute(_PLANNED, {"post": post}).first()
+    return (row.digest, row.planned_at) if row is not None and row.planned_at is not None else None
+
+
+def set_planned(tx: sa.Connection, post: int, at: datetime) -> None:
+    """The post was to appear then."""
+    tx.execute(posts.update().where(posts.c.id == post).values(planned_at=at))
 
 
 def tries(tx: sa.Connection, post: int) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,18 @@ from sqlalchemy.exc import IntegrityError
 from digestbot.ledger import backlogs, rescheduling
 from digestbot.model import Approval, Draft, PostStatus, Shape, Slot, Summary
 from digestbot.planning import Past
-from digestbot.schema import READY, backlog, cursors, editions, pictures, post_summaries, posts, slots
+from digestbot.schema import (
+    READY,
+    SCHEDULED_SLOT,
+    UtcTime,
+    backlog,
+    cursors,
+    editions,
+    pictures,
+    post_summaries,
+    posts,
+    slots,
+)
 
 
 class TakenElsewhereError(Exception):
@@ -20,8 +32,16 @@ class TakenElsewhereError(Exception):
     channel, first: roll back and let it be."""
 
 
-_of_pair = (slots.c.digest == cursors.c.digest, slots.c.channel == cursors.c.channel, slots.c.scheduled)
-_REACHED = sa.select(slots.c.due).where(*_of_pair).order_by(slots.c.due.desc()).limit(1)
+CLOCK_STEP = timedelta(hours=1)  # how far ahead of now an instant may be that a sound clock recorded
+
+_of_pair = (slots.c.digest == cursors.c.digest, slots.c.channel == cursors.c.channel, SCHEDULED_SLOT)
+_now, _horizon = (sa.bindparam(name, type_=UtcTime) for name in ("now_", "horizon"))
+_REACHED = (
+    sa.select(slots.c.due)
+    .where(*_of_pair, slots.c.due <= _horizon, sa.or_(slots.c.due <= _now, ~slots.c.ahead))
+    .order_by(slots.c.due.desc())
+    .limit(1)
+)
 _EDITION = (
     sa.select(editions.c.made_at)
     .join(slots, slots.c.id == editions.c.slot_id)
@@ -41,38 +61,68 @@ _PASTS = sa.select(
     _REACHED.correlate(cursors).scalar_subquery().label("reached"),
     _EDITION.correlate(cursors).scalar_subquery().label("edition"),
 ).group_by(cursors.c.digest, cursors.c.channel)
+_PAIRS = sa.select(cursors.c.digest, cursors.c.channel).distinct().subquery()
+_AHEAD = (
+    sa.select(slots.c.digest, slots.c.channel, slots.c.due)
+    .join_from(_PAIRS, slots, sa.and_(slots.c.digest == _PAIRS.c.digest, slots.c.channel == _PAIRS.c.channel))
+    .where(SCHEDULED_SLOT, slots.c.due > _now, sa.or_(slots.c.due > _horizon, slots.c.ahead))
+    .order_by(slots.c.due)
+)
 
 
-def past(tx: sa.Connection, digest: str, channel: str) -> Past:
+def past(tx: sa.Connection, digest: str, channel: str, now: datetime) -> Past:
     """What the digest, which has seen a source, did on the channel."""
     only = _PASTS.where(cursors.c.digest == digest, cursors.c.channel == channel)
-    return _pasts(tx, only)[digest, channel]
+    return _pasts(tx, only, now)[digest, channel]
 
 
-def pasts(tx: sa.Connection, channel: str | None = None) -> dict[tuple[str, str], Past]:
+def pasts(tx: sa.Connection, now: datetime, channel: str | None = None) -> dict[tuple[str, str], Past]:
     """What each digest did on each channel, or on one; of those that have seen a source."""
-    return _pasts(tx, _PASTS if channel is None else _PASTS.where(cursors.c.channel == channel))
+    return _pasts(tx, _PASTS if channel is None else _PASTS.where(cursors.c.channel == channel), now)
 
 
-def _pasts(tx: sa.Connection, query: sa.Select[Any]) -> dict[tuple[str, str], Past]:
+def _pasts(tx: sa.Connection, query: sa.Select[Any], now: datetime) -> dict[tuple[str, str], Past]:
     found = {}
-    for row in tx.execute(query):
-        since = max(instant for instant in (row.first_seen_at, row.reached) if instant is not None)
-        found[row.digest, row.channel] = Past(since, row.first_seen_at, row.edition)
+    for row in tx.execute(query, _clock(now)):
+        # a clock that was far ahead may have seen it first: then it counts as seen now, until that is corrected
+        first_seen = row.first_seen_at if row.first_seen_at <= now + CLOCK_STEP else now
+        since = max(instant for instant in (first_seen, row.reached) if instant is not None)
+        found[row.digest, row.channel] = Past(since, first_seen, row.edition)
     return found
 
 
+def _clock(now: datetime) -> dict[str, datetime]:
+    return {"now_": now, "horizon": now + CLOCK_STEP}
+
+
+def recorded_ahead(tx: sa.Connection, now: datetime) -> dict[tuple[str, str], tuple[datetime, ...]]:
+    """Return the slots to come that a clock which was far ahead has recorded as reached."""
+    found: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    for row in tx.execute(_AHEAD, _clock(now)):
+        found[row.digest, row.channel].append(row.due)
+    return {pair: tuple(dues) for pair, dues in found.items()}
+
+
 def reach_slot(
-    tx: sa.Connection, digest: str, channel: str, slot: Slot, now: datetime, *, scheduled: bool = True
+    tx: sa.Connection,
+    digest: str,
+    channel: str,
+    slot: Slot,
+    now: datetime,
+    *,
+    scheduled: bool = True,
+    outcome: str | None = None,
 ) -> int:
-    """Record the slot as reached; returns its id. Raises TakenElsewhereError where it was reached before."""
-    values = {"digest": digest, "channel": channel, "nominal": slot.nominal}
-    reached = sa.select(slots.c.id).where(*(slots.c[name] == value for name, value in values.items()))
-    if tx.execute(reached).first() is not None:
-        raise TakenElsewhereError
-    statement = slots.insert().values(**values, due=slot.due, scheduled=scheduled, reached_at=now)
+    """Record the slot as reached, with why it passes if it makes no edition; returns its id. Raises TakenElsewhereError
+    where a slot of that instant was reached before."""
+    values = {"digest": digest, "channel": channel, "due": slot.due}
+    if scheduled:
+        same = [slots.c[name] == value for name, value in values.items()]
+        if tx.execute(sa.select(slots.c.id).where(*same, SCHEDULED_SLOT)).first() is not None:
+            raise TakenElsewhereError
+    values |= {"nominal": slot.nominal, "scheduled": scheduled, "reached_at": now, "outcome": outcome}
     try:
-        id_ = tx.execute(statement.returning(slots.c.id)).scalar_one()
+        id_ = tx.execute(slots.insert().values(**values).returning(slots.c.id)).scalar_one()
     except IntegrityError as error:  # between the look and the insert, on PostgreSQL
         raise TakenElsewhereError from error
     if scheduled:
@@ -91,9 +141,10 @@ def make_edition(
     shape: Shape = Shape.SINGLE,
     approve_by: datetime | None = None,
     shares_with: Sequence[str] = (),
+    planned_at: datetime | None = None,
 ) -> list[int]:
     """Freeze these summaries as the slot's edition, and its posts as pending; returns the posts' ids. With
-    ``approve_by`` they wait for a person's word until then.
+    ``approve_by`` they wait for a person's word until then. ``planned_at`` is when they are to appear, if not at once.
 
     Raises TakenElsewhereError where one of the summaries no longer waits, is no longer as it was rendered, or was put
     on the channel by another digest, unless that is one of ``shares_with``.
@@ -122,10 +173,18 @@ def make_edition(
         if taken.rowcount != 1:
             raise TakenElsewhereError
     backlogs.judge_elsewhere(tx, digest, channel, ids)
-    return [_make_post(tx, int(edition), position, channel, draft, now) for position, draft in enumerate(drafts)]
+    return [_make_post(tx, int(edition), position, channel, draft, now, planned_at) for position, draft in enumerate(drafts)]
 
 
-def _make_post(tx: sa.Connection, edition: int, position: int, channel: str, draft: Draft, now: datetime) -> int:
+def _make_post(
+    tx: sa.Connection,
+    edition: int,
+    position: int,
+    channel: str,
+    draft: Draft,
+    now: datetime,
+    planned_at: datetime | None,
+) -> int:
     message = draft.message
     id_ = tx.execute(
         posts.insert()
@@ -139,6 +198,7 @@ def _make_post(tx: sa.Connection, edition: int, position: int, channel: str, dra
             reply=message.reply,
             cost=draft.cost,
             made_at=now,
+            planned_at=planned_at,
         )
         .returning(posts.c.id)
     ).scalar_one()

@@ -10,6 +10,7 @@ from digestbot.ledger.concurrency import insert_unless_there
 from digestbot.schema import beats
 
 TICK, COUNT, PING = "tick", "count", "ping"
+NEWEST = "newest"  # the newest instant that the clock showed
 ACTION = "action"  # an operator changed something
 
 

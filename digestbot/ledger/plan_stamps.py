@@ -40,7 +40,7 @@ class Stamp:
     timing: object
 
 
-def stamps(tx: sa.Connection, names: Iterable[str]) -> tuple[datetime | None, dict[str, Stamp]]:
+def stamps(tx: sa.Connection, names: Iterable[str], now: datetime) -> tuple[datetime | None, dict[str, Stamp]]:
     """Return when an operator last changed something, and each of these channels' stamp. It costs the same however much
     was posted before."""
     found: dict[str, list[Any]] = defaultdict(list)
@@ -52,7 +52,7 @@ def stamps(tx: sa.Connection, names: Iterable[str]) -> tuple[datetime | None, di
             found[channel].append((number, *values))  # a row of one query is none of another
     for (digest, channel), changes in rescheduling.changes(tx).items():
         timing[channel].append((digest, changes))
-    for (digest, channel), past in editions.pasts(tx).items():
+    for (digest, channel), past in editions.pasts(tx, now).items():
         found[channel].append((digest, past))
     return tx.scalar(_ACTION), {
         name: Stamp(sorted(map(repr, found[name])), sorted(map(repr, timing[name]))) for name in names

@@ -98,11 +98,13 @@ class OnItsWay:
     not_before: datetime | None
     yields: bool
     approve_by: datetime | None
+    planned_at: datetime | None
 
 
 def on_their_way(tx: sa.Connection, channel: str) -> list[tuple[OnItsWay, tuple[Summary, ...]]]:
     """The channel's pending posts with the summaries that they show, in the order in which they are sent."""
-    columns = (posts.c.id, posts.c.edition_id, posts.c.reply, posts.c.cost, posts.c.not_before, posts.c.yields)
+    names = ("id", "edition_id", "reply", "cost", "not_before", "yields", "planned_at")
+    columns = [posts.c[name] for name in names]
     query = (
         sa.select(*columns, editions.c.digest, editions.c.approval, editions.c.approve_by)
         .add_columns(slots.c.nominal, SCHEDULED)
@@ -130,6 +132,7 @@ def on_their_way(tx: sa.Connection, channel: str) -> list[tuple[OnItsWay, tuple[
                 row.not_before,
                 row.yields,
                 row.approve_by if row.approval == Approval.WAITING else None,
+                row.planned_at,
             ),
             tuple(known[id_] for id_ in shows[row.id] if id_ in known),
         )

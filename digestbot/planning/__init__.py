@@ -1,16 +1,18 @@
 """Pure decisions about time: when slots come (`calendar`), what stands in a post's way (`traffic`), what a slot takes
 (`choosing`), and what all of that leads to (`forecast`)."""
 
-from digestbot.planning.calendar import A_SECOND, MOVED, Calendar, Closure, instant
+from digestbot.planning.calendar import MOVED, Calendar
 from digestbot.planning.choosing import Candidate, Past, Queue, Turn, decide, is_due, ready_at, window_begins
+from digestbot.planning.closures import A_SECOND, Closure, instant
 from digestbot.planning.forecast import OVER_BUDGET, OVERTAKEN, Departure, Plan, Rendered, Road, Row, forecast
-from digestbot.planning.traffic import Lane, Limit, Obstacle, Pending, Traffic
+from digestbot.planning.traffic import Appeared, Lane, Limit, Obstacle, Pending, Traffic
 
 __all__ = [
     "A_SECOND",
     "MOVED",
     "OVERTAKEN",
     "OVER_BUDGET",
+    "Appeared",
     "Calendar",
     "Candidate",
     "Closure",

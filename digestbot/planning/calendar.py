@@ -8,87 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from heapq import merge
 from operator import attrgetter
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
-
 from digestbot.model import Slot, SlotChange
+from digestbot.planning.closures import A_DAY, A_SECOND, Closure
+from digestbot.config.recurrence import occurrences
 
-A_DAY = timedelta(days=1)
-A_SECOND = timedelta(seconds=1)
 LOOK_AHEAD = 9 * 366 * A_DAY  # for what is open: two leap days are never further apart than eight years
 MOVED = " moved from "  # in the nominal time of a slot that a person moved: what it was before
 LONGEST_RUN = 5000  # slots that are remembered
 # How far back the newest passed slot is looked for: each window is tried when the one before it was empty, so
 # the number of instants walked through stays small for every schedule.
 _WINDOWS = tuple(timedelta(hours=hours) for hours in (2, 26, 24 * 8, 24 * 32, 24 * 367, 24 * 366 * 9))
-
-
-@dataclass(frozen=True)
-class Closure:
-    """Hours and days, on a zone's calendar, at which nothing is posted. Hours that end before they begin end on the
-    next day; of days, the first and the last are closed too."""
-
-    zone: ZoneInfo
-    hours: tuple[time, time] | None = None
-    days: tuple[tuple[date, date], ...] = ()
-
-    def reason(self, at: datetime) -> str:
-        """Why nothing is posted at this instant; empty for no reason."""
-        local = at.astimezone(self.zone)
-        if any(first <= local.date() <= last for first, last in self.days):
-            return "not on this day"
-        return "quiet hours" if self._quiet(local.time()) else ""
-
-    def _quiet(self, now: time) -> bool:
-        if self.hours is None:
-            return False
-        begin, end = self.hours
-        return begin <= now < end if begin < end else now >= begin or now < end
-
-    def ends(self, at: datetime) -> datetime:
-        """When what closes this instant is over, which may be the beginning of something else that does."""
-        local = at.astimezone(self.zone).replace(tzinfo=None)
-        for first, last in self.days:
-            if first <= local.date() <= last:
-                return self._or_change(at, datetime.combine(last + A_DAY, time()))
-        assert self.hours is not None  # noqa: S101 - or it would not be closed
-        end = datetime.combine(local.date(), self.hours[1])
-        return self._or_change(at, end if end > local else end + A_DAY)
-
-    def _or_change(self, at: datetime, end: datetime) -> datetime:
-        """The instant of a local time after another; or, if that comes before, when the clocks are changed: they may
-        show something open then."""
-        found = instant(end, self.zone, at)
-        low, high = at, found
-        before = at.astimezone(self.zone).utcoffset()
-        if before == found.astimezone(self.zone).utcoffset():
-            return found
-        while high - low > A_SECOND:
-            middle = low + (high - low) // 2
-            low, high = (middle, high) if middle.astimezone(self.zone).utcoffset() == before else (low, middle)
-        return high.replace(microsecond=0)
-
-
-def instant(local: datetime, zone: ZoneInfo, after: datetime) -> datetime:
-    """The first instant after another at which the zone's clocks show this local time; where they jump over it, that
-    of the jump."""
-    found = local.replace(tzinfo=zone).astimezone(UTC)
-    jump = found.astimezone(zone).replace(tzinfo=None) - local
-    if jump:
-        low, high = found - jump, found
-        while high - low > A_SECOND:
-            middle = low + (high - low) // 2
-            late = middle.astimezone(zone).utcoffset() == high.astimezone(zone).utcoffset()
-            low, high = (low, middle) if late else (middle, high)
-        return high.replace(microsecond=0)
-    return found if found > after else local.replace(tzinfo=zone, fold=1).astimezone(UTC)
 
 
 class _Run:
@@ -107,6 +44,9 @@ class _Run:
 class Calendar:
     """The slots of one digest on one channel. ``name`` seeds their jitter, so that each slot keeps its own.
 
+    ``before`` is the calendar that held until ``since``, where the schedule, its zone or its closed hours were changed:
+    what was due by then follows the rules of its time.
+
     A value, but for what it remembers of its slots so as not to reckon them again: not for several threads at once.
     """
 
@@ -117,11 +57,23 @@ class Calendar:
     name: str = ""
     changes: tuple[SlotChange, ...] = ()
     """What a person changed: slots that do not come, or come at another time, without jitter."""
+    before: Calendar | None = None
+    since: datetime | None = None
     _runs: list[_Run] = field(default_factory=list, compare=False, repr=False)
 
     def slots(self, after: datetime) -> Iterator[Slot]:
         """The slots that are due strictly after an instant, open or not, without end; ends only for a schedule that
         never comes again (cronsim looks 50 years ahead)."""
+        if self.before is not None and self.since is not None and after < self.since:
+            for slot in self.before.slots(after):
+                if slot.due > self.since:
+                    break
+                yield slot
+            after = self.since
+        yield from self._own_slots(after)
+
+    def _own_slots(self, after: datetime) -> Iterator[Slot]:
+        """The slots by the present rules."""
         run = next((run for run in self._runs if run.reaches(after)), None) or self._new_run(after)
         place = bisect_right(run.slots, after, key=attrgetter("due"))
         while True:
@@ -154,16 +106,16 @@ class Calendar:
 
     def _due(self, after: datetime) -> Iterator[Slot]:
         moved = {one.moved_to: one.nominal for one in self.changes if one.moved_to is not None and one.moved_to > after}
-        gone = {one.nominal for one in self.changes}
+        gone = {one.due for one in self.changes}
         start, before = after.astimezone(self.zone), after
-        regular = (map(_to_utc, CronSim(_by_the_clock(one), start)) for one in self.schedule)
+        regular = (map(_to_utc, occurrences(one, start)) for one in self.schedule)
         for due in merge(*regular, sorted(moved)):
             if due <= before:  # several that the clocks jump over come at one instant
                 continue
             nominal = due.astimezone(self.zone).replace(tzinfo=None).isoformat(timespec="minutes")
             if due in moved:
                 yield Slot(f"{nominal}{MOVED}{moved[due]}", due)
-            elif nominal not in gone:
+            elif due not in gone:
                 yield Slot(nominal, due)
             before = due
 
@@ -177,12 +129,25 @@ class Calendar:
         later = Slot(slot.nominal, slot.due, delay)
         return slot if self.closed(later.at) else later
 
+    def _then(self, at: datetime) -> Calendar | None:
+        """The calendar that held at an instant, if it was not this one."""
+        return self.before if self.since is not None and at <= self.since else None
+
     def closed(self, at: datetime) -> str:
         """Why nothing is posted at this instant; empty for no reason."""
+        then = self._then(at)
+        if then is not None:
+            return then.closed(at)
         return next((reason for one in self.closures if (reason := one.reason(at))), "")
 
     def opens(self, at: datetime) -> datetime | None:
         """The first instant from this one on that is not closed; None where that does not come for years."""
+        then = self._then(at)
+        if then is not None and self.since is not None:
+            found = then.opens(at)
+            if found is not None and found <= self.since:
+                return found
+            at = self.since + A_SECOND
         end = at + LOOK_AHEAD
         while closing := [one for one in self.closures if one.reason(at)]:
             at = max(one.ends(at) for one in closing)
@@ -207,15 +172,34 @@ class Calendar:
         second = self.first_open(first.due)
         if second is None or second.at > now:
             return first
+        return self._newest(after, now, lambda slot: not self.closed(slot.at))
+
+    def newest_closed(self, after: datetime, now: datetime) -> Slot | None:
+        """The newest slot after one instant that passed, in closed hours, by another; None where an open one is due
+        before it."""
+        first = self.first_open(after)
+        if first is not None and first.at <= now:
+            return None
+        slot = next(self.slots(after), None)
+        if slot is None or slot.at > now:
+            return None
+        return self._newest(after, now, lambda _: True)
+
+    def _newest(self, after: datetime, now: datetime, counts: Callable[[Slot], bool]) -> Slot | None:
         for start in (*(max(after, now - window) for window in _WINDOWS), after):
             newest = None
             for slot in self.slots(start):
                 if slot.at > now:
                     break
-                newest = newest if self.closed(slot.at) else slot
+                newest = slot if counts(slot) else newest
             if newest or start == after:
                 return newest
         return None
+
+    @property
+    def may_close(self) -> bool:
+        """Whether there are hours or days at which nothing is posted, or were by the rules of before."""
+        return bool(self.closures) or (self.before is not None and self.before.may_close)
 
     def left_today(self, slot: Slot) -> int:
         """How many open slots the slot's own calendar day still has, this one among them."""
@@ -225,18 +209,6 @@ class Calendar:
                 break
             count += not self.closed(later.at)
         return count
-
-
-def _by_the_clock(expression: str) -> str:
-    """The same expression, so written that cronsim calculates on the local clock's face, where a time is shown twice
-    only once. With "*" for minutes or hours it counts elapsed time, repeats slots, and loses some where clocks are set
-    back by half an hour (Lord Howe)."""
-    minute, hour, rest = expression.split(" ", 2)
-    return f"{_spelt_out(minute, '0-59')} {_spelt_out(hour, '0-23')} {rest}"
-
-
-def _spelt_out(field: str, all_of_it: str) -> str:
-    return all_of_it + field[1:] if field.startswith("*") else field
 
 
 def _to_utc(at: datetime) -> datetime:

@@ -13,10 +13,11 @@ from typing import Any
 
 from digestbot.config import Timing
 from digestbot.model import CatchUp, Shape, Slot, Summary
-from digestbot.planning.traffic import Lane, Traffic
+from digestbot.planning.traffic import Lane, Limit, Traffic
 
 # With catch_up = "none", a slot that is kept later than this was missed. More than any poll takes.
 GRACE = timedelta(hours=1)
+UNDECIDED = "are used by editions that wait for approval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +103,13 @@ class Queue:
 @dataclass(frozen=True, slots=True)
 class Past:
     """What a digest did on a channel: ``since`` is when the last slot reached was due, or when the digest was first
-    seen; ``edition`` when its last edition was made."""
+    seen; ``edition`` when its last edition was made. ``ahead`` are slots to come that a clock which was ahead has
+    recorded as reached."""
 
     since: datetime
     first_seen: datetime
     edition: datetime | None = None
+    ahead: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +167,19 @@ def _kept_at(lane: Lane, slot: Slot, traffic: Traffic[Any]) -> datetime:
     soon before it, one after another."""
     at = lane.calendar.opens(slot.at) or slot.at
     for post in traffic.since(slot.at - lane.distance) if lane.distance else ():
-        if post > at + GRACE:
+        if post.at > at + GRACE:
             break
-        put_off = max(at, post + lane.distance)
+        put_off = max(at, post.keeps_distance_until(lane.distance))
         at = lane.calendar.opens(put_off) or put_off
     return at
+
+
+def _no_room(room: int, limit: Limit, needed: int, traffic: Traffic[Any]) -> str:
+    undecided = traffic.waiting(limit) - traffic.waiting(limit, approved=True)
+    if room + undecided >= needed and room < needed:
+        return f"{limit} {UNDECIDED}"
+    left = "are used" if room <= 0 else f"leave room for {room}, and {needed} are asked for"
+    return f"{limit} {left}"
 
 
 def _edition(
@@ -179,8 +190,7 @@ def _edition(
     if room is not None:
         needed = 1 if shape is Shape.ROUNDUP else least
         if room[0] < needed:
-            left = "are used" if room[0] <= 0 else f"leave room for {room[0]}, and {needed} are asked for"
-            return Turn(slot, reason=f"{room[1]} {left}")
+            return Turn(slot, reason=_no_room(room[0], room[1], needed, traffic))
         if shape is not Shape.ROUNDUP:
             most = min(most, room[0])
     since = None

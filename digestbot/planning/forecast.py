@@ -17,10 +17,11 @@ from digestbot.costs import Account, month_start
 from digestbot.errors import RenderError
 from digestbot.model import Shape, Slot, Summary
 from digestbot.planning.choosing import Candidate, Past, Queue, Turn, decide
-from digestbot.planning.traffic import Lane, Pending, Traffic
+from digestbot.planning.traffic import Appeared, Lane, Pending, Traffic
 
 OVER_BUDGET = "over the month's budget"
 OVERTAKEN = "a later slot took its place"
+AHEAD = "recorded already, by a clock that was ahead: digestbot alarms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,12 @@ class Departure(Pending):
     note: str = ""
     not_before: datetime | None = None
 
+    def appears(self, traffic: Traffic[Departure], now: datetime) -> Appeared:
+        """The post as it appears now."""
+        wanted = self.planned_at if self.scheduled else None
+        planned = now if wanted is None else self.lane.planned_at(traffic, min(wanted, now), now)
+        return Appeared(now, planned, self.lane.digest)
+
 
 @dataclass
 class Plan:
@@ -69,6 +76,8 @@ class Plan:
     """The other digests whose summaries may come again here."""
     approved: frozenset[int] = frozenset()
     """The summaries that a person approved ahead."""
+    held: str = ""
+    """Why no slot is kept until a person has decided."""
 
 
 @dataclass
@@ -169,6 +178,10 @@ class _Walk:
         plan, queue = self.plans[index], self._queues[index]
         lane = plan.lane
         road = self.roads[lane.channel]
+        if plan.held:
+            self._waits[index] = plan.held
+            return
+        self._pass_recorded(index, now)
         while True:
             turn = decide(lane, plan.timing, plan.shape, plan.past, road.traffic, queue, now)
             try:
@@ -194,6 +207,16 @@ class _Walk:
         plan.past, self._waits[index] = replace(plan.past, since=slot.due, edition=edition), ""
         self._wake(index, now)
 
+    def _pass_recorded(self, index: int, now: datetime) -> None:
+        """Pass over the slots that were recorded as reached before their time."""
+        plan = self.plans[index]
+        for due in plan.past.ahead:
+            if plan.past.since < due <= now:
+                nominal = due.astimezone(plan.lane.calendar.zone).replace(tzinfo=None).isoformat(timespec="minutes")
+                self._tell(Row(due, plan.lane.digest, plan.lane.channel, nominal, note=AHEAD))
+                self._told[index].add(nominal)
+                plan.past = replace(plan.past, since=due)
+
     def _is_paid_for(self, road: Road, cost: int, now: datetime) -> bool:
         reserved = sum(waiting.cost for waiting in road.traffic.queue)
         return road.account(now).lets_through(reserved + cost)
@@ -205,7 +228,8 @@ class _Walk:
         approved = {summary.id for summary in turn.chosen} <= plan.approved
         note = "if approved" if plan.timing.approval and not approved else ""
         for summaries, cost in rendered:
-            road.traffic.queue.append(Departure(lane, slot=slot.nominal, summaries=summaries, cost=cost, note=note))
+            departure = Departure(lane, slot=slot.nominal, summaries=summaries, cost=cost, note=note)
+            road.traffic.queue.append(replace(departure, planned_at=slot.at))
         self._wake_road(lane.channel, now)
 
     # ---- a channel sends
@@ -224,7 +248,7 @@ class _Walk:
                 break
             road.traffic.queue.remove(departure)
             if departure.begins:
-                road.traffic.add(now, departure.lane.digest)
+                road.traffic.add(departure.appears(road.traffic, now))
             road.spent[month_start(now)] += departure.cost
             lane = departure.lane
             self._tell(

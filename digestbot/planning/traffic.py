@@ -13,7 +13,10 @@ from zoneinfo import ZoneInfo
 
 from digestbot.config import Config, Timing
 from digestbot.model import SlotChange
-from digestbot.planning.calendar import A_DAY, Calendar, Closure, instant
+from digestbot.planning.calendar import Calendar
+from digestbot.planning.closures import A_DAY, Closure, instant
+
+LATE = timedelta(hours=1)  # a post that appears so long after its time counts towards the day on which it appears
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Lane:
         timing = config.timing(digest, channel) if digest in config.digests else Timing()
         zone, there = timing.timezone or config.timezone, config.channels[channel]
         closures = tuple(
-            Closure(where, rules.quiet_hours, rules.not_on)
+            Closure.of(where, rules.quiet_hours, rules.not_on)
             for rules, where in ((timing, zone), (there, config.timezone))
             if rules.quiet_hours or rules.not_on
         )
@@ -107,9 +110,21 @@ class Lane:
     def too_soon(self, traffic: Traffic[Any], now: datetime) -> Obstacle | None:
         """The post before it that keeps any from appearing yet."""
         last = traffic.last(now) if self.distance else None
-        if last is None or now >= last + self.distance:
+        if last is None or now >= last.keeps_distance_until(self.distance):
             return None
-        return Obstacle("too soon after the post before it", last + self.distance)
+        return Obstacle("too soon after the post before it", last.keeps_distance_until(self.distance))
+
+    def planned_at(self, traffic: Traffic[Any], wanted: datetime, now: datetime) -> datetime:
+        """When a post that may appear now was to appear: at the time ``wanted``, its slot's, or as soon as nothing kept
+        it from appearing."""
+        last = traffic.last(now) if self.distance else None
+        at = max(wanted, last.keeps_distance_until(self.distance)) if last else wanted
+        while at < now:
+            obstacle = self.held(traffic, at)
+            if obstacle is None or obstacle.until is None:
+                return at
+            at = obstacle.until
+        return now
 
     def room(self, traffic: Traffic[Any], now: datetime) -> tuple[int, Limit] | None:
         """How many more posts the tightest limit lets through, those that wait to be sent counted as sent; None
@@ -121,11 +136,14 @@ class Lane:
 @dataclass(frozen=True, slots=True)
 class Pending:
     """A post that waits to be sent. ``scheduled`` False: sent by hand, ``begins`` False: a reply to one that appeared;
-    nothing but their channel holds these back."""
+    nothing but their channel holds these back. ``planned_at`` is when it was to appear. One that is not ``approved``
+    yet lets the others go first, but counts towards limits."""
 
     lane: Lane
     scheduled: bool = True
     begins: bool = True
+    planned_at: datetime | None = None
+    approved: bool = True
 
     def obstacle(self, traffic: Traffic[Any], now: datetime) -> Obstacle | None:
         """What keeps it from appearing now."""
@@ -135,42 +153,72 @@ class Pending:
 Waiting = TypeVar("Waiting", bound=Pending)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Appeared:
+    """A post that appeared at an instant, and was ``planned`` for one.
+
+    Distances and limits count from what was planned, so that the seconds that a call takes delay nothing after it. A
+    post that was late by more counts from when it appeared.
+    """
+
+    at: datetime
+    planned: datetime
+    digest: str = ""
+
+    @property
+    def counts_at(self) -> datetime:
+        """The instant whose day and week it counts towards."""
+        return self.planned if timedelta(0) <= self.at - self.planned < LATE else self.at
+
+    def keeps_distance_until(self, distance: timedelta) -> datetime:
+        """From when on another post may follow. After one that was late the distance may be shorter, down to half of
+        it, so that a post that is late once does not make all after it late."""
+        if not timedelta(0) <= self.at - self.planned < distance:
+            return self.at + distance
+        return max(self.planned + distance, self.at + distance / 2)
+
+
 class Traffic(Generic[Waiting]):
     """A channel as it stands: when posts appeared on it, of threads the first parts; and ``queue``, what waits to be
     sent, in the order in which it was made."""
 
-    def __init__(self, posts: Iterable[tuple[datetime, str]] = (), queue: Iterable[Waiting] = ()) -> None:
-        """``posts`` are times and digests."""
-        self._times: dict[str | None, list[datetime]] = defaultdict(list)
+    def __init__(self, posts: Iterable[Appeared] = (), queue: Iterable[Waiting] = ()) -> None:
+        self._counted: dict[str | None, list[datetime]] = defaultdict(list)
+        self._posts: list[Appeared] = []
         self.queue = list(queue)
-        for at, digest in posts:
-            self.add(at, digest)
+        for post in posts:
+            self.add(post)
 
-    def add(self, at: datetime, digest: str) -> None:
-        """A post of the digest appeared."""
-        insort(self._times[None], at)
-        insort(self._times[digest], at)
+    def add(self, post: Appeared) -> None:
+        """The post appeared."""
+        insort(self._posts, post)
+        insort(self._counted[None], post.counts_at)
+        insort(self._counted[post.digest], post.counts_at)
 
     def count(self, limit: Limit, at: datetime) -> int:
         """How many posts fall under the limit in the day or week of the instant."""
-        times = self._times[limit.digest]
+        times = self._counted[limit.digest]
         return bisect_left(times, limit.ends(at)) - bisect_left(times, limit.began(at))
 
-    def waiting(self, limit: Limit) -> int:
-        """How many posts that wait to be sent will fall under the limit."""
-        return sum(one.begins and limit.digest in (None, one.lane.digest) for one in self.queue)
+    def waiting(self, limit: Limit, *, approved: bool = False) -> int:
+        """How many posts that wait to be sent will fall under the limit; of all, or of those that are approved."""
+        mine = (one for one in self.queue if one.begins and limit.digest in (None, one.lane.digest))
+        return sum(one.approved or not approved for one in mine)
 
     def goes_first(self, now: datetime) -> bool:
         """Whether a post waits to be sent that nothing holds back, but for the distance to the one before it."""
-        return any(not (one.scheduled and one.begins) or not one.lane.held(self, now) for one in self.queue)
+        ready = (one for one in self.queue if one.approved)
+        return any(not (one.scheduled and one.begins) or not one.lane.held(self, now) for one in ready)
 
-    def last(self, now: datetime) -> datetime | None:
-        """When the last post appeared, up to now: a later one was dated by a clock that has since stepped back."""
-        times = self._times[None]
-        place = bisect_right(times, now)
-        return times[place - 1] if place else None
+    def last(self, now: datetime) -> Appeared | None:
+        """The last post that appeared, up to now: a later one was dated by a clock that has since stepped back."""
+        place = bisect_right(self._posts, now, key=_at)
+        return self._posts[place - 1] if place else None
 
-    def since(self, at: datetime) -> list[datetime]:
-        """When posts appeared from an instant on."""
-        times = self._times[None]
-        return times[bisect_left(times, at) :]
+    def since(self, at: datetime) -> list[Appeared]:
+        """The posts that appeared from an instant on."""
+        return self._posts[bisect_left(self._posts, at, key=_at) :]
+
+
+def _at(post: Appeared) -> datetime:
+    return post.at

@@ -127,7 +127,7 @@ class Service:
         self.resolver = Resolver(config, ledger, self.delivery_worker.publisher)
 
     def prepare(self) -> None:
-        """Open the ledger and make the configured channels known to it."""
+        """Open the ledger and make the configured channels and schedules known to it."""
         self.ledger.prepare()
         accounts = {name: self.config.account(name) or f"unknown:{name}" for name in self.config.channels}
         urls = {name: self.poller.url(name) for name in self.config.sources}
@@ -135,6 +135,7 @@ class Service:
             one_at_a_time(tx, SETUP)
             renamed = continuity.adopt_channels(tx, accounts, self.ledger.now(tx))
             renamed |= continuity.adopt_sources(tx, urls)
+            self.planner.take_up(tx)
         for old, new in renamed.items():
             log.warning("%s is now called %s: what the ledger knows of it is kept", old, new)
 

@@ -121,10 +121,24 @@ class DeliveryWorker:
         look = "" if channel in self._looked else START
         claim = delivery.claim(tx, channel, settings.lease, now, state, budget, held_back, look)
         if claim is not None:
+            self._note_planned(tx, claim, now)
             if claim.attempt is not None:
                 self._claimed[channel] = claim.attempt
             self._remembered[channel] = reconciliation.remembered_count(tx, channel)
         return claim
+
+    def _note_planned(self, tx: sa.Connection, claim: Claim, now: datetime) -> None:
+        """Note when the post was to appear, by all that kept it from appearing until now."""
+        lanes = self._lanes[claim.channel]
+        if claim.epoch != 1 or all(lane.free for lane in lanes.values()):
+            return
+        planned = delivery.planned(tx, claim.post)
+        if planned is not None:
+            digest, wanted = planned
+            traffic: Traffic[Pending] = Traffic(delivery.appeared(tx, claim.channel, now))
+            at = lanes.get(digest, lanes[""]).planned_at(traffic, min(wanted, now), now)
+            if at != wanted:
+                delivery.set_planned(tx, claim.post, at)
 
     def _committed(self, channel: str) -> None:
         """The transaction that claimed a post, if any was, is committed."""
@@ -173,7 +187,7 @@ class DeliveryWorker:
         lanes = self._lanes[channel]
         if all(lane.free for lane in lanes.values()):
             return {}, 0
-        waiting = {digest for digest, _ in delivery.queued(tx, channel)}
+        waiting = {post.digest for post in delivery.queued(tx, channel) if post.approved}
         if not waiting:
             return {}, 0
         traffic: Traffic[Pending] = Traffic(delivery.appeared(tx, channel, now))

@@ -43,7 +43,7 @@ class Explainer:
         now = self._clock()
         with self._ledger.read() as tx:
             standings = backlogs.standings(tx, summary.id or 0)
-            pasts = editions.pasts(tx)
+            pasts = editions.pasts(tx, now)
             posts = {
                 standing.edition: views.posts_showing(tx, standing.edition, summary.id or 0)
                 for standing in standings.values()

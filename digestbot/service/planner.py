@@ -5,7 +5,9 @@ from __future__ import annotations
 import heapq
 import logging
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -26,11 +28,12 @@ from digestbot.ledger import (
     editions,
     health,
     rescheduling,
+    schedule_versions,
     spending,
     views,
     wishes,
 )
-from digestbot.model import Draft, ImageFailure, Shape, Slot, Summary
+from digestbot.model import CatchUp, Draft, ImageFailure, Shape, Slot, Summary
 from digestbot.planning import (
     Calendar,
     Candidate,
@@ -45,6 +48,7 @@ from digestbot.planning import (
     Traffic,
     Turn,
 )
+from digestbot.planning.versions import Version, made_up_for, rules_of, with_history
 from digestbot.service.drafting import SAMPLE, Drafter
 from digestbot.service.polling import Poller
 from digestbot.service.report import Clock, Containment, Report
@@ -54,6 +58,7 @@ log = logging.getLogger(__name__)
 MOST_KEPT = 5000  # renderings
 MOST_WAITS = 20  # how often what comes next is looked for further ahead
 PAGE = 200  # candidates that are read at once when looking ahead
+DECIDE = "a changed schedule would make up for missed slots: decide, see digestbot alarms"
 CONFIRMATIONS = 5  # how often an edition is chosen again because its summaries were no longer as they were
 
 Pair = tuple[str, str]
@@ -69,6 +74,8 @@ class _Rules:
     shape: Shape
     gate: Gate
     sources: tuple[str, ...]
+    dated: bool = False
+    """Whether its calendar knows the rules of before."""
 
 
 class Planner:
@@ -89,6 +96,7 @@ class Planner:
         self._poller, self._drafter, self._contained, self._stopping = poller, drafter, contained, stopping
         self._kept: dict[tuple[str, str, tuple[Summary, ...]], planning.Rendered] | None = None
         self._queues: dict[Pair, list[Candidate]] = {}  # as far as they were read, where they are kept
+        self._versions: dict[Pair, list[Version]] | None = None
         self._rules = {
             (digest, channel): _Rules(
                 Lane.of(config, digest, channel),
@@ -104,14 +112,54 @@ class Planner:
         """The pairs of a channel, or all of them."""
         return [pair for pair in self._rules if channel in (None, pair[1])]
 
+    def take_up(self, tx: sa.Connection) -> None:
+        """Record from when on the rules of the configuration apply, where they are others than before; where that would
+        make up for more missed slots than the rules of before, a person is asked first."""
+        now = self._clock()
+        rules = {pair: rules_of(one.lane.calendar, one.timing.catch_up) for pair, one in self._rules.items()}
+        changed = schedule_versions.take_up(tx, rules, now)
+        self._versions = schedule_versions.versions(tx)
+        self._rules = {pair: replace(one, dated=False) for pair, one in self._rules.items()}
+        self._heed_changes(tx)
+        for pair, before, after in self._made_up_for(tx, changed, now):
+            note = (
+                f"by the changed schedule it would make up for {after} missed slots, not {before}; until you decide, no "
+                "slot is kept: confirm makes up for them, dismiss lets them pass"
+            )
+            alarms.raise_alarm(tx, alarms.MAKE_UP, _name(pair), note, now)
+
+    def _made_up_for(
+        self, tx: sa.Connection, changed: Mapping[Pair, Sequence[Version]], now: datetime
+    ) -> list[tuple[Pair, int, int]]:
+        """Of what changed, the pairs that would make up for more than before, with how many slots, before and now;
+        none where it is one slot of a channel."""
+        pasts = editions.pasts(tx, now)
+        more: dict[str, list[tuple[Pair, int, int]]] = defaultdict(list)
+        for pair, versions in changed.items():
+            if pair in self._rules and pair in pasts and versions[-1].rules["schedule"]:
+                calendar, since = self._rules[pair].lane.calendar, pasts[pair].since
+                before = made_up_for(calendar, CatchUp(versions[-1].rules["catch_up"]), since, now)
+                after = made_up_for(calendar, self._rules[pair].timing.catch_up, since, now)
+                if after > before:
+                    more[pair[1]].append((pair, before, after))
+        return [one for some in more.values() if sum(after for _, _, after in some) > 1 for one in some]
+
+    def _undecided(self, tx: sa.Connection) -> set[str]:
+        """The digests and channels for which a person has to decide whether missed slots are made up for."""
+        return alarms.open_subjects(tx, alarms.MAKE_UP)
+
     def _heed_changes(self, tx: sa.Connection, channel: str | None = None) -> None:
-        """Take up what a person changed of slots, or took back."""
+        """Take up what a person changed of slots, or took back, and the rules of before."""
+        if self._versions is None:
+            self._versions = schedule_versions.versions(tx)
         changes = rescheduling.changes(tx, channel)
         for pair in self._pairs(channel):
-            rules = self._rules[pair]
-            mine = changes.get(pair, ())
-            if rules.lane.calendar.changes != mine:
-                self._rules[pair] = replace(rules, lane=Lane.of(self._config, *pair, mine))
+            rules, mine = self._rules[pair], changes.get(pair, ())
+            if rules.lane.calendar.changes != mine or not rules.dated:
+                lane = Lane.of(self._config, *pair, mine)
+                versions = self._versions.get(pair, ())
+                calendar = with_history(lane.calendar, rules.timing.catch_up, versions, self._clock())
+                self._rules[pair] = replace(rules, lane=replace(lane, calendar=calendar), dated=True)
 
     def next_due(self, channel: str) -> timedelta | None:
         """How long it is until a slot of the channel's comes, negative where one has been due for so long; None for
@@ -119,9 +167,12 @@ class Planner:
         now = self._clock()
         with self.ledger.read() as tx:
             self._heed_changes(tx, channel)
-            pasts = editions.pasts(tx, channel)
+            pasts = editions.pasts(tx, now, channel)
+            undecided = self._undecided(tx)
         moments = []
         for pair in self._pairs(channel):
+            if _name(pair) in undecided:
+                continue
             lane, past = self._rules[pair].lane, pasts.get(pair)
             slot = lane.calendar.first_open(past.since) if past else None
             if slot is not None and slot.at <= now:
@@ -155,12 +206,15 @@ class Planner:
         return {pair: (self._rules[pair].sources, self._rules[pair].gate.mark) for pair in self._pairs(channel)}
 
     def _extend_all(self, report: Report, channel: str | None = None) -> dict[Pair, Past]:
-        """Let every backlog grow that something came for; returns what each digest did so far."""
+        """Let every backlog grow that something came for; returns what each digest did so far, but for those about
+        which a person has to decide."""
+        now = self._clock()
         with self.ledger.read() as tx:
             self._heed_changes(tx, channel)
             behind = backlogs.behind(tx, self._wanted(channel))
             unjudged = backlogs.unjudged(tx, channel)
-            pasts = editions.pasts(tx, channel)
+            pasts = editions.pasts(tx, now, channel)
+            undecided = self._undecided(tx)
         for pair in behind:
             with self._contained(f"digest {pair[0]} on {pair[1]}", report):
                 self.extend(pair)
@@ -169,8 +223,8 @@ class Planner:
                 self._judge(pair)
         if behind:
             with self.ledger.read() as tx:
-                pasts = editions.pasts(tx, channel)
-        return pasts
+                pasts = editions.pasts(tx, now, channel)
+        return {pair: past for pair, past in pasts.items() if _name(pair) not in undecided}
 
     # ---- now
 
@@ -190,8 +244,12 @@ class Planner:
             with self._contained(f"digest {pair[0]} on {pair[1]}", report):
                 if self._take_turn(pair, report):
                     with self.ledger.read() as tx:
-                        past = editions.past(tx, *pair)
+                        past = editions.past(tx, *pair, self._clock())
                     self._note_due(due, index, pair, past)
+        for pair in pairs:
+            if pair in pasts and not self._stopping():
+                with self._contained(f"slots of digest {pair[0]} on {pair[1]}", report):
+                    self._record_closed(pair)
         if len(report.made) > before and len(pairs) > 1:  # what one digest took is no longer for the others
             self._extend_all(report, channel)
 
@@ -199,6 +257,18 @@ class Planner:
         slot = planning.is_due(self._rules[pair].lane, past, self._clock()) if past else None
         if slot is not None:
             heapq.heappush(due, (slot.at, index))
+
+    def _record_closed(self, pair: Pair) -> None:
+        """Record that slots passed in closed hours, by the newest of them."""
+        calendar, now = self._rules[pair].lane.calendar, self._clock()
+        if not calendar.may_close:
+            return
+        with self.ledger.read() as tx:
+            since = editions.past(tx, *pair, now).since
+        slot = calendar.newest_closed(since, now)
+        if slot is not None:
+            with suppress(editions.TakenElsewhereError), self.ledger.begin() as tx:
+                editions.reach_slot(tx, *pair, slot, now, outcome=calendar.closed(slot.at))
 
     def _take_turn(self, pair: Pair, report: Report) -> bool:
         """Keep the slot that is due, or let it pass; False where it stays due."""
@@ -216,16 +286,18 @@ class Planner:
             return self._turn_at(tx, pair, self._clock())
 
     def _turn_at(self, tx: sa.Connection, pair: Pair, at: datetime) -> Turn:
-        rules, past = self._rules[pair], editions.past(tx, *pair)
+        rules, past = self._rules[pair], editions.past(tx, *pair, at)
         traffic: Traffic[Pending] = Traffic() if rules.lane.free else self._traffic(tx, pair[1], at)
         queue = Queue(self._candidates(tx, pair, past, self._clock(), at))
         return planning.decide(rules.lane, rules.timing, rules.shape, past, traffic, queue, at)
 
     def _traffic(self, tx: sa.Connection, channel: str, now: datetime) -> Traffic[Pending]:
-        waiting = delivery.queued(tx, channel)
         return Traffic(
             delivery.appeared(tx, channel, now),
-            [Pending(self._lane(digest, channel), scheduled) for digest, scheduled in waiting],
+            [
+                Pending(self._lane(post.digest, channel), post.scheduled, approved=post.approved)
+                for post in delivery.queued(tx, channel)
+            ],
         )
 
     def next_turn(self, pair: Pair) -> tuple[Turn, list[Draft]]:
@@ -313,16 +385,22 @@ class Planner:
         timing = self._rules[pair].timing
         made: list[int] = []
         ids = [summary.id or 0 for summary in turn.chosen]
+        outcome: str | None = None
         try:
             with self.ledger.begin() as tx:
-                slot_id = editions.reach_slot(tx, digest, channel, slot, now, scheduled=scheduled)
+                if not turn.chosen:
+                    outcome = turn.reason
+                elif not self._is_paid_for(tx, channel, drafts, now):
+                    outcome = planning.OVER_BUDGET
+                slot_id = editions.reach_slot(tx, digest, channel, slot, now, scheduled=scheduled, outcome=outcome)
                 asks = timing.approval and scheduled and not wishes.are_approved(tx, digest, channel, ids)
                 asks = asks or needs_approval
                 approve_by = self.ledger.now(tx) + timing.approve_by if asks else None
-                if turn.chosen and self._is_paid_for(tx, channel, drafts, now):
+                if outcome is None:
                     shares_with = self._rules[pair].gate.shares_with
+                    planned_at = slot.at if scheduled else None
                     made = editions.make_edition(
-                        tx, slot_id, digest, channel, turn.chosen, drafts, now, shape, approve_by, shares_with
+                        tx, slot_id, digest, channel, turn.chosen, drafts, now, shape, approve_by, shares_with, planned_at
                     )
                     report.made += made
         except editions.TakenElsewhereError:
@@ -332,11 +410,10 @@ class Planner:
             return False, False
         if made:
             waits = ", which waits for approval: digestbot approve" if approve_by else ""
-            outcome = f"makes post {', '.join(map(str, made))}{waits}"
+            result = f"makes post {', '.join(map(str, made))}{waits}"
         else:
-            reason = planning.OVER_BUDGET if turn.chosen else turn.reason
-            outcome = f"makes none: {reason}"
-        log.info("digest %s on %s: slot %s %s", digest, channel, slot.nominal, outcome)
+            result = f"makes none: {outcome}"
+        log.info("digest %s on %s: slot %s %s", digest, channel, slot.nominal, result)
         if turn.chosen and not made and not scheduled:
             report.troubles.append(f"{channel}: the month's budget has no room for this edition")
         return bool(made), True
@@ -439,13 +516,20 @@ class Planner:
         only = next(iter(channels)) if channels is not None and len(channels) == 1 else None
         with self.ledger.read() as tx:
             self._heed_changes(tx, only)
-            pasts = editions.pasts(tx, only)
+            ahead = editions.recorded_ahead(tx, now)
+            pasts = {
+                pair: replace(past, ahead=ahead.get(pair, ())) for pair, past in editions.pasts(tx, now, only).items()
+            }
+            undecided = self._undecided(tx)
             asks = any(rules.timing.approval for rules in self._rules.values())
             approved = wishes.approved(tx) if asks else {}
             names = [name for name in self._config.channels if channels is None or name in channels]
             roads = {channel: self._road(tx, channel, now) for channel in names}
         plans = [
-            self._plan(pair, pasts[pair], now, end, approved.get(pair, frozenset()))
+            replace(
+                self._plan(pair, pasts[pair], now, end, approved.get(pair, frozenset())),
+                held=DECIDE if _name(pair) in undecided else "",
+            )
             for pair in self._rules
             if pair in pasts and pair[1] in roads
         ]
@@ -461,7 +545,7 @@ class Planner:
 
     def dry_channels(self, tx: sa.Connection, now: datetime, span: timedelta) -> list[str]:
         """The channels on which nothing was posted for so long, and nothing waits that could be for as long again."""
-        pasts = editions.pasts(tx)
+        pasts = editions.pasts(tx, now)
         found = []
         for channel in self._config.channels:
             pairs = [pair for pair in self._rules if pair[1] == channel and pair in pasts]
@@ -555,13 +639,14 @@ class Planner:
                     Departure(
                         lane,
                         post.scheduled,
-                        not post.reply,
-                        post.slot,
-                        shows,
-                        post.cost,
-                        post.post,
-                        note,
-                        post.not_before if post.yields else None,
+                        begins=not post.reply,
+                        planned_at=post.planned_at,
+                        slot=post.slot,
+                        summaries=shows,
+                        cost=post.cost,
+                        post=post.post,
+                        note=note,
+                        not_before=post.not_before if post.yields else None,
                     )
                 )
             edition = post.edition
@@ -570,3 +655,7 @@ class Planner:
     def _lane(self, digest: str, channel: str) -> Lane:
         rules = self._rules.get((digest, channel))
         return rules.lane if rules else Lane.of(self._config, digest, channel)
+
+
+def _name(pair: Pair) -> str:
+    return f"{pair[0]} on {pair[1]}"

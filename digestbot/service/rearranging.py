@@ -83,7 +83,7 @@ class Rearranger:
         nominal = nominal.partition(MOVED)[2] or nominal
         with self._ledger.read() as tx:
             changed = [one for one in rescheduling.changes(tx).get(pair, ()) if one.nominal == nominal]
-            past = editions.pasts(tx).get(pair)
+            past = editions.pasts(tx, self._clock()).get(pair)
         if changed:
             return Slot(nominal, changed[0].due)
         zone = self._config.zone(*pair)

@@ -10,7 +10,7 @@ from digestbot import alerts
 from digestbot.alerts import Notifier
 from digestbot.config import Config, FacebookChannel
 from digestbot.errors import PublishError
-from digestbot.ledger import Ledger, figures, health, heartbeats, views
+from digestbot.ledger import Ledger, clock_steps, figures, health, heartbeats, views
 from digestbot.ledger import alarms as alarms_
 from digestbot.ledger.concurrency import WATCH, one_at_a_time
 from digestbot.publishers import Publisher
@@ -59,9 +59,12 @@ class Watcher:
         with self._ledger.begin() as tx:
             one_at_a_time(tx, WATCH)
             heartbeats.beat(tx, heartbeats.TICK, now)
+            stepped = clock_steps.notice(tx, now)
             if _is_over(heartbeats.last_beat(tx, heartbeats.COUNT), COUNT_EVERY, now):
                 figures.count_day(tx, now)
                 heartbeats.beat(tx, heartbeats.COUNT, now)
+        if stepped:
+            log.error("%s: digestbot alarms", stepped)
         self._check_tokens(now)
         settings = self._config.alerts
         found = conditions(self._state(now), now, settings.stale_after, settings.dry_after)

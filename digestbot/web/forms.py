@@ -40,15 +40,15 @@ FIELDS = (
     Field("overlap", "choice", "Repeat other digests", "What another digest has put on the channel", YES_NO),
     Field("spread", "choice", "Spread over the day", "Share what waits out among the day's slots", YES_NO),
     Field("jitter", "text", "Jitter", "Come up to so much later: 20 minutes"),
-    Field("quiet_hours", "text", "Quiet hours", "Nothing is posted: 22:00-07:00"),
-    Field("not_on", "lines", "Days off", "One to a line: 2026-12-24..2026-12-26"),
+    Field("quiet_hours", "lines", "Quiet hours", "Nothing is posted then, one span to a line: 22:00-07:00"),
+    Field("not_on", "lines", "Days off", "One to a line: 2026-12-24..2026-12-26, or every year 12-24..12-26"),
     Field("per_day", "number", "Posts in a day", "At most so many"),
     Field("per_week", "number", "Posts in a week", "At most so many"),
     Field("catch_up", "choice", "Missed slots", "Which are made up for", tuple(CatchUp)),
     Field("approval", "choice", "Ask before posting", "An edition waits for a person's word", YES_NO),
     Field("approve_by", "text", "Approve within", "Later it is not posted: 1 day"),
 )
-LISTS = ("schedule", "not_on")
+LISTS = ("schedule", "quiet_hours", "not_on")
 _PLACE = re.compile(r"(?:.*?: )?digests\.([^.:]+)(?:\.on\.([^.:]+))?\.([a-z_]+)(?:\.\S+)?: (.*)", re.DOTALL)
 
 
@@ -90,7 +90,7 @@ def changed(text: str, digest: str, channel: str, said: Mapping[str, str]) -> st
 def _value(field: Field, wanted: str) -> Any:
     if field.name in LISTS:
         lines = [line.strip() for line in wanted.splitlines() if line.strip()]
-        return lines[0] if field.name == "schedule" and len(lines) == 1 else lines
+        return lines[0] if field.name != "not_on" and len(lines) == 1 else lines
     if field.choices == YES_NO and wanted in YES_NO:
         return wanted == "yes"
     return int(wanted) if field.kind == "number" and wanted.isascii() and wanted.isdecimal() else wanted

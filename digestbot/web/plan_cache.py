@@ -103,7 +103,7 @@ class PlanCache:
         if self._service is None or self._service.config is not config or self._changed:
             return True
         with self._ledger.read() as tx:
-            acted_at, stamps = plan_stamps.stamps(tx, config.channels)
+            acted_at, stamps = plan_stamps.stamps(tx, config.channels, now)
         plans = [(self._plans.get(channel), stamp) for channel, stamp in stamps.items()]
         return acted_at != self._acted_at or any(not plan or not plan.holds(stamp, now, end) for plan, stamp in plans)
 
@@ -117,7 +117,7 @@ class PlanCache:
             if old is not None:
                 old.close()
         with self._ledger.read() as tx:
-            acted_at, stamps = plan_stamps.stamps(tx, config.channels)
+            acted_at, stamps = plan_stamps.stamps(tx, config.channels, now)
         if acted_at != self._acted_at:  # elsewhere: nobody says of what
             self.changed(acted_at, None)
         for channel in config.channels:

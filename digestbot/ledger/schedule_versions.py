@@ -1,0 +1,57 @@
+"""Inside a transaction: what the rules of each digest on each channel are, and what they were before."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from digestbot.ledger.editions import pasts
+from digestbot.planning.versions import NONE, Rules, Version
+from digestbot.schema import schedule_versions
+
+MOST_KEPT = 20  # versions of one digest on one channel: more are only where slots wait while much is changed
+
+Pair = tuple[str, str]
+
+
+def versions(tx: sa.Connection) -> dict[Pair, list[Version]]:
+    """Return the known versions of each digest on each channel, the oldest first."""
+    known: dict[Pair, list[Version]] = defaultdict(list)
+    for row in tx.execute(sa.select(schedule_versions).order_by(schedule_versions.c.since)):
+        known[row.digest, row.channel].append(Version(row.since, row.rules))
+    return dict(known)
+
+
+def take_up(tx: sa.Connection, rules: Mapping[Pair, Rules], now: datetime) -> dict[Pair, list[Version]]:
+    """Record the rules that apply from now on, where they are others than before; return those pairs, with their
+    versions of before. A pair that is not among them is no longer configured: it has no slots until it comes back."""
+    known = versions(tx)
+    changed = {pair: some for pair, some in known.items() if some[-1].rules != rules.get(pair, NONE)}
+    new = [pair for pair in rules if pair not in known]
+    for pair in [*changed, *new]:
+        # a clock that was set back must not put the new rules before the old ones
+        since = max([now, *(one.since for one in known.get(pair, ()))])
+        which = _of(pair) & (schedule_versions.c.since == since)
+        tx.execute(schedule_versions.delete().where(which))
+        values = {"digest": pair[0], "channel": pair[1], "since": since, "rules": rules.get(pair, NONE)}
+        tx.execute(schedule_versions.insert().values(**values))
+    if changed:
+        _forget_old(tx, changed, now)
+    return changed
+
+
+def _forget_old(tx: sa.Connection, changed: Mapping[Pair, list[Version]], now: datetime) -> None:
+    """Forget what held only before the last slot that was reached: nothing asks for it any more."""
+    reached = pasts(tx, now)
+    for pair, some in changed.items():
+        past = reached.get(pair)
+        needed = [one.since for one in some if past is not None and one.since <= past.since][-1:]
+        oldest = max([*needed, *(one.since for one in some[-MOST_KEPT:][:1])])
+        tx.execute(schedule_versions.delete().where(_of(pair), schedule_versions.c.since < oldest))
+
+
+def _of(pair: Pair) -> sa.ColumnElement[bool]:
+    return sa.and_(schedule_versions.c.digest == pair[0], schedule_versions.c.channel == pair[1])

@@ -1,0 +1,90 @@
+"""Pure: what a schedule's rules were, and from when on they applied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from digestbot.config.recurrence import valid
+from digestbot.model import CatchUp
+from digestbot.planning.calendar import Calendar
+from digestbot.planning.closures import Closure
+
+MOST_COUNTED = 1000  # slots
+
+Rules = dict[str, Any]
+"""A calendar's rules as JSON has them. Without a schedule, nothing was to be posted."""
+
+NONE: Rules = {"schedule": []}
+
+
+@dataclass(frozen=True)
+class Version:
+    """The rules of a digest on a channel from an instant on."""
+
+    since: datetime
+    rules: Rules
+
+
+def rules_of(calendar: Calendar, catch_up: CatchUp) -> Rules:
+    """Return a calendar's rules as they are kept."""
+    return {
+        "schedule": list(calendar.schedule),
+        "zone": calendar.zone.key,
+        "closures": [
+            {
+                "zone": one.zone.key,
+                "hours": [[str(end) for end in span] for span in one.hours],
+                "days": [[str(end) for end in span] for span in one.days],
+                "yearly": [[list(end) for end in span] for span in one.yearly],
+            }
+            for one in calendar.closures
+        ],
+        "jitter": calendar.jitter.total_seconds(),
+        "catch_up": str(catch_up),
+    }
+
+
+def _calendar(rules: Rules, now: Calendar) -> Calendar:
+    """Return the calendar of former rules; what a person changed of slots is as it is now."""
+    if not rules["schedule"]:
+        return replace(now, schedule=(), closures=(), jitter=timedelta(0), before=None, since=None)
+    closures = tuple(
+        Closure(
+            ZoneInfo(one["zone"]),
+            tuple((time.fromisoformat(first), time.fromisoformat(last)) for first, last in one["hours"]),
+            tuple((date.fromisoformat(first), date.fromisoformat(last)) for first, last in one["days"]),
+            tuple(((first[0], first[1]), (last[0], last[1])) for first, last in one["yearly"]),
+        )
+        for one in rules["closures"]
+    )
+    schedule = tuple(one for one in rules["schedule"] if valid(one))
+    jitter = timedelta(seconds=rules["jitter"])
+    return Calendar(schedule, ZoneInfo(rules["zone"]), closures, jitter, now.name, now.changes)
+
+
+def with_history(calendar: Calendar, catch_up: CatchUp, versions: Sequence[Version], now: datetime) -> Calendar:
+    """Return the calendar with the rules of before. They hold until the present ones were first known; if those are not
+    known yet, until now."""
+    known = bool(versions) and versions[-1].rules == rules_of(calendar, catch_up)
+    since = versions[-1].since if known else now
+    before: Calendar | None = None
+    for version in versions[:-1] if known else versions:
+        former = _calendar(version.rules, calendar)
+        before = replace(former, before=before, since=version.since) if before is not None else former
+    return calendar if before is None else replace(calendar, before=before, since=since)
+
+
+def made_up_for(calendar: Calendar, catch_up: CatchUp, since: datetime, now: datetime) -> int:
+    """Return how many missed slots would be made up for."""
+    if catch_up is CatchUp.NONE:
+        return 0
+    slots = 0
+    slot = calendar.first_open(since)
+    while slot is not None and slot.at <= now and slots < (MOST_COUNTED if catch_up is CatchUp.ALL else 1):
+        slots += 1
+        slot = calendar.first_open(slot.due)
+    return slots
