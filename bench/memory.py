@@ -70,7 +70,8 @@ def run(what: str, database: str, items: str) -> None:
             backlogs.extend(tx, "all", "page", "store", "all", settings.timezone, Gate(), now)
             chosen = up_next(tx, "all", "page", size, now)
             for number, summary in enumerate(chosen, start):
-                slot = editions.reach_slot(tx, "all", "page", Slot(f"s{number}", now + timedelta(microseconds=number)), now)
+                due = now + timedelta(microseconds=number)
+                slot = editions.reach_slot(tx, "all", "page", Slot(f"s{number}", due), now)
                 editions.make_edition(
                     tx, slot, "all", "page", [summary], [Draft(Message("x" * 300), (summary.id or 0,))], now
                 )

@@ -83,7 +83,8 @@ def _fill(ledger: Ledger, count: int) -> None:
         intake.poll_succeeded(tx, "store", intake.SourceState(), now)
         backlogs.extend(tx, "all", "page", "store", "all", configuration.Config().timezone, Gate(), now)
         for number, summary in enumerate(up_next(tx, "all", "page", count, now)):
-            slot = editions.reach_slot(tx, "all", "page", Slot(f"s{number}", now + timedelta(microseconds=number)), now)
+            due = now + timedelta(microseconds=number)
+            slot = editions.reach_slot(tx, "all", "page", Slot(f"s{number}", due), now)
             editions.make_edition(
                 tx, slot, "all", "page", [summary], [Draft(Message(f"text {number}"), (summary.id or 0,))], now
             )

@@ -44,6 +44,7 @@ class Posted:
     slot: str
     due: datetime
     chosen: tuple[Summary, ...]
+    appeared: Appeared
 
 
 class Simulator:
@@ -102,12 +103,12 @@ class Simulator:
             chosen = {summary.id for summary in turn.chosen}
             digest.backlog = [one for one in digest.backlog if one.summary.id not in chosen]
             edition = self.now
-            self.posted.append(
-                Posted(self.now, lane.digest, lane.channel, turn.slot.nominal, turn.slot.due, tuple(turn.chosen))
-            )
-            for _ in turn.chosen if digest.shape == "single" else turn.chosen[:1]:
-                planned = lane.planned_at(traffic, min(turn.slot.at, self.now), self.now)
-                traffic.add(Appeared(self.now, planned, lane.digest))
+            planned = lane.planned_at(traffic, min(turn.slot.at, self.now), self.now)
+            appeared = Appeared(self.now, planned, lane.digest)
+            slot, chosen_ = turn.slot, tuple(turn.chosen)
+            self.posted.append(Posted(self.now, lane.digest, lane.channel, slot.nominal, slot.due, chosen_, appeared))
+            for _ in chosen_ if digest.shape == "single" else chosen_[:1]:
+                traffic.add(appeared)
         digest.past = replace(digest.past, since=turn.slot.due, edition=edition)
         return True
 

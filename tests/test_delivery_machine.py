@@ -169,7 +169,9 @@ class Delivery(RuleBasedStateMachine):
             intake.poll_succeeded(tx, "store", intake.SourceState(), START)
             backlogs.extend(tx, "latest", "x", "store", "all", self.settings.timezone, Gate(), START)
             for summary in up_next(tx, "latest", "x", 99, START):
-                slot = editions.reach_slot(tx, "latest", "x", Slot(f"slot {self.made}", START + timedelta(seconds=self.made)), START)
+                slot = editions.reach_slot(
+                    tx, "latest", "x", Slot(f"slot {self.made}", START + timedelta(seconds=self.made)), START
+                )
                 message = Message(f"text{self.made} https://example.org/{self.made}")
                 editions.make_edition(tx, slot, "latest", "x", [summary], drafts([summary], [message]), START)
                 self.made += 1

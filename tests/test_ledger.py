@@ -57,7 +57,9 @@ def make_posts(ledger: Ledger, count: int, channel: str = "x") -> list[int]:
     for number in range(count):
         with ledger.begin() as tx:
             chosen = up_next(tx, "latest", channel, 1, START)
-            slot = editions.reach_slot(tx, "latest", channel, Slot(f"slot {number}", START + timedelta(seconds=number)), START)
+            slot = editions.reach_slot(
+                tx, "latest", channel, Slot(f"slot {number}", START + timedelta(seconds=number)), START
+            )
             made += editions.make_edition(
                 tx, slot, "latest", channel, chosen, drafts(chosen, [Message(f"text {number}")]), START
             )

@@ -148,7 +148,10 @@ def around(zone: str, day: str) -> tuple[datetime, datetime]:
 @pytest.mark.parametrize("hours", HOURS)
 def test_what_is_closed_opens_at_the_first_open_instant(zone: str, day: str, hours: tuple[time, time] | None) -> None:
     on = date.fromisoformat(day)
-    closures = (Closure(ZoneInfo(zone), (hours,) if hours else ()), Closure(BERLIN, ((time(12), time(13)),), ((on, on),)))
+    closures = (
+        Closure(ZoneInfo(zone), (hours,) if hours else ()),
+        Closure(BERLIN, ((time(12), time(13)),), ((on, on),)),
+    )
     calendar = Calendar(("0 * * * *",), ZoneInfo(zone), closures)
     begin, end = around(zone, day)
     opens = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import insort
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -14,7 +14,7 @@ from conftest import raw_config
 from simulator import START_OF_TIME, Digest, Posted, Simulator
 
 from digestbot import config as configuration
-from digestbot.planning import Lane, Plan, Road, Traffic, forecast
+from digestbot.planning import Appeared, Lane, Plan, Road, Traffic, forecast
 
 YEARS = timedelta(days=2 * 366)
 ZONES = [
@@ -148,7 +148,7 @@ def limits_are_kept(
         days: dict[date, int] = defaultdict(int)
         weeks: dict[tuple[int, int], int] = defaultdict(int)
         for one in posts:
-            day = one.at.astimezone(zone).date()
+            day = one.appeared.counts_at.astimezone(zone).date()
             number = begins(one, by_pair[one.digest, channel])
             days[day] += number
             weeks[day.isocalendar()[:2]] += number
@@ -166,10 +166,12 @@ def distance_is_kept(world: Simulator, channel: str, there: list[Posted]) -> Non
     """But where a clock that was put back comes past what it had shown before."""
     distance = world.config.channels[channel].min_distance
     if distance is not None:
-        before: list[datetime] = []
+        before: list[Appeared] = []
         for one in there:
-            assert bisect_right(before, one.at - distance) == bisect_right(before, one.at), "too soon"
-            insort(before, one.at)
+            last = next((post for post in reversed(before) if post.at <= one.at), None)
+            assert last is None or one.at >= last.keeps_distance_until(distance), "too soon"
+            assert last is None or one.at - last.at >= distance / 2
+            insort(before, one.appeared)
 
 
 def nothing_starves(world: Simulator) -> None:

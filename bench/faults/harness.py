@@ -89,7 +89,8 @@ def fill(database: str, url: str, count: int, parts: int = 1) -> None:
         for channel in CHANNELS:
             backlogs.extend(tx, "all", channel, "store", "all", config.timezone, Gate(), now)
             for number, summary in enumerate(up_next(tx, "all", channel, count, now)):
-                slot = editions.reach_slot(tx, "all", channel, Slot(f"s{number}", now + timedelta(microseconds=number)), now)
+                due = now + timedelta(microseconds=number)
+                slot = editions.reach_slot(tx, "all", channel, Slot(f"s{number}", due), now)
                 size = parts if number % 3 == 0 else 1
                 drafts = [
                     Draft(

@@ -16,7 +16,9 @@ A_DAY = 24 * 60  # minutes
 COUNTED_FROM = date(2024, 1, 1)  # a Monday: weeks and days are counted from here where no date is given
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _ALL, _WORKING, _WEEKEND = (0, 1, 2, 3, 4, 5, 6), (1, 2, 3, 4, 5), (6, 0)
-_GROUPS = dict.fromkeys(("weekdays", "weekday", "workdays", "working days", "working day", "business days"), _WORKING)
+_GROUPS: dict[str, tuple[int, ...]] = dict.fromkeys(
+    ("weekdays", "weekday", "workdays", "working days", "working day", "business days"), _WORKING
+)
 _GROUPS |= dict.fromkeys(("weekends", "weekend"), _WEEKEND)
 _EVERY_DAY = ("day", "days", "everyday", "daily", "all days")
 _ORDINALS = dict(zip(("first", "second", "third", "fourth", "fifth", "last"), "12345L", strict=True))
@@ -51,11 +53,14 @@ _TIME_PATTERN = r"(?:\d{1,2}:\d{2}(?: ?[ap]m)?|\d{1,2} ?[ap]m|noon|midday|midnig
 _TIME = re.compile(r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))? ?(?P<half>[ap]m)?", re.ASCII)
 _TIMES = rf"{_TIME_PATTERN}(?:(?:, and |, | and ){_TIME_PATTERN})*"
 _INTERVAL = re.compile(
-    r"(?:hourly|every (?:(?P<half>half(?: an)?|quarter(?: of an)?) hour|(?:(?P<step>\w+) )?(?P<unit>minute|min|hour|hr|h)s?))"
+    r"(?:hourly|every (?:(?P<half>half(?: an)?|quarter(?: of an)?) hour"
+    r"|(?:(?P<step>\w+) )?(?P<unit>minute|min|hour|hr|h)s?))"
     r"(?P<rest>(?: .*)?)",
     re.ASCII,
 )
-_SPAN = re.compile(rf" (?:from ({_TIME_PATTERN}|\S+) (?:to|until|till) |between ({_TIME_PATTERN}|\S+) and )({_TIME_PATTERN}|\S+)")
+_SPAN = re.compile(
+    rf" (?:from ({_TIME_PATTERN}|\S+) (?:to|until|till) |between ({_TIME_PATTERN}|\S+) and )({_TIME_PATTERN}|\S+)"
+)
 _AT = re.compile(rf"(?:(?P<before>(?!at\b).+?) )?(?:at )?(?P<times>{_TIMES})(?: (?P<after>.+))?")
 _SINCE = re.compile(r" (?:counted from|starting(?: on| from)?|from) (\d{4}-\d{2}-\d{2})$", re.ASCII)
 _EVERY_NTH = re.compile(r"every (\w+) (days?|weeks?)(?: on (.+))?", re.ASCII)
@@ -150,7 +155,8 @@ def _not_understood(text: str, words: str) -> str:
         return f"{text!r} is not understood{_suggestion(words)}; write {FORMS}"
     if _is_days(words):
         return f'{text!r}: write the times after "at", such as "{" ".join(text.split())} at 09:00"'
-    return f"{text!r} is not understood{_suggestion(words)}; write {FORMS}"
+    advice = 'write the times after "at", such as "weekdays at 09:00"'
+    return f"{text!r} is not understood{_suggestion(words)}; {advice}; or {FORMS}"
 
 
 def _is_days(words: str) -> bool:
@@ -222,7 +228,7 @@ def _step(text: str, found: re.Match[str]) -> int:
         return 60  # hourly
     number = found["step"] or "1"
     if not number.isdigit() and number not in _NUMBERS:
-        raise ValueError(f"{text!r}: {number!r} is no number{_suggestion(number)}; write such as \"every 2 hours\"")
+        raise ValueError(f'{text!r}: {number!r} is no number{_suggestion(number)}; write such as "every 2 hours"')
     step = (int(number) if number.isdigit() else _NUMBERS[number]) * _UNITS[found["unit"]]
     if not step:
         raise ValueError("every 0 is never")
@@ -256,7 +262,7 @@ def _grouped(minutes: Iterable[int], days: _Days) -> tuple[str, ...]:
         if late and weekdays is not None:
             weekdays = tuple(sorted((day + 1) % 7 for day in weekdays))
         elif late and (days.day != "*" or days.nth or days.counted):
-            raise ValueError("hours across midnight go with weekdays or with every day; write the times in two schedules")
+            raise ValueError("across midnight, hours go with weekdays or every day only; write two schedules")
         weekday = ",".join(days.nth) or ("*" if weekdays in (None, _ALL) else ",".join(map(str, weekdays or ())))
         hours: dict[int, list[int]] = {}
         for one in shown:
@@ -309,7 +315,8 @@ def _days(text: str, first: date | None) -> _Days:
     if counted is not None:
         return _every_nth(text, counted, first)
     if first is not None:
-        raise ValueError(f'{text!r}: only what comes every second day or week is counted from a date: "every 2 weeks on {text}"')
+        example = f"every 2 weeks on {text}"
+        raise ValueError(f'{text!r}: only what comes every second day or week is counted from a date: "{example}"')
     text = text.removeprefix("every ").removeprefix("the ")
     if text in _EVERY_DAY:
         return _Days()

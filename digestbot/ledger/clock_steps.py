@@ -35,13 +35,11 @@ def notice(tx: sa.Connection, now: datetime) -> str:
     return note
 
 
-def _note(
-    newest: datetime, now: datetime, dues: dict[tuple[str, str], tuple[datetime, ...]], first_seen: int
-) -> str:
+def _note(newest: datetime, now: datetime, dues: dict[tuple[str, str], tuple[datetime, ...]], first_seen: int) -> str:
     stepped = f"the clock stepped back by {duration(newest - now)}, from {newest:%Y-%m-%d %H:%M} UTC"
     recorded = [
-        f"{len(some)} slot{'s' if len(some) > 1 else ''} of {digest} on {channel}, the last of {max(some):%Y-%m-%d %H:%M} "
-        "UTC"
+        f"{len(some)} slot{'s' if len(some) > 1 else ''} of {digest} on {channel}, the last of "
+        f"{max(some):%Y-%m-%d %H:%M} UTC"
         for (digest, channel), some in sorted(dues.items())
     ]
     if first_seen:

@@ -173,7 +173,9 @@ def make_edition(
         if taken.rowcount != 1:
             raise TakenElsewhereError
     backlogs.judge_elsewhere(tx, digest, channel, ids)
-    return [_make_post(tx, int(edition), position, channel, draft, now, planned_at) for position, draft in enumerate(drafts)]
+    return [
+        _make_post(tx, int(edition), position, channel, draft, now, planned_at) for position, draft in enumerate(drafts)
+    ]
 
 
 def _make_post(

@@ -16,9 +16,9 @@ from heapq import merge
 from operator import attrgetter
 from zoneinfo import ZoneInfo
 
+from digestbot.config.recurrence import occurrences
 from digestbot.model import Slot, SlotChange
 from digestbot.planning.closures import A_DAY, A_SECOND, Closure
-from digestbot.config.recurrence import occurrences
 
 LOOK_AHEAD = 9 * 366 * A_DAY  # for what is open: two leap days are never further apart than eight years
 MOVED = " moved from "  # in the nominal time of a slot that a person moved: what it was before

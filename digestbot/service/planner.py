@@ -123,8 +123,8 @@ class Planner:
         self._heed_changes(tx)
         for pair, before, after in self._made_up_for(tx, changed, now):
             note = (
-                f"by the changed schedule it would make up for {after} missed slots, not {before}; until you decide, no "
-                "slot is kept: confirm makes up for them, dismiss lets them pass"
+                f"by the changed schedule it would make up for {after} missed slots, not {before}. Until you decide, "
+                "no slot is kept: confirm to make up for them, dismiss to let them pass"
             )
             alarms.raise_alarm(tx, alarms.MAKE_UP, _name(pair), note, now)
 
@@ -398,9 +398,18 @@ class Planner:
                 approve_by = self.ledger.now(tx) + timing.approve_by if asks else None
                 if outcome is None:
                     shares_with = self._rules[pair].gate.shares_with
-                    planned_at = slot.at if scheduled else None
                     made = editions.make_edition(
-                        tx, slot_id, digest, channel, turn.chosen, drafts, now, shape, approve_by, shares_with, planned_at
+                        tx,
+                        slot_id,
+                        digest,
+                        channel,
+                        turn.chosen,
+                        drafts,
+                        now,
+                        shape,
+                        approve_by,
+                        shares_with,
+                        slot.at if scheduled else None,
                     )
                     report.made += made
         except editions.TakenElsewhereError:
