@@ -3,6 +3,7 @@ once when it begins, and once when it is over."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ TOKEN_ENDS = timedelta(days=14)
 LEAST_GAPS = 5  # between arrivals, before anything is known of what is usual
 LEAST_SILENCE = timedelta(days=3)
 LAPSES_SOON = timedelta(hours=2)  # how long before an approval lapses the operator is told again
+PILE = 3  # editions of one digest and channel that nobody decided about
 TOGETHER = timedelta(minutes=10)  # what a source gives within this time came at once
 
 TITLES = {
@@ -97,6 +99,7 @@ class Resent:
 class State:
     """What conditions are judged by. ``quarantined`` and ``postponed`` are posts by their ids, with where they were to
     go and why; ``dry`` the channels on which nothing was posted for long, and nothing is pending that could be;
+    ``passed_undecided`` how many slots of a digest on a channel passed because of editions that wait for approval;
     ``overrunning`` jobs that have given no sign of progress for so long."""
 
     paused: Mapping[str, str] = field(default_factory=dict)
@@ -107,6 +110,7 @@ class State:
     dry: Sequence[str] = ()
     overdue: Mapping[str, Overdue] = field(default_factory=dict)
     unapproved: Sequence[NeedsApproval] = ()
+    passed_undecided: Mapping[tuple[str, str], int] = field(default_factory=dict)
     resent: Mapping[int, Resent] = field(default_factory=dict)
     postponed: Mapping[int, str] = field(default_factory=dict)
     overrunning: Mapping[str, timedelta] = field(default_factory=dict)
@@ -158,6 +162,7 @@ def _pending(state: State, now: datetime) -> list[Condition]:
         found.append(Condition("approval", str(one.post), where))
         if one.approve_by - now <= min(LAPSES_SOON, (one.approve_by - one.made_at) / 2):
             found.append(Condition("approval-ends", str(one.post), where))
+    found += _piling_up(state)
     for id_, sent in state.resent.items():
         note = f"on {sent.channel}: sent {sent.sent} times, and it never appeared on the timeline"
         if sent.not_before is not None and sent.not_before > now:
@@ -167,6 +172,20 @@ def _pending(state: State, now: datetime) -> list[Condition]:
         Condition("postponed", str(id_), f"{note}. The others are sent meanwhile: digestbot posts show {id_}")
         for id_, note in state.postponed.items()
     ]
+    return found
+
+
+def _piling_up(state: State) -> list[Condition]:
+    """Digests whose editions nobody decides about."""
+    waiting = Counter((one.digest, one.channel) for one in state.unapproved)
+    found = []
+    for (digest, channel), count in waiting.items():
+        passed = state.passed_undecided.get((digest, channel), 0)
+        if count >= PILE or passed:
+            note = f"{count} edition{'s need' if count > 1 else ' needs'} approval: digestbot approve"
+            if passed:
+                note += f"; {passed} slot{'s' if passed > 1 else ''} passed meanwhile, for they count towards its limit"
+            found.append(Condition("approvals", f"{digest} on {channel}", note))
     return found
 
 

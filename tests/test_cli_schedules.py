@@ -140,7 +140,7 @@ def test_a_persons_word(config: str, feed: Feed, world: Sandbox, tmp_path: Path)
     code, _, err = digestbot("-c", config, "edit", str(first["id"]))
     assert (code, "--text TEXT or --file FILE" in err) == (2, True)
     code, out, _ = digestbot("-c", config, "approve", str(first["id"]), "--json")
-    assert json.loads(out) == {"approved": [first["id"]]}
+    assert json.loads(out) == {"approved": [first["id"]], "rendered_again": []}
     last = rows[-1]["id"]
     code, out, _ = digestbot("-c", config, "decline", str(last), "--reason", "no")
     assert (code, out) == (0, f"post {last}: not sent; its summaries are skipped\n")
@@ -234,7 +234,7 @@ def test_only_a_valid_configuration_is_taken_up(
     assert caplog.text == ""
     reloader.asked.set()
     reloader.look()
-    reloader.tell()
+    reloader.close_old()
     assert "nothing changes" in caplog.text
     caplog.clear()
     replace(file, file.read_text().replace("ledger.db", "other.db"))
@@ -247,7 +247,7 @@ def looks_twice(reloader: Reloader) -> None:
     """A changed file is taken up once it has stopped changing."""
     reloader.look()
     reloader.look()
-    reloader.tell()
+    reloader.close_old()
 
 
 def replace(file: Path, text: str) -> None:

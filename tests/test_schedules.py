@@ -356,7 +356,7 @@ def why(run: Run, number: int) -> str:
         ((summary, source),) = backlogs.find(tx, f"conf/test/Paper{number}")
     (reason,) = run.service.why(summary, source)
     at = f" at {reason.at:%d %H:%M}" if reason.at else ""
-    return f"{'never: ' if reason.never else ''}{reason.because}{at}"
+    return f"{'not posted: ' if reason.not_posted else ''}{reason.because}{at}"
 
 
 def test_why_a_summary_waits_goes_or_never_goes(make: Make) -> None:
@@ -373,7 +373,7 @@ def test_why_a_summary_waits_goes_or_never_goes(make: Make) -> None:
     assert why(run, 2) == "one goes before it at 03 09:00"
     assert why(run, 3) == "it has 0 of 2 votes"
     assert why(run, 4) == "it has no text yet"
-    assert why(run, 5) == "never: it is too old since 2026-10-03 08:00 UTC"
+    assert why(run, 5) == "not posted: it is too old since 2026-10-03 08:00 UTC"
     assert why(run, 6) == "2 go before it at 04 09:00"
     live(run, days=1)
     with run.ledger.read() as tx:
@@ -384,18 +384,18 @@ def test_why_a_summary_waits_goes_or_never_goes(make: Make) -> None:
 
 def test_why_a_summary_that_was_there_before_never_goes(make: Make) -> None:
     run = make(1, backlog="skip")
-    assert why(run, 1) == "never: it was there when the digest was first seen"
+    assert why(run, 1) == "not posted: it was there when the digest was first seen"
 
 
 def test_why_a_window_that_is_over_ends_the_wait(make: Make) -> None:
     run = make(3, schedule="every day at 09:00", shape="roundup", size=2, window="1 day")
     live(run, days=3)
-    assert why(run, 3).startswith("never: its window is over: it could have gone from 2026-11-02 08:00 UTC on")
+    assert why(run, 3).startswith("not posted: its window is over: it could have gone from 2026-11-02 08:00 UTC on")
 
 
 def test_why_a_slot_never_takes_it(make: Make) -> None:
     run = make(1, schedule="every day at 09:00", quiet_hours="08:30-09:30")
-    assert why(run, 1) == "its turn does not come within 366 days; its slots: quiet hours"
+    assert why(run, 1) == "its turn does not come by 2027-11-03; its slots: quiet hours"
     run = make(2, schedule="every day at 09:00", more={"x": {"monthly_budget": "0.10"}})
     assert why(run, 2) == "its turn does not come within 366 days; its slots: over the month's budget"
 
@@ -408,7 +408,7 @@ def test_why_a_digest_that_is_no_longer_configured_does_not_send_it(make: Make) 
     with run.ledger.read() as tx:
         ((summary, source),) = backlogs.find(tx, "conf/test/Paper1")
     reasons = run.service.why(summary, source)
-    assert [(one.digest, one.because) for one in reasons if one.never] == [
+    assert [(one.digest, one.because) for one in reasons if one.not_posted] == [
         ("latest", "digest latest is no longer configured for x")
     ]
     assert [one.digest for one in reasons if one.at] == ["other"]

@@ -309,7 +309,7 @@ def test_an_edit_does_not_bring_a_summary_back_into_a_window(make: Make) -> None
     with run.ledger.read() as tx:
         ((summary, source),) = backlogs.find(tx, "conf/test/Paper2")
     (reason,) = run.service.why(summary, source)
-    assert reason.never
+    assert reason.not_posted
     assert "its window is over" in reason.because
 
 

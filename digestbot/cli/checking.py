@@ -29,6 +29,8 @@ from digestbot.publishers.catalogue import with_channel
 from digestbot.publishers.facebook import version_advice
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from digestbot.config import Config, Web
     from digestbot.ledger import Ledger
     from digestbot.publishers import Publisher
@@ -270,6 +272,32 @@ def _of_the_ledger(config: Config, ledger: Ledger) -> Iterator[Finding]:
         if name in config.channels:
             yield Finding(f"channel {name}", False, f"is paused: {reason}; to resume it: digestbot resume {name}")
     yield _clock("clock", "the ledger's database", difference, CLOCKS)
+    if ready:
+        with ledger.read() as tx:
+            yield from _of_slots(config, tx)
+
+
+def _of_slots(config: Config, tx: Connection) -> Iterator[Finding]:
+    """Slots of which the schedule alone would not tell what becomes of them."""
+    from digestbot import schema
+    from digestbot.ledger import Ledger, alarms, editions
+
+    if Ledger.revision(tx) != schema.REVISION:
+        return  # it is upgraded when it is next used
+    recorded = editions.recorded_ahead(tx, now_())
+    undecided = alarms.open_subjects(tx, alarms.MAKE_UP)
+    for digest, channel in config.pairs():
+        dues = recorded.get((digest, channel), ())
+        if dues:
+            last = max(dues).astimezone(config.zone(digest, channel))
+            detail = (
+                f"{len(dues)} to come, the last of {last:%Y-%m-%d %H:%M %Z}, will stay empty: a clock that was ahead "
+                "recorded them. If the clock is right now: digestbot alarms"
+            )
+            yield Finding(f"slots of {digest} on {channel}", False, detail)
+        if f"{digest} on {channel}" in undecided:
+            detail = "none is kept until you decide whether missed slots are made up for: digestbot alarms"
+            yield Finding(f"slots of {digest} on {channel}", False, detail)
 
 
 def _clock(what: str, other: str, difference: timedelta, most: timedelta) -> Finding:

@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
                 if newest.service is not running[0] or (runner.any_suspended and not newest.waits):
                     runner.replace(jobs())
                     running[0] = newest.service
-            newest.tell()
+            newest.close_old()
             woken = job.run(report)
             kept_up[:] = [now_()]
             return woken

@@ -26,6 +26,17 @@ def as_json(value: object) -> None:
     print(_C1.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
+def as_json_list(values: Iterable[object]) -> None:
+    """One JSON document that is a list, written item by item."""
+    before = "["
+    for value in values:
+        text = json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+        escaped = _C1.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+        print(before + "\n  " + escaped.replace("\n", "\n  "), end="")
+        before = ","
+    print("[]" if before == "[" else "\n]")
+
+
 def _plain(value: object) -> str:
     return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
 

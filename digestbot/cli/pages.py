@@ -62,7 +62,7 @@ def web(arguments: argparse.Namespace) -> int:
             print(f"the pages are at {server.url}", flush=True)
             while not stop.wait(1):
                 newest.look()
-                newest.tell()
+                newest.close_old()
         newest.service.close()
     return OK
 

@@ -40,7 +40,8 @@ class Reloader:
         self._suspend = suspend
         self.waits = False
         """Whether jobs are suspended, and some of them have not ended yet."""
-        self._untold: Service | None = None  # the one before, while nothing was logged of what changes
+        self._old: Service | None = None  # the one before, until the new one is in use
+        self._told = False
         self._noticed: tuple[int, ...] | None = None
         self.problems: list[str] = []
         """Why the file, as it stands, is not taken up."""
@@ -73,6 +74,8 @@ class Reloader:
             self._noticed = signature  # perhaps it is still being written: once it stands still
             return
         self.asked.clear()
+        if signature != self._seen:
+            self._told = False
         self._seen, self._again, self.waits = signature, False, False
         before = self.problems
         self.problems = []
@@ -110,6 +113,9 @@ class Reloader:
         made = self._make(fresh)
         try:
             made.check()
+            if not self._told:  # once, however often it is tried
+                self._tell(made)
+                self._told = True
             made.prepare()
         except LedgerChanged:
             made.close()
@@ -120,23 +126,24 @@ class Reloader:
             self._refuse([str(error) if known else f"{self._path}: {type(error).__name__}: {error}"[:300]], problems)
             made.close()
             return
-        self._untold, self.service = self.service, made
+        self._old, self.service, self._told = self.service, made, False
 
-    def tell(self) -> None:
-        """Log what a configuration that was taken up changes in the plan; to be called once it is in use."""
-        old, self._untold = self._untold, None
-        if old is None:
-            return
-        try:
-            self._tell(old, self.service)
-        except Exception as error:  # noqa: BLE001 - it is in use, whatever can be said of it
-            log.error("the configuration is taken up; what changes in the plan cannot be told: %s", error)
-        old.close()
+    def close_old(self) -> None:
+        """Let go of the service of before; to be called once the new one is in use."""
+        old, self._old = self._old, None
+        if old is not None:
+            old.close()
 
-    def _tell(self, old: Service, new: Service) -> None:
-        """Log what changes in the plan."""
+    def _tell(self, new: Service) -> None:
+        """Log what changes in the plan, before the configuration is taken up."""
         now = self._clock()
-        before, after = (one.plan(now, now + AHEAD) for one in (old, new))
+        try:
+            before, after = (one.plan(now, now + AHEAD) for one in (self.service, new))
+        except LedgerChanged:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is taken up, whatever can be said of it
+            log.error("the configuration is taken up; what changes in the plan cannot be told: %s", error)
+            return
         found = difference(before, after, new.config, now)
         log.info("the configuration is taken up; in the plan for the next %d days %s", AHEAD.days, found)
         for line, what in found.lines[:MOST_TOLD]:

@@ -9,13 +9,13 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from digestbot.cli import OK
+from digestbot.cli import ATTENTION, OK
 from digestbot.cli.care import existing
 from digestbot.cli.common import known_channel, known_digest, now_
 from digestbot.errors import ConfigError, LedgerError
@@ -43,15 +43,15 @@ def plan(arguments: argparse.Namespace) -> int:
             known_channel(config, arguments.channel)
         begin = _time(arguments.begin, config.timezone) if arguments.begin is not None else now_()
         end = begin + timedelta(days=arguments.days)
-        rows = [
+        rows = (
             row
-            for row in Service(config, ledger, now_).plan(begin, end)
+            for row in Service(config, ledger, now_).foresee(begin, end)
             if arguments.digest in (None, row.digest) and arguments.channel in (None, row.channel)
-        ]
-    if arguments.json:
-        output.as_json([_row_json(config, row) for row in rows])
-    else:
-        _print_plan(config, rows, arguments.days)
+        )
+        if arguments.json:
+            output.as_json_list(_row_json(config, row) for row in rows)
+        else:
+            _print_plan(config, rows, arguments.days)
     return OK
 
 
@@ -93,14 +93,23 @@ def _row_json(config: Config, row: Row) -> dict[str, Any]:
     }
 
 
-def _print_plan(config: Config, rows: Sequence[Row], days: int) -> None:
+def _print_plan(config: Config, rows: Iterable[Row], days: int) -> None:
+    """Print rows as they come: a year of them may be more than fits in memory."""
     from digestbot.costs import dollars
 
-    width = max((len(f"{row.digest} on {row.channel}") for row in rows), default=0)
-    shown = [(_local(config, row), row) for row in rows]
+    width = max((len(f"{digest} on {channel}") for digest, channel in config.pairs()), default=0)
+    filled = empty = total = 0
+    shown = ((_local(config, row), row) for row in rows)
     for day, of_day in groupby(shown, key=lambda one: f"{one[0]:%A, %d %B %Y}"):
         print(day)
-        for at, row, more in _folded(list(of_day)):
+        of_day_ = list(of_day)
+        some = [row for _, row in of_day_ if row.summaries]
+        filled, empty, total = (
+            filled + len(some),
+            empty + len(of_day_) - len(some),
+            total + sum(row.cost for row in some),
+        )
+        for at, row, more in _folded(of_day_):
             head = f"  {at:%H:%M %Z}  {f'{row.digest} on {row.channel}':<{width}}  "
             if not row.summaries:
                 others = f" (and {more} more slot{'s' if more > 1 else ''} of the day)" if more else ""
@@ -111,13 +120,10 @@ def _print_plan(config: Config, rows: Sequence[Row], days: int) -> None:
                 note = f"  ({row.note})" if row.note and not number else ""
                 title = _title(summary.paper.title)
                 print(f"{head if not number else ' ' * len(head)}{cost if not number else '':<7} {title}{note}")
-    if not rows:
+    if not (filled or empty):
         print(f"nothing within {days} day{'s' if days > 1 else ''}: no slot comes")
         return
-    some = [row for row in rows if row.summaries]
-    empty = len(rows) - len(some)
-    total = dollars(sum(row.cost for row in some))
-    print(f"\n{len(some)} with something to show, {empty} empty slots; {total} in all, as estimated")
+    print(f"\n{filled} with something to show, {empty} empty slots; {dollars(total)} in all, as estimated")
 
 
 def _folded(rows: list[tuple[datetime, Row]]) -> list[tuple[datetime, Row, int]]:
@@ -182,7 +188,8 @@ def _why_json(reason: Reason) -> dict[str, Any]:
         "because": reason.because,
         "since": reason.since,
         "at": reason.at,
-        "never": reason.never,
+        "not_posted": reason.not_posted,
+        "held": [{"reason": one.reason, "until": one.until} for one in reason.held],
         "posts": [
             {"id": row.id, "status": row.status, "url": row.receipt.url if row.receipt else None}
             for row in reason.posts
@@ -192,37 +199,53 @@ def _why_json(reason: Reason) -> dict[str, Any]:
 
 def _why_line(config: Config, reason: Reason) -> str:
     if reason.posts:
-        return "; ".join(
-            f"post {row.id} is {row.status}"
-            + (f" since {row.at:%Y-%m-%d %H:%M} UTC" if row.receipt else "")
-            + (f": {row.receipt.url}" if row.receipt else f": {row.error}" if row.error else "")
-            + (f", and waits for approval until {row.approve_by:%Y-%m-%d %H:%M} UTC" if row.approve_by else "")
-            for row in reason.posts
-        )
-    if reason.never:
-        return f"never, because {reason.because}"
+        return _posts_line(config, reason)
     known = reason.digest in config.digests and reason.channel in config.channels
     zone = config.zone(reason.digest, reason.channel) if known else config.timezone
     since = f" since {reason.since.astimezone(zone):%Y-%m-%d %H:%M %Z}" if reason.since else ""
+    if reason.not_posted:
+        return f"not posted as things stand: {reason.because}"
     if reason.at is None:
         return f"held{since}: {reason.because}"
     return f"goes out at {reason.at.astimezone(zone):%Y-%m-%d %H:%M %Z (%A)}; waits{since}: {reason.because}"
+
+
+def _posts_line(config: Config, reason: Reason) -> str:
+    zone = config.timezone
+    line = "; ".join(
+        f"post {row.id} is {row.status}"
+        + (f" since {row.at:%Y-%m-%d %H:%M} UTC" if row.receipt else "")
+        + (f": {row.receipt.url}" if row.receipt else f": {row.error}" if row.error else "")
+        for row in reason.posts
+    )
+    for one in reason.held:
+        until = f" until {one.until.astimezone(zone):%Y-%m-%d %H:%M %Z}" if one.until else ""
+        line += f"; held: {one.reason}{until}"
+    return line
 
 
 def approve(arguments: argparse.Namespace) -> int:
     """A person's word, or the list of what waits for it."""
     from digestbot.cli import output
     from digestbot.ledger import approvals, views
+    from digestbot.service.approving import Approver
+    from digestbot.service.drafting import Drafter
 
     with existing(arguments) as (config, ledger):
         if arguments.id is not None:
-            with ledger.begin() as tx:
-                approved = approvals.approve(tx, arguments.id, now_())
+            approved = Approver(config, ledger, now_, Drafter(config, ledger)).approve(arguments.id)
             if arguments.json:
-                output.as_json({"approved": approved})
-            else:
-                print(f"post {_numbers(approved)}: approved; sent at the next tick, as far as its digest's hours allow")
-            return OK
+                output.as_json(
+                    {"approved": approved.posts, "rendered_again": [row.id for row in approved.rendered_again]}
+                )
+            elif approved.posts:
+                print(f"post {_numbers(approved.posts)}: approved; sent soon, as far as its digest's hours allow")
+            for row in () if arguments.json else approved.rendered_again:
+                print(f"post {row.id} was made more than a day ago, so it was rendered again. It says now:")
+                print(output.framed(row.message(), config.platform(row.channel), row.cost) + "\n")
+            if approved.rendered_again and not arguments.json:
+                print(f"approve it again if it is right: digestbot approve {arguments.id}")
+            return ATTENTION if approved.rendered_again else OK
         with ledger.read() as tx:
             ids = approvals.waiting(tx)
             rows = views.post_rows(tx, ids=ids) if ids else []

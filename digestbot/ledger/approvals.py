@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 
 from digestbot.errors import LedgerError
 from digestbot.ledger.parts import give_back, wait_again
-from digestbot.model import Action, Approval, PostStatus, Slot
+from digestbot.model import Action, Approval, Draft, PostStatus, Shape, Slot
 from digestbot.schema import PENDING, UNAPPROVED, backlog, editions, posts, slots
 
 
@@ -26,6 +27,46 @@ def approve(tx: sa.Connection, post: int, now: datetime) -> list[int]:
     edition = _edition(tx, post, now)
     _decided(tx, edition, Approval.APPROVED)
     return _pending(tx, edition)
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """An edition that waits for a person's word: when it was rendered, the ids of its summaries in order, and its posts
+    with their texts."""
+
+    digest: str
+    channel: str
+    shape: Shape
+    rendered_at: datetime
+    summaries: tuple[int, ...]
+    posts: tuple[tuple[int, str], ...]
+
+
+def undecided(tx: sa.Connection, post: int, now: datetime) -> Undecided:
+    """The edition that the post is of. Raises LedgerError for one that waits for nobody, or whose time is over."""
+    id_ = _edition(tx, post, now, lock=False)
+    row = tx.execute(sa.select(editions).where(editions.c.id == id_)).one()
+    taken = sa.select(backlog.c.summary_id).where(backlog.c.edition_id == id_).order_by(backlog.c.position)
+    texts = sa.select(posts.c.id, posts.c.text).where(posts.c.edition_id == id_, PENDING).order_by(posts.c.position)
+    return Undecided(
+        row.digest,
+        row.channel,
+        Shape(row.shape),
+        row.rendered_at or row.made_at,
+        tuple(tx.scalars(taken)),
+        tuple((found.id, found.text) for found in tx.execute(texts)),
+    )
+
+
+def render_again(tx: sa.Connection, post: int, drafts: Sequence[Draft], now: datetime) -> None:
+    """The edition that the post is of says this now, post by post, and still waits. Raises LedgerError for one that
+    waits for nobody."""
+    edition = _edition(tx, post, now)
+    for position, draft in enumerate(drafts):
+        which = (posts.c.edition_id == edition, posts.c.position == position, PENDING)
+        values = {"text": draft.message.text, "link": draft.message.link, "cost": draft.cost}
+        tx.execute(posts.update().where(*which).values(**values))
+    tx.execute(editions.update().where(editions.c.id == edition).values(rendered_at=now))
 
 
 def decline(tx: sa.Connection, post: int, reason: str, now: datetime, *, later: bool) -> list[int]:
@@ -92,18 +133,20 @@ def lapse(tx: sa.Connection, now: datetime) -> list[int]:
 def rewrite(tx: sa.Connection, post: int, text: str, cost: int, now: datetime) -> None:
     """The post, which waits for a person's word, says something else. Raises LedgerError for one that waits for
     nobody."""
-    _edition(tx, post, now)
+    edition = _edition(tx, post, now)
+    tx.execute(editions.update().where(editions.c.id == edition).values(rendered_at=now))
     done = tx.execute(posts.update().where(posts.c.id == post, PENDING).values(text=text, cost=cost))
     if not done.rowcount:  # its summary was withdrawn this moment
         raise LedgerError(f"post {post} no longer waits for approval")
 
 
-def _edition(tx: sa.Connection, post: int, now: datetime) -> int:
-    """The post's edition, kept as it is until the transaction ends."""
+def _edition(tx: sa.Connection, post: int, now: datetime, *, lock: bool = True) -> int:
+    """The post's edition; with ``lock``, kept as it is until the transaction ends."""
     query = sa.select(editions.c.id, editions.c.approval, editions.c.approve_by, posts.c.status).join(
         posts, posts.c.edition_id == editions.c.id
     )
-    row: Any = tx.execute(query.where(posts.c.id == post).with_for_update(of=editions)).first()
+    query = query.where(posts.c.id == post)
+    row: Any = tx.execute(query.with_for_update(of=editions) if lock else query).first()
     if row is None:
         raise LedgerError(f"there is no post {post}")
     if row.approval != Approval.WAITING or row.status != PostStatus.PENDING:

@@ -9,17 +9,20 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from digestbot.model import Approval, PostStatus
+from digestbot.planning import UNDECIDED
 from digestbot.retry import HANDFUL
 from digestbot.schema import (
     ATTENTION,
     IN_FLIGHT,
     PENDING,
+    SCHEDULED_SLOT,
     UNAPPROVED,
     alerts,
     attempts,
     channels,
     editions,
     posts,
+    slots,
     summaries,
 )
 from digestbot.watch import Condition, NeedsApproval, Overdue, Resent
@@ -130,6 +133,21 @@ def unapproved(tx: sa.Connection) -> list[NeedsApproval]:
         for row in tx.execute(query)
         if row.post is not None
     ]
+
+
+def passed_undecided(tx: sa.Connection, waiting: Sequence[NeedsApproval]) -> dict[tuple[str, str], int]:
+    """How many slots of each digest and channel passed because its editions that wait for approval use its limit, since
+    the first of them was made."""
+    first: dict[tuple[str, str], datetime] = {}
+    for one in waiting:
+        pair = one.digest, one.channel
+        first[pair] = min(one.made_at, first.get(pair, one.made_at))
+    found = {}
+    for (digest, channel), since in first.items():
+        which = (slots.c.digest == digest, slots.c.channel == channel, SCHEDULED_SLOT, slots.c.due >= since)
+        query = sa.select(sa.func.count()).where(*which, slots.c.outcome.endswith(UNDECIDED, autoescape=True))
+        found[digest, channel] = int(tx.scalar(query) or 0)
+    return {pair: passed for pair, passed in found.items() if passed}
 
 
 def resent(tx: sa.Connection) -> dict[int, Resent]:

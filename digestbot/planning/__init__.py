@@ -2,9 +2,9 @@
 (`choosing`), and what all of that leads to (`forecast`)."""
 
 from digestbot.planning.calendar import MOVED, Calendar
-from digestbot.planning.choosing import Candidate, Past, Queue, Turn, decide, is_due, ready_at, window_begins
+from digestbot.planning.choosing import UNDECIDED, Candidate, Past, Queue, Turn, decide, is_due, ready_at, window_begins
 from digestbot.planning.closures import A_SECOND, Closure, instant
-from digestbot.planning.forecast import OVER_BUDGET, OVERTAKEN, Departure, Plan, Rendered, Road, Row, forecast
+from digestbot.planning.forecast import OVER_BUDGET, OVERTAKEN, Departure, Plan, Rendered, Road, Row, forecast, foresee
 from digestbot.planning.traffic import Appeared, Lane, Limit, Obstacle, Pending, Traffic
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "MOVED",
     "OVERTAKEN",
     "OVER_BUDGET",
+    "UNDECIDED",
     "Appeared",
     "Calendar",
     "Candidate",
@@ -31,6 +32,7 @@ __all__ = [
     "Turn",
     "decide",
     "forecast",
+    "foresee",
     "instant",
     "is_due",
     "ready_at",

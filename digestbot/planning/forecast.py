@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import count
 
 from digestbot.config import Timing
 from digestbot.costs import Account, month_start
@@ -20,6 +21,7 @@ from digestbot.planning.choosing import Candidate, Past, Queue, Turn, decide
 from digestbot.planning.traffic import Appeared, Lane, Pending, Traffic
 
 OVER_BUDGET = "over the month's budget"
+MOST_READY = 10_000  # rows that wait for a slot of which it is not known what becomes of it
 OVERTAKEN = "a later slot took its place"
 AHEAD = "recorded already, by a clock that was ahead: digestbot alarms"
 
@@ -108,9 +110,19 @@ def forecast(
     end: datetime,
 ) -> list[Row]:
     """All that will be posted from now to the end, and the slots that stay empty; in the order of time."""
-    walk = _Walk(plans, roads, render, now, end)
-    walk.go()
-    return sorted(walk.rows + walk.empty_slots(), key=lambda row: row.at)
+    return list(foresee(plans, roads, render, now, end))
+
+
+def foresee(
+    plans: Sequence[Plan],
+    roads: Mapping[str, Road],
+    render: Callable[[Lane, Sequence[Summary]], Rendered],
+    now: datetime,
+    end: datetime,
+) -> Iterator[Row]:
+    """Yield what `forecast` returns, row by row, as time is walked through. Rows come in the order of time, except that
+    a slot which waits for very long is told of before it is known what becomes of it."""
+    return _Walk(plans, roads, render, now, end).rows()
 
 
 class _Walk:
@@ -123,9 +135,16 @@ class _Walk:
         end: datetime,
     ) -> None:
         self.plans, self.roads, self.render, self.begin, self.end = plans, roads, render, now, end
-        self.rows: list[Row] = []
         self._told: list[set[str]] = [set() for _ in plans]
-        self._since = [plan.past.since for plan in plans]
+        self._last: Row | None = None  # more may be told of it
+        self._ready: list[tuple[datetime, int, int, Row]] = []  # what is told, until nothing can come before it
+        self._numbers = count()
+        # each plan's next slot of which it is not known yet whether it stays empty; those that wait are apart
+        self._next_slots = [plan.lane.calendar.slots(plan.past.since) for plan in plans]
+        self._slots: list[tuple[datetime, int, Slot]] = []
+        self._waiting: dict[int, tuple[datetime, int, Slot]] = {}
+        for index in range(len(plans)):
+            self._next_slot(index)
         self._waits = [""] * len(plans)  # why a slot that is due is not kept yet
         self._queues = [self._queue(plan) for plan in plans]
         self._posted: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -158,7 +177,7 @@ class _Walk:
         if at is not None and at <= self.end:
             heapq.heappush(self._events, (at, 1, at, 0, channel))
 
-    def go(self) -> None:
+    def rows(self) -> Iterator[Row]:
         """Walk to the end."""
         before = None
         while self._events:
@@ -167,10 +186,70 @@ class _Walk:
                 continue  # what woke it woke it twice
             before = event
             at, kind, _, index, channel = event
+            yield from self._told_before(at)
             if kind:
                 self._send(channel, at)
             else:
                 self._take_turn(index, at)
+                if index in self._waiting:  # it may be known by now
+                    heapq.heappush(self._slots, self._waiting.pop(index))
+        yield from self._told_before(self.end + timedelta.resolution)
+        while self._waiting or self._slots:
+            self._give_up_waiting()
+            self._pass_slots(self.end + timedelta.resolution)
+        if self._last is not None:
+            self._is_ready(self._last)
+        while self._ready:
+            yield heapq.heappop(self._ready)[3]
+
+    # ---- what is told, in the order of time
+
+    def _told_before(self, now: datetime) -> Iterator[Row]:
+        """The rows of before now, as far as nothing can come between them any more."""
+        self._pass_slots(now)
+        if len(self._ready) > MOST_READY:
+            self._give_up_waiting()
+            self._pass_slots(now)
+        if self._last is not None and self._last.at < now:
+            self._is_ready(self._last)
+            self._last = None
+        until = min([now, *(slot[0] for slot in self._waiting.values())])
+        while self._ready and self._ready[0][0] < until:
+            yield heapq.heappop(self._ready)[3]
+
+    def _is_ready(self, row: Row) -> None:
+        heapq.heappush(self._ready, (row.at, not row.summaries, next(self._numbers), row))
+
+    def _next_slot(self, index: int) -> None:
+        slot = next(self._next_slots[index], None)
+        if slot is not None and slot.at <= self.end:
+            heapq.heappush(self._slots, (slot.at, index, slot))
+
+    def _pass_slots(self, now: datetime) -> None:
+        """Find the slots before now that nothing was told of: closed, or overtaken."""
+        while self._slots and self._slots[0][0] < now:
+            entry = heapq.heappop(self._slots)
+            at, index, slot = entry
+            plan = self.plans[index]
+            closed = plan.lane.calendar.closed(at)
+            if slot.due > plan.past.since and not closed and slot.nominal not in self._told[index]:
+                self._waiting[index] = entry
+                continue
+            self._pass(index, slot, closed or OVERTAKEN)
+
+    def _pass(self, index: int, slot: Slot, note: str) -> None:
+        if slot.nominal in self._told[index]:
+            self._told[index].discard(slot.nominal)
+        elif slot.at >= self.begin:
+            lane = self.plans[index].lane
+            self._is_ready(Row(slot.at, lane.digest, lane.channel, slot.nominal, note=note))
+        self._next_slot(index)
+
+    def _give_up_waiting(self) -> None:
+        """Tell of the slots that wait that they do."""
+        for index, (_, _, slot) in self._waiting.items():
+            self._pass(index, slot, self._waits[index] or OVERTAKEN)
+        self._waiting.clear()
 
     # ---- a digest's turn
 
@@ -289,26 +368,14 @@ class _Walk:
 
     def _tell(self, row: Row) -> None:
         """What appears at once of one slot is one row."""
-        last = self.rows[-1] if self.rows else None
+        last = self._last
         if last is not None and row.summaries and last.summaries and _same(last, row):
             new = tuple(one for one in row.summaries if one not in last.summaries)
-            self.rows[-1] = replace(last, summaries=last.summaries + new, cost=last.cost + row.cost)
-        else:
-            self.rows.append(row)
-
-    def empty_slots(self) -> list[Row]:
-        """The slots that nothing was told of: closed, overtaken, or still waiting at the end."""
-        found = []
-        for index, plan in enumerate(self.plans):
-            lane = plan.lane
-            for slot in lane.calendar.slots(self._since[index]):
-                if slot.at > self.end:
-                    break
-                if slot.at >= self.begin and slot.nominal not in self._told[index]:
-                    waits = self._waits[index] if slot.due > plan.past.since else ""
-                    note = lane.calendar.closed(slot.at) or waits or OVERTAKEN
-                    found.append(Row(slot.at, lane.digest, lane.channel, slot.nominal, note=note))
-        return found
+            self._last = replace(last, summaries=last.summaries + new, cost=last.cost + row.cost)
+            return
+        if last is not None:
+            self._is_ready(last)
+        self._last = row
 
 
 def _same(one: Row, other: Row) -> bool:

@@ -32,6 +32,7 @@ from digestbot.model import Draft, PostRow, PostStatus, Slot, Summary
 from digestbot.planning import Row
 from digestbot.publishers import Publisher, publisher_for
 from digestbot.service.amending import Amender
+from digestbot.service.approving import Approver
 from digestbot.service.delivering import DeliveryWorker
 from digestbot.service.drafting import SAMPLE, Drafter
 from digestbot.service.explaining import Explainer, Reason
@@ -123,6 +124,7 @@ class Service:
         )
         self._acted_at: datetime | None = None
         self._worked_on_elsewhere: set[str] = set()
+        self.approver = Approver(config, ledger, clock, self.drafter)
         self.rearranger = Rearranger(config, ledger, clock, self.planner)
         self.resolver = Resolver(config, ledger, self.delivery_worker.publisher)
 
@@ -243,8 +245,12 @@ class Service:
     def plan(self, begin: datetime, end: datetime) -> list[Row]:
         """What will be posted between two instants, and which slots stay empty, unless something new arrives. Nothing
         is written anywhere; sources are not read."""
+        return list(self.foresee(begin, end))
+
+    def foresee(self, begin: datetime, end: datetime) -> Iterator[Row]:
+        """Yield the rows of `plan` one by one."""
         with self._looking_ahead() as planner:
-            return planner.forecast(begin, end)
+            yield from planner.foresee(begin, end)
 
     @contextmanager
     def _looking_ahead(self) -> Iterator[Planner]:

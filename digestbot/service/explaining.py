@@ -1,4 +1,4 @@
-"""Why a summary appeared, waits, or never will: what `digestbot why` says."""
+"""Why a summary appeared, waits, or will not: what `digestbot why` says."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from digestbot.config import Config
 from digestbot.gate import Gate
 from digestbot.ledger import Ledger, backlogs, editions, views
 from digestbot.ledger.backlogs import Standing
-from digestbot.model import PostRow, Summary
-from digestbot.planning import OVERTAKEN, Past, Row, ready_at, window_begins
+from digestbot.model import PostRow, PostStatus, Summary
+from digestbot.planning import OVERTAKEN, Obstacle, Past, ready_at, window_begins
 from digestbot.service.planner import Planner
 from digestbot.service.report import Clock
 
-HORIZONS = (8, 40, 366)  # days; each is tried when the one before it shows nothing
+HORIZON = timedelta(days=366)  # in which its turn is looked for
+MOST_ROWS = 20_000  # of the plan that are looked through for it
 
 
 @dataclass(frozen=True)
 class Reason:
     """What becomes of a summary in one digest on one channel: it waits ``since`` then, ``because`` of that; and appears
-    ``at`` that time, or never. ``posts`` show it already, or are to."""
+    ``at`` that time. ``not_posted``: as things stand, and until somebody changes them, it does not appear. ``posts``
+    show it already, or are to; ``held`` says what keeps the first of them from being sent, and until when."""
 
     digest: str
     channel: str
     because: str
     since: datetime | None = None
     at: datetime | None = None
-    never: bool = False
+    not_posted: bool = False
     posts: tuple[PostRow, ...] = ()
+    held: tuple[Obstacle, ...] = ()
 
 
 class Explainer:
@@ -77,25 +80,27 @@ class Explainer:
         """What the ledger alone tells; None where it depends on the times to come."""
         standing = standings[digest, channel]
         if standing.status == "skipped":
-            return Reason(digest, channel, _sentence(standing.reason or "it was skipped"), never=True)
+            return Reason(digest, channel, _sentence(standing.reason or "it was skipped"), not_posted=True)
         if standing.status == "taken":
-            return Reason(digest, channel, "it is in an edition", posts=posts)
+            pending = [row.id for row in posts if row.status is PostStatus.PENDING]
+            held = self._planner.holding(channel, pending[0]) if pending else ()
+            return Reason(digest, channel, "it is in an edition", posts=posts, held=tuple(held))
         if digest not in self._config.digests_on(channel):
             because = f"digest {digest} is no longer configured for {channel}"
-            return Reason(digest, channel, because, standing.since, never=True)
+            return Reason(digest, channel, because, standing.since, not_posted=True)
         if standing.withdrawn:
-            return Reason(digest, channel, "it was withdrawn", standing.since, never=True)
+            return Reason(digest, channel, "it was withdrawn", standing.since, not_posted=True)
         gate, window = Gate.of(self._config, digest, channel), self._config.timing(digest, channel).window
         for (other, there), its in standings.items():
             if there == channel and its.status == "taken" and other not in (digest, *gate.shares_with):
                 because = f"digest {other} has put it there, or is about to"
                 gone = other not in self._config.digests_on(channel)
-                return Reason(digest, channel, because, standing.since, never=gone)
+                return Reason(digest, channel, because, standing.since, not_posted=gone)
         if standing.held:
             return Reason(digest, channel, _sentence(standing.held), standing.since)
         waits = gate.waits_for(standing.votes, standing.edited_at, now)
         if waits and not waits.startswith("too young"):
-            return Reason(digest, channel, _sentence(waits), standing.since, never=waits.startswith("too old"))
+            return Reason(digest, channel, _sentence(waits), standing.since, not_posted=waits.startswith("too old"))
         if window is not None and past is not None:
             old_enough_at = standing.edited_at + gate.min_age if gate.min_age is not None else None
             ready = ready_at(standing.first_seen_at, old_enough_at)
@@ -103,7 +108,7 @@ class Explainer:
                 because = (
                     f"its window is over: it could have gone from {ready:%Y-%m-%d %H:%M} UTC on, and was not chosen"
                 )
-                return Reason(digest, channel, because, standing.since, never=True)
+                return Reason(digest, channel, because, standing.since, not_posted=True)
         return None
 
     def _ahead(
@@ -114,54 +119,56 @@ class Explainer:
         now: datetime,
     ) -> list[Reason]:
         """When it goes out where nothing but its turn is waited for."""
-        found: dict[tuple[str, str], Reason] = {}
-        rows: list[Row] = []
-        for days in HORIZONS:
-            if len(found) < len(pairs):
-                there = {channel for _, channel in pairs}
-                rows = self._planner.forecast(now, now + timedelta(days=days), there, costs=False)
-                for row in rows:
-                    pair = (row.digest, row.channel)
-                    if pair in pairs and pair not in found and any(one.id == summary.id for one in row.summaries):
-                        before = sum(len(other.summaries) for other in rows[: rows.index(row)] if _same(other, row))
-                        because = (
-                            f"{before} go before it" if before > 1 else "one goes before it" if before else "it is next"
-                        )
-                        found[pair] = Reason(*pair, _also(because, row.note), standings[pair].since, row.at)
+        reasons: dict[tuple[str, str], Reason] = {}
+        before: Counter[tuple[str, str]] = Counter()
+        empty: dict[tuple[str, str], Counter[str]] = {pair: Counter() for pair in pairs}
+        until = now + HORIZON
+        rows = self._planner.foresee(now, until, {channel for _, channel in pairs}, costs=False) if pairs else iter(())
+        for number, row in enumerate(rows):
+            if len(reasons) == len(pairs):
+                break
+            if number >= MOST_ROWS:
+                until = row.at
+                break
+            shown = any(one.id == summary.id for one in row.summaries)
+            pair = row.digest, row.channel
+            if pair in empty and pair not in reasons:
+                if shown:
+                    reasons[pair] = Reason(*pair, _also(_turn(before[pair]), row.note), standings[pair].since, row.at)
+                elif not row.summaries and row.note != OVERTAKEN:
+                    empty[pair][row.note] += 1
+                before[pair] += len(row.summaries)
+            if shown:
+                for other in pairs:
+                    allowed = (other[0], *Gate.of(self._config, *other).shares_with)
+                    if other[1] == row.channel and other not in reasons and row.digest not in allowed:
+                        because = f"digest {row.digest} puts it there at {row.at:%Y-%m-%d %H:%M} UTC"
+                        reasons[other] = Reason(*other, because, standings[other].since)
         for pair in pairs:
-            if pair not in found:
-                found[pair] = self._not_in(pair, summary, rows, standings[pair])
-        return [found[pair] for pair in pairs]
+            if pair not in reasons:
+                reasons[pair] = self._not_in(pair, before[pair], empty[pair], standings[pair], until)
+        return [reasons[pair] for pair in pairs]
 
-    def _not_in(self, pair: tuple[str, str], summary: Summary, rows: list[Row], standing: Standing) -> Reason:
+    def _not_in(
+        self, pair: tuple[str, str], before: int, empty: Counter[str], standing: Standing, until: datetime
+    ) -> Reason:
         """Why the summary is not among what the pair will post."""
-        shares_with = (pair[0], *Gate.of(self._config, *pair).shares_with)
-        for row in rows:
-            if row.channel == pair[1] and row.digest not in shares_with and summary.id in [s.id for s in row.summaries]:
-                because = f"digest {row.digest} puts it there at {row.at:%Y-%m-%d %H:%M} UTC"
-                return Reason(*pair, because, standing.since)
-        if self._config.timing(*pair).window is not None and any(_of(row, pair) and row.summaries for row in rows):
+        if before and self._config.timing(*pair).window is not None:
             because = "its window ends before its turn comes: others go before it"
-            return Reason(*pair, because, standing.since, never=True)
-        notes = Counter(row.note for row in rows if _of(row, pair) and not row.summaries and row.note != OVERTAKEN)
-        because = f"its turn does not come within {HORIZONS[-1]} days"
-        return Reason(
-            *pair, _also(because, *(f"its slots: {note}" for note, _ in notes.most_common(1))), standing.since
-        )
+            return Reason(*pair, because, standing.since, not_posted=True)
+        notes = [f"its slots: {note}" for note, _ in empty.most_common(1)]
+        others = f"{before} go before it until then" if before > 1 else ""
+        return Reason(*pair, _also(f"its turn does not come by {until:%Y-%m-%d}", others, *notes), standing.since)
 
 
-def _of(row: Row, pair: tuple[str, str]) -> bool:
-    return (row.digest, row.channel) == pair
+def _turn(before: int) -> str:
+    return f"{before} go before it" if before > 1 else "one goes before it" if before else "it is next"
 
 
 def _sentence(reason: str) -> str:
     """A reason as a clause of its own."""
     first = reason.split(" ", 1)[0]
     return f"it {reason}" if first in ("was", "has") else f"it is {reason}" if first == "too" else reason
-
-
-def _same(one: Row, other: Row) -> bool:
-    return (one.digest, one.channel) == (other.digest, other.channel)
 
 
 def _also(*notes: str) -> str:

@@ -39,6 +39,7 @@ from digestbot.planning import (
     Candidate,
     Departure,
     Lane,
+    Obstacle,
     Past,
     Pending,
     Plan,
@@ -519,8 +520,14 @@ class Planner:
         self, begin: datetime, end: datetime, channels: Collection[str] | None = None, *, costs: bool = True
     ) -> list[Row]:
         """What will be posted between two instants, and which slots stay empty, unless something new arrives; on these
-        channels, or on all. Without ``costs`` it renders only where a budget asks for that, and is the quicker for
-        it."""
+        channels, or on all."""
+        return list(self.foresee(begin, end, channels, costs=costs))
+
+    def foresee(
+        self, begin: datetime, end: datetime, channels: Collection[str] | None = None, *, costs: bool = True
+    ) -> Iterator[Row]:
+        """Yield the rows of `forecast`. Without ``costs`` it renders only where a budget asks for that, and is the
+        quicker for it."""
         now = self._clock()
         only = next(iter(channels)) if channels is not None and len(channels) == 1 else None
         with self.ledger.read() as tx:
@@ -549,8 +556,9 @@ class Planner:
             together = self._rules[lane.digest, lane.channel].shape is Shape.ROUNDUP
             return [(tuple(chosen), 0)] if together else [((one,), 0) for one in chosen]
 
-        rows = planning.forecast(plans, roads, rendered, now, end)
-        return [row for row in rows if begin <= row.at <= end]
+        for row in planning.foresee(plans, roads, rendered, now, end):
+            if begin <= row.at <= end:
+                yield row
 
     def dry_channels(self, tx: sa.Connection, now: datetime, span: timedelta) -> list[str]:
         """The channels on which nothing was posted for so long, and nothing waits that could be for as long again."""
@@ -617,6 +625,32 @@ class Planner:
         except RenderError as error:
             self._raise_if_broken((lane.digest, lane.channel), error)
             raise
+
+    def holding(self, channel: str, post: int) -> list[Obstacle]:
+        """What keeps a pending post from being sent now, each with when that may be over."""
+        now = self._clock()
+        with self.ledger.read() as tx:
+            self._heed_changes(tx, channel)
+            road = self._road(tx, channel, now)
+            shown = views.parts_of(tx, post)
+        ids = {row.id for row in shown} | {post}
+        departures = [one for one in road.traffic.queue if one.post in ids]  # a thread's is its first part
+        departure = next((one for one in departures if one.post == post), departures[0] if departures else None)
+        found = [Obstacle(road.note, None)] if road.note else []
+        if departure is None:
+            return found
+        if departure.note:  # it needs approval
+            found.append(Obstacle(departure.note, None))
+        if road.blocked_until is not None and road.blocked_until > now:
+            found.append(Obstacle("the platform asked to wait", road.blocked_until))
+        if departure.not_before is not None and departure.not_before > now:
+            found.append(Obstacle("the last attempt failed", departure.not_before))
+        obstacle = departure.obstacle(road.traffic, now)
+        if obstacle is not None:
+            found.append(obstacle)
+        if not road.account(now).lets_through(departure.cost):
+            found.append(Obstacle(planning.OVER_BUDGET, month_start(month_start(now) + timedelta(days=32))))
+        return found
 
     def _road(self, tx: sa.Connection, channel: str, now: datetime) -> Road:
         """The channel with what is on its way there."""

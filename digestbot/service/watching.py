@@ -101,6 +101,7 @@ class Watcher:
         config = self._config
         with self._ledger.read() as tx:
             channels, sources = views.channel_rows(tx), views.source_rows(tx)
+            unapproved = health.unapproved(tx)
             return State(
                 paused={
                     name: reason
@@ -119,7 +120,8 @@ class Watcher:
                 },
                 dry=self._planner.dry_channels(tx, now, config.alerts.dry_after),
                 overdue=health.overdue(tx, now - A_DAY),
-                unapproved=health.unapproved(tx),
+                unapproved=unapproved,
+                passed_undecided=health.passed_undecided(tx, unapproved),
                 resent=health.resent(tx),
                 postponed=health.postponed(tx),
                 overrunning=self._overrunning(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from digestbot.config import Config
 from digestbot.errors import LedgerError
@@ -148,9 +148,15 @@ def _let_go(desk: Desk, fields: Fields) -> Note:
 
 
 def _approve(desk: Desk, fields: Fields) -> Note:
-    with desk.ledger.begin() as tx:
-        approved = approvals.approve(tx, _id(fields, "post"), desk.clock())
-    return Note(f"Approved: {_numbers(approved)}; sent within seconds, as far as the digest's hours allow.")
+    post = _id(fields, "post")
+    with desk.service() as service:
+        approved = service.approver.approve(post)
+    if approved.rendered_again:
+        text = " / ".join(row.text for row in approved.rendered_again)
+        return Note(
+            f"Made more than a day ago, so rendered again. Approve it once more if it is right: {text}", bad=True
+        )
+    return Note(f"Approved: {_numbers(approved.posts)}; sent within seconds, as far as the digest's hours allow.")
 
 
 def _decline(desk: Desk, fields: Fields) -> Note:
@@ -229,7 +235,7 @@ def _alarm(confirm: bool) -> Callable[[Desk, Fields], Note]:
     return act
 
 
-def _numbers(ids: list[int]) -> str:
+def _numbers(ids: Sequence[int]) -> str:
     return f"post{'s' if len(ids) > 1 else ''} {', '.join(map(str, ids))}"
 
 
