@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
@@ -312,11 +312,35 @@ def candidates(
     until: datetime,
     first: int = 8,
     since: datetime | None = None,
-    after: int = 0,
 ) -> Iterator[Candidate]:
     """The waiting summaries that the gate lets through at some time from now until then, in the digest's order: so many
     are read at first, and more when they are asked for. Those it has not judged yet are not among them; nor, with
-    ``since``, those that were ready by then. The first ``after`` of them are passed over."""
+    ``since``, those that were ready by then."""
+    read, most = 0, first
+    while True:
+        page, rows = candidate_page(tx, digest, channel, order, gate, now, until, since, read, most)
+        yield from page
+        if rows < most:
+            return
+        read, most = read + rows, min(most * 4, MOST_AT_ONCE)
+
+
+def candidate_page(
+    tx: sa.Connection,
+    digest: str,
+    channel: str,
+    order: Order,
+    gate: Gate,
+    now: datetime,
+    until: datetime,
+    since: datetime | None,
+    after: int,
+    most: int,
+    passed_over: Container[int] = (),
+    known: dict[int, Summary] | None = None,
+) -> tuple[list[Candidate], int]:
+    """Return so many of the `candidates` after the first ``after`` of them, and how many were read: those that are
+    ``passed_over`` are left out. Summaries that are ``known`` are not read again; those that are read are added."""
     query = (
         sa.select(summaries.c.id, summaries.c.paper_id, summaries.c.taken_in_at, _SINCE.label("since"))
         .join(backlog, backlog.c.summary_id == summaries.c.id)
@@ -331,22 +355,22 @@ def candidates(
     if since is not None:
         late = summaries.c.taken_in_at > since
         query = query.where(late if gate.min_age is None else sa.or_(late, since - gate.min_age < _SINCE))
-    query = query.order_by(*in_order(order))
-    read, most = after, first
-    while True:
-        rows = tx.execute(query.limit(most).offset(read)).all()
-        whole = by_ids(tx, [row.id for row in rows], lock=False)
-        for row in rows:
-            yield Candidate(
-                whole[row.id],
-                row.paper_id,
-                row.taken_in_at,
-                row.since + gate.min_age if gate.min_age is not None else None,
-                row.since + gate.max_age if gate.max_age is not None else None,
-            )
-        if len(rows) < most:
-            return
-        read, most = read + most, min(most * 4, MOST_AT_ONCE)
+    rows = tx.execute(query.order_by(*in_order(order)).limit(most).offset(after)).all()
+    left = [row for row in rows if row.id not in passed_over]
+    whole = {} if known is None else known
+    whole |= by_ids(tx, [row.id for row in left if row.id not in whole], lock=False)
+    found = [
+        Candidate(
+            whole[row.id],
+            row.paper_id,
+            row.taken_in_at,
+            row.since + gate.min_age if gate.min_age is not None else None,
+            row.since + gate.max_age if gate.max_age is not None else None,
+        )
+        for row in left
+        if row.id in whole
+    ]
+    return found, len(rows)
 
 
 def in_order(order: Order) -> tuple[sa.ColumnElement[Any], ...]:

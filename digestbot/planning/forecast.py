@@ -78,6 +78,8 @@ class Plan:
     """The other digests whose summaries may come again here."""
     approved: frozenset[int] = frozenset()
     """The summaries that a person approved ahead."""
+    passed_over: set[int] = field(default_factory=set)
+    """Summaries that other digests put on the channel meanwhile; those that are not read yet need not be."""
     held: str = ""
     """Why no slot is kept until a person has decided."""
 
@@ -147,6 +149,9 @@ class _Walk:
             self._next_slot(index)
         self._waits = [""] * len(plans)  # why a slot that is due is not kept yet
         self._queues = [self._queue(plan) for plan in plans]
+        self._by_channel: dict[str, list[Plan]] = defaultdict(list)
+        for plan in plans:
+            self._by_channel[plan.lane.channel].append(plan)
         self._posted: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
         self._broken: set[tuple[str, str, int]] = set()
         # when, pairs before channels; pairs in the order of their slots, as `run` takes them
@@ -304,6 +309,9 @@ class _Walk:
         lane, road = plan.lane, self.roads[plan.lane.channel]
         for summary in turn.chosen:
             self._posted[lane.channel][summary.id or 0].add(lane.digest)
+            for other in self._by_channel[lane.channel]:
+                if lane.digest not in other.shares_with:
+                    other.passed_over.add(summary.id or 0)
         approved = {summary.id for summary in turn.chosen} <= plan.approved
         note = "if approved" if plan.timing.approval and not approved else ""
         for summaries, cost in rendered:

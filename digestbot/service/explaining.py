@@ -16,7 +16,7 @@ from digestbot.service.planner import Planner
 from digestbot.service.report import Clock
 
 HORIZON = timedelta(days=366)  # in which its turn is looked for
-MOST_ROWS = 20_000  # of the plan that are looked through for it
+MOST_ROWS = 5_000  # of the plan that are looked through for it
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import islice
 
 import sqlalchemy as sa
 
@@ -58,12 +57,23 @@ log = logging.getLogger(__name__)
 
 MOST_KEPT = 5000  # renderings
 MOST_WAITS = 20  # how often what comes next is looked for further ahead
-PAGE = 200  # candidates that are read at once when looking ahead
+PAGE = 50  # candidates that are read at first when looking ahead
+MOST_AT_ONCE = 5000  # and later
+MOST_KNOWN = 20_000  # summaries that are read once for all digests
 DECIDE = "a changed schedule would make up for missed slots: decide, see digestbot alarms"
 CONFIRMATIONS = 5  # how often an edition is chosen again because its summaries were no longer as they were
 
 Pair = tuple[str, str]
 """A digest and a channel."""
+
+
+@dataclass
+class _Read:
+    """Candidates as far as they were read: so many ``rows``, of which ``most`` are read next."""
+
+    candidates: list[Candidate] = field(default_factory=list)
+    rows: int = 0
+    most: int = PAGE
 
 
 @dataclass(frozen=True)
@@ -96,7 +106,7 @@ class Planner:
         self._config, self.ledger, self._clock = config, ledger, clock
         self._poller, self._drafter, self._contained, self._stopping = poller, drafter, contained, stopping
         self._kept: dict[tuple[str, str, tuple[Summary, ...]], planning.Rendered] | None = None
-        self._queues: dict[Pair, list[Candidate]] = {}  # as far as they were read, where they are kept
+        self._queues: dict[Pair, _Read] = {}  # as far as they were read, where they are kept
         self._versions: dict[Pair, list[Version]] | None = None
         self._rules = {
             (digest, channel): _Rules(
@@ -336,12 +346,11 @@ class Planner:
         now: datetime,
         until: datetime,
         first: int = 8,
-        after: int = 0,
     ) -> Iterator[Candidate]:
         """What may go at some time from now until then; with the past, only what the digest's window has not passed."""
         timing, gate = self._rules[pair].timing, self._rules[pair].gate
         since = planning.window_begins(timing.window, past, now) if timing.window and past else None
-        return backlogs.candidates(tx, *pair, timing.order, gate, now, until, first, since, after)
+        return backlogs.candidates(tx, *pair, timing.order, gate, now, until, first, since)
 
     def calendar(self, pair: Pair) -> Calendar:
         """When the pair's slots come, with what a person changed of them."""
@@ -541,9 +550,10 @@ class Planner:
             approved = wishes.approved(tx) if asks else {}
             names = [name for name in self._config.channels if channels is None or name in channels]
             roads = {channel: self._road(tx, channel, now) for channel in names}
+        known: dict[int, Summary] = {}
         plans = [
             replace(
-                self._plan(pair, pasts[pair], now, end, approved.get(pair, frozenset())),
+                self._plan(pair, pasts[pair], now, end, approved.get(pair, frozenset()), known),
                 held=DECIDE if _name(pair) in undecided else "",
             )
             for pair in self._rules
@@ -573,26 +583,43 @@ class Planner:
                 found.append(channel)
         return found
 
-    def _plan(self, pair: Pair, past: Past, now: datetime, end: datetime, approved: frozenset[int]) -> Plan:
+    def _plan(
+        self,
+        pair: Pair,
+        past: Past,
+        now: datetime,
+        end: datetime,
+        approved: frozenset[int],
+        known: dict[int, Summary],
+    ) -> Plan:
+        """The pair as its ledger has it. ``known`` are summaries that were read for other pairs."""
         rules = self._rules[pair]
-
-        queue = self._queues.setdefault(pair, []) if self._kept is not None else []
+        timing = rules.timing
+        since = planning.window_begins(timing.window, past, now) if timing.window else None
+        kept = self._queues.setdefault(pair, _Read()) if self._kept is not None else None
+        passed_over: set[int] = set()
 
         def candidates() -> Iterator[Candidate]:
             """Read in short transactions: whoever looks ahead must not keep the ledger from those who post."""
-            given, ended = 0, False
-            while True:
-                yield from queue[given:]
-                given = len(queue)
-                if ended or given % PAGE:
-                    return
+            if kept is not None:
+                yield from kept.candidates
+            read, most = (kept.rows, kept.most) if kept is not None else (0, PAGE)
+            skips = passed_over if kept is None else ()  # what is kept serves later forecasts too
+            while most:
                 with self.ledger.read() as tx:
-                    page = list(islice(self._candidates(tx, pair, past, now, end, PAGE, given), PAGE))
-                queue.extend(page)
-                ended = not page
+                    if len(known) > MOST_KNOWN:
+                        known.clear()
+                    page, rows = backlogs.candidate_page(
+                        tx, *pair, timing.order, rules.gate, now, end, since, read, most, skips, known
+                    )
+                read, most = read + rows, min(most * 4, MOST_AT_ONCE) if rows == most else 0
+                if kept is not None:
+                    kept.candidates += page
+                    kept.rows, kept.most = read, most
+                yield from page
 
         shares_with = frozenset(rules.gate.shares_with)
-        return Plan(rules.lane, rules.timing, rules.shape, past, candidates(), shares_with, approved)
+        return Plan(rules.lane, timing, rules.shape, past, candidates(), shares_with, approved, passed_over)
 
     def remember(self) -> None:
         """From now on, keep for the next forecast what one renders, and what it reads of backlogs."""
