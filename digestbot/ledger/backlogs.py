@@ -341,8 +341,10 @@ def candidate_page(
 ) -> tuple[list[Candidate], int]:
     """Return so many of the `candidates` after the first ``after`` of them, and how many were read: those that are
     ``passed_over`` are left out. Summaries that are ``known`` are not read again; those that are read are added."""
+    aging = gate.min_age is not None or gate.max_age is not None
     query = (
-        sa.select(summaries.c.id, summaries.c.paper_id, summaries.c.taken_in_at, _SINCE.label("since"))
+        sa.select(summaries.c.id, summaries.c.paper_id, summaries.c.taken_in_at)
+        .add_columns(*([_SINCE.label("since")] if aging else []))
         .join(backlog, backlog.c.summary_id == summaries.c.id)
         .where(*_of(digest, channel), READY, summaries.c.withdrawn_at.is_(None))
     )

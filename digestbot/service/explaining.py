@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +18,8 @@ from digestbot.service.planner import Planner
 from digestbot.service.report import Clock
 
 HORIZON = timedelta(days=366)  # in which its turn is looked for
-MOST_ROWS = 5_000  # of the plan that are looked through for it
+MOST_ROWS = 20_000  # of the plan that are looked through for it
+MOST_SECONDS = 1.0  # of the processor that this may take
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,17 @@ class Reason:
 class Explainer:
     """Explains decisions over a ledger whose backlogs know all that came."""
 
-    def __init__(self, config: Config, ledger: Ledger, clock: Clock, planner: Planner) -> None:
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        clock: Clock,
+        planner: Planner,
+        seconds: Callable[[], float] = time.thread_time,
+    ) -> None:
+        """``seconds`` is what looking ahead is limited by."""
         self._config, self._ledger, self._clock, self._planner = config, ledger, clock, planner
+        self._seconds = seconds
 
     def why(self, summary: Summary, source: str) -> list[Reason]:
         """For each digest that reads the summary's source, or did, on each channel."""
@@ -123,11 +135,12 @@ class Explainer:
         before: Counter[tuple[str, str]] = Counter()
         empty: dict[tuple[str, str], Counter[str]] = {pair: Counter() for pair in pairs}
         until = now + HORIZON
+        begun = self._seconds()
         rows = self._planner.foresee(now, until, {channel for _, channel in pairs}, costs=False) if pairs else iter(())
         for number, row in enumerate(rows):
             if len(reasons) == len(pairs):
                 break
-            if number >= MOST_ROWS:
+            if number >= MOST_ROWS or self._seconds() - begun > MOST_SECONDS:
                 until = row.at
                 break
             shown = any(one.id == summary.id for one in row.summaries)

@@ -57,8 +57,8 @@ log = logging.getLogger(__name__)
 
 MOST_KEPT = 5000  # renderings
 MOST_WAITS = 20  # how often what comes next is looked for further ahead
-PAGE = 50  # candidates that are read at first when looking ahead
-MOST_AT_ONCE = 5000  # and later
+PAGE = 100  # candidates that are read at first when looking ahead
+MOST_AT_ONCE = 2000  # and later
 MOST_KNOWN = 20_000  # summaries that are read once for all digests
 DECIDE = "a changed schedule would make up for missed slots: decide, see digestbot alarms"
 CONFIRMATIONS = 5  # how often an edition is chosen again because its summaries were no longer as they were
