@@ -397,7 +397,7 @@ def test_why_a_slot_never_takes_it(make: Make) -> None:
     run = make(1, schedule="every day at 09:00", quiet_hours="08:30-09:30")
     assert why(run, 1) == "its turn does not come by 2027-11-03; its slots: quiet hours"
     run = make(2, schedule="every day at 09:00", more={"x": {"monthly_budget": "0.10"}})
-    assert why(run, 2) == "its turn does not come within 366 days; its slots: over the month's budget"
+    assert why(run, 2) == "its turn does not come by 2027-11-03; its slots: over the month's budget"
 
 
 def test_why_a_digest_that_is_no_longer_configured_does_not_send_it(make: Make) -> None:
