@@ -131,7 +131,7 @@ class Calendar:
 
     def _then(self, at: datetime) -> Calendar | None:
         """The calendar that held at an instant, if it was not this one."""
-        return self.before if self.since is not None and at <= self.since else None
+        return self.before if self.since is not None and at < self.since else None
 
     def closed(self, at: datetime) -> str:
         """Why nothing is posted at this instant; empty for no reason."""
@@ -147,7 +147,7 @@ class Calendar:
             found = then.opens(at)
             if found is not None and found <= self.since:
                 return found
-            at = self.since + A_SECOND
+            at = self.since
         end = at + LOOK_AHEAD
         while closing := [one for one in self.closures if one.reason(at)]:
             at = max(one.ends(at) for one in closing)

@@ -669,9 +669,9 @@ class Planner:
         if departure.note:  # it needs approval
             found.append(Obstacle(departure.note, None))
         if road.blocked_until is not None and road.blocked_until > now:
-            found.append(Obstacle("the platform asked to wait", road.blocked_until))
+            found.append(Obstacle("an attempt failed, or the platform asked to wait", road.blocked_until))
         if departure.not_before is not None and departure.not_before > now:
-            found.append(Obstacle("the last attempt failed", departure.not_before))
+            found.append(Obstacle("several attempts failed", departure.not_before))
         obstacle = departure.obstacle(road.traffic, now)
         if obstacle is not None:
             found.append(obstacle)

@@ -1,0 +1,11 @@
+"""Random lives with everything that changes while a service runs; `python -m bench.lives` lives many more."""
+
+from __future__ import annotations
+
+import pytest
+from lives import live
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_life(seed: int) -> None:
+    live(seed)
