@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
     )
     plan.add_argument("--digest", metavar="DIGEST", help="only this digest")
     plan.add_argument("--channel", metavar="CHANNEL", help="only this channel")
-    why = add("why", "explain a summary: why it appeared, what it waits for, when it goes out, or why never")
+    why = add("why", "explain a summary: why it appeared, what holds it, when it goes out, or why it does not")
     why.add_argument(
         "summary", metavar="SUMMARY", help="its id (digestbot backlog shows it), its address, or its paper's key"
     )
