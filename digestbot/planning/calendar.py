@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from heapq import merge
 from operator import attrgetter
 from zoneinfo import ZoneInfo
@@ -128,6 +128,11 @@ class Calendar:
         delay = min(timedelta(seconds=int(share * self.jitter.total_seconds())), following - slot.due - A_SECOND)
         later = Slot(slot.nominal, slot.due, delay)
         return slot if self.closed(later.at) else later
+
+    @cached_property
+    def present(self) -> Calendar:
+        """The calendar by the present rules alone, whatever they were before."""
+        return self if self.before is None else replace(self, before=None, since=None, _runs=[])
 
     def _then(self, at: datetime) -> Calendar | None:
         """The calendar that held at an instant, if it was not this one."""

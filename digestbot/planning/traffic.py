@@ -103,9 +103,9 @@ class Lane:
         return Obstacle(f"{over[0]} are used", max(limit.ends(now) for limit in over)) if over else None
 
     def closed(self, now: datetime) -> Obstacle | None:
-        """The hour or the day that keeps any post from appearing."""
-        reason = self.calendar.closed(now)
-        return Obstacle(reason, self.calendar.opens(now)) if reason else None
+        """The hour or the day that keeps any post from appearing, by the present rules."""
+        reason = self.calendar.present.closed(now)
+        return Obstacle(reason, self.calendar.present.opens(now)) if reason else None
 
     def too_soon(self, traffic: Traffic[Any], now: datetime) -> Obstacle | None:
         """The post before it that keeps any from appearing yet."""
