@@ -273,9 +273,12 @@ class Life(Run):
 
     def _was_slot(self, digest: str, channel: str, due: datetime) -> bool:
         """Whether the rules of its time had an open slot then."""
+        having = [(since, config) for since, config in self.rules if (digest, channel) in list(config.pairs())]
         config = next((config for since, config in reversed(self.rules) if since < due), self.rules[0][1])
         if (digest, channel) not in list(config.pairs()):
-            return False
+            if due > having[0][0]:
+                return False
+            config = having[0][1]  # it is new, and the clock was put back to before it came
         calendar = Lane.of(config, digest, channel).calendar
         slot = next(calendar.slots(due - timedelta(seconds=1)), None)
         return slot is not None and slot.due == due

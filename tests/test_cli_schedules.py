@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
+import sqlite3
 from datetime import datetime
 from pathlib import Path
 from subprocess import Popen
@@ -36,6 +38,16 @@ def daily(world: Sandbox, feed: Feed, tmp_path: Path) -> str:  # noqa: F811
     file = str(tmp_path / "config.toml")
     assert digestbot("-c", file, "once")[0] == 0
     return file
+
+
+@pytest.fixture
+def approving(config: str, feed: Feed, tmp_path: Path) -> str:  # noqa: F811
+    """A configuration whose digest needs approval, over a ledger that knows a summary and whose slots are due."""
+    feed.add(0)
+    add_key(config, "approval = true", 'approve_by = "9 days"')
+    digestbot("-c", config, "once", "-q")
+    move_back(tmp_path / "ledger.db")
+    return config
 
 
 def test_plan_shows_what_comes(daily: str, tmp_path: Path) -> None:
@@ -150,10 +162,56 @@ def test_a_persons_word(config: str, feed: Feed, world: Sandbox, tmp_path: Path)
     assert [tweet.text for tweet in world.world.tweets] == ["From a file."]
 
 
+def test_an_edition_approved_late_is_shown_first(approving: str) -> None:
+    assert digestbot("-c", approving, "once", "-q")[0] == 3
+    ledger = Path(approving).with_name("ledger.db")
+    with sqlite3.connect(ledger) as connection:
+        connection.execute("UPDATE editions SET made_at = datetime('now', '-2 days') || '.000000'")
+        connection.execute("UPDATE summaries SET writer = 'Somebody Else'")
+    connection.close()
+    code, out, _ = digestbot("-c", approving, "approve", "1")
+    assert code == 3
+    assert "post 1 was made more than a day ago, so it was rendered again. It says now:" in out
+    assert "Somebody Else" in out
+    assert "approve it again if it is right: digestbot approve 1" in out
+    code, out, _ = digestbot("-c", approving, "approve", "1", "--json")
+    assert (code, json.loads(out)) == (0, {"approved": [1], "rendered_again": []})
+
+
+def test_why_says_what_holds_a_post(approving: str) -> None:
+    digestbot("-c", approving, "once", "-q")
+    found = digestbot("-c", approving, "why", "1")[1]
+    assert re.search(r"post \d is pending; held: waits for approval until", found)
+    (shown,) = json.loads(digestbot("-c", approving, "why", "1", "--json")[1])
+    assert shown["reasons"][0]["held"][0]["reason"].startswith("waits for approval")
+
+
+def test_an_empty_plan_is_an_empty_list(approving: str) -> None:
+    replace(Path(approving), Path(approving).read_text().replace("* * * * *", "0 0 29 2 *"))
+    digestbot("-c", approving, "once", "-q")
+    assert json.loads(digestbot("-c", approving, "plan", "--json")[1]) == []
+    assert digestbot("-c", approving, "plan")[1].startswith("nothing within 7 days")
+
+
+def test_check_tells_of_slots_that_will_not_come(approving: str) -> None:
+    digestbot("-c", approving, "once", "-q")
+    with sqlite3.connect(Path(approving).with_name("ledger.db")) as connection:
+        connection.execute(
+            "INSERT INTO slots (digest, channel, nominal, due, scheduled, reached_at, ahead) VALUES "
+            "('latest', 'x', 'n', datetime('now', '+300 days') || '.000000', 1, datetime('now') || '.000000', 1)"
+        )
+        connection.execute(
+            "INSERT INTO alarms (kind, subject, note, raised_at) VALUES "
+            "('make-up', 'latest on x', 'n', datetime('now') || '.000000')"
+        )
+    connection.close()
+    found = digestbot("-c", approving, "check")[1]
+    assert "BAD  slots of latest on x: 1 to come, the last of" in found
+    assert "none is kept until you decide whether missed slots are made up for: digestbot alarms" in found
+
+
 def move_back(ledger: Path) -> None:
     """Let the digest have been seen some minutes ago, so that slots are due."""
-    import sqlite3
-
     with sqlite3.connect(ledger) as connection:
         connection.execute("UPDATE cursors SET first_seen_at = datetime('now', '-4 minutes') || '.000000'")
     connection.close()

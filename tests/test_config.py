@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +242,25 @@ def test_where_the_configuration_is_looked_for(tmp_path: Path, monkeypatch: pyte
     assert config.find(None, environ) == Path("config.toml")
     assert config.find(None, environ | {"DIGESTBOT_CONFIG": "b.toml"}) == Path("b.toml")
     assert config.find("c.toml", environ | {"DIGESTBOT_CONFIG": "b.toml"}) == Path("c.toml")
+
+
+def test_days_and_hours_are_written_in_several_ways() -> None:
+    raw = raw_config("http://127.0.0.1:1", quiet_hours=["22:00-07:00", "12:00–13:00"], not_on="12-24..01-02")
+    timing = config.build(raw).timing("latest", "x")
+    assert timing.quiet_hours == ((time(22), time(7)), (time(12), time(13)))
+    assert timing.not_on == (((12, 24), (1, 2)),)
+    raw = raw_config("http://127.0.0.1:1", quiet_hours="22:00-07:00, 12:00-13:00", not_on=["2026-12-24", "02-29"])
+    timing = config.build(raw).timing("latest", "x")
+    assert timing.quiet_hours == ((time(22), time(7)), (time(12), time(13)))
+    assert timing.not_on == ((date(2026, 12, 24), date(2026, 12, 24)), ((2, 29), (2, 29)))
+
+
+@pytest.mark.parametrize(
+    "keys", [{"quiet_hours": ""}, {"quiet_hours": 9}, {"not_on": "13-01"}, {"not_on": "12-24..2026-12-26"}]
+)
+def test_days_and_hours_that_are_none(keys: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=f"digests.latest.{next(iter(keys))}.*(two times of day|is no day)"):
+        config.build(raw_config("http://127.0.0.1:1", **keys))
 
 
 # ---- schedules in words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice, pairwise, takewhile
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digestbot.config.recurrence import nearest_weekday, valid
 from digestbot.model import Slot
 from digestbot.planning import Calendar, Closure, Limit
 
@@ -110,6 +112,68 @@ def test_due_slot_agrees_with_walking_the_calendar(now: datetime, ago: timedelta
             break
         walked = slot
     assert due_slot(schedule, calendar, after, now) == walked
+
+
+# ---- what cron cannot say
+
+
+@given(st.integers(1, 31), st.integers(2020, 2032), st.integers(1, 12))
+def test_the_nearest_weekday_is_the_nearest(day: int, year: int, month: int) -> None:
+    found = nearest_weekday(year, month, day)
+    days = [date(year, month, number) for number in range(1, monthrange(year, month)[1] + 1)]
+    if day > len(days):
+        assert found is None
+        return
+    weekdays = [one for one in days if one.weekday() < 5]
+    assert found in weekdays
+    apart = min(abs(one.day - day) for one in weekdays)
+    assert found is not None
+    assert abs(found.day - day) == apart
+    year_of = Calendar((f"0 9 {day}W * *",), UTC_ZONE).slots(
+        datetime(year, month, 1, tzinfo=UTC) - timedelta(minutes=1)
+    )
+    assert next(year_of).due == datetime(found.year, found.month, found.day, 9, tzinfo=UTC)
+
+
+@given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(2, 5), st.sampled_from(["days", "weeks"]))
+def test_every_so_many_days_or_weeks_is_counted_from_a_date(first: date, every: int, unit: str) -> None:
+    weekday = f"{first.isoweekday() % 7}" if unit == "weeks" else "*"
+    calendar = Calendar((f"0 9 * * {weekday} {unit}={every}@{first}",), BERLIN)
+    start = datetime(first.year, first.month, first.day, tzinfo=UTC) - timedelta(days=1)
+    days = [slot.due.astimezone(BERLIN).date() for slot in islice(calendar.slots(start), 4)]
+    assert days == [first + timedelta(**{unit: every * number}) for number in range(4)]
+    earlier = next(calendar.slots(start - timedelta(days=400))).due.astimezone(BERLIN).date()
+    assert (first - earlier).days % (every * (7 if unit == "weeks" else 1)) == 0
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["0 9 15W * 1", "0 9 0W * *", "0 9 1W,5 * *", "0 9 * * * days=0@2026-01-01", "0 9 * * * weeks=2", "0 9 * *", ""],
+)
+def test_what_is_no_expression(expression: str) -> None:
+    assert not valid(expression)
+
+
+def test_days_of_every_year_and_several_spans_are_closed() -> None:
+    closure = Closure.of(
+        BERLIN,
+        ((time(12), time(13)), (time(23), time(1))),
+        [((12, 24), (1, 2)), ((2, 29), (2, 29)), (date(2026, 6, 1), date(2026, 6, 2))],
+    )
+    for text, reason in (
+        ("2026-11-02 11:30", "quiet hours"),
+        ("2026-11-02 13:00", ""),
+        ("2026-11-02 22:30", "quiet hours"),
+        ("2026-12-24 09:00", "not on this day"),
+        ("2027-01-02 09:00", "not on this day"),
+        ("2027-01-03 09:00", ""),
+        ("2028-02-29 09:00", "not on this day"),
+        ("2026-06-02 09:00", "not on this day"),
+    ):
+        assert closure.reason(at(text)) == reason
+    calendar = Calendar(("0 9 * * *",), BERLIN, (closure,))
+    assert calendar.opens(at("2026-12-25 09:00")) == at("2027-01-03 00:00")
+    assert calendar.opens(at("2026-11-02 11:30")) == at("2026-11-02 12:00")
 
 
 # ---- closed hours, against walking through them minute by minute

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -239,15 +240,15 @@ def test_slots_that_pass_are_recorded_with_the_reason(make: Make) -> None:
     run.until(at("03 12:00"))
     assert outcomes(run) == [
         ("02 09:00", None),
-        ("02 12:00", "the digest's 1 post of the day are used"),
+        ("02 12:00", "the digest's limit of 1 post a day is used up"),
         ("02 15:00", "quiet hours"),
         ("02 18:00", "quiet hours"),
-        ("02 21:00", "the digest's 1 post of the day are used"),
+        ("02 21:00", "the digest's limit of 1 post a day is used up"),
         ("03 00:00", None),
-        ("03 03:00", "the digest's 1 post of the day are used"),
-        ("03 06:00", "the digest's 1 post of the day are used"),
-        ("03 09:00", "the digest's 1 post of the day are used"),
-        ("03 12:00", "the digest's 1 post of the day are used"),
+        ("03 03:00", "the digest's limit of 1 post a day is used up"),
+        ("03 06:00", "the digest's limit of 1 post a day is used up"),
+        ("03 09:00", "the digest's limit of 1 post a day is used up"),
+        ("03 12:00", "the digest's limit of 1 post a day is used up"),
     ]
 
 
@@ -372,24 +373,15 @@ def test_a_distance_of_a_period_loses_no_slot_in_a_year(make: Make) -> None:
         run.close()
 
 
-def test_what_was_late_by_hours_keeps_its_distance_to_the_next(make: Make) -> None:
-    run = Run(
-        raw_({"x": {"min_distance": "2 hours"}}, schedule="every 3 hours", catch_up="all"),
-        [make_summary(n) for n in range(9)],
-    )
+def test_what_was_late_by_hours_keeps_its_distance_to_the_next() -> None:
+    distant = raw_({"x": {"min_distance": "2 hours"}}, schedule="every 3 hours", catch_up="all")
+    run = Run(distant, [make_summary(number) for number in range(9)])
     try:
-        run.until(at("03 02:00"), {at("02 19:30"), at("02 21:30"), at("02 23:30"), at("03 01:30")} | {at("02 09:00")})
-        rows = [row for row in run.service.plan(run.clock(), at("03 07:00")) if row.summaries]
-        posted = [when for when, _, _ in run.appeared()]
-        assert posted[0] == "02 09:00"
-        assert len(rows) > 0
-        apart = [
-            later - earlier
-            for earlier, later in zip(
-                sorted(key[0] for key in run.posted()), sorted(key[0] for key in run.posted())[1:], strict=False
-            )
-        ]
-        assert min(apart) >= 2 * HOUR
+        run.tick(at("02 09:00"))
+        run.until(at("03 02:00"), {at("02 19:30") + step * 30 * MINUTE for step in range(12)})
+        appeared = sorted(when for when, _, _ in run.posted())
+        assert [f"{when:%H:%M}" for when in appeared[:2]] == ["09:00", "11:00"]
+        assert min(later - earlier for earlier, later in pairwise(appeared)) >= 2 * HOUR
     finally:
         run.close()
 
@@ -418,7 +410,7 @@ def test_editions_that_wait_for_approval_count_for_limits(make: Make) -> None:
     assert said == {
         "latest on x": "1 edition needs approval: digestbot approve; 23 slots passed meanwhile, for they count towards its limit"
     }
-    assert outcomes(run)[1][1] == "the digest's 1 post of the day are used by editions that wait for approval"
+    assert outcomes(run)[1][1] == "the digest's limit of 1 post a day is used up by editions that wait for approval"
 
 
 def test_approvals_that_pile_up_without_a_limit_are_told_of() -> None:

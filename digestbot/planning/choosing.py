@@ -17,7 +17,7 @@ from digestbot.planning.traffic import Lane, Limit, Traffic
 
 # With catch_up = "none", a slot that is kept later than this was missed. More than any poll takes.
 GRACE = timedelta(hours=1)
-UNDECIDED = "are used by editions that wait for approval"
+UNDECIDED = "is used up by editions that wait for approval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def _no_room(room: int, limit: Limit, needed: int, traffic: Traffic[Any]) -> str
     undecided = traffic.waiting(limit) - traffic.waiting(limit, approved=True)
     if room + undecided >= needed and room < needed:
         return f"{limit} {UNDECIDED}"
-    left = "are used" if room <= 0 else f"leave room for {room}, and {needed} are asked for"
+    left = "is used up" if room <= 0 else f"leaves room for {room}, and {needed} are needed"
     return f"{limit} {left}"
 
 

@@ -43,7 +43,7 @@ class Limit:
 
     def __str__(self) -> str:
         whose = "the channel's" if self.digest is None else "the digest's"
-        return f"{whose} {self.most} post{'s' if self.most > 1 else ''} of the {'week' if self.days > 1 else 'day'}"
+        return f"{whose} limit of {self.most} post{'s' if self.most > 1 else ''} a {'week' if self.days > 1 else 'day'}"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Lane:
         if closed is not None:
             return closed
         over = [limit for limit in self.limits if traffic.count(limit, now) >= limit.most]
-        return Obstacle(f"{over[0]} are used", max(limit.ends(now) for limit in over)) if over else None
+        return Obstacle(f"{over[0]} is used up", max(limit.ends(now) for limit in over)) if over else None
 
     def closed(self, now: datetime) -> Obstacle | None:
         """The hour or the day that keeps any post from appearing, by the present rules."""
