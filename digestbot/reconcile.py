@@ -253,7 +253,8 @@ def matches(
 
 
 def _read_links(post: TimelinePost) -> set[str]:
-    return {comparable_link(form) for url in post.links for form in (url, html.unescape(url))}
+    read = [*post.links, *find_urls(post.text)]  # a Page's posts need not have their links apart
+    return {comparable_link(form) for url in read for form in (url, html.unescape(url))}
 
 
 def has_text(post: TimelinePost, text: str) -> bool:

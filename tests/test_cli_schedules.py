@@ -186,11 +186,10 @@ def test_why_says_what_holds_a_post(approving: str) -> None:
     assert shown["reasons"][0]["held"][0]["reason"].startswith("waits for approval")
 
 
-def test_an_empty_plan_is_an_empty_list(approving: str) -> None:
-    replace(Path(approving), Path(approving).read_text().replace("* * * * *", "0 0 29 2 *"))
-    digestbot("-c", approving, "once", "-q")
-    assert json.loads(digestbot("-c", approving, "plan", "--json")[1]) == []
-    assert digestbot("-c", approving, "plan")[1].startswith("nothing within 7 days")
+def test_an_empty_plan_is_an_empty_list(daily: str) -> None:
+    replace(Path(daily), Path(daily).read_text().replace('channels = ["x", "page"]', 'channels = ["x"]'))
+    assert json.loads(digestbot("-c", daily, "plan", "--channel", "page", "--json")[1]) == []
+    assert digestbot("-c", daily, "plan", "--channel", "page")[1].startswith("nothing within 7 days")
 
 
 def test_check_tells_of_slots_that_will_not_come(approving: str) -> None:

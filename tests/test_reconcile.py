@@ -304,6 +304,14 @@ def test_a_new_paper_in_a_roundup_that_shares_links_with_an_older_one_is_not_tak
     assert judge_before_sending(roundup, reading(older), (), ()) is None
 
 
+def test_a_link_that_stands_in_the_text_only_is_a_link_too() -> None:
+    """A platform has changed the text, and does not tell of its links apart: that is no proof of absence."""
+    changed = read("7", MESSAGE.text.replace("A Paper", "\u201c Paper"))
+    assert matches(MESSAGE, [changed], NOW) == ([], [changed])
+    verdict = judge(unknown(absences=1), reading(changed), (), QUIET, SETTLED)
+    assert verdict.status is PostStatus.QUARANTINED
+
+
 def test_the_same_text_outweighs_the_same_link() -> None:
     other = read("8", "somebody's own words", LINK)
     assert matches(MESSAGE, [read("7"), other]) == ([read("7")], [other])

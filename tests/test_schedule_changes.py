@@ -13,14 +13,15 @@ from conftest import START, make_summary
 from runs import Run, planned
 from runs import raw as raw_
 
+from digestbot import config as configuration
 from digestbot.errors import LedgerError
-from digestbot.ledger import alarms, amendments, approvals, health, views
+from digestbot.ledger import alarms, amendments, approvals, delivery, health, views
 from digestbot.ledger.backlogs import find
 from digestbot.model import PostStatus
 from digestbot.planning import OVERTAKEN, Row
 from digestbot.planning import forecast as forecast_
 from digestbot.schema import cursors, schedule_versions, slots
-from digestbot.service import Report
+from digestbot.service import Report, Service
 from digestbot.service.explaining import Reason
 from digestbot.watch import State, conditions
 
@@ -225,6 +226,46 @@ def test_missed_slots_that_are_not_to_be_made_up_for_pass(make: Make) -> None:
     assert ("07 12:00", "an operator passed over the missed slots") in outcomes(run)
 
 
+def test_a_question_ends_with_its_cause(make: Make) -> None:
+    run = catch_up_all(make)
+    run.configure(raw_(schedule="every day at 09:00"))
+    assert raised(run, alarms.MAKE_UP) == []
+    run.tick(at("07 12:01"))
+    assert times(run) == ["02 09:00", "07 12:01"]
+    again = catch_up_all(make)
+    other = raw_(schedule="every day at 09:00")
+    other["digests"] = {"another": other["digests"]["latest"]}
+    again.configure(other)
+    assert raised(again, alarms.MAKE_UP) == []
+
+
+def test_a_plan_knows_what_a_configuration_not_yet_in_use_would_ask(make: Make) -> None:
+    run = make(schedule="every day at 09:00")
+    run.tick(at("02 09:00"))
+    run.clock.now = at("07 12:00")
+    fresh = configuration.build(raw_(schedule="every day at 09:00", catch_up="all"))
+    service = Service(fresh, run.ledger, run.clock, lambda _: run.platform)  # type: ignore[arg-type, return-value]
+    rows = service.plan(run.clock(), at("08 10:00"))
+    assert [row.summaries for row in rows if row.summaries] == []
+    assert raised(run, alarms.MAKE_UP) == []
+
+
+def test_what_was_missed_before_a_digest_went_is_not_made_up_for_when_it_is_back(make: Make) -> None:
+    hourly: dict[str, Any] = {"schedule": "hourly", "catch_up": "all"}
+    run = make(**hourly)
+    run.tick(at("02 09:00"))
+    run.clock.now = at("03 09:30")  # a day's outage, and then the digest is taken away
+    other = raw_(**hourly)
+    other["digests"] = {"another": other["digests"]["latest"] | {"schedule": "0 0 1 1 *"}}
+    run.configure(other)
+    run.tick(at("04 09:30"))
+    run.configure(raw_(**hourly))
+    run.tick(at("04 09:31"))
+    assert times(run) == ["02 09:00"]
+    run.tick(at("04 10:00"))
+    assert times(run) == ["02 09:00", "04 10:00"]
+
+
 def test_one_missed_slot_is_not_asked_about(make: Make) -> None:
     run = make(schedule="every day at 09:00", catch_up="none")
     run.tick(at("02 09:00"))
@@ -310,6 +351,46 @@ def test_an_instant_that_was_recorded_ahead_is_not_kept_twice(make: Make) -> Non
     assert raised(run, alarms.CLOCK) == []  # nothing of it is left
 
 
+def test_what_was_recorded_ahead_within_the_hour_is_told_of_too(make: Make) -> None:
+    run = make(schedule="every 5 minutes")
+    run.tick(at("02 10:00"))
+    watch(run)
+    for minute in (5, 15, 30):  # an hour ahead
+        run.tick(at(f"02 11:{minute:02}"))
+    watch(run)
+    run.tick(at("02 10:28"))
+    watch(run)
+    assert "3 slots of latest on x, the last of 2026-11-02 11:30" in raised(run, alarms.CLOCK)[0]
+    for minute in (30, 35, 40):
+        run.tick(at(f"02 10:{minute}"))
+    assert times(run)[:4] == ["02 10:00", "02 10:30", "02 10:35", "02 10:40"]
+
+
+def test_a_schedule_that_was_changed_by_a_clock_ahead_applies_now(make: Make) -> None:
+    run = make(schedule="every day at 09:00")
+    run.tick(at("02 09:00"))
+    run.clock.now = at("02 09:30") + 300 * DAY
+    watch(run)
+    run.configure(raw_(schedule="every 3 hours"))
+    run.clock.now = at("02 09:30")
+    assert [f"{row.at:%H:%M}" for row in run.service.plan(run.clock(), at("02 16:00"))] == ["12:00", "15:00"]
+    watch(run)
+    run.until(at("02 15:00"), {at("02 12:00")})
+    assert times(run) == ["02 09:00", "02 12:00", "02 15:00"]
+    with run.ledger.read() as tx:
+        assert tx.scalar(sa.select(sa.func.max(schedule_versions.c.since))) == at("02 09:30")
+
+
+def test_posts_of_slots_that_are_forgotten_keep_to_hours_and_limits(make: Make) -> None:
+    run = make(schedule="every 3 hours", approval=True, approve_by="9 days", per_day=9)
+    ahead(run, 2 * DAY)
+    run.tick(at("02 08:30"))
+    watch(run)
+    decide(run, alarms.CLOCK, confirm=True)
+    with run.ledger.read() as tx:
+        assert [(post.scheduled, post.approved) for post in delivery.queued(tx, "x")] == [(True, False)]
+
+
 def test_a_digest_that_was_first_seen_by_a_clock_ahead_begins_now(make: Make) -> None:
     run = make(schedule="every day at 09:00")
     with run.ledger.begin() as tx:
@@ -378,9 +459,10 @@ def test_what_was_late_by_hours_keeps_its_distance_to_the_next() -> None:
     run = Run(distant, [make_summary(number) for number in range(9)])
     try:
         run.tick(at("02 09:00"))
-        run.until(at("03 02:00"), {at("02 19:30") + step * 30 * MINUTE for step in range(12)})
+        for step in range(13):  # stopped over several slots
+            run.tick(at("02 19:30") + step * 30 * MINUTE)
         appeared = sorted(when for when, _, _ in run.posted())
-        assert [f"{when:%H:%M}" for when in appeared[:2]] == ["09:00", "11:00"]
+        assert [f"{when:%H:%M}" for when in appeared[:3]] == ["09:00", "19:30", "21:30"]
         assert min(later - earlier for earlier, later in pairwise(appeared)) >= 2 * HOUR
     finally:
         run.close()
@@ -464,11 +546,25 @@ def test_an_edition_approved_late_that_says_the_same_is_sent(make: Make) -> None
 
 
 def test_what_a_person_wrote_is_not_rendered_again(make: Make) -> None:
-    run = make(schedule="mondays at 09:00", approval=True, approve_by="3 days")
+    run = make(schedule="mondays at 09:00", approval=True, approve_by="5 days")
     run.tick(at("02 09:00"))
-    run.clock.now = at("03 10:00")
     run.service.rearranger.rewrite(1, "Read this.")
+    run.clock.now = at("06 10:00")
     assert run.service.approver.approve(1).posts == (1,)
+
+
+def test_each_post_of_an_edition_is_rendered_again_from_its_own_summary(make: Make) -> None:
+    run = make(schedule="mondays at 09:00", approval=True, approve_by="3 days", size=3)
+    run.tick(at("02 09:00"))
+    with run.ledger.begin() as tx:  # the first is withdrawn meanwhile
+        tx.exec_driver_sql("UPDATE posts SET status = 'skipped', error = 'withdrawn' WHERE id = 1")
+        tx.exec_driver_sql("UPDATE summaries SET writer = 'Renamed Reader'")
+    run.clock.now = at("03 10:00")
+    shown = run.service.approver.approve(2).rendered_again
+    assert [(row.id, row.text.splitlines()[:2]) for row in shown] == [
+        (2, ["Paper Number 2", "Summary by Renamed Reader"]),
+        (3, ["Paper Number 3", "Summary by Renamed Reader"]),
+    ]
 
 
 def test_an_edition_that_would_be_other_posts_now_is_made_anew(make: Make) -> None:
@@ -478,7 +574,7 @@ def test_an_edition_that_would_be_other_posts_now_is_made_anew(make: Make) -> No
         tx.exec_driver_sql(f"UPDATE summaries SET body = '{'A long sentence about much. ' * 40}' WHERE id = 1")
     run.clock.now = at("03 10:00")
     with pytest.raises(
-        LedgerError, match=r"post 1 was made more than a day ago, and its edition would now be \d+ posts"
+        LedgerError, match="post 1 was made more than a day ago, and its edition would be made otherwise now"
     ):
         run.service.approver.approve(1)
     with run.ledger.read() as tx:

@@ -127,6 +127,7 @@ class Reloader:
             made.close()
             return
         self._old, self.service, self._told = self.service, made, False
+        log.info("the configuration is taken up")
 
     def close_old(self) -> None:
         """Let go of the service of before; to be called once the new one is in use."""
@@ -142,10 +143,10 @@ class Reloader:
         except LedgerChanged:
             raise
         except Exception as error:  # noqa: BLE001 - it is taken up, whatever can be said of it
-            log.error("the configuration is taken up; what changes in the plan cannot be told: %s", error)
+            log.error("the configuration has changed; what changes in the plan cannot be told: %s", error)
             return
         found = difference(before, after, new.config, now)
-        log.info("the configuration is taken up; in the plan for the next %d days %s", AHEAD.days, found)
+        log.info("the configuration has changed; in the plan for the next %d days %s", AHEAD.days, found)
         for line, what in found.lines[:MOST_TOLD]:
             log.info("%s: %s", what, line)
         if len(found.lines) > MOST_TOLD:

@@ -11,6 +11,7 @@ import calendar
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import takewhile
 
 from cronsim import CronSim, CronSimError
 
@@ -36,7 +37,10 @@ def occurrences(expression: str, after: datetime) -> Iterator[datetime]:
     # an hour (Lord Howe).
     by_the_clock = f"{_spelt_out(minute, '0-59')} {_spelt_out(hour, '0-23')} {day} {month} {weekday}"
     found = CronSim(by_the_clock, after)
-    return (one for one in found if all(keep(one.date()) for keep in keeps)) if keeps else found
+    if not keeps:
+        return found
+    last = after.year + 50
+    return (one for one in takewhile(lambda one: one.year <= last, found) if all(keep(one.date()) for keep in keeps))
 
 
 def _spelt_out(field: str, all_of_it: str) -> str:

@@ -13,6 +13,8 @@ from cronsim import CronSimError
 from digestbot.config.recurrence import occurrences
 
 A_DAY = 24 * 60  # minutes
+LONGEST = 500  # characters
+MOST_COUNTED = {"day": 366, "week": 52}
 COUNTED_FROM = date(2024, 1, 1)  # a Monday: weeks and days are counted from here where no date is given
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _ALL, _WORKING, _WEEKEND = (0, 1, 2, 3, 4, 5, 6), (1, 2, 3, 4, 5), (6, 0)
@@ -62,9 +64,10 @@ _SPAN = re.compile(
     rf" (?:from ({_TIME_PATTERN}|\S+) (?:to|until|till) |between ({_TIME_PATTERN}|\S+) and )({_TIME_PATTERN}|\S+)"
 )
 _AT = re.compile(rf"(?:(?P<before>(?!at\b).+?) )?(?:at )?(?P<times>{_TIMES})(?: (?P<after>.+))?")
-_SINCE = re.compile(r" (?:counted from|starting(?: on| from)?|from) (\d{4}-\d{2}-\d{2})$", re.ASCII)
+_TIMES_FIRST = re.compile(rf"(?P<before>)(?:at )?(?P<times>{_TIMES})(?: (?P<after>.+))?")
+_SINCE = re.compile(r" (?:counted from|starting(?: on| from)?|from) (\d{4}-\d{2}-\d{2})(?= |$)", re.ASCII)
 _EVERY_NTH = re.compile(r"every (\w+) (days?|weeks?)(?: on (.+))?", re.ASCII)
-_NTH_DAY = re.compile(r"every (other|second|2nd|third|3rd|fourth|4th) (?!day|week)(.+)")
+_NTH_DAY = re.compile(r"every (other|first|1st|second|2nd|third|3rd|fourth|4th|fifth|5th) (?!days?\b|weeks?\b)(.+)")
 _NEAREST = re.compile(r"(?:the )?weekday nearest (?:to )?(?:the )?(\d{1,2})(?:st|nd|rd|th)?", re.ASCII)
 _OF_THE_MONTH = re.compile(r"(.+?) (?:of (?:the|every|each|a) month|monthly)")
 _FIELDS = ("minute", "hour", "day of the month", "month", "weekday")
@@ -97,6 +100,8 @@ class _Days:
 def crons(text: str) -> tuple[str, ...]:
     """Return the expressions that a schedule stands for. Raises ValueError, saying what of it is not understood, and
     what to write instead."""
+    if len(text) > LONGEST:
+        raise ValueError(f"is longer than {LONGEST} characters; write several schedules, in a list")
     words = _normalised(text)
     if words in _NICKNAMES:
         return (_NICKNAMES[words],)
@@ -116,7 +121,7 @@ def _expressions(text: str, words: str) -> tuple[str, ...]:
     interval = _INTERVAL.fullmatch(words)
     if interval is not None and first is None:
         return _interval(text, interval)
-    at = _AT.fullmatch(words)
+    at = _TIMES_FIRST.fullmatch(words) or _AT.fullmatch(words)
     if at is not None and not re.search(rf"\bat {_TIME_PATTERN}", f"{at['after'] or ''} {at['before'] or ''}"):
         days = " ".join(part for part in (at["before"], at["after"]) if part)
         if not days:
@@ -141,7 +146,7 @@ def _without_date(words: str) -> tuple[str, date | None]:
     if found is None:
         return words, None
     try:
-        return words[: found.start()], date.fromisoformat(found[1])
+        return words[: found.start()] + words[found.end() :], date.fromisoformat(found[1])
     except ValueError:
         raise ValueError(f"{found[1]} is no date; write one such as 2026-12-24") from None
 
@@ -207,7 +212,7 @@ def _interval(text: str, found: re.Match[str]) -> tuple[str, ...]:
         raise ValueError(f'{text!r}: write from when to when, such as "every 2 hours from 08:00 to 18:00"')
     if span is not None:
         rest = rest[: span.start()] + rest[span.end() :]
-        begin, end = _minute(span[1] or span[2]), _minute(span[3])
+        begin, end = _minute(span[1] or span[2]), A_DAY if span[3] == "24:00" else _minute(span[3])
         end += A_DAY if end <= begin else 0  # across midnight
         if begin + step > end:
             shown = f"{span[1] or span[2]} to {span[3]}"
@@ -309,9 +314,12 @@ def _days(text: str, first: date | None) -> _Days:
     nth, counted = _NTH_DAY.fullmatch(text), _EVERY_NTH.fullmatch(text)
     if counted is not None and not counted[2].startswith(("day", "week")):
         counted = None
-    if nth is not None and not nth[2].startswith(tuple(_ORDINALS)) and " of " not in text:
-        weeks = int(_ORDINALS.get(nth[1], "2"))
-        return _every_weeks(weeks, nth[2], first)
+    if nth is not None and " of " not in text:
+        if nth[1] not in ("other", "second", "2nd"):
+            weeks = _ORDINALS.get(nth[1], "3")
+            both = f'"every {weeks} weeks on {nth[2]}" or "{nth[1]} {nth[2]} of the month"'
+            raise ValueError(f"{text!r}: of the weeks or of the month? Write {both}")
+        return _every_weeks(2, nth[2], first)
     if counted is not None:
         return _every_nth(text, counted, first)
     if first is not None:
@@ -340,7 +348,10 @@ def _weekday_list(text: str) -> tuple[int, ...]:
 
 
 def _every_nth(text: str, found: re.Match[str], first: date | None) -> _Days:
-    number = int(found[1]) if found[1].isdigit() else _NUMBERS.get(found[1], 0)
+    number = int(found[1]) if found[1].isdigit() else _NUMBERS.get(found[1], 0) if len(found[1]) > 2 else 0
+    most = MOST_COUNTED[found[2].rstrip("s")]
+    if number > most:
+        raise ValueError(f"{text!r}: {number} is too many; {most} at most")
     if not number:
         raise ValueError(f'{text!r}: how many? Write such as "every 2 weeks on tuesday"')
     if found[2].startswith("week"):
@@ -360,7 +371,7 @@ def _every_weeks(weeks: int, days: str, first: date | None) -> _Days:
 def _of_the_month(text: str) -> _Days:
     """Days of the month: numbers, the first or last, or the first, second … of weekdays."""
     text = text.removeprefix("on ").removeprefix("the ")
-    numbers = [re.fullmatch(r"(?:the )?(\d{1,2})(?:st|nd|rd|th)", word) for word in _listed(text)]
+    numbers = [re.fullmatch(r"(?:the )?([0-9]{1,2})(?:st|nd|rd|th)", word) for word in _listed(text)]
     if all(numbers):
         days = sorted({int(number[1]) for number in numbers if number})
         if days[0] >= 1 and days[-1] <= 31:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from digestbot.errors import LedgerError
 from digestbot.ledger.parts import give_back, wait_again
 from digestbot.model import Action, Approval, Draft, PostStatus, Shape, Slot
-from digestbot.schema import PENDING, UNAPPROVED, backlog, editions, posts, slots
+from digestbot.schema import PENDING, UNAPPROVED, backlog, editions, pictures, post_summaries, posts, slots
 
 
 def waiting(tx: sa.Connection) -> list[int]:
@@ -30,42 +30,58 @@ def approve(tx: sa.Connection, post: int, now: datetime) -> list[int]:
 
 
 @dataclass(frozen=True)
+class UndecidedPost:
+    """What a post of such an edition says, and which summaries it shows."""
+
+    id: int
+    text: str
+    link: str | None
+    shows: frozenset[int]
+
+
+@dataclass(frozen=True)
 class Undecided:
-    """An edition that waits for a person's word: when it was rendered, the ids of its summaries in order, and its posts
-    with their texts."""
+    """An edition that waits for a person's word: when it was rendered, the ids of the summaries that it shows in order,
+    its pending posts, and whether any has a picture."""
 
     digest: str
     channel: str
     shape: Shape
     rendered_at: datetime
     summaries: tuple[int, ...]
-    posts: tuple[tuple[int, str], ...]
+    posts: tuple[UndecidedPost, ...]
+    pictured: bool
 
 
 def undecided(tx: sa.Connection, post: int, now: datetime) -> Undecided:
     """The edition that the post is of. Raises LedgerError for one that waits for nobody, or whose time is over."""
     id_ = _edition(tx, post, now, lock=False)
     row = tx.execute(sa.select(editions).where(editions.c.id == id_)).one()
+    pending = tx.execute(sa.select(posts).where(posts.c.edition_id == id_, PENDING).order_by(posts.c.position)).all()
+    ids = [one.id for one in pending]
+    shows: dict[int, set[int]] = {one: set() for one in ids}
+    for found in tx.execute(sa.select(post_summaries).where(post_summaries.c.post_id.in_(ids))):
+        shows[found.post_id].add(found.summary_id)
     taken = sa.select(backlog.c.summary_id).where(backlog.c.edition_id == id_).order_by(backlog.c.position)
-    texts = sa.select(posts.c.id, posts.c.text).where(posts.c.edition_id == id_, PENDING).order_by(posts.c.position)
+    shown = set().union(*shows.values())
     return Undecided(
         row.digest,
         row.channel,
         Shape(row.shape),
         row.rendered_at or row.made_at,
-        tuple(tx.scalars(taken)),
-        tuple((found.id, found.text) for found in tx.execute(texts)),
+        tuple(one for one in tx.scalars(taken) if one in shown),
+        tuple(UndecidedPost(one.id, one.text, one.link, frozenset(shows[one.id])) for one in pending),
+        tx.execute(sa.select(pictures.c.post_id).where(pictures.c.post_id.in_(ids)).limit(1)).first() is not None,
     )
 
 
-def render_again(tx: sa.Connection, post: int, drafts: Sequence[Draft], now: datetime) -> None:
-    """The edition that the post is of says this now, post by post, and still waits. Raises LedgerError for one that
-    waits for nobody."""
+def render_again(tx: sa.Connection, post: int, drafts: Mapping[int, Draft], now: datetime) -> None:
+    """The posts with these ids, of the edition that the post is of, say this now, and still wait. Raises LedgerError
+    for one that waits for nobody."""
     edition = _edition(tx, post, now)
-    for position, draft in enumerate(drafts):
-        which = (posts.c.edition_id == edition, posts.c.position == position, PENDING)
+    for id_, draft in drafts.items():
         values = {"text": draft.message.text, "link": draft.message.link, "cost": draft.cost}
-        tx.execute(posts.update().where(*which).values(**values))
+        tx.execute(posts.update().where(posts.c.id == id_, posts.c.edition_id == edition, PENDING).values(**values))
     tx.execute(editions.update().where(editions.c.id == edition).values(rendered_at=now))
 
 
@@ -134,7 +150,8 @@ def rewrite(tx: sa.Connection, post: int, text: str, cost: int, now: datetime) -
     """The post, which waits for a person's word, says something else. Raises LedgerError for one that waits for
     nobody."""
     edition = _edition(tx, post, now)
-    tx.execute(editions.update().where(editions.c.id == edition).values(rendered_at=now))
+    # a person's own words are never rendered again
+    tx.execute(editions.update().where(editions.c.id == edition).values(rendered_at=editions.c.approve_by))
     done = tx.execute(posts.update().where(posts.c.id == post, PENDING).values(text=text, cost=cost))
     if not done.rowcount:  # its summary was withdrawn this moment
         raise LedgerError(f"post {post} no longer waits for approval")

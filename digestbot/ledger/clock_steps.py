@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from digestbot.ledger import alarms, heartbeats
+from digestbot.ledger import alarms, heartbeats, schedule_versions
 from digestbot.ledger.editions import CLOCK_STEP, recorded_ahead
 from digestbot.schema import SCHEDULED_SLOT, cursors, slots
 from digestbot.text.durations import duration
@@ -23,10 +23,11 @@ def notice(tx: sa.Connection, now: datetime) -> str:
             heartbeats.beat(tx, heartbeats.NEWEST, now)
         _end_alarm(tx, now)
         return ""
-    dues = recorded_ahead(tx, now)
+    dues = recorded_ahead(tx, now, timedelta(0))
     for digest, channel in dues:
         which = (slots.c.digest == digest, slots.c.channel == channel, SCHEDULED_SLOT)
-        tx.execute(slots.update().where(*which, slots.c.due > now + CLOCK_STEP).values(ahead=True))
+        tx.execute(slots.update().where(*which, slots.c.due > now).values(ahead=True))
+    schedule_versions.bring_back(tx, now)
     horizon = now + CLOCK_STEP
     first_seen = tx.execute(cursors.update().where(cursors.c.first_seen_at > horizon).values(first_seen_at=now))
     heartbeats.beat(tx, heartbeats.NEWEST, now)
@@ -60,7 +61,10 @@ def _end_alarm(tx: sa.Connection, now: datetime) -> None:
 
 
 def forget_ahead(tx: sa.Connection, now: datetime) -> None:
-    """Let the slots come that were recorded as reached before their time."""
+    """Let the slots come that were recorded as reached before their time: what was recorded gives up its instant, and
+    takes one that no slot has. What was made for it stays."""
     for digest, channel in recorded_ahead(tx, now):
         which = (slots.c.digest == digest, slots.c.channel == channel, SCHEDULED_SLOT, slots.c.due > now)
-        tx.execute(slots.update().where(*which, slots.c.ahead).values(scheduled=False))
+        for id_ in list(tx.scalars(sa.select(slots.c.id).where(*which, slots.c.ahead))):
+            long_ago = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=id_)
+            tx.execute(slots.update().where(slots.c.id == id_).values(due=long_ago, ahead=False))

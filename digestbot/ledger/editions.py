@@ -91,14 +91,16 @@ def _pasts(tx: sa.Connection, query: sa.Select[Any], now: datetime) -> dict[tupl
     return found
 
 
-def _clock(now: datetime) -> dict[str, datetime]:
-    return {"now_": now, "horizon": now + CLOCK_STEP}
+def _clock(now: datetime, step: timedelta = CLOCK_STEP) -> dict[str, datetime]:
+    return {"now_": now, "horizon": now + step}
 
 
-def recorded_ahead(tx: sa.Connection, now: datetime) -> dict[tuple[str, str], tuple[datetime, ...]]:
-    """Return the slots to come that a clock which was far ahead has recorded as reached."""
+def recorded_ahead(
+    tx: sa.Connection, now: datetime, step: timedelta = CLOCK_STEP
+) -> dict[tuple[str, str], tuple[datetime, ...]]:
+    """Return the slots to come that a clock which was ahead, by more than a ``step``, has recorded as reached."""
     found: dict[tuple[str, str], list[datetime]] = defaultdict(list)
-    for row in tx.execute(_AHEAD, _clock(now)):
+    for row in tx.execute(_AHEAD, _clock(now, step)):
         found[row.digest, row.channel].append(row.due)
     return {pair: tuple(dues) for pair, dues in found.items()}
 

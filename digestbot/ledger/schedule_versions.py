@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from digestbot.ledger.editions import pasts
+from digestbot.ledger.editions import CLOCK_STEP, pasts
 from digestbot.planning.versions import NONE, Rules, Version
 from digestbot.schema import schedule_versions
 
@@ -28,8 +28,12 @@ def versions(tx: sa.Connection) -> dict[Pair, list[Version]]:
 def take_up(tx: sa.Connection, rules: Mapping[Pair, Rules], now: datetime) -> dict[Pair, list[Version]]:
     """Record the rules that apply from now on, where they are others than before; return those pairs, with their
     versions of before. A pair that is not among them is no longer configured: it has no slots until it comes back."""
+    bring_back(tx, now)
     known = versions(tx)
     changed = {pair: some for pair, some in known.items() if some[-1].rules != rules.get(pair, NONE)}
+    for pair, some in changed.items():
+        if some[-1].rules == NONE:  # it comes back, and begins there
+            tx.execute(schedule_versions.delete().where(_of(pair), schedule_versions.c.since < some[-1].since))
     new = [pair for pair in rules if pair not in known]
     for pair in [*changed, *new]:
         # a clock that was set back must not put the new rules before the old ones
@@ -41,6 +45,16 @@ def take_up(tx: sa.Connection, rules: Mapping[Pair, Rules], now: datetime) -> di
     if changed:
         _forget_old(tx, changed, now)
     return changed
+
+
+def bring_back(tx: sa.Connection, now: datetime) -> None:
+    """Let rules apply from now on that a clock which was far ahead has recorded for later."""
+    ahead = sa.select(schedule_versions).where(schedule_versions.c.since > now + CLOCK_STEP)
+    for row in tx.execute(ahead.order_by(schedule_versions.c.since)).all():
+        pair = row.digest, row.channel
+        tx.execute(schedule_versions.delete().where(_of(pair), schedule_versions.c.since.in_([row.since, now])))
+        values = {"digest": row.digest, "channel": row.channel, "since": now, "rules": row.rules}
+        tx.execute(schedule_versions.insert().values(**values))
 
 
 def _forget_old(tx: sa.Connection, changed: Mapping[Pair, list[Version]], now: datetime) -> None:

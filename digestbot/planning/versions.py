@@ -51,7 +51,7 @@ def rules_of(calendar: Calendar, catch_up: CatchUp) -> Rules:
 def _calendar(rules: Rules, now: Calendar) -> Calendar:
     """Return the calendar of former rules; what a person changed of slots is as it is now."""
     if not rules["schedule"]:
-        return replace(now, schedule=(), closures=(), jitter=timedelta(0), before=None, since=None)
+        return replace(now, schedule=(), closures=(), jitter=timedelta(0), before=None, since=None, _runs=[])
     closures = tuple(
         Closure(
             ZoneInfo(one["zone"]),
@@ -70,9 +70,12 @@ def with_history(calendar: Calendar, catch_up: CatchUp, versions: Sequence[Versi
     """Return the calendar with the rules of before. They hold until the present ones were first known; if those are not
     known yet, until now."""
     known = bool(versions) and versions[-1].rules == rules_of(calendar, catch_up)
-    since = versions[-1].since if known else now
+    since = min(versions[-1].since, now) if known else now  # the clock may have been ahead when they were recorded
     before: Calendar | None = None
-    for version in versions[:-1] if known else versions:
+    earlier = versions[:-1] if known else versions
+    if earlier and earlier[-1].rules == NONE:
+        earlier = earlier[-1:]  # it was not configured: what was missed before that stays so
+    for version in earlier:
         former = _calendar(version.rules, calendar)
         before = replace(former, before=before, since=version.since) if before is not None else former
     return calendar if before is None else replace(calendar, before=before, since=since)

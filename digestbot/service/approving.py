@@ -32,7 +32,7 @@ class Approver:
 
     def approve(self, post: int) -> Approved:
         """Approve the edition that the post is of. Raises LedgerError for one that does not wait, or has to be made
-        anew, and RenderError."""
+        again, and RenderError."""
         now = self._clock()
         with self._ledger.read() as tx:
             edition = approvals.undecided(tx, post, now)
@@ -42,19 +42,22 @@ class Approver:
             return self._approved(post)
         chosen = [known[id_] for id_ in edition.summaries if id_ in known]
         _, drafts = self._drafter.drafts(edition.digest, edition.channel, chosen, edition.shape)
-        texts = [draft.message.text for draft in drafts]
-        if texts == [text for _, text in edition.posts]:
+        if [(draft.message.text, draft.message.link) for draft in drafts] == [
+            (one.text, one.link) for one in edition.posts
+        ]:
             return self._approved(post)
-        if len(texts) != len(edition.posts):
+        same = [frozenset(draft.shows) for draft in drafts] == [one.shows for one in edition.posts]
+        if edition.pictured or not same:
             with self._ledger.begin() as tx:
-                approvals.recall(tx, post, now)
+                approvals.decline(tx, post, "it would be made otherwise now", now, later=True)
             raise LedgerError(
-                f"post {post} was made more than a day ago, and its edition would now be {len(texts)} posts, not "
-                f"{len(edition.posts)}: its summaries wait for the next edition"
+                f"post {post} was made more than a day ago, and its edition would be made otherwise now: its summaries "
+                "wait for the next edition"
             )
+        ids = [one.id for one in edition.posts]
         with self._ledger.begin() as tx:
-            approvals.render_again(tx, post, drafts, now)
-            return Approved(rendered_again=tuple(views.post_rows(tx, ids=[id_ for id_, _ in edition.posts])))
+            approvals.render_again(tx, post, dict(zip(ids, drafts, strict=True)), now)
+            return Approved(rendered_again=tuple(views.post_rows(tx, ids=ids)))
 
     def _approved(self, post: int) -> Approved:
         with self._ledger.begin() as tx:

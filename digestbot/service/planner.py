@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -108,6 +108,7 @@ class Planner:
         self._kept: dict[tuple[str, str, tuple[Summary, ...]], planning.Rendered] | None = None
         self._queues: dict[Pair, _Read] = {}  # as far as they were read, where they are kept
         self._versions: dict[Pair, list[Version]] | None = None
+        self._newest_version = datetime.min.replace(tzinfo=UTC)
         self._rules = {
             (digest, channel): _Rules(
                 Lane.of(config, digest, channel),
@@ -129,10 +130,14 @@ class Planner:
         now = self._clock()
         rules = {pair: rules_of(one.lane.calendar, one.timing.catch_up) for pair, one in self._rules.items()}
         changed = schedule_versions.take_up(tx, rules, now)
-        self._versions = schedule_versions.versions(tx)
-        self._rules = {pair: replace(one, dated=False) for pair, one in self._rules.items()}
+        self._versions = None
         self._heed_changes(tx)
-        for pair, before, after in self._made_up_for(tx, changed, now):
+        asked = {pair: (before, after) for pair, before, after in self._made_up_for(tx, changed, now)}
+        for subject in self._undecided(tx):
+            pair = next((pair for pair in self._rules if _name(pair) == subject), None)
+            if pair is None or (pair in changed and pair not in asked):
+                alarms.alarm_is_over(tx, alarms.MAKE_UP, subject, now)
+        for pair, (before, after) in asked.items():
             note = (
                 f"by the changed schedule it would make up for {after} missed slots, not {before}. Until you decide, "
                 "no slot is kept: confirm to make up for them, dismiss to let them pass"
@@ -155,21 +160,35 @@ class Planner:
                     more[pair[1]].append((pair, before, after))
         return [one for some in more.values() if sum(after for _, _, after in some) > 1 for one in some]
 
+    def _would_ask(self, tx: sa.Connection, now: datetime) -> set[str]:
+        """Those about which a person would be asked if the configuration, which is not in use yet, were."""
+        changed = {
+            pair: some
+            for pair, some in (self._versions or {}).items()
+            if pair in self._rules
+            and some[-1].rules != rules_of(self._rules[pair].lane.calendar, self._rules[pair].timing.catch_up)
+        }
+        return {_name(pair) for pair, _, _ in self._made_up_for(tx, changed, now)} if changed else set()
+
     def _undecided(self, tx: sa.Connection) -> set[str]:
         """The digests and channels for which a person has to decide whether missed slots are made up for."""
         return alarms.open_subjects(tx, alarms.MAKE_UP)
 
     def _heed_changes(self, tx: sa.Connection, channel: str | None = None) -> None:
         """Take up what a person changed of slots, or took back, and the rules of before."""
-        if self._versions is None:
+        now = self._clock()
+        if self._versions is None or self._newest_version > now + editions.CLOCK_STEP:
             self._versions = schedule_versions.versions(tx)
+            newest = (one.since for some in self._versions.values() for one in some)
+            self._newest_version = min(max(newest, default=now), now)
+            self._rules = {pair: replace(one, dated=False) for pair, one in self._rules.items()}
         changes = rescheduling.changes(tx, channel)
         for pair in self._pairs(channel):
             rules, mine = self._rules[pair], changes.get(pair, ())
             if rules.lane.calendar.changes != mine or not rules.dated:
                 lane = Lane.of(self._config, *pair, mine)
                 versions = self._versions.get(pair, ())
-                calendar = with_history(lane.calendar, rules.timing.catch_up, versions, self._clock())
+                calendar = with_history(lane.calendar, rules.timing.catch_up, versions, now)
                 self._rules[pair] = replace(rules, lane=replace(lane, calendar=calendar), dated=True)
 
     def next_due(self, channel: str) -> timedelta | None:
@@ -545,7 +564,7 @@ class Planner:
             pasts = {
                 pair: replace(past, ahead=ahead.get(pair, ())) for pair, past in editions.pasts(tx, now, only).items()
             }
-            undecided = self._undecided(tx)
+            undecided = self._undecided(tx) | self._would_ask(tx, now)
             asks = any(rules.timing.approval for rules in self._rules.values())
             approved = wishes.approved(tx) if asks else {}
             names = [name for name in self._config.channels if channels is None or name in channels]
@@ -577,7 +596,7 @@ class Planner:
         for channel in self._config.channels:
             pairs = [pair for pair in self._rules if pair[1] == channel and pair in pasts]
             last = health.last_post(tx, channel) or min((pasts[pair].first_seen for pair in pairs), default=now)
-            if not pairs or now - last < span or delivery.queued(tx, channel):
+            if not pairs or now - last < span or any(post.approved for post in delivery.queued(tx, channel)):
                 continue
             if not any(next(self._candidates(tx, pair, pasts[pair], now, now + span, 1), None) for pair in pairs):
                 found.append(channel)
