@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from conftest import START, make_summary
-from runs import Platform, Run, planned, raw
+from runs import Run, planned, raw
 
 from digestbot import config as configuration
 from digestbot.config import Config
@@ -69,7 +69,6 @@ class Life(Run):
         self.raw = self._random()
         self.rules: list[tuple[datetime, Config]] = []
         self.beside: tuple[Ledger, Service] | None = None
-        self.platforms = _Platforms(self)
         super().__init__(
             self.raw, [self._summary(number) for number in range(1, 40)], f"sqlite:///{self._folder.name}/l.db"
         )
@@ -96,17 +95,14 @@ class Life(Run):
             self.beside[1].close()
             self.beside[0].close()
         self.config = configuration.build(raw)
-        self.service = self._service(self.ledger)
+        self.service = self.process(self.ledger)
         self.service.prepare()
         url = self.ledger.engine.url.render_as_string(hide_password=False)
         other = Ledger(url, clock=self.clock)
-        self.beside = other, self._service(other)
+        self.beside = other, self.process(other)
         self.beside[1].prepare()
         since = max([self.clock(), *(at for at, _ in self.rules)])  # as the ledger has it where the clock was put back
         self.rules.append((since, self.config))
-
-    def _service(self, ledger: Ledger) -> Service:
-        return Service(self.config, ledger, self.clock, self.platforms.__getitem__)  # type: ignore[arg-type]
 
     # ---- what happens
 
@@ -300,17 +296,6 @@ class Life(Run):
             self.beside[0].close()
         super().close()
         self._folder.cleanup()
-
-
-class _Platforms(dict[str, Platform]):
-    """A platform for each channel, which lives as long as the life does."""
-
-    def __init__(self, life: Life) -> None:
-        self._life = life
-
-    def __missing__(self, channel: str) -> Platform:
-        self[channel] = Platform(self._life.clock)
-        return self[channel]
 
 
 class _Records(logging.Handler):

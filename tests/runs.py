@@ -46,13 +46,24 @@ class Platform:
         return None
 
 
+class Platforms(dict[str, Platform]):
+    """A platform for each channel."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def __missing__(self, channel: str) -> Platform:
+        self[channel] = Platform(self._clock)
+        return self[channel]
+
+
 class Run:
     """A service over an empty ledger that knows these summaries, and what it posts."""
 
     def __init__(self, raw: dict[str, Any], known: list[Summary], url: str = "sqlite://", threads: int = 1) -> None:
         self.clock = Clock()
         self.ledger = Ledger(url, clock=self.clock)
-        self.platform = Platform(self.clock)
+        self.platforms = Platforms(self.clock)
         self.reports: list[Report] = []
         self.order, self.threads = random.Random(0), threads
         self.configure(raw)
@@ -62,8 +73,17 @@ class Run:
     def configure(self, raw: dict[str, Any]) -> None:
         """Another configuration over the same ledger, as after a restart."""
         self.config = configuration.build(raw)
-        self.service = Service(self.config, self.ledger, self.clock, lambda _: self.platform)  # type: ignore[arg-type, return-value]
+        self.service = self.process(self.ledger)
         self.service.prepare()
+
+    @property
+    def platform(self) -> Platform:
+        """The one of the channel x."""
+        return self.platforms["x"]
+
+    def process(self, ledger: Ledger) -> Service:
+        """A process by the configuration."""
+        return Service(self.config, ledger, self.clock, self.platforms.__getitem__)  # type: ignore[arg-type]
 
     def arrive(self, summaries: list[Summary]) -> None:
         """The store has these too, and was just polled."""

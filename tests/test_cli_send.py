@@ -279,8 +279,11 @@ def test_a_damaged_ledger_and_a_paused_channel(config: str, feed: Feed, world: S
     assert "BAD  channel x: is paused: X: the spending limit is reached" in found
     assert "digestbot resume x" in found
     ledger = Path(config).with_name("ledger.db")
+    with closing(sqlite3.connect(ledger)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'posts'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
     content = bytearray(ledger.read_bytes())
-    content[len(content) // 2 :] = b"\xff" * (len(content) - len(content) // 2)
+    content[(page - 1) * size : page * size] = b"\xff" * size
     ledger.write_bytes(content)
     assert "BAD  ledger: is damaged, so nothing is posted" in said(config)
 

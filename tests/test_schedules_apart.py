@@ -53,7 +53,7 @@ def configured(run: Run, digests: dict[str, dict[str, Any]]) -> None:
 def beside(run: Run) -> Service:
     """Another process over the same ledger."""
     ledger = Ledger(run.ledger.engine.url.render_as_string(hide_password=False), clock=run.clock)
-    return Service(run.config, ledger, run.clock, lambda _: run.platform)  # type: ignore[arg-type, return-value]
+    return run.process(ledger)
 
 
 def ids(run: Run) -> list[list[int]]:
