@@ -251,6 +251,9 @@ def _of_the_ledger(config: Config, ledger: Ledger) -> Iterator[Finding]:
         return "can be written"
 
     written = checked("ledger", opens)
+    if not written.ok and "malformed" in written.detail:
+        detail = f"is damaged, so nothing is posted: {written.detail}; restore a backup"
+        written = Finding("ledger", False, detail)
     yield written
     if not written.ok:
         return
