@@ -69,11 +69,12 @@ class Walk:
             self._write(sandbox.url)
             self.digestbot("once", "-q")
             end = self.now + hours * HOUR
-            rows = [row for row in json.loads(self.digestbot("plan", "--days", "3", "--json")) if row["summaries"]]
-            wanted = [datetime.fromisoformat(row["at"]) for row in rows]
-            wanted = sorted({at for at in wanted if at <= end})
+            plan = json.loads(self.digestbot("plan", "--days", "3", "--json"))
+            rows = [(datetime.fromisoformat(row["at"]), row) for row in plan]
+            moments = sorted({at for at, _ in rows if at <= end})  # at slots that stay empty too: else they are missed
+            wanted = sorted({at for at, row in rows if at <= end and row["summaries"]})
             before = len(self.world.page_posts)
-            for at in wanted:
+            for at in moments:
                 self.now = at.astimezone(UTC)
                 self.digestbot("once", "-q")
             self.now = end
