@@ -25,12 +25,17 @@ def versions(tx: sa.Connection) -> dict[Pair, list[Version]]:
     return dict(known)
 
 
+def differing(known: Mapping[Pair, list[Version]], rules: Mapping[Pair, Rules]) -> dict[Pair, list[Version]]:
+    """Return the known pairs whose rules are others than these, with their versions."""
+    return {pair: some for pair, some in known.items() if some[-1].rules != rules.get(pair, NONE)}
+
+
 def take_up(tx: sa.Connection, rules: Mapping[Pair, Rules], now: datetime) -> dict[Pair, list[Version]]:
     """Record the rules that apply from now on, where they are others than before; return those pairs, with their
     versions of before. A pair that is not among them is no longer configured: it has no slots until it comes back."""
     bring_back(tx, now)
     known = versions(tx)
-    changed = {pair: some for pair, some in known.items() if some[-1].rules != rules.get(pair, NONE)}
+    changed = differing(known, rules)
     for pair, some in changed.items():
         if some[-1].rules == NONE:  # it comes back, and begins there
             tx.execute(schedule_versions.delete().where(_of(pair), schedule_versions.c.since < some[-1].since))

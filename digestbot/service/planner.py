@@ -48,7 +48,7 @@ from digestbot.planning import (
     Traffic,
     Turn,
 )
-from digestbot.planning.versions import Version, made_up_for, rules_of, with_history
+from digestbot.planning.versions import Rules, Version, made_up_for, rules_of, with_history
 from digestbot.service.drafting import SAMPLE, Drafter
 from digestbot.service.polling import Poller
 from digestbot.service.report import Clock, Containment, Report
@@ -128,8 +128,7 @@ class Planner:
         """Record from when on the rules of the configuration apply, where they are others than before; where that would
         make up for more missed slots than the rules of before, a person is asked first."""
         now = self._clock()
-        rules = {pair: rules_of(one.lane.calendar, one.timing.catch_up) for pair, one in self._rules.items()}
-        changed = schedule_versions.take_up(tx, rules, now)
+        changed = schedule_versions.take_up(tx, self._configured_rules(), now)
         self._versions = None
         self._heed_changes(tx)
         asked = {pair: (before, after) for pair, before, after in self._made_up_for(tx, changed, now)}
@@ -143,6 +142,9 @@ class Planner:
                 "no slot is kept: confirm to make up for them, dismiss to let them pass"
             )
             alarms.raise_alarm(tx, alarms.MAKE_UP, _name(pair), note, now)
+
+    def _configured_rules(self) -> dict[Pair, Rules]:
+        return {pair: rules_of(one.lane.calendar, one.timing.catch_up) for pair, one in self._rules.items()}
 
     def _made_up_for(
         self, tx: sa.Connection, changed: Mapping[Pair, Sequence[Version]], now: datetime
@@ -162,12 +164,7 @@ class Planner:
 
     def _would_ask(self, tx: sa.Connection, now: datetime) -> set[str]:
         """Those about which a person would be asked if the configuration, which is not in use yet, were."""
-        changed = {
-            pair: some
-            for pair, some in (self._versions or {}).items()
-            if pair in self._rules
-            and some[-1].rules != rules_of(self._rules[pair].lane.calendar, self._rules[pair].timing.catch_up)
-        }
+        changed = schedule_versions.differing(self._versions or {}, self._configured_rules())
         return {_name(pair) for pair, _, _ in self._made_up_for(tx, changed, now)} if changed else set()
 
     def _undecided(self, tx: sa.Connection) -> set[str]:
