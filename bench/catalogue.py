@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.common import ROOT
-from digestbot.publishers import facebook_errors, twitter_errors
-from digestbot.publishers.catalogue import ErrorRow
+from digestbot.platforms.error_catalogue import ErrorRow
+from digestbot.platforms.facebook.errors import ROWS as FACEBOOK_ROWS
+from digestbot.platforms.twitter.errors import ROWS as X_ROWS
 
 PAGE = ROOT / "docs" / "errors.md"
 HEAD = """\
 # What platforms answer, and what digestbot does
 
 Every answer belongs to somebody: this post, this account, this application, the platform, or nobody knows. What happens
-reaches exactly as far. This page is made from the tables that the code uses (`digestbot/publishers/*_errors.py`), by
+reaches exactly as far. This page is made from the tables that the code uses (`digestbot/platforms/*_errors.py`), by
 `python -m bench.catalogue`. The first row that fits counts.
 
 | whose fault | what happens |
@@ -33,7 +34,7 @@ code with a 4xx status is *this post*, everything else *nobody knows*.
 
 def page() -> str:
     """The whole page."""
-    return HEAD + _table("X", twitter_errors.ROWS) + _table("Facebook", facebook_errors.ROWS)
+    return HEAD + _table("X", X_ROWS) + _table("Facebook", FACEBOOK_ROWS)
 
 
 def _table(platform: str, rows: Sequence[ErrorRow]) -> str:

@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from digestbot.model import Summary
+    from digestbot.domain.model import Summary
 
 ROOT = Path(__file__).parent.parent
 FORMULAS = [
@@ -96,15 +96,15 @@ def served(body: bytes, etag: str | None = None) -> Iterator[str]:
 
 def up_next(tx: sa.Connection, digest: str, channel: str, most: int, now: datetime) -> list[Summary]:
     """What a digest without a gate would take next, oldest first."""
-    from digestbot.gate import Gate
-    from digestbot.ledger import backlogs
-    from digestbot.model import Order
-    from digestbot.planning import Queue
+    from digestbot.domain.filters import DigestFilters
+    from digestbot.domain.model import Order
+    from digestbot.domain.schedule import CandidateQueue
+    from digestbot.ledger import backlog, candidates
 
-    while backlogs.judge(tx, digest, channel, Gate().verdict):
+    while backlog.apply_filters(tx, digest, channel, DigestFilters().verdict):
         pass
-    found = backlogs.candidates(tx, digest, channel, Order.OLDEST, Gate(), now, now, most)
-    return [one.summary for one in Queue(found).choose(most, now, None, one_per_paper=False)]
+    found = candidates.candidates(tx, digest, channel, Order.OLDEST, DigestFilters(), now, now, most)
+    return [one.summary for one in CandidateQueue(found).choose(most, now, None, one_per_paper=False)]
 
 
 def child(*arguments: str) -> tuple[float, int]:

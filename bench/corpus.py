@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from digestbot.model import Paper, Summary
+from digestbot.domain.model import Paper, Summary
 
 _SITE = "http://www.shortscience.org/paper?bibtexKey="
 

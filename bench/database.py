@@ -86,11 +86,11 @@ def store(file: str, count: int, *, indexed: bool, text: int = 2000) -> None:
 def service(store_file: str, ledger: str, now: list[datetime]) -> Any:
     from digestbot import config
     from digestbot.ledger import Ledger
-    from digestbot.service import Service
+    from digestbot.pipeline.app import Service
 
     source = {
         "kind": "database",
-        "address": f"sqlite:///{store_file}",
+        "url": f"sqlite:///{store_file}",
         "layout": "shortscience",
         "timeout": "5 minutes",
     }
@@ -100,7 +100,7 @@ def service(store_file: str, ledger: str, now: list[datetime]) -> Any:
 
 
 def first(store_file: str, ledger: str, count: int) -> None:
-    from digestbot.service import Report
+    from digestbot.pipeline.app import Report
 
     running, report = service(store_file, ledger, [datetime.now(UTC)]), Report()
     if count:
@@ -138,7 +138,7 @@ def raw(ledger: str, copy: str) -> float:
 
 def nothing_new(folder: str, polls: int) -> float:
     from digestbot.ledger import intake
-    from digestbot.service import Report
+    from digestbot.pipeline.app import Report
 
     now = [datetime.now(UTC)]
     running = service(f"{folder}/store.db", f"{folder}/ledger.db", now)
@@ -152,7 +152,7 @@ def nothing_new(folder: str, polls: int) -> float:
         spent.append(time.process_time() - start)
         taken = report.polled["store"]
         assert taken is not None
-        assert taken == intake.Intake(unchanged=taken.unchanged), report
+        assert taken == intake.IngestResult(unchanged=taken.unchanged), report
     running.close()
     return statistics.median(spent)
 

@@ -100,7 +100,7 @@ def bytewise(draw: random.Random) -> bytes:
 def service(folder: str) -> Any:
     from digestbot import config
     from digestbot.ledger import Ledger
-    from digestbot.service import Service
+    from digestbot.pipeline.app import Service
 
     settings = config.build({"sources": {"store": {"kind": "feed", "url": "http://example.org/rss.xml"}}})
     running = Service(settings, Ledger(f"sqlite:///{folder}/ledger.db"), lambda: datetime(2026, 11, 23, tzinfo=UTC))
@@ -110,15 +110,15 @@ def service(folder: str) -> Any:
 
 def read(running: Any, body: bytes) -> int:
     """Through everything that comes after the fetch; gives how many items were new, -1 for a refused document."""
-    from digestbot.errors import SourceError
-    from digestbot.ledger import intake
-    from digestbot.sources.fetch import Fetched
+    from digestbot.domain.errors import SourceError
+    from digestbot.ledger import source_states
+    from digestbot.sources.feed.fetch import Fetched
 
     with running.ledger.begin() as tx:
-        state = intake.claim_poll(tx, "store", timedelta(minutes=15), running.clock(), at_once=True)
+        state = source_states.claim_poll(tx, "store", timedelta(minutes=15), running.clock(), at_once=True)
     fetched = Fetched(io.BytesIO(body), len(body), b"", "application/rss+xml", None, None)
     try:
-        return int(running.poller.feeds.take_in("store", fetched, state, state).new)
+        return int(running.poller.source("store").take_in(fetched, state, state).new)
     except SourceError:
         return -1
 

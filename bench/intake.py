@@ -35,7 +35,7 @@ def take_in(url: str, database: str) -> None:
     """The child: what the service does with a feed that is all new."""
     from digestbot import config
     from digestbot.ledger import Ledger
-    from digestbot.service import Service
+    from digestbot.pipeline.app import Service
 
     secrets = dict.fromkeys(("api_key", "api_secret", "access_token", "access_token_secret"), "1-bench")
     settings = config.build(

@@ -1,5 +1,5 @@
 """`python -m bench.lives --lives 500`: random lives of a service whose schedules, zones, clock and approvals change
-(`tests/lives.py`), with two processes at every moment. Ends with 1 where anything that must hold did not."""
+(`tests/helpers/lives.py`), with two processes at every moment. Ends with 1 where anything that must hold did not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1000, help="seed of the first life")
     arguments = parser.parse_args()
     sys.path.insert(0, str(ROOT / "tests"))
-    live = import_module("lives").live
+    live = import_module("helpers.lives").live
     begun, compared, failed = time.monotonic(), 0, []
     for seed in range(arguments.first, arguments.first + arguments.lives):
         try:

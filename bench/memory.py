@@ -33,11 +33,11 @@ def main(runs: int) -> None:
 def run(what: str, database: str, items: str) -> None:
     """The child: fills a ledger with a published history, or ticks over it."""
     from digestbot import config
-    from digestbot.gate import Gate
-    from digestbot.ledger import Ledger, backlogs, channel_states, delivery, editions, intake, views
-    from digestbot.model import Draft, Message, Paper, PostStatus, Receipt, Slot, Summary
-    from digestbot.retry import Decision
-    from digestbot.service import Service
+    from digestbot.domain.filters import DigestFilters
+    from digestbot.domain.model import Draft, Message, Paper, PostStatus, Receipt, Slot, Summary
+    from digestbot.domain.retry import Decision
+    from digestbot.ledger import Ledger, backlog, channel_states, delivery, editions, intake, queries, source_states
+    from digestbot.pipeline.app import Service
 
     ledger = Ledger(f"sqlite:///{database}")
     now = datetime(2026, 11, 2, 8, tzinfo=UTC)
@@ -54,7 +54,7 @@ def run(what: str, database: str, items: str) -> None:
         service.tick()
         after = 0
         with ledger.read() as tx:
-            while page := views.post_rows(tx, after=after, most=500):
+            while page := queries.post_rows(tx, after=after, most=500):
                 after = page[-1].id
         return
     for start in range(0, int(items), 1000):
@@ -64,10 +64,10 @@ def run(what: str, database: str, items: str) -> None:
             for n in range(start, start + size)
         ]
         with ledger.begin() as tx:
-            intake.claim_poll(tx, "store", timedelta(days=1), now, at_once=True)
-            intake.take_in(tx, "store", batch, now)
-            intake.poll_succeeded(tx, "store", intake.SourceState(), now)
-            backlogs.extend(tx, "all", "page", "store", "all", settings.timezone, Gate(), now)
+            source_states.claim_poll(tx, "store", timedelta(days=1), now, at_once=True)
+            intake.ingest(tx, "store", batch, now)
+            source_states.poll_succeeded(tx, "store", source_states.SourceState(), now)
+            backlog.extend_backlog(tx, "all", "page", "store", "all", settings.timezone, DigestFilters(), now)
             chosen = up_next(tx, "all", "page", size, now)
             for number, summary in enumerate(chosen, start):
                 due = now + timedelta(microseconds=number)

@@ -1,4 +1,4 @@
-"""How long the operators' pages take to answer: wall time at the server's port, in one process, at 1,000,000 summaries
+"""How long the operator pages take to answer: wall time at the server's port, in one process, at 1,000,000 summaries
 and 100,000 posts (at most 100 ms), against the same pages over an almost empty ledger."""
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from bench.faults.__main__ import databases
 from bench.plans import NOW, fill, history, service
-from digestbot.service import Service
-from digestbot.web.desk import Desk
+from digestbot.operator.slot_actions import SlotOverrides
+from digestbot.pipeline.app import Service
+from digestbot.web.app_state import AppState
 from digestbot.web.server import Server
 
 WAITING = 1_000
@@ -40,11 +41,11 @@ def main(runs: int, *, short: bool = False) -> None:
     summaries = 5_000 if short else 1_000_000
     with service(2, summaries, bodies=False) as large, service(2, 50, bodies=False) as small:
         waiting = min(WAITING, summaries // 2)
-        for digest, channel in large.config.pairs():
+        for digest, channel in large.config.routes():
             fill(large, digest, channel, 0, summaries - waiting, "skipped")
             fill(large, digest, channel, summaries - waiting, summaries, "waiting")
         history(large, summaries // 10)
-        for digest, channel in small.config.pairs():
+        for digest, channel in small.config.routes():
             fill(small, digest, channel, 0, 50, "waiting")
         history(small, 20)
         measured = _times(large, runs), _times(small, runs)
@@ -55,7 +56,7 @@ def main(runs: int, *, short: bool = False) -> None:
     waiting = 100_000 if not short else 1_000
     after_a_change(f"{waiting} waiting in each of 4", 2, waiting, goal=0.3)
     with service(2, 400, bodies=True) as of:
-        for digest, channel in of.config.pairs():
+        for digest, channel in of.config.routes():
             fill(of, digest, channel, 0, 400, "waiting")
         alone, together = readers(of, 1, 40), readers(of, 50, 4)
     print(f"page     50 readers: {together * 1000:.0f} ms at p95, one alone {alone * 1000:.0f}: "
@@ -71,9 +72,9 @@ def main(runs: int, *, short: bool = False) -> None:
 def after_a_change(name: str, digests: int, waiting: int, *, database: str = "", goal: float) -> None:
     """The CPU time of this process until the calendar shows what an operator just changed."""
     with service(digests, waiting, bodies=True, database=database) as of:
-        for digest, channel in of.config.pairs():
+        for digest, channel in of.config.routes():
             fill(of, digest, channel, 0, waiting, "waiting")
-        desk = Desk(lambda: of.config, of.ledger, lambda: NOW)
+        desk = AppState(lambda: of.config, of.ledger, lambda: NOW)
         with Server(desk, "127.0.0.1", 0) as server:
             desk.plan(NOW, NOW + timedelta(days=32))
             _ask(server.url, "/calendar")
@@ -83,7 +84,7 @@ def after_a_change(name: str, digests: int, waiting: int, *, database: str = "",
                 if datetime.fromisoformat(slot).weekday() > 4:
                     continue
                 with desk.service() as acting:
-                    acting.rearranger.skip(("d0", "x"), slot)
+                    SlotOverrides(acting).skip(("d0", "x"), slot)
                 start = time.process_time()
                 desk.changed("x")
                 _ask(server.url, "/calendar")
@@ -93,7 +94,7 @@ def after_a_change(name: str, digests: int, waiting: int, *, database: str = "",
 
 def readers(of: Service, count: int, each: int) -> float:
     """The 95th percentile of how long a page takes that so many read at the same time."""
-    desk = Desk(lambda: of.config, of.ledger, lambda: NOW)
+    desk = AppState(lambda: of.config, of.ledger, lambda: NOW)
     with Server(desk, "127.0.0.1", 0) as server, ThreadPoolExecutor(count) as pool:
         _ask(server.url, "/calendar")
         took = list(pool.map(lambda _: _ask(server.url, "/calendar"), range(count * each)))
@@ -103,7 +104,7 @@ def readers(of: Service, count: int, each: int) -> float:
 def _times(of: Service, runs: int) -> dict[str, tuple[float, float]]:
     """For each page the time of its first answer, and the median of those after it."""
     moments = [NOW]
-    desk = Desk(lambda: of.config, of.ledger, lambda: moments[0])
+    desk = AppState(lambda: of.config, of.ledger, lambda: moments[0])
     with Server(desk, "127.0.0.1", 0) as server:
         desk.plan(NOW, NOW + timedelta(days=32))  # as the server's own thread does when it begins: wait for that
         found: dict[str, tuple[float, float]] = {}

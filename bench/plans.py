@@ -17,11 +17,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from bench.common import feed_body, paired
-from digestbot import config, schema
-from digestbot.gate import Gate
-from digestbot.ledger import Ledger
-from digestbot.model import Summary
-from digestbot.service import Service
+from digestbot import config
+from digestbot.config.rules import filters_for
+from digestbot.domain.model import Summary
+from digestbot.ledger import Ledger, schema
+from digestbot.pipeline.app import Service
 
 NOW = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 TICKS = 50
@@ -69,7 +69,7 @@ def service(digests: int, summaries: int, *, bodies: bool, database: str = "") -
                 ids = range(first, min(first + 20_000, summaries + 1))
                 tx.execute(schema.papers.insert(), [{"id": n, "title": f"A Paper of Number {n}"} for n in ids])
                 tx.execute(schema.summaries.insert(), [_summary(n, body[n % len(body)]) for n in ids])
-            for digest, channel in built.pairs():
+            for digest, channel in built.routes():
                 tx.execute(
                     schema.cursors.insert().values(
                         digest=digest,
@@ -77,7 +77,7 @@ def service(digests: int, summaries: int, *, bodies: bool, database: str = "") -
                         source="store",
                         summary_id=summaries,
                         first_seen_at=NOW,
-                        gate=Gate.of(built, digest, channel).mark,
+                        filters_hash=filters_for(built, digest, channel).mark,
                     )
                 )
         yield made
@@ -98,7 +98,7 @@ def _summary(number: int, body: str) -> dict[str, Any]:
         "votes": number % 9,
         "dated": NOW - timedelta(minutes=number),
         "fingerprint": number.to_bytes(8, "big"),
-        "taken_in_at": NOW - timedelta(days=1),
+        "ingested_at": NOW - timedelta(days=1),
     }
 
 
@@ -107,7 +107,7 @@ def fill(made: Service, digest: str, channel: str, begin: int, end: int, status:
     with made.ledger.begin() as tx:
         tx.execute(
             sa.text(
-                "INSERT INTO backlog (digest, channel, summary_id, status, held) "
+                "INSERT INTO backlog (digest, channel, summary_id, status, blocked_reason) "
                 f"SELECT '{digest}', '{channel}', id, '{status}', {held} FROM summaries "
                 f"WHERE id > {begin} AND id <= {end}"
             )
@@ -144,7 +144,7 @@ def plans(runs: int, *, digests: int, waiting: int) -> None:
 
 def ticks(runs: int, *, digests: int, summaries: int) -> None:
     with service(digests, summaries, bodies=False) as large, service(digests, 1, bodies=False) as small:
-        for digest, channel in large.config.pairs()[:2]:
+        for digest, channel in large.config.routes()[:2]:
             fill(large, digest, channel, 0, summaries, "skipped")
         history(large, summaries // 10)
 

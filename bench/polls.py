@@ -25,7 +25,7 @@ def main(runs: int) -> None:
 def measure(url: str, runs: int) -> None:
     from digestbot import config
     from digestbot.ledger import Ledger
-    from digestbot.service import Report, Service
+    from digestbot.pipeline.app import Report, Service
 
     settings = config.build({"sources": {"store": {"kind": "feed", "url": url, "allow_private_addresses": True}}})
     now = [datetime.now(UTC)]

@@ -17,14 +17,17 @@ from tempfile import TemporaryDirectory
 
 from bench.common import FORMULAS, PROSE, ROOT, paired
 from digestbot.config import Appearance
-from digestbot.model import Paper, Platform, Summary
-from digestbot.render import Place, Renderer
-from digestbot.text import to_unicode, weighted_length
+from digestbot.domain.model import Paper, Summary
+from digestbot.platforms.registry import PLATFORMS, TWITTER
+from digestbot.platforms.twitter.length import weighted_length
+from digestbot.rendering.renderer import Renderer, RenderTarget
+from digestbot.text import to_unicode
 
 FIRST = (
-    "import time; from bench.posts import summaries; from digestbot.cards import CardMaker; import typst, tex2typst;"
-    "from digestbot.model import Platform; (one,) = summaries(1, 0); start = time.perf_counter();"
-    "CardMaker().make(one, Platform.TWITTER); print(time.perf_counter() - start)"
+    "import time; from bench.posts import summaries; import typst, tex2typst;"
+    "from digestbot.rendering.cards import CardMaker; from digestbot.domain.model import ;"
+    "(one,) = summaries(1, 0); start = time.perf_counter();"
+    "CardMaker().make(one, TWITTER); print(time.perf_counter() - start)"
 )
 
 
@@ -71,14 +74,14 @@ def main(runs: int, *, items: int = 1000) -> None:
 
 def _texts(items: int, seed: int) -> float:
     """With caches as they are in a process that has just begun."""
-    from digestbot.render import views
+    from digestbot.rendering import template_views
 
     chosen, renderer = summaries(items, seed), Renderer()
     to_unicode.cache_clear()
-    views.plain_blocks.cache_clear()
+    template_views.plain_blocks.cache_clear()
     start = time.process_time()
-    for platform in Platform:
-        drafts = renderer.drafts(Appearance(), Place("all", "x", platform, {}), chosen)
+    for platform in PLATFORMS.values():
+        drafts = renderer.drafts(Appearance(), RenderTarget("all", "x", platform, {}), chosen)
         assert len(drafts) == items
     return time.process_time() - start
 
@@ -110,7 +113,7 @@ def _lengths(items: int, measure: Callable[[str], int]) -> float:
 def _cards() -> tuple[Callable[[], float], Callable[[], float]]:
     import typst
 
-    from digestbot.cards import CardMaker
+    from digestbot.rendering.cards import CardMaker
 
     maker, chosen = CardMaker(), iter(summaries(1000, 2))
     folder = TemporaryDirectory()
@@ -120,7 +123,7 @@ def _cards() -> tuple[Callable[[], float], Callable[[], float]]:
 
     def ours() -> float:
         start = time.perf_counter()
-        maker.make(next(chosen), Platform.TWITTER)
+        maker.make(next(chosen), TWITTER)
         return time.perf_counter() - start
 
     def floor(_keep: TemporaryDirectory[str] = folder) -> float:

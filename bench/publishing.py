@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 
 from bench.common import paired, up_next
 from digestbot import config as configuration
-from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, editions, intake
-from digestbot.model import Draft, Message, Paper, Slot, Summary
-from digestbot.publishers import publisher_for
+from digestbot.domain.filters import DigestFilters
+from digestbot.domain.model import Draft, Message, Paper, Slot, Summary
+from digestbot.ledger import Ledger, backlog, editions, intake, source_states
+from digestbot.pipeline.app import Report, Service
+from digestbot.platforms.registry import publisher_for
 from digestbot.sandbox import Sandbox
-from digestbot.service import Report, Service
 
 POSTS = 1000
 
@@ -38,7 +38,7 @@ def main(runs: int) -> None:
         def emptied() -> None:
             """What runs before posted is not there: a new ledger would compare each post with it."""
             with sandbox.world.lock:
-                sandbox.world.page_posts.clear()
+                sandbox.world.timelines["facebook"].clear()
 
         def ours() -> float:
             emptied()
@@ -78,10 +78,10 @@ def _fill(ledger: Ledger, count: int) -> None:
     now = datetime.now(UTC)
     found = [Summary(Paper(f"k{n}", f"Title {n}"), "R", f"r{n}", "b", f"https://example.org/{n}") for n in range(count)]
     with ledger.begin() as tx:
-        intake.claim_poll(tx, "store", timedelta(days=1), now, at_once=True)
-        intake.take_in(tx, "store", found, now)
-        intake.poll_succeeded(tx, "store", intake.SourceState(), now)
-        backlogs.extend(tx, "all", "page", "store", "all", configuration.Config().timezone, Gate(), now)
+        source_states.claim_poll(tx, "store", timedelta(days=1), now, at_once=True)
+        intake.ingest(tx, "store", found, now)
+        source_states.poll_succeeded(tx, "store", source_states.SourceState(), now)
+        backlog.extend_backlog(tx, "all", "page", "store", "all", configuration.Config().timezone, DigestFilters(), now)
         for number, summary in enumerate(up_next(tx, "all", "page", count, now)):
             due = now + timedelta(microseconds=number)
             slot = editions.reach_slot(tx, "all", "page", Slot(f"s{number}", due), now)

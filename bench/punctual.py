@@ -19,8 +19,8 @@ from pathlib import Path
 
 from bench.common import ROOT, feed
 from bench.faults.__main__ import databases
+from digestbot.platforms.sandbox_http import Request
 from digestbot.sandbox import Answer, Sandbox
-from digestbot.sandbox.forms import Request
 
 MINUTE = 60.0
 START = 30.0  # seconds to start, and to read the feed
@@ -124,7 +124,7 @@ def lateness(
             for line in (folder / f"log{number}").read_text().splitlines():
                 if "Traceback" in line or " CRITICAL " in line or " ERROR " in line:
                     print("  ", line[:160])
-        late = [(post.at - begin) for post in sandbox.world.page_posts]
+        late = [(post.at - begin) for post in sandbox.world.timelines["facebook"]]
         first = [one for one in late if one < MINUTE]
         return first, [one % MINUTE for one in late if one >= MINUTE], channels * slots
 

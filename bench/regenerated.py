@@ -79,7 +79,7 @@ def _mib() -> float:
 def _service(folder: str, url: str, now: list[datetime]) -> Any:
     from digestbot import config
     from digestbot.ledger import Ledger
-    from digestbot.service import Service
+    from digestbot.pipeline.app import Service
 
     source = {"kind": "feed", "url": url, "allow_private_addresses": True, "max_size": "1 GB", "timeout": "5 minutes"}
     settings = config.build({"sources": {"store": source}})
@@ -91,8 +91,8 @@ def _service(folder: str, url: str, now: list[datetime]) -> Any:
 def regenerated(folder: str, url: str, items: int, runs: int) -> dict[str, float]:
     import statistics
 
-    from digestbot.service import Report
-    from digestbot.sources.scan import scan
+    from digestbot.pipeline.app import Report
+    from digestbot.sources.feed.item_hashes import scan_feed
 
     subprocess.run(
         [sys.executable, "-m", "bench.regenerated", "first", folder, url, str(items), "1"],
@@ -123,7 +123,7 @@ def regenerated(folder: str, url: str, items: int, runs: int) -> dict[str, float
         scans = []
         for _ in range(runs):
             start = time.process_time()
-            scan(file)
+            scan_feed(file)
             scans.append(time.process_time() - start)
     return {"poll": statistics.median(polls), "scan": statistics.median(scans), "over": over}
 
@@ -132,7 +132,7 @@ def first(folder: str, url: str, items: int) -> dict[str, float]:
     import feedparser  # noqa: F401
     import sqlalchemy as sa  # noqa: F401
 
-    from digestbot.service import Report
+    from digestbot.pipeline.app import Report
 
     service = _service(folder, url, [datetime.now(UTC)])
     base, start = _mib(), time.process_time()

@@ -8,12 +8,13 @@ from itertools import count
 
 from bench.common import ROOT
 from bench.corpus import ALL
-from digestbot.cards import CardMaker
-from digestbot.config import Appearance, Prices
-from digestbot.costs import dollars, estimate
-from digestbot.model import LinkPolicy, Platform, Shape, Summary
-from digestbot.render import Place, Renderer
-from digestbot.text import LIMITS
+from digestbot.config import Appearance
+from digestbot.domain.budget import Prices, dollars, estimate
+from digestbot.domain.model import LinkPolicy, Shape, Summary
+from digestbot.platforms.registry import FACEBOOK, TWITTER
+from digestbot.platforms.twitter.config import PriceList
+from digestbot.rendering.cards import CardMaker
+from digestbot.rendering.renderer import Renderer, RenderTarget
 
 HEAD = """\
 # What posts look like
@@ -25,16 +26,16 @@ the platform counts them, costs as X's prices of August 2026 have it.
 ![Six cards: titles, authors, first sentences, typeset formulas](cards.png)
 """
 SETTINGS = [
-    ("X, `shape = \"single\"`", Platform.TWITTER, {}, ALL),
-    ("X, `shape = \"thread\"`, `link = \"last\"`", Platform.TWITTER, {"shape": Shape.THREAD, "link": LinkPolicy.LAST},
+    ("X, `shape = \"single\"`", TWITTER, {}, ALL),
+    ("X, `shape = \"thread\"`, `link = \"last\"`", TWITTER, {"shape": Shape.THREAD, "link": LinkPolicy.LAST},
      [ALL[0], ALL[11]]),
-    ("X, `shape = \"roundup\"`", Platform.TWITTER,
+    ("X, `shape = \"roundup\"`", TWITTER,
      {"shape": Shape.ROUNDUP, "heading": "Best of the week", "hashtags": ("#papers",)}, ALL[:5]),
-    ("X, `shape = \"roundup\"`, `link = \"last\"`", Platform.TWITTER, {"shape": Shape.ROUNDUP, "link": LinkPolicy.LAST},
+    ("X, `shape = \"roundup\"`, `link = \"last\"`", TWITTER, {"shape": Shape.ROUNDUP, "link": LinkPolicy.LAST},
      ALL[:5]),
-    ("Facebook, `shape = \"single\"`, `hashtags = [\"category\"]`", Platform.FACEBOOK, {"hashtags": ("category",)},
+    ("Facebook, `shape = \"single\"`, `hashtags = [\"category\"]`", FACEBOOK, {"hashtags": ("category",)},
      [ALL[0], ALL[7]]),
-    ("Facebook, `shape = \"roundup\"`", Platform.FACEBOOK, {"shape": Shape.ROUNDUP}, ALL[:3]),
+    ("Facebook, `shape = \"roundup\"`", FACEBOOK, {"shape": Shape.ROUNDUP}, ALL[:3]),
 ]  # fmt: skip
 
 
@@ -47,10 +48,10 @@ def page() -> str:
     renderer, pieces = Renderer(), [HEAD]
     for heading, platform, look, chosen in SETTINGS:
         pieces.append(f"## {heading}\n")
-        place = Place("weekly", "x", platform, {})
+        place = RenderTarget("weekly", "x", platform, {})
         for draft in renderer.drafts(Appearance.model_validate(look), place, known(chosen)):
-            limit = LIMITS[platform]
-            cost = estimate(draft.message, Prices()) if platform is Platform.TWITTER else 0
+            limit = platform.limit
+            cost = estimate(draft.message, Prices(**PriceList().model_dump())) if platform is TWITTER else 0
             told = f"{limit.measure(draft.message.text)} of {limit.most} characters"
             told += f", {dollars(cost)}" if cost else ""
             pieces.append(f"```text\n{draft.message.text}\n```\n{told}\n")
@@ -65,7 +66,7 @@ def sheet() -> bytes:
     chosen = [ALL[number] for number in (0, 1, 6, 7, 5, 9)]
     out = Image.new("RGB", (2 * 800 + 30, 3 * 450 + 40), "#8a929b")
     for number, summary in enumerate(chosen):
-        with Image.open(io.BytesIO(maker.make(summary, Platform.TWITTER).content)) as card:
+        with Image.open(io.BytesIO(maker.make(summary, TWITTER).content)) as card:
             small = card.convert("RGB").resize((800, 450), Image.Resampling.LANCZOS)
         out.paste(small, (10 + number % 2 * 810, 10 + number // 2 * 460))
     file = io.BytesIO()

@@ -73,14 +73,17 @@ class Walk:
             rows = [(datetime.fromisoformat(row["at"]), row) for row in plan]
             moments = sorted({at for at, _ in rows if at <= end})  # at slots that stay empty too: else they are missed
             wanted = sorted({at for at, row in rows if at <= end and row["summaries"]})
-            before = len(self.world.page_posts)
+            before = len(self.world.timelines["facebook"])
             for at in moments:
                 self.now = at.astimezone(UTC)
                 self.digestbot("once", "-q")
             self.now = end
             self.digestbot("once", "-q")
         posted = sorted(
-            {datetime.fromtimestamp(post.at, UTC).replace(microsecond=0) for post in self.world.page_posts[before:]}
+            {
+                datetime.fromtimestamp(post.at, UTC).replace(microsecond=0)
+                for post in self.world.timelines["facebook"][before:]
+            }
         )
         planned = [at.astimezone(UTC) for at in wanted]
         self.rows += len(planned)

@@ -6,31 +6,35 @@ import logging
 import os
 import shutil
 import signal
-import subprocess
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 import pytest
 import sqlalchemy as sa
+from helpers.basics import (
+    PAGE_SECRETS,
+    PROCESSES,
+    SECRETS,
+    Clock,
+    Feed,
+    empty_postgresql,
+    make_summary,
+    raw_config,
+    server_folder,
+)
+from helpers.source_db import Store
 from hypothesis import HealthCheck, settings
-from stores import Store
 
 from digestbot import config as configuration
-from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs
-from digestbot.model import Draft, Message, Order, Paper, Summary
-from digestbot.planning import Queue
-from digestbot.sandbox import Answer, Sandbox, World
-from digestbot.service import Service
+from digestbot.domain.model import Summary
+from digestbot.ledger import Ledger
+from digestbot.pipeline.app import Service
+from digestbot.sandbox import Sandbox, World
 
 settings.register_profile(
     "suite",
@@ -40,8 +44,6 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("suite")
-
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)  # a Monday
 
 
 # The ledger and a store never meet in one connection: each kind of either is tried, not each with each.
@@ -68,7 +70,6 @@ def no_logging_of_other_tests() -> Iterator[None]:
         one.setLevel(level)
 
 
-PROCESSES: list[subprocess.Popen[str]] = []
 """What tests have started."""
 
 
@@ -92,31 +93,12 @@ def no_fonts_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(typst, "Fonts", partial(typst.Fonts, include_system_fonts=False))
 
 
-class Clock:
-    """Time that stands still until it is moved."""
-
-    def __init__(self, now: datetime = START) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def forward(self, **span: float) -> None:
-        self.now += timedelta(**span)
-
-
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
 
 
 # ---- databases
-
-
-def server_folder() -> Path:
-    """Where this run's own PostgreSQL is."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid():012}"
-    return Path(tempfile.gettempdir()) / f"digestbot-tests-{run[:12]}"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -150,20 +132,6 @@ def postgresql() -> str:
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-
-
-@contextmanager
-def empty_postgresql(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database on the PostgreSQL server, for the length of a test."""
-    server = sa.make_url(request.getfixturevalue("postgresql")).set(drivername="postgresql+psycopg")
-    name = f"test_{uuid.uuid4().hex}"
-    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    yield server.set(database=name).render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -237,104 +205,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 # ---- the sandbox, a feed in it, and a service that uses both
 
 
-class Feed:
-    """A feed in the store's format, served by the sandbox; ``items`` may be changed at will."""
-
-    def __init__(self) -> None:
-        self.items: list[dict[str, Any]] = []
-        self.override: Answer | None = None
-        self.requests: list[dict[str, str]] = []
-        self.etag: str | None = None
-
-    def add(self, number: int, **fields: Any) -> None:
-        self.items.append(feed_item(number, **fields))
-
-    def __call__(self, request: Any) -> Answer:
-        self.requests.append(request.headers)
-        if self.override is not None:
-            return self.override
-        if self.etag and request.headers.get("if-none-match") == self.etag:
-            return Answer(304, b"")
-        headers = {"ETag": self.etag} if self.etag else {}
-        return Answer(200, feed_xml(self.items), headers, "application/rss+xml; charset=utf-8")
-
-
-def feed_item(number: int, **fields: Any) -> dict[str, Any]:
-    user = fields.pop("user", f"reader{number}")
-    key = fields.pop("key", f"conf/test/Paper{number}")
-    return {
-        "key": key,
-        "votes": 3,
-        "title": f"Paper Number {number}",
-        "author": "Anonymous" if user == "anon" else f"Reader {number}",
-        "body": f"What paper {number} says. It says it well.",
-        "link": f"http://www.shortscience.org/paper?bibtexKey={key}#{user}",
-        "date": f"Sun, 01 Nov 2026 08:{number % 60:02}:00 +0000",
-        "arxiv": None,
-    } | fields
-
-
-def feed_xml(items: list[dict[str, Any]], *, built: str = "Mon, 02 Nov 2026 08:00:00 +0000") -> bytes:
-    """The store's RSS, as its own software writes it."""
-    head = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n<rss xmlns:shortscience="http://www.shortscience.org" version="2.0">\n'
-        "<channel>\n <title>ShortScience.org Latest Summaries</title>\n <link>http://www.shortscience.org</link>\n"
-        f" <ttl>60</ttl>\n <lastBuildDate>{built}</lastBuildDate>"
-    )
-    parts = [head]
-    for item in items:
-        arxiv = f"\t<shortscience:arxivid>{item['arxiv']}</shortscience:arxivid>\n" if item["arxiv"] else ""
-        votes = "" if item["votes"] is None else f"\t<shortscience:votes>{item['votes']}</shortscience:votes>\n"
-        parts.append(
-            f"<item>\n{arxiv}\t<shortscience:bibtexkey>{escape(item['key'])}</shortscience:bibtexkey>\n"
-            f"{votes}\t<title>{escape(item['title'])}</title>\n"
-            f"  \t  \t<author>{escape(item['author'])}</author>\n\t\t\t\t<description>{escape(item['body'])}</description>\n"
-            f"\t\t<link>{escape(item['link'])}</link>\n\t<guid>{escape(item['link'])}</guid>\n"
-            f"\t<pubDate>{item['date']}</pubDate>\n</item>"
-        )
-    parts.append("</channel>\n</rss>\n")
-    return "\n".join(parts).encode()
-
-
-def filled_in(folder: Path) -> Path:
-    """The example configuration as an operator who has the keys would have it."""
-    file = folder / "filled-in.toml"
-    example = (Path(__file__).parent.parent / "config.example.toml").read_text(encoding="utf-8")
-    example = example.replace('page_id = "…"', 'page_id = "200"')
-    file.write_text(example.replace('"…"', '"filled-in"'), encoding="utf-8")
-    return file
-
-
-SECRETS = {
-    "api_key": "test-api-key-0001",
-    "api_secret": "test-api-secret-0002",
-    "access_token": "100-test-access-token-0003",
-    "access_token_secret": "test-token-secret-0004",
-}
-PAGE_SECRETS = {"access_token": "test-page-token-0005", "app_secret": "test-app-secret-0006"}
-
-
-def raw_config(url: str, **digest: Any) -> dict[str, Any]:
-    """A configuration as TOML would give it, pointing at the sandbox."""
-    return {
-        "timezone": "UTC",
-        "sources": {"store": {"kind": "feed", "url": f"{url}/rss-full.xml", "allow_private_addresses": True}},
-        "channels": {
-            "x": {"platform": "twitter", "api_url": url, **SECRETS},
-            "page": {"platform": "facebook", "api_url": url, "page_id": "200", **PAGE_SECRETS},
-        },
-        "digests": {
-            "latest": {
-                "sources": ["store"],
-                "channels": ["x", "page"],
-                "schedule": "0 9,13,17 * * mon-fri",
-                "backlog": "all",
-            }
-            | digest
-        },
-    }
-
-
 @pytest.fixture
 def feed() -> Feed:
     return Feed()
@@ -344,8 +214,10 @@ def feed() -> Feed:
 def sandbox(feed: Feed, clock: Clock) -> Iterator[Sandbox]:
     with Sandbox(
         world=World(clock=lambda: clock().timestamp()),
-        secrets=(SECRETS["api_secret"], SECRETS["access_token_secret"]),
-        app_secret=PAGE_SECRETS["app_secret"],
+        secrets={
+            "twitter": (SECRETS["api_secret"], SECRETS["access_token_secret"]),
+            "facebook": PAGE_SECRETS["app_secret"],
+        },
         documents={"/rss-full.xml": feed},
     ) as running:
         yield running
@@ -377,61 +249,10 @@ def make_service(sandbox: Sandbox, clock: Clock, database_url: str) -> Iterator[
         book.close()
 
 
-def up_next(tx: sa.Connection, digest: str, channel: str, most: int, now: datetime, **gate: Any) -> list[Summary]:
-    """What a digest with this gate would take next, oldest first."""
-    wanted = Gate(**gate)
-    while backlogs.judge(tx, digest, channel, wanted.verdict):
-        pass
-    found = backlogs.candidates(tx, digest, channel, Order.OLDEST, wanted, now, now)
-    return [one.summary for one in Queue(found).choose(most, now, None, one_per_paper=False)]
-
-
-def drafts(chosen: list[Summary], messages: list[Message]) -> list[Draft]:
-    """These messages as posts: the first shows the first summary and so on; a reply what the one before it shows."""
-    made: list[Draft] = []
-    for position, message in enumerate(messages):
-        summary = chosen[min(position, len(chosen) - 1)]
-        shows = made[-1].shows if message.reply else (summary.id or 0,)
-        made.append(Draft(message, shows))
-    return made
-
-
-def asked(sandbox: Sandbox) -> list[str]:
-    """The calls that the platforms got, but for the daily one that asks how long a token holds."""
-    return [call for call in sandbox.world.calls if "debug_token" not in call]
-
-
-def refuse_first_part(service: Service) -> None:
-    """From now on the first post of what is rendered is longer than its platform takes."""
-    original = service.drafter.renderer.drafts
-
-    def refused(*arguments: Any) -> list[Draft]:
-        found = original(*arguments)
-        return [replace(found[0], message=replace(found[0].message, text="x" * 300)), *found[1:]]
-
-    service.drafter.renderer.drafts = refused  # type: ignore[method-assign]
-
-
-def make_summary(number: int, **fields: Any) -> Summary:
-    paper = fields.pop("paper", Paper(f"conf/test/Paper{number}", f"Paper Number {number}"))
-    return Summary(
-        paper=paper,
-        **{
-            "writer": f"Reader {number}",
-            "handle": f"reader{number}",
-            "body": f"What paper {number} says.",
-            "link": f"http://www.shortscience.org/paper?bibtexKey={paper.key}#reader{number}",
-            "votes": 3,
-            "dated": START - timedelta(days=30) + timedelta(minutes=number),
-        }
-        | fields,
-    )
-
-
 @pytest.fixture
 def make() -> Iterator[Any]:
     """A run of digests on channel x that know so many summaries; ``latest`` is the digest of the keywords."""
-    from runs import Run, raw
+    from helpers.planning_harness import Run, raw
 
     opened: list[Run] = []
 

@@ -13,15 +13,15 @@ from pathlib import Path
 from subprocess import Popen
 
 import pytest
-from conftest import SECRETS, Feed
+from helpers.basics import SECRETS, Feed
 from test_cli import config, digestbot, start, world, write  # noqa: F401 - fixtures among them
 
 from digestbot.cli.common import now_
-from digestbot.cli.reloading import Reloader
+from digestbot.cli.config_reload import Reloader
 from digestbot.config import Config, load
 from digestbot.ledger import Ledger
+from digestbot.pipeline.app import Service
 from digestbot.sandbox import Sandbox
-from digestbot.service import Service
 
 
 def add_key(file: str, *lines: str) -> None:
@@ -84,7 +84,7 @@ def test_what_a_plan_cannot_be_asked(daily: str) -> None:
         (["plan", "--from", "9999-12-31"], "--from: is no time that a plan could be made for"),
         (["plan", "--from", "2050-12-31"], "--from: is more than ten years ahead"),
         (["why", "9" * 40], "no summary is known by"),
-        (["approve", "9" * 40], "is not the number of one"),
+        (["approve", "9" * 40], "is not a number"),
         (["plan", "--from", "2020-01-01"], "--from: is in the past"),
         (["plan", "--digest", "d"], "there is no digest 'd'"),
         (["plan", "--channel", "c"], "there is no channel 'c'"),
@@ -130,7 +130,7 @@ def test_a_persons_word(config: str, feed: Feed, world: Sandbox, tmp_path: Path)
     assert code == 3
     assert "post(s) need approval: digestbot approve" in err
     assert len(waiting) >= 4
-    assert world.world.tweets == []
+    assert world.world.timelines["twitter"] == []
 
     code, out, _ = digestbot("-c", config, "approve")
     assert code == 0
@@ -142,7 +142,7 @@ def test_a_persons_word(config: str, feed: Feed, world: Sandbox, tmp_path: Path)
     code, out, _ = digestbot("-c", config, "edit", str(first["id"]), "--text", "In my own words.")
     assert code == 0
     assert "In my own words." in out
-    assert f"post {first['id']} says this now; it still waits: digestbot approve {first['id']}" in out
+    assert "It still needs approval." in out
     words = tmp_path / "words.txt"
     words.write_text("From a file.\n")
     assert digestbot("-c", config, "edit", str(first["id"]), "--file", str(words))[0] == 0
@@ -155,11 +155,11 @@ def test_a_persons_word(config: str, feed: Feed, world: Sandbox, tmp_path: Path)
     assert json.loads(out) == {"approved": [first["id"]], "rendered_again": []}
     last = rows[-1]["id"]
     code, out, _ = digestbot("-c", config, "decline", str(last), "--reason", "no")
-    assert (code, out) == (0, f"post {last}: not sent; its summaries are skipped\n")
+    assert (code, out) == (0, f"Declined post {last}; its summaries are skipped.\n")
     code, _, err = digestbot("-c", config, "approve", str(last))
     assert (code, f"post {last} is declined: it does not wait for approval" in err) == (1, True)
     digestbot("-c", config, "once")
-    assert [tweet.text for tweet in world.world.tweets] == ["From a file."]
+    assert [tweet.text for tweet in world.world.timelines["twitter"]] == ["From a file."]
 
 
 def test_an_edition_approved_late_is_shown_first(approving: str) -> None:
@@ -171,9 +171,9 @@ def test_an_edition_approved_late_is_shown_first(approving: str) -> None:
     connection.close()
     code, out, _ = digestbot("-c", approving, "approve", "1")
     assert code == 3
-    assert "post 1 was made more than a day ago, so it was rendered again. It says now:" in out
+    assert "Post 1 was created more than a day ago, so it was rendered again." in out
     assert "Somebody Else" in out
-    assert "approve it again if it is right: digestbot approve 1" in out
+    assert "Check the text and approve it once more." in out
     code, out, _ = digestbot("-c", approving, "approve", "1", "--json")
     assert (code, json.loads(out)) == (0, {"approved": [1], "rendered_again": []})
 
@@ -200,13 +200,13 @@ def test_check_tells_of_slots_that_will_not_come(approving: str) -> None:
             "('latest', 'x', 'n', datetime('now', '+300 days') || '.000000', 1, datetime('now') || '.000000', 1)"
         )
         connection.execute(
-            "INSERT INTO alarms (kind, subject, note, raised_at) VALUES "
+            "INSERT INTO alerts (kind, subject, note, raised_at) VALUES "
             "('make-up', 'latest on x', 'n', datetime('now') || '.000000')"
         )
     connection.close()
     found = digestbot("-c", approving, "check")[1]
     assert "BAD  slots of latest on x: 1 to come, the last of" in found
-    assert "none is kept until you decide whether missed slots are made up for: digestbot alarms" in found
+    assert "none is kept until you decide whether missed slots are made up for: digestbot alerts" in found
 
 
 def move_back(ledger: Path) -> None:
@@ -273,7 +273,7 @@ def test_only_a_valid_configuration_is_taken_up(
         replace(file, broken)
         looks_twice(reloader)
         assert reloader.service is first
-        assert "the configuration is not taken up: " in caplog.text
+        assert "the configuration was not reloaded: " in caplog.text
         assert said in caplog.text
         caplog.clear()
     file.unlink()

@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from conftest import Feed
+from helpers.basics import Feed
 from hypothesis import given
 from hypothesis import strategies as st
 from test_cli import called, config, digestbot, end_the_quiet_period, world, write  # noqa: F401 - fixtures among them
@@ -21,12 +21,12 @@ from test_cli_schedules import add_key
 
 from digestbot import config as configuration
 from digestbot.cli.common import now_
-from digestbot.cli.reloading import Reloader
+from digestbot.cli.config_reload import Reloader
 from digestbot.config import load
-from digestbot.errors import ConfigError, LedgerError
+from digestbot.domain.errors import ConfigError, LedgerError
 from digestbot.ledger import Ledger
+from digestbot.pipeline.app import Service
 from digestbot.sandbox import Sandbox
-from digestbot.service import Service
 
 
 class Terminal(io.StringIO):
@@ -62,10 +62,10 @@ def approving(config: str) -> str:  # noqa: F811
 def test_what_needs_approval_is_not_sent_by_a_program(approving: str, feed: Feed, world: Sandbox) -> None:  # noqa: F811
     feed.add(0)
     code, _, err = digestbot("-c", approving, "send", "latest")
-    assert (code, world.world.tweets) == (2, [])
+    assert (code, world.world.timelines["twitter"]) == (2, [])
     assert "digest latest needs approval on x, page: add --approve, or run this on a terminal" in err
     assert digestbot("-c", approving, "send", "latest", "--approve", "-q")[0] == 0
-    assert (len(world.world.tweets), len(world.world.page_posts)) == (1, 1)
+    assert (len(world.world.timelines["twitter"]), len(world.world.timelines["facebook"])) == (1, 1)
 
 
 def test_what_needs_approval_is_asked_about(
@@ -78,9 +78,12 @@ def test_what_needs_approval_is_asked_about(
     code, out, err = typed(monkeypatch, "n\nyes\n", "-c", approving, "send", "latest")
     assert "What paper 0 says" in out
     assert "Approve this for x and send it now? [y/N]" in err
-    assert (code, world.world.tweets, len(world.world.page_posts)) == (0, [], 1)
+    assert (code, world.world.timelines["twitter"], len(world.world.timelines["facebook"])) == (0, [], 1)
     assert digestbot("-c", approving, "send", "latest", "--approve", "-q")[0] == 0
-    assert (len(world.world.tweets), len(world.world.page_posts)) == (1, 1)  # it was in the backlog again
+    assert (len(world.world.timelines["twitter"]), len(world.world.timelines["facebook"])) == (
+        1,
+        1,
+    )  # it was in the backlog again
 
 
 class Interrupted(Terminal):
@@ -104,9 +107,12 @@ def test_ctrl_c_at_a_question_ends_the_command(
         patched.setattr(io, "StringIO", Interrupted)
         code, _, err = called("-c", approving, "send", "latest", said="yes\n")
     assert (code, "stopped: nothing more was sent" in err, "Traceback" in err) == (130, True, False)
-    assert (len(world.world.tweets), world.world.page_posts) == (1, [])
+    assert (len(world.world.timelines["twitter"]), world.world.timelines["facebook"]) == (1, [])
     assert digestbot("-c", approving, "send", "latest", "--approve", "-q")[0] == 0
-    assert (len(world.world.tweets), len(world.world.page_posts)) == (1, 1)  # it was in the backlog again
+    assert (len(world.world.timelines["twitter"]), len(world.world.timelines["facebook"])) == (
+        1,
+        1,
+    )  # it was in the backlog again
 
 
 def test_more_than_five_posts_are_asked_about_on_a_terminal_only(
@@ -119,18 +125,18 @@ def test_more_than_five_posts_are_asked_about_on_a_terminal_only(
         feed.add(number)
     send = ("-c", config, "send", "latest", "--channel", "page", "--count")
     code, out, err = typed(monkeypatch, "\n", *send, "6")
-    assert (code, out, world.world.page_posts) == (0, "nothing was sent\n", [])
+    assert (code, out, world.world.timelines["facebook"]) == (0, "nothing was sent\n", [])
     assert "Send 6 posts now? [y/N]" in err
     assert "Send" not in typed(monkeypatch, "", *send, "1")[2]
     assert "Send" not in typed(monkeypatch, "", *send, "6", "--yes")[2]
-    assert (len(world.world.page_posts), world.world.tweets) == (7, [])
+    assert (len(world.world.timelines["facebook"]), world.world.timelines["twitter"]) == (7, [])
 
 
 def test_a_program_is_not_asked(config: str, feed: Feed, world: Sandbox) -> None:  # noqa: F811
     for number in range(6):
         feed.add(number)
     assert digestbot("-c", config, "send", "latest", "--count", "6", "--channel", "x")[0] == 0
-    assert (len(world.world.tweets), world.world.page_posts) == (6, [])
+    assert (len(world.world.timelines["twitter"]), world.world.timelines["facebook"]) == (6, [])
 
 
 def test_a_channel_that_the_digest_does_not_post_to(config: str) -> None:  # noqa: F811
@@ -146,10 +152,10 @@ def test_a_dry_run_sends_and_writes_nothing(config: str, feed: Feed, world: Sand
     assert "2 posts would be sent, $0.20 in all, as estimated; nothing was sent or written" in out
     code, out, _ = digestbot("-c", config, "send", "latest", "--dry-run", "--json", "--channel", "page")
     assert [row["channel"] for row in json.loads(out)] == ["page"]
-    assert (world.world.tweets, world.world.page_posts) == ([], [])
+    assert (world.world.timelines["twitter"], world.world.timelines["facebook"]) == ([], [])
     assert digestbot("-c", config, "send", "latest")[0] == 0
     assert "latest has nothing to send now" in digestbot("-c", config, "send", "latest", "--dry-run")[1]
-    assert (len(world.world.tweets), len(world.world.page_posts)) == (1, 1)
+    assert (len(world.world.timelines["twitter"]), len(world.world.timelines["facebook"])) == (1, 1)
 
 
 def test_what_is_rejected_or_waits_gives_3_and_says_when(config: str, feed: Feed, world: Sandbox) -> None:  # noqa: F811
@@ -164,7 +170,7 @@ def test_what_is_rejected_or_waits_gives_3_and_says_when(config: str, feed: Feed
     end_the_quiet_period(config)
     digestbot("-c", config, "resume", "x")
     assert digestbot("-c", config, "once", "-q")[0] == 0
-    assert len(world.world.tweets) == 1
+    assert len(world.world.timelines["twitter"]) == 1
 
 
 # ---- check
@@ -239,7 +245,7 @@ def test_sections_that_a_query_of_one_s_own_does_not_have(config: str, tmp_path:
     file = Path(config)
     text = re.sub(r"(?s)\[sources\.store\].*?(?=\n\[)", f"""[sources.store]
 kind = "database"
-address = "sqlite:///{tmp_path}/own.db"
+url = "sqlite:///{tmp_path}/own.db"
 query = "{query}"
 """, file.read_text())  # fmt: skip
     for column, expected in (("", True), (", area AS sections", False)):
@@ -465,7 +471,7 @@ KEYS = st.sampled_from(
      "prices", "log_format", "typo"]
 )  # fmt: skip
 INNER = st.sampled_from(
-    ["kind", "url", "platform", "address", "schedule", "sources", "channels", "on", "size", "shape", "approval", "to",
+    ["kind", "url", "platform", "url", "schedule", "sources", "channels", "on", "size", "shape", "approval", "to",
      "lease", "access_token", "page_id", "query", "token", "port", "backlog", "window", "approve_by", "budget"]
 )  # fmt: skip
 SECTIONS = st.dictionaries(st.sampled_from(["a", "b"]), st.dictionaries(INNER, VALUES, max_size=5), max_size=2)
@@ -504,7 +510,7 @@ def test_a_reload_that_failed_for_a_passing_reason_is_tried_again(
     reloader.look()
     reloader.look()
     assert reloader.service is first
-    assert caplog.text.count("the configuration is not taken up: database is locked") == 1
+    assert caplog.text.count("the configuration was not reloaded: database is locked") == 1
     monkeypatch.setattr(Service, "prepare", prepare)
     reloader.look()
     assert reloader.service is not first

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PAGE_SECRETS, SECRETS, filled_in, raw_config
 from cronsim import CronSim
+from helpers.basics import PAGE_SECRETS, SECRETS, filled_in, raw_config
 from hypothesis import given
 from hypothesis import strategies as st
 
 from digestbot import config
-from digestbot.config.schedules import crons
-from digestbot.errors import ConfigError
-from digestbot.model import Order
+from digestbot.config.cron_words import to_cron
+from digestbot.domain.errors import ConfigError
+from digestbot.domain.model import Order
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 
@@ -328,7 +328,7 @@ def test_days_and_hours_that_are_none(keys: dict[str, object]) -> None:
     ],
 )
 def test_times_in_words_are_cron(text: str, expected: tuple[str, ...]) -> None:
-    assert crons(text) == expected
+    assert to_cron(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_times_in_words_are_cron(text: str, expected: tuple[str, ...]) -> None:
         ("every tow hours", "'tow' is no number"),
         ("every many days at 09:00", "how many? Write such as"),
         ("every 2 weeks at 09:00", "write the day and the time"),
-        ("every 2 days on monday at 09:00", "every so many days, or on these days?"),
+        ("every 2 days on monday at 09:00", "cannot combine an interval of days with weekdays"),
         ("mondays at 09:00 from 2026-12-01", 'is counted from a date: "every 2 weeks on mondays"'),
         ("every 2 weeks on monday at 09:00 from 2026-13-01", "2026-13-01 is no date"),
         ("sundys at 09:00", "did you mean 'sundays'"),
@@ -388,7 +388,7 @@ def test_times_in_words_are_cron(text: str, expected: tuple[str, ...]) -> None:
 )
 def test_what_is_no_schedule_says_what_to_write(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
-        crons(text)
+        to_cron(text)
 
 
 WORDS = [
@@ -424,7 +424,7 @@ WORDS = [
 @given(st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join))
 def test_whatever_is_taken_is_cron_and_comes(text: str) -> None:
     try:
-        found = crons(text)
+        found = to_cron(text)
     except ValueError:
         return
     assert found

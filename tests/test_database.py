@@ -12,23 +12,23 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
-from conftest import START, Clock, empty_postgresql
+from helpers.basics import START, Clock, empty_postgresql
+from helpers.source_db import Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
-from stores import Store
 
 from digestbot import config
-from digestbot.config import DatabaseSource
-from digestbot.errors import ConfigError, SourceError
-from digestbot.ledger import Ledger, intake, views
-from digestbot.model import Summary
+from digestbot.domain.errors import ConfigError, SourceError
+from digestbot.domain.model import Summary
+from digestbot.ledger import Ledger, intake, queries
+from digestbot.ledger.schema import papers, summaries
+from digestbot.pipeline.app import Report, Service
 from digestbot.sandbox import Sandbox
-from digestbot.schema import papers, summaries
-from digestbot.service import Report, Service
-from digestbot.sources import database as database_module
-from digestbot.sources.database import Database
-from digestbot.sources.layouts import garbled, moment, names, readable
+from digestbot.sources.database import reader as database_module
+from digestbot.sources.database.config import DatabaseSource
+from digestbot.sources.database.queries import column_names, fix_mojibake, parse_moment, to_mojibake
+from digestbot.sources.database.reader import Database
 
 Make = Callable[..., Service]
 
@@ -44,7 +44,7 @@ def database_url(store: Store, tmp_path: Path, request: pytest.FixtureRequest) -
 
 
 def source(store: Store, **more: Any) -> dict[str, Any]:
-    return {"kind": "database", "address": store.address, "layout": "shortscience"} | more
+    return {"kind": "database", "url": store.address, "layout": "shortscience"} | more
 
 
 def reader(store: Store, zone: str = "Europe/Berlin", **more: Any) -> Database:
@@ -64,7 +64,7 @@ def known(service: Service, column: sa.ColumnElement[Any] = summaries.c.body) ->
         return list(tx.scalars(sa.select(column).where(summaries.c.withdrawn_at.is_(None)).order_by(summaries.c.id)))
 
 
-def poll(service: Service) -> intake.Intake:
+def poll(service: Service) -> intake.IngestResult:
     report = Report()
     service.poller.poll("store", report, at_once=True)
     assert report.source_errors == {}
@@ -130,9 +130,9 @@ def test_a_key_that_is_no_ascii(store: Store, make_service: Make) -> None:
     store.paper("journals/corr/Müller19")
     store.summary("journals/corr/Müller19", 1)
     service = make_service(source=source(store))
-    assert poll(service) == intake.Intake(new=1)
+    assert poll(service) == intake.IngestResult(new=1)
     assert known(service, summaries.c.key) == ["journals/corr/Müller19"]
-    assert poll(service) == intake.Intake(unchanged=1)
+    assert poll(service) == intake.IngestResult(unchanged=1)
     store.edit("journals/corr/Müller19", 1, text="edited")
     assert poll(service).changed == 1
 
@@ -144,14 +144,14 @@ def test_edits_votes_names_and_withdrawals(store: Store, make_service: Make) -> 
     for number in range(1, 6):
         store.add(number)
     service = make_service(source=source(store))
-    assert poll(service) == intake.Intake(new=5)
-    assert poll(service) == intake.Intake(unchanged=5)
+    assert poll(service) == intake.IngestResult(new=5)
+    assert poll(service) == intake.IngestResult(unchanged=5)
     store.edit("conf/test/Paper1", 1, text="new text")
     store.vote("conf/test/Paper2", 2, 77)
     store.edit("conf/test/Paper3", 3, silently=True, anon=True)
     store.edit("conf/test/Paper4", 4, silently=True, priv=True)
     store.add(6)
-    assert poll(service) == intake.Intake(new=1, changed=3, unchanged=1, withdrawn=1)
+    assert poll(service) == intake.IngestResult(new=1, changed=3, unchanged=1, withdrawn=1)
     assert known(service)[0] == "new text"
     assert known(service, summaries.c.votes) == [2, 3, 2, 2, 2]
     assert known(service, summaries.c.writer) == ["Reader 1", "Reader 2", None, "Reader 5", "Reader 6"]
@@ -161,7 +161,7 @@ def test_edits_votes_names_and_withdrawals(store: Store, make_service: Make) -> 
     taken = poll(service)
     assert (taken.new, taken.changed, taken.withdrawn) == (0, 2, 1)
     assert known(service, summaries.c.key) == [f"conf/test/Paper{number}" for number in (1, 2, 3, 4, 6)]
-    assert poll(service) == intake.Intake(unchanged=5)
+    assert poll(service) == intake.IngestResult(unchanged=5)
 
 
 def test_everything_is_noticed_in_turn_in_a_store_larger_than_a_poll(
@@ -179,7 +179,7 @@ def test_everything_is_noticed_in_turn_in_a_store_larger_than_a_poll(
     store.edit("conf/test/Paper8", 8, silently=True, anon=True)
     store.vote("conf/test/Paper9", 9, 99)
     store.add(12)
-    total = intake.Intake()
+    total = intake.IngestResult()
     for _ in range(5):
         total += poll(service)
     assert (total.new, total.changed, total.withdrawn) == (1, 2, 1)
@@ -214,7 +214,7 @@ def test_news_come_at_once_where_there_is_an_index(
 def counts(service: Service) -> dict[str, int]:
     service.extend_backlog("latest", "x")
     with service.ledger.read() as tx:
-        return views.backlog_counts(tx, "latest", "x")
+        return queries.backlog_counts(tx, "latest", "x")
 
 
 def test_a_first_reading_that_was_interrupted_goes_on(
@@ -225,7 +225,7 @@ def test_a_first_reading_that_was_interrupted_goes_on(
         store.add(number)
     service = make_service(source=source(store))
     steps = iter([False, True])
-    service.poller.databases.stopping = lambda: next(steps)
+    service.poller.source("store").stopping = lambda: next(steps)
     assert poll(service).new == 4
     assert counts(service) == {}  # not at first sight yet
     again = make_service(source=source(store))
@@ -251,7 +251,7 @@ def test_canaries_are_found_nowhere(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     for name in ("sqlalchemy.engine", "pymysql", "psycopg", "digestbot"):
-        logging.getLogger(name).setLevel(logging.DEBUG if name == "digestbot" else logging.INFO)
+        caplog.set_level(logging.DEBUG if name == "digestbot" else logging.INFO, name)
     secret = f"{CANARY}-user"
     store.user(
         31337,
@@ -277,14 +277,17 @@ def test_canaries_are_found_nowhere(
         clock.forward(hours=hours)
         service.tick()
     with service.ledger.read() as tx:
-        shown = [repr(row) for row in views.post_rows(tx)]
+        shown = [repr(row) for row in queries.post_rows(tx)]
         dump = [
             repr(row)
             for table in sa.inspect(tx).get_table_names()
             for row in tx.execute(sa.text(f"SELECT * FROM {table}")).all()
         ]
     preview = service.preview("latest", "x")
-    posted = [post.text + str(post.link) for post in (*sandbox.world.tweets, *sandbox.world.page_posts)]
+    posted = [
+        post.text + str(post.link)
+        for post in (*sandbox.world.timelines["twitter"], *sandbox.world.timelines["facebook"])
+    ]
     everything = "\n".join([*shown, *dump, *posted, caplog.text, *capsys.readouterr(), repr(preview)])
     assert "Anonymous words" in everything  # the net has no holes
     assert CANARY not in everything
@@ -309,9 +312,7 @@ def test_a_doubtful_flag_keeps_the_secret(tmp_path: Path) -> None:
             row = ("text", f"k{number}", 1, priv, anon, "2026-11-01 08:00:00", "not a date")
             connection.exec_driver_sql("INSERT INTO vignettes VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     engine.dispose()
-    settings = DatabaseSource.model_validate(
-        {"kind": "database", "address": f"sqlite:///{file}", "layout": "shortscience"}
-    )
+    settings = DatabaseSource.model_validate({"kind": "database", "url": f"sqlite:///{file}", "layout": "shortscience"})
     database = Database("store", settings, ZoneInfo("UTC"), Path())
     found = [one for stretch, _ in database.read_all(None) for one in stretch]
     database.close()
@@ -331,7 +332,7 @@ def test_what_turned_private_between_poll_and_slot_is_not_posted(
     store.edit("conf/test/Paper1", 1, priv=True)
     clock.forward(hours=1)
     service.tick()
-    assert [post.text.splitlines()[0] for post in sandbox.world.tweets] == ["Paper Number 2"]
+    assert [post.text.splitlines()[0] for post in sandbox.world.timelines["twitter"]] == ["Paper Number 2"]
 
 
 def test_a_slot_waits_for_a_store_that_cannot_be_asked(
@@ -340,16 +341,16 @@ def test_a_slot_waits_for_a_store_that_cannot_be_asked(
     store.add(1)
     service = make_service(source=source(store, every="1 day"))
     service.tick()
-    database = service.poller.databases.open("store")
+    database = service.poller.source("store").database
     good = database._engine
     database._engine = sa.create_engine("sqlite:////nowhere/at/all.db")
     clock.forward(hours=1)
     assert any("unable to open" in trouble for trouble in service.tick().troubles)
-    assert sandbox.world.tweets == []
+    assert sandbox.world.timelines["twitter"] == []
     database._engine = good
     clock.forward(minutes=1)
     service.tick()
-    assert len(sandbox.world.tweets) == 1
+    assert len(sandbox.world.timelines["twitter"]) == 1
 
 
 # ---- a server in trouble
@@ -359,7 +360,7 @@ def test_a_server_that_goes_away_is_waited_for(store: Store, make_service: Make,
     store.add(1)
     service = make_service(source=source(store))
     poll(service)
-    database = service.poller.databases.open("store")
+    database = service.poller.source("store").database
     if store.engine.dialect.name != "sqlite":
         kill = {
             "postgresql": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()",
@@ -373,7 +374,7 @@ def test_a_server_that_goes_away_is_waited_for(store: Store, make_service: Make,
                 for row in rows:
                     if row[3] == store.engine.url.database and row[0] != mine:
                         connection.exec_driver_sql(f"KILL {row[0]}")
-        assert poll(service) == intake.Intake(unchanged=1)  # a lost connection is made again
+        assert poll(service) == intake.IngestResult(unchanged=1)  # a lost connection is made again
     database.close()
     database._engine = sa.create_engine("mysql+pymysql://nobody:hunter22@127.0.0.1:1/none")
     report = Report()
@@ -403,7 +404,7 @@ def test_it_only_reads(store: Store) -> None:
     ],
 )
 def test_an_address_that_cannot_be_used(address: str, mend: str) -> None:
-    settings = DatabaseSource.model_validate({"kind": "database", "address": address, "layout": "shortscience"})
+    settings = DatabaseSource.model_validate({"kind": "database", "url": address, "layout": "shortscience"})
     with pytest.raises(SourceError, match=mend) as caught:
         list(Database("store", settings, ZoneInfo("UTC"), Path()).read_all(None))
     assert "hunter22" not in str(caught.value)
@@ -411,7 +412,7 @@ def test_an_address_that_cannot_be_used(address: str, mend: str) -> None:
 
 def test_tables_that_are_not_the_sites(tmp_path: Path) -> None:
     settings = DatabaseSource.model_validate(
-        {"kind": "database", "address": f"sqlite:///{tmp_path / 'ledger.db'}", "layout": "shortscience"}
+        {"kind": "database", "url": f"sqlite:///{tmp_path / 'ledger.db'}", "layout": "shortscience"}
     )
     (tmp_path / "ledger.db").touch()
     database = Database("store", settings, ZoneInfo("UTC"), Path())
@@ -430,9 +431,9 @@ def test_one_that_was_a_feed_before(store: Store, make_service: Make, feed: Any)
     poll(before)
     before.extend_backlog("latest", "x")
     service = make_service(source=source(store))
-    assert poll(service) == intake.Intake(changed=2)  # the same two, told more of
+    assert poll(service) == intake.IngestResult(changed=2)  # the same two, told more of
     store.add(9)
-    assert poll(service) == intake.Intake(new=1, unchanged=2)
+    assert poll(service) == intake.IngestResult(new=1, unchanged=2)
 
 
 # ---- a query of one's own
@@ -455,7 +456,7 @@ def own(tmp_path: Path, columns: str, rows: int = 3) -> dict[str, Any]:
     engine.dispose()
     return {
         "kind": "database",
-        "address": f"sqlite:///{file}",
+        "url": f"sqlite:///{file}",
         "query": f"SELECT {columns} FROM notes WHERE hidden = 0;",
     }
 
@@ -472,17 +473,17 @@ def change(tmp_path: Path, statement: str) -> None:
 
 def test_a_query_of_ones_own(tmp_path: Path, make_service: Make) -> None:
     service = make_service(source=own(tmp_path, COLUMNS + ", who AS writer, at AS changed, 'a:b' AS venue"))
-    assert poll(service) == intake.Intake(new=3)
+    assert poll(service) == intake.IngestResult(new=3)
     assert known(service, summaries.c.writer) == [None, "Ada", "Ada"]
     assert known(service, summaries.c.link)[0] == "https://example.org/0"
-    assert known(service, summaries.c.dated)[1] == datetime(2026, 11, 2, tzinfo=UTC)
+    assert known(service, summaries.c.source_date)[1] == datetime(2026, 11, 2, tzinfo=UTC)
     with service.ledger.read() as tx:
         assert set(tx.scalars(sa.select(papers.c.venue))) == {"a:b"}
-    assert poll(service) == intake.Intake(unchanged=3)
+    assert poll(service) == intake.IngestResult(unchanged=3)
     change(tmp_path, "UPDATE notes SET words = 'other words now' WHERE n = 0")
     change(tmp_path, "UPDATE notes SET hidden = 1 WHERE n = 2")
     change(tmp_path, "INSERT INTO notes (n, head, words) VALUES (7, 'Title 7', 'Seven.')")
-    assert poll(service) == intake.Intake(new=1, changed=1, unchanged=1, withdrawn=1)
+    assert poll(service) == intake.IngestResult(new=1, changed=1, unchanged=1, withdrawn=1)
     assert known(service) == ["other words now", "Words 1: what they say.", "Seven."]
 
 
@@ -490,7 +491,7 @@ def test_a_query_of_ones_own(tmp_path: Path, make_service: Make) -> None:
     ("columns", "mend"),
     [
         ("n AS id, head AS title", "gives no column body, and gives no column link"),
-        (COLUMNS + ", who AS password", "gives a column password, which means nothing here"),
+        (COLUMNS + ", who AS password", "gives a column password, which has no meaning here"),
         ("nonsense(", "near|incomplete|no such"),
     ],
 )
@@ -507,12 +508,12 @@ def test_a_query_that_does_not_do(tmp_path: Path, make_service: Make, columns: s
 @pytest.mark.parametrize(
     ("given", "mend"),
     [
-        ({}, r"sources\.store\.address: is missing; add it, or address_file, or set DIGESTBOT_SOURCES__STORE__ADDRESS"),
-        ({"address": "here"}, "write a database's address"),
-        ({"address": "sqlite:///x"}, "either layout"),
-        ({"address": "sqlite:///x", "layout": "shortscience", "query": "SELECT 1"}, "either layout"),
-        ({"address": "sqlite:///x", "layout": "other"}, "'shortscience'"),
-        ({"address": "sqlite:///x", "layout": "shortscience", "ulr": 1}, "unknown key"),
+        ({}, r"sources\.store\.url: is missing; add it, or url_file, or set DIGESTBOT_SOURCES__STORE__URL"),
+        ({"url": "here"}, "write a database's address"),
+        ({"url": "sqlite:///x"}, "either layout"),
+        ({"url": "sqlite:///x", "layout": "shortscience", "query": "SELECT 1"}, "either layout"),
+        ({"url": "sqlite:///x", "layout": "other"}, "'shortscience'"),
+        ({"url": "sqlite:///x", "layout": "shortscience", "ulr": 1}, "unknown key"),
     ],
 )
 def test_mistakes_in_a_database_source(given: dict[str, Any], mend: str) -> None:
@@ -521,8 +522,8 @@ def test_mistakes_in_a_database_source(given: dict[str, Any], mend: str) -> None
 
 
 def test_the_address_may_come_from_a_file_and_is_a_secret(tmp_path: Path) -> None:
-    (tmp_path / "address").write_text("mysql://reader:hunter22@db/store\n")
-    raw = {"sources": {"store": {"kind": "database", "address_file": "address", "layout": "shortscience"}}}
+    (tmp_path / "url").write_text("mysql://reader:hunter22@db/store\n")
+    raw = {"sources": {"store": {"kind": "database", "url_file": "url", "layout": "shortscience"}}}
     loaded = config.build(raw, tmp_path / "config.toml")
     assert "hunter22" in loaded.secrets()
     assert "hunter22" not in repr(loaded)
@@ -533,41 +534,45 @@ def test_the_address_may_come_from_a_file_and_is_a_secret(tmp_path: Path) -> Non
 
 def test_text_comes_out_as_it_was_typed() -> None:
     for text in ("Müller", "naïve — “quoted” €", "诸葛亮", "ÄÖÜß", "plain", "\u0081", "Ã¤ typed so"[:0] + "é"):
-        assert readable(garbled(text)) == text
-        assert readable(text.encode()) == text
-    assert readable("Müller") == "Müller"  # a proper column
-    assert readable(garbled("Grüße")[:5]) == "Grü"  # cut inside a character, at the end of a column
-    assert readable(None) == ""
-    assert readable(b"\xff\x00a") == "\ufffda"
+        assert fix_mojibake(to_mojibake(text)) == text
+        assert fix_mojibake(text.encode()) == text
+    assert fix_mojibake("Müller") == "Müller"  # a proper column
+    assert fix_mojibake(to_mojibake("Grüße")[:5]) == "Grü"  # cut inside a character, at the end of a column
+    assert fix_mojibake(None) == ""
+    assert fix_mojibake(b"\xff\x00a") == "\ufffda"
 
 
 @given(st.text())
 def test_any_text_survives_the_latin1_column(text: str) -> None:
     text = text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
-    assert readable(garbled(text)) == text
+    assert fix_mojibake(to_mojibake(text)) == text
 
 
 @given(st.binary(max_size=40) | st.text(max_size=40) | st.integers() | st.none() | st.datetimes())
 def test_no_value_breaks_the_reading(value: object) -> None:
-    assert isinstance(readable(value), str)
-    found = moment(value, ZoneInfo("Europe/Berlin"))
+    assert isinstance(fix_mojibake(value), str)
+    found = parse_moment(value, ZoneInfo("Europe/Berlin"))
     assert found is None or found.tzinfo is UTC
 
 
 def test_times_of_every_kind() -> None:
     berlin = ZoneInfo("Europe/Berlin")
-    assert moment("2026-07-01 08:00:00", berlin) == datetime(2026, 7, 1, 6, tzinfo=UTC)
-    assert moment(datetime(2026, 7, 1, 8, tzinfo=UTC), berlin) == datetime(2026, 7, 1, 8, tzinfo=UTC)
-    assert moment(date(2026, 7, 1), berlin) == datetime(2026, 6, 30, 22, tzinfo=UTC)
-    assert moment("0000-00-00 00:00:00", berlin) is None
-    assert moment(datetime(1, 1, 1), ZoneInfo("Asia/Tokyo")) is None  # noqa: DTZ001
+    assert parse_moment("2026-07-01 08:00:00", berlin) == datetime(2026, 7, 1, 6, tzinfo=UTC)
+    assert parse_moment(datetime(2026, 7, 1, 8, tzinfo=UTC), berlin) == datetime(2026, 7, 1, 8, tzinfo=UTC)
+    assert parse_moment(date(2026, 7, 1), berlin) == datetime(2026, 6, 30, 22, tzinfo=UTC)
+    assert parse_moment("0000-00-00 00:00:00", berlin) is None
+    assert parse_moment(datetime(1, 1, 1), ZoneInfo("Asia/Tokyo")) is None  # noqa: DTZ001
 
 
 def test_names_as_they_are_read_aloud() -> None:
-    assert names("Ren, Shaoqing and He,  Kaiming and Ross Girshick") == ("Shaoqing Ren", "Kaiming He", "Ross Girshick")
-    assert names("Plato") == ("Plato",)
-    assert names("Collaboration, ") == ("Collaboration",)
-    assert names("") == ()
+    assert column_names("Ren, Shaoqing and He,  Kaiming and Ross Girshick") == (
+        "Shaoqing Ren",
+        "Kaiming He",
+        "Ross Girshick",
+    )
+    assert column_names("Plato") == ("Plato",)
+    assert column_names("Collaboration, ") == ("Collaboration",)
+    assert column_names("") == ()
 
 
 # ---- what a review found
@@ -583,9 +588,9 @@ def test_two_that_were_added_in_the_same_second_stay_two(store: Store, make_serv
         connection.execute(store.vignettes.update().values(added=store.clock, edited=store.clock))
     service = make_service(source=source(store))
     assert poll(service).new == 2
-    assert poll(service) == intake.Intake(unchanged=2)
+    assert poll(service) == intake.IngestResult(unchanged=2)
     store.edit("conf/test/Same", 9, text="Other words of reader 9.")
-    assert poll(service) == intake.Intake(changed=1, unchanged=1)
+    assert poll(service) == intake.IngestResult(changed=1, unchanged=1)
     assert sorted(known(service)) == ["Other words of reader 9.", "Words of reader 3 alone."]
 
 
@@ -640,10 +645,10 @@ def test_votes_without_a_date_are_found_in_their_turn(tmp_path: Path, caplog: py
 @pytest.mark.parametrize("identifier", ["n + 1000", "'x' || n", "n * 1.0", "n"])
 def test_a_number_of_any_kind_tells_summaries_apart(tmp_path: Path, make_service: Make, identifier: str) -> None:
     service = make_service(source=own(tmp_path, COLUMNS.replace("n AS id", f"{identifier} AS id")))
-    assert poll(service) == intake.Intake(new=3)
+    assert poll(service) == intake.IngestResult(new=3)
     change(tmp_path, "UPDATE notes SET words = 'other words now' WHERE n = 1")
-    assert poll(service) == intake.Intake(changed=1, unchanged=2)
-    assert poll(service) == intake.Intake(unchanged=3)
+    assert poll(service) == intake.IngestResult(changed=1, unchanged=2)
+    assert poll(service) == intake.IngestResult(unchanged=3)
 
 
 def test_a_query_of_ones_own_on_a_server(store: Store, make_service: Make) -> None:
@@ -653,10 +658,10 @@ def test_a_query_of_ones_own_on_a_server(store: Store, make_service: Make) -> No
         "SELECT v.userid AS id, p.title AS title, v.text AS body, 'https://example.org/x' AS link, u.displayname AS writer "
         "FROM vignettes v JOIN papers p ON p.bibtexkey = v.paperid JOIN users u ON u.userid = v.userid -- all of them"
     )
-    service = make_service(source={"kind": "database", "address": store.address, "query": query})
-    assert poll(service) == intake.Intake(new=2)
+    service = make_service(source={"kind": "database", "url": store.address, "query": query})
+    assert poll(service) == intake.IngestResult(new=2)
     store.delete("conf/test/Paper1", 1)
-    assert poll(service) == intake.Intake(unchanged=1, withdrawn=1)
+    assert poll(service) == intake.IngestResult(unchanged=1, withdrawn=1)
     store.delete("conf/test/Paper2", 2)
     assert poll(service).withdrawn == 1
 
@@ -664,9 +669,9 @@ def test_a_query_of_ones_own_on_a_server(store: Store, make_service: Make) -> No
 def test_odd_values_in_a_query(tmp_path: Path, make_service: Make, caplog: pytest.LogCaptureFixture) -> None:
     columns = COLUMNS + ", 1e30 AS votes, 1793923200 + n AS changed, '{}' AS venue, 99999 AS year"
     service = make_service(source=own(tmp_path, columns))
-    assert poll(service) == intake.Intake(new=3)
+    assert poll(service) == intake.IngestResult(new=3)
     assert known(service, summaries.c.votes) == [None] * 3
-    assert known(service, summaries.c.dated)[0] == datetime(2026, 11, 6, tzinfo=UTC)
+    assert known(service, summaries.c.source_date)[0] == datetime(2026, 11, 6, tzinfo=UTC)
     change(tmp_path, "UPDATE notes SET head = NULL WHERE n = 1")
     assert poll(service).withdrawn == 1
     assert "it needs a key, a title and a web address" in caplog.text
@@ -677,7 +682,7 @@ def test_two_notes_of_one_writer_on_one_paper(tmp_path: Path, make_service: Make
     assert poll(service).new == 1
     change(tmp_path, "UPDATE notes SET hidden = 1")
     change(tmp_path, "INSERT INTO notes (n, head, words) VALUES (7, 'Title 7', 'Another note by her.')")
-    assert poll(service) == intake.Intake(new=1, withdrawn=1)
+    assert poll(service) == intake.IngestResult(new=1, withdrawn=1)
 
 
 def test_a_store_that_changes_with_every_look_ends_no_tick(tmp_path: Path, make_service: Make, clock: Clock) -> None:
@@ -693,14 +698,14 @@ def test_a_store_that_changes_with_every_look_ends_no_tick(tmp_path: Path, make_
 )
 def test_a_query_that_would_withdraw_what_it_cuts_off(query: str) -> None:
     with pytest.raises(ConfigError, match=r"leave out LIMIT|write a SELECT"):
-        config.build({"sources": {"store": {"kind": "database", "address": "sqlite:///x.db", "query": query}}})
+        config.build({"sources": {"store": {"kind": "database", "url": "sqlite:///x.db", "query": query}}})
 
 
 @pytest.mark.parametrize("address", ["mysql://reader:p@ss/w:rd@db/store", "postgresql://reader:pa/ss@db/store"])
 def test_a_password_that_would_be_taken_for_a_host(address: str) -> None:
     for raw in (
         {"database": address},
-        {"sources": {"store": {"kind": "database", "address": address, "layout": "shortscience"}}},
+        {"sources": {"store": {"kind": "database", "url": address, "layout": "shortscience"}}},
     ):
         with pytest.raises(ConfigError, match="write @ as %40") as caught:
             config.build(raw)

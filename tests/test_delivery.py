@@ -8,14 +8,24 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import Clock, Feed, asked, drafts, make_summary, up_next
+from helpers.basics import Clock, Feed, asked, drafts, make_summary, up_next
 
-from digestbot.errors import LedgerError
-from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, channel_states, delivery, editions, intake, manual_resolution, views
-from digestbot.model import Message, PostRow, PostStatus, Receipt, Slot
+from digestbot.domain.errors import LedgerError
+from digestbot.domain.filters import DigestFilters
+from digestbot.domain.model import Message, PostRow, PostStatus, Receipt, Slot
+from digestbot.ledger import (
+    Ledger,
+    backlog,
+    channel_states,
+    delivery,
+    editions,
+    intake,
+    manual_resolution,
+    queries,
+    source_states,
+)
+from digestbot.pipeline.app import Report, Service
 from digestbot.sandbox import FAULTS, Sandbox
-from digestbot.service import Report, Service
 
 Make = Callable[..., Service]
 PLATFORMS = {"x": "twitter", "page": "facebook"}
@@ -23,11 +33,14 @@ PLATFORMS = {"x": "twitter", "page": "facebook"}
 
 def rows(service: Service) -> list[PostRow]:
     with service.ledger.read() as tx:
-        return list(views.post_rows(tx))
+        return list(queries.post_rows(tx))
 
 
 def timeline(sandbox: Sandbox, channel: str) -> list[str]:
-    return [post.text for post in (sandbox.world.tweets if channel == "x" else sandbox.world.page_posts)]
+    return [
+        post.text
+        for post in (sandbox.world.timelines["twitter"] if channel == "x" else sandbox.world.timelines["facebook"])
+    ]
 
 
 def run_for(service: Service, clock: Clock, minutes: float, *, step: float = 2) -> None:
@@ -80,7 +93,7 @@ def test_a_lost_answer_is_found_within_seconds(
     (row,) = rows(service)
     assert row.status is PostStatus.PUBLISHED
     assert row.receipt is not None
-    posts = sandbox.world.tweets if channel == "x" else sandbox.world.page_posts
+    posts = sandbox.world.timelines["twitter"] if channel == "x" else sandbox.world.timelines["facebook"]
     assert row.receipt.id == posts[0].id
 
 
@@ -115,17 +128,19 @@ def test_the_timeline_is_read_back_as_far_as_needed_and_not_further(
     make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
 ) -> None:
     for number in range(60):  # somebody else posts a lot
-        sandbox.world.tweets.append(sandbox_post(sandbox, f"noise {number}", clock() - timedelta(hours=1)))
+        sandbox.world.timelines["twitter"].append(
+            sandbox_post(sandbox, f"noise {number}", clock() - timedelta(hours=1))
+        )
     service = one_due(make_service, feed, clock, "x")
     sandbox.faults.add("drop-after")
     service.tick()
     for number in range(45):
-        sandbox.world.tweets.append(sandbox_post(sandbox, f"later noise {number}", clock()))
+        sandbox.world.timelines["twitter"].append(sandbox_post(sandbox, f"later noise {number}", clock()))
     clock.forward(seconds=5)
     service.tick()
     assert rows(service)[0].status is PostStatus.PUBLISHED
     with service.ledger.read() as tx:
-        _, looks = views.history(tx, rows(service)[0].id)
+        _, looks = queries.post_history(tx, rows(service)[0].id)
     # at first all of the account, then back to what is known of it
     assert [look["read"] for look in looks] == [60, 45 + 1 + 1]
 
@@ -142,12 +157,12 @@ def test_after_a_first_receipt_only_what_is_newer_is_read(
     clock.forward(seconds=5)
     service.tick()
     with service.ledger.read() as tx:
-        _, looks = views.history(tx, rows(service)[1].id)
+        _, looks = queries.post_history(tx, rows(service)[1].id)
     assert [(look["complete"], look["read"]) for look in looks] == [(True, 1)]  # the post that is known, as a witness
 
 
 def sandbox_post(sandbox: Sandbox, text: str, at: datetime) -> object:
-    from digestbot.sandbox.world import Post
+    from digestbot.platforms.sandbox_world import Post
 
     return Post(sandbox.world.new_id(), "100", text, at.timestamp())
 
@@ -183,7 +198,7 @@ def test_what_a_person_decides(make_service: Make, feed: Feed, sandbox: Sandbox,
     service = make_service(channels=["x"], size=4)
     service.planner.make_due(Report())
     service.tick()
-    there = Receipt(sandbox.world.by_hand("twitter", "t0").id, "u")
+    there = Receipt(sandbox.by_hand("twitter", "t0").id, "u")
     with service.ledger.begin() as tx:
         chosen = up_next(tx, "latest", "x", 4, clock())
         slot = editions.reach_slot(tx, "latest", "x", Slot("s", clock()), clock())
@@ -193,16 +208,18 @@ def test_what_a_person_decides(make_service: Make, feed: Feed, sandbox: Sandbox,
         for post in made:
             tx.exec_driver_sql(f"UPDATE posts SET status = 'quarantined' WHERE id = {post}")
     with service.ledger.begin() as tx:
-        assert manual_resolution.resolve(tx, made[0], PostStatus.PUBLISHED, there, clock()) is PostStatus.QUARANTINED
-        assert manual_resolution.resolve(tx, made[1], PostStatus.SKIPPED, None, clock()) is PostStatus.QUARANTINED
-        assert manual_resolution.resolve(tx, made[2], PostStatus.PENDING, None, clock()) is PostStatus.QUARANTINED
+        assert (
+            manual_resolution.resolve_post(tx, made[0], PostStatus.PUBLISHED, there, clock()) is PostStatus.QUARANTINED
+        )
+        assert manual_resolution.resolve_post(tx, made[1], PostStatus.SKIPPED, None, clock()) is PostStatus.QUARANTINED
+        assert manual_resolution.resolve_post(tx, made[2], PostStatus.PENDING, None, clock()) is PostStatus.QUARANTINED
         for post, decision, receipt, words in [
             (made[0], PostStatus.PENDING, None, "published: nothing to decide"),
             (made[3], PostStatus.PUBLISHED, there, "another post already"),
             (999, PostStatus.PENDING, None, "no post 999"),
         ]:
             with pytest.raises(LedgerError, match=words):
-                manual_resolution.resolve(tx, post, decision, receipt, clock())
+                manual_resolution.resolve_post(tx, post, decision, receipt, clock())
     service.tick()
     assert [row.status for row in rows(service)] == [
         PostStatus.PUBLISHED,
@@ -218,10 +235,10 @@ def test_what_a_person_decides(make_service: Make, feed: Feed, sandbox: Sandbox,
 
 def make_thread(service: Service, clock: Clock, channel: str, parts: int = 3) -> list[int]:
     with service.ledger.begin() as tx:
-        intake.claim_poll(tx, "store", timedelta(days=9), clock(), at_once=True)
-        intake.take_in(tx, "store", [make_summary(1)], clock())
-        intake.poll_succeeded(tx, "store", intake.SourceState(), clock())
-        backlogs.extend(tx, "latest", channel, "store", "all", service.config.timezone, Gate(), clock())
+        source_states.claim_poll(tx, "store", timedelta(days=9), clock(), at_once=True)
+        intake.ingest(tx, "store", [make_summary(1)], clock())
+        source_states.poll_succeeded(tx, "store", source_states.SourceState(), clock())
+        backlog.extend_backlog(tx, "latest", channel, "store", "all", service.config.timezone, DigestFilters(), clock())
         chosen = up_next(tx, "latest", channel, 1, clock())
         slot = editions.reach_slot(tx, "latest", channel, Slot("s", clock()), clock())
         messages = [Message(f"part {n + 1}", reply=n > 0) for n in range(parts)]
@@ -245,7 +262,7 @@ def test_a_thread_appears_whole_in_order_and_once(
             break
         clock.forward(minutes=1)
     assert timeline(sandbox, channel) == ["part 1", "part 2", "part 3"]
-    posts = sandbox.world.tweets if channel == "x" else sandbox.world.page_posts
+    posts = sandbox.world.timelines["twitter"] if channel == "x" else sandbox.world.timelines["facebook"]
     assert [post.reply_to for post in posts] == [
         None,
         posts[0].id,
@@ -314,7 +331,7 @@ def test_a_restored_ledger_whose_timeline_cannot_be_read_waits(
     service = one_due(make_service, feed, clock, "x")
     service.ledger.mark_restored()
     real = service.delivery_worker.publisher("x").timeline
-    from digestbot.errors import OutcomeUnknown
+    from digestbot.domain.errors import OutcomeUnknown
 
     def fails(**_: object) -> object:
         raise OutcomeUnknown("503")
@@ -324,11 +341,11 @@ def test_a_restored_ledger_whose_timeline_cannot_be_read_waits(
     clock.forward(minutes=17)  # it may lag
     service.tick()
     assert rows(service)[0].status is PostStatus.PENDING
-    assert sandbox.world.tweets == []
+    assert sandbox.world.timelines["twitter"] == []
     service.delivery_worker.publisher("x").timeline = real  # type: ignore[method-assign]
     clock.forward(minutes=1)
     service.tick()
-    assert len(sandbox.world.tweets) == 1
+    assert len(sandbox.world.timelines["twitter"]) == 1
 
 
 def test_a_damaged_ledger_is_noticed(tmp_path: Path) -> None:

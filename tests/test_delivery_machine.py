@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from conftest import START, Clock, drafts, make_summary, raw_config, up_next
+from helpers.basics import START, Clock, drafts, make_summary, raw_config, up_next
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from digestbot import config as configuration
-from digestbot.errors import DuplicateText, OutcomeUnknown, RateLimited, Rejected, Unauthorized, Unavailable
-from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, channel_states, delivery, editions, intake, views
-from digestbot.model import Message, PostStatus, Receipt, Slot, TimelinePage, TimelinePost
-from digestbot.service import Report, Service
+from digestbot.domain.errors import DuplicateText, OutcomeUnknown, RateLimited, Rejected, Unauthorized, Unavailable
+from digestbot.domain.filters import DigestFilters
+from digestbot.domain.model import Message, PostStatus, Receipt, Slot, TimelinePage, TimelinePost
+from digestbot.ledger import Ledger, backlog, channel_states, delivery, editions, intake, queries, source_states
+from digestbot.operator.resolution import Resolver
+from digestbot.pipeline.app import Report, Service
 
 QUIET = timedelta(minutes=15)
 OUTCOMES = [
@@ -163,11 +164,11 @@ class Delivery(RuleBasedStateMachine):
     @rule(count=st.integers(1, 3))
     def make(self, count: int) -> None:
         with self.ledger.begin() as tx:
-            intake.claim_poll(tx, "store", timedelta(days=9), START, at_once=True)
+            source_states.claim_poll(tx, "store", timedelta(days=9), START, at_once=True)
             summaries = [make_summary(self.made + n) for n in range(count)]
-            intake.take_in(tx, "store", summaries, START)
-            intake.poll_succeeded(tx, "store", intake.SourceState(), START)
-            backlogs.extend(tx, "latest", "x", "store", "all", self.settings.timezone, Gate(), START)
+            intake.ingest(tx, "store", summaries, START)
+            source_states.poll_succeeded(tx, "store", source_states.SourceState(), START)
+            backlog.extend_backlog(tx, "latest", "x", "store", "all", self.settings.timezone, DigestFilters(), START)
             for summary in up_next(tx, "latest", "x", 99, START):
                 slot = editions.reach_slot(
                     tx, "latest", "x", Slot(f"slot {self.made}", START + timedelta(seconds=self.made)), START
@@ -198,13 +199,13 @@ class Delivery(RuleBasedStateMachine):
     @rule(retry=st.booleans())
     def operator_decides(self, retry: bool) -> None:
         with self.ledger.read() as tx:
-            waiting = views.post_rows(tx, statuses=[PostStatus.QUARANTINED])
+            waiting = queries.post_rows(tx, statuses=[PostStatus.QUARANTINED])
         for row in waiting[:1]:
             mine = next((post for post in self.platform.posts if post.text == row.text), None)
             if mine is not None:
-                self.service.resolver.published(row.id, mine.id)
+                Resolver(self.service).published(row.id, mine.id)
             elif retry:
-                self.service.resolver.retry(row.id)
+                Resolver(self.service).retry(row.id)
 
     @rule(number=st.integers(0, 5))
     def somebody_else_posts(self, number: int) -> None:
@@ -231,7 +232,7 @@ class Delivery(RuleBasedStateMachine):
     @rule(lie=st.sampled_from(["", *LIES]))
     def timeline_lies(self, lie: str) -> None:
         with self.ledger.read() as tx:
-            witness = bool(views.post_rows(tx, statuses=[PostStatus.PUBLISHED]))
+            witness = bool(queries.post_rows(tx, statuses=[PostStatus.PUBLISHED]))
         # where nothing is known to be there, the platform's own word for it has to do
         self.platform.lie = lie if witness or lie != "proven empty" else ""
 
@@ -255,7 +256,7 @@ class Delivery(RuleBasedStateMachine):
         mine = [text for id_, text in texts.items() if id_ not in self.platform.others]
         assert len(set(mine)) == len(mine)
         with self.ledger.read() as tx:
-            rows = list(views.post_rows(tx))
+            rows = list(queries.post_rows(tx))
         assert len(rows) == self.made
         for row in rows:
             if row.status is PostStatus.PUBLISHED:

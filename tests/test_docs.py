@@ -7,27 +7,31 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import filled_in
+from helpers.basics import filled_in
 
 from digestbot import config
-from digestbot.cli import COMMANDS, parser
-from digestbot.model import PostStatus
-from digestbot.render.views import ChannelView, DigestView, PaperView, SummaryView
+from digestbot.cli.parser import parser
+from digestbot.domain.model import PostStatus
+from digestbot.platforms.facebook.config import FacebookChannel
+from digestbot.platforms.twitter.config import PriceList, TwitterChannel
+from digestbot.rendering.template_views import ChannelView, DigestView, PaperView, SummaryView
 from digestbot.sandbox import FAULTS, LIES
+from digestbot.sources.database.config import DatabaseSource
+from digestbot.sources.feed.config import FeedSource
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 DOCS = {path.stem: path.read_text() for path in (ROOT / "docs").glob("*.md")}
 SECTIONS = {
-    "sources": config.FeedSource,
-    "database": config.DatabaseSource,
-    "filter": config.Filter,
-    "channels": config.TwitterChannel,
-    "page": config.FacebookChannel,
+    "sources": FeedSource,
+    "database": DatabaseSource,
+    "filter": config.FilterConfig,
+    "channels": TwitterChannel,
+    "page": FacebookChannel,
     "digests": config.Digest,
     "delivery": config.Delivery,
-    "prices": config.Prices,
-    "on": config.OnChannel,
+    "prices": PriceList,
+    "on": config.ChannelOverride,
     "cards": config.Cards,
     "web": config.Web,
     "alerts": config.Alerts,
@@ -47,11 +51,10 @@ def test_every_command_and_option_is_documented() -> None:
                     assert re.search(rf"`digestbot {name} (\w+\|)*{inner}\b", DOCS["operations"]), f"{name} {inner}"
                     for option in [o for a in subcommand._actions for o in a.option_strings[-1:]]:
                         assert option in DOCS["operations"] or option == "--help", f"{name} {inner} {option}"
-    assert set(COMMANDS) == set(subparsers.choices)
 
 
 @pytest.mark.parametrize("section", SECTIONS.values())
-def test_every_key_is_documented_and_in_the_example(section: type[config.FeedSource]) -> None:
+def test_every_key_is_documented_and_in_the_example(section: type[FeedSource]) -> None:
     example = (ROOT / "config.example.toml").read_text()
     for key in section.model_fields:
         assert any(f"`{key}`" in DOCS[name] for name in ("configuration", "web", "monitoring")), key
@@ -71,7 +74,7 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
     for name, section in (("delivery", config.Delivery), ("alerts", config.Alerts)):
         assert getattr(loaded, name) == section()
     source = loaded.sources["shortscience"]
-    assert source == config.FeedSource.model_validate({"kind": "feed", "url": source.url})
+    assert source == FeedSource.model_validate({"kind": "feed", "url": source.url})
 
 
 def test_every_fault_is_documented() -> None:

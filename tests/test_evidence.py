@@ -10,19 +10,20 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import Clock, Feed, raw_config
-from posting import PLATFORMS, Make, both, due, live, published, reopened, rows, sqlite, timeline
+from helpers.basics import Clock, Feed, raw_config
+from helpers.publishing import PLATFORMS, Make, both, due, live, published, reopened, rows, sqlite, timeline
 from pydantic import SecretStr
 
 from digestbot import config as configuration
-from digestbot.errors import ConfigError, LedgerError
-from digestbot.ledger import Ledger, alarms, channel_states, delivery, reconciliation, spending, views
-from digestbot.model import PostStatus, Receipt, ReceiptBasis
-from digestbot.retry import Decision
+from digestbot.domain.errors import ConfigError, LedgerError
+from digestbot.domain.model import PostStatus, Receipt, ReceiptBasis
+from digestbot.domain.retry import Decision
+from digestbot.ledger import Ledger, alerts, channel_states, delivery, monthly_costs, queries, schema, timeline_checks
+from digestbot.ledger.schema import posts, summaries
+from digestbot.operator.resolution import Resolver
+from digestbot.pipeline.app import Report, Service
+from digestbot.platforms.sandbox_http import Request
 from digestbot.sandbox import LIES, Answer, Sandbox
-from digestbot.sandbox.forms import Request
-from digestbot.schema import looks, posts, summaries
-from digestbot.service import Report, Service
 
 # ---- timelines that lie
 
@@ -49,7 +50,7 @@ def test_a_timeline_that_lies_doubles_nothing_and_loses_nothing(
     assert len(timeline(sandbox, channel)) == len(set(timeline(sandbox, channel)))
     if second.status is PostStatus.QUARANTINED:  # never there, and the timeline could not be read in time
         assert "it is not on the timeline" in str(second.error)
-        service.resolver.retry(second.id)
+        Resolver(service).retry(second.id)
         live(service, clock, 1)
     assert len(timeline(sandbox, channel)) == 2
 
@@ -76,14 +77,14 @@ def test_a_post_that_its_owner_deleted_is_no_witness_but_the_one_before_it_is(
     service = published(make_service, feed, clock, "x", 2)
     due(clock)
     service.tick()
-    del sandbox.world.tweets[1]  # by hand
+    del sandbox.world.timelines["twitter"][1]  # by hand
     feed.add(7)
     due(clock)
     sandbox.faults.add("drop-before", "twitter")
     service.tick()
     live(service, clock, 1)
     assert [row.status for row in rows(service)] == [PostStatus.PUBLISHED] * 3
-    assert len(sandbox.world.tweets) == 2
+    assert len(sandbox.world.timelines["twitter"]) == 2
     with service.ledger.read() as tx:
         assert tx.scalar(sa.select(posts.c.missing_since).where(posts.c.id == 2)) is not None
 
@@ -118,12 +119,12 @@ def test_readings_are_charged_even_where_they_fail(
     service.tick()
     sandbox.faults.lie("twitter", "partial")
     with service.ledger.read() as tx:
-        before = spending.spent(tx, "x", clock())
+        before = monthly_costs.spent(tx, "x", clock())
     clock.forward(seconds=5)
     service.tick()
     with service.ledger.read() as tx:
-        assert spending.spent(tx, "x", clock()) - before == 1_000  # the one post that came with errors
-        _, looks = views.history(tx, 2)
+        assert monthly_costs.spent(tx, "x", clock()) - before == 1_000  # the one post that came with errors
+        _, looks = queries.post_history(tx, 2)
     assert not looks[-1]["complete"]
 
 
@@ -132,7 +133,7 @@ def test_resends_are_spaced_and_the_others_go_on(
     make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock
 ) -> None:
     service = published(make_service, feed, clock, "x", 9, schedule="every 3 hours")
-    create, sent = sandbox._x.create, []
+    create, sent = sandbox.apis["twitter"].create, []
 
     def create_or_fail(request: Request, user: str) -> Answer:
         text = str((request.json or {})["text"])
@@ -141,14 +142,14 @@ def test_resends_are_spaced_and_the_others_go_on(
             return Answer(503, {"title": "Service Unavailable"})
         return create(request, user)
 
-    sandbox._x._routes[0] = ("POST", r"/2/tweets", create_or_fail)
+    sandbox.apis["twitter"]._routes[0] = ("POST", r"/2/tweets", create_or_fail)
     clock.forward(hours=2)
     live(service, clock, 30, step=20, plan=True)
     second = rows(service)[1]
     assert second.status is PostStatus.QUARANTINED
     assert "sent 4 times" in str(second.error)
     with service.ledger.read() as tx:
-        attempts, _ = views.history(tx, second.id)
+        attempts, _ = queries.post_history(tx, second.id)
     starts = [attempt["started_at"] for attempt in attempts]
     gaps = [later - earlier for earlier, later in itertools.pairwise(starts)]  # type: ignore[operator]
     assert timedelta(minutes=17) <= gaps[0] < timedelta(minutes=60)
@@ -171,20 +172,20 @@ def test_a_person_s_own_post_is_never_adopted_edited_or_deleted(
     words = f"Have you seen this? {link}"
     due(clock)
     if when == "before":
-        sandbox.world.by_hand(PLATFORMS[channel], words, link)
+        sandbox.by_hand(PLATFORMS[channel], words, link)
         clock.forward(hours=2)
     sandbox.faults.add("drop-before", PLATFORMS[channel])
     service.tick()
     if when == "after":
         clock.forward(seconds=1)
-        sandbox.world.by_hand(PLATFORMS[channel], words, link)
+        sandbox.by_hand(PLATFORMS[channel], words, link)
     live(service, clock, 2)
     second = rows(service)[1]
     if when == "after":
         assert second.status is PostStatus.QUARANTINED
         assert [one.text for one in second.candidates] == [words]
         assert second.receipt is None
-        service.resolver.retry(second.id)  # the operator saw it: it is another post
+        Resolver(service).retry(second.id)  # the operator saw it: it is another post
         live(service, clock, 1)
     second = rows(service)[1]
     assert second.status is PostStatus.PUBLISHED
@@ -202,27 +203,27 @@ def test_what_a_person_gave_as_the_address_is_checked_and_never_touched(
     sandbox.faults.add("drop-before", PLATFORMS[channel])
     service.tick()
     clock.forward(minutes=1)
-    other = sandbox.world.by_hand(PLATFORMS[channel], "A person's own words")
+    other = sandbox.by_hand(PLATFORMS[channel], "A person's own words")
     with pytest.raises(ConfigError, match="write an address on"):
-        service.resolver.published(2, f"https://example.org/status/{other.id}")
+        Resolver(service).published(2, f"https://example.org/status/{other.id}")
     with pytest.raises(LedgerError, match="no such post"):
-        service.resolver.published(2, "5" if channel == "x" else "200_5")
-    done = service.resolver.published(2, other.id)
+        Resolver(service).published(2, "5" if channel == "x" else "200_5")
+    done = Resolver(service).published(2, other.id)
     assert (done.same, done.there is not None and done.there.text) == (False, "A person's own words")
     row = rows(service)[1]
     assert (row.status, row.basis) == (PostStatus.PUBLISHED, ReceiptBasis.OPERATOR)
     # its summary is withdrawn: digestbot leaves the post alone, and says so
     with service.ledger.begin() as tx:
-        from digestbot.ledger import changes
+        from digestbot.ledger import edit_log
 
-        ids = list(views.shown_by(tx, 2))
+        ids = list(queries.summaries_shown_by(tx, 2))
         tx.execute(summaries.update().where(summaries.c.id.in_(ids)).values(withdrawn_at=clock()))
-        changes.note_withdrawn(tx, "store", ids, 1, clock())
+        edit_log.record_withdrawals(tx, "store", ids, 1, clock())
     live(service, clock, 0.2, plan=True)
     assert "A person's own words" in timeline(sandbox, channel)
     with service.ledger.read() as tx:
-        (alarm,) = [one for one in alarms.open_alarms(tx) if one.kind == "by-hand"]
-    assert "delete it yourself at" in alarm.note
+        (alert,) = [one for one in alerts.open_alerts(tx) if one.kind == "by-hand"]
+    assert "delete it yourself at" in alert.note
 
 
 @sqlite
@@ -232,13 +233,13 @@ def test_what_was_decided_by_hand_can_be_taken_back(
 ) -> None:
     service = published(make_service, feed, clock, channel)
     with pytest.raises(LedgerError, match="can be reopened"):
-        service.resolver.reopen(1)  # the platform's own answer
+        Resolver(service).reopen(1)  # the platform's own answer
     due(clock)
     sandbox.faults.add("drop-after", PLATFORMS[channel])
     service.tick()
-    wrong = sandbox.world.by_hand(PLATFORMS[channel], "A person's own words")
-    service.resolver.published(2, wrong.id)
-    service.resolver.reopen(2)
+    wrong = sandbox.by_hand(PLATFORMS[channel], "A person's own words")
+    Resolver(service).published(2, wrong.id)
+    Resolver(service).reopen(2)
     assert rows(service)[1].status is PostStatus.QUARANTINED
     live(service, clock, 0.1)  # looked for at once, and found by its text
     row = rows(service)[1]
@@ -257,8 +258,8 @@ def test_when_a_post_that_a_person_gave_appeared_is_told_by_the_ledger_s_clock(
     service.tick()
     real = sandbox.world.clock
     sandbox.world.clock = lambda: real() + 3600  # X's clock is an hour ahead
-    theirs = sandbox.world.by_hand("twitter", "their own words")
-    service.resolver.published(2, theirs.id)
+    theirs = sandbox.by_hand("twitter", "their own words")
+    Resolver(service).published(2, theirs.id)
     with service.ledger.read() as tx:
         assert tx.scalar(sa.select(posts.c.posted_at).where(posts.c.id == 2)) == clock.now
 
@@ -292,11 +293,13 @@ def test_a_reading_that_shows_the_account_at_fault_pauses_it(
     service.tick()
     live(service, clock, 0.1)
     with service.ledger.read() as tx:
-        assert "`digestbot resume x`" in views.paused_channels(tx)["x"]
-        assert "`digestbot resume x`" in str(tx.scalar(sa.select(looks.c.note).order_by(looks.c.id.desc()).limit(1)))
+        assert "`digestbot resume x`" in queries.paused_channels(tx)["x"]
+        assert "`digestbot resume x`" in str(
+            tx.scalar(sa.select(schema.timeline_checks.c.note).order_by(schema.timeline_checks.c.id.desc()).limit(1))
+        )
     live(service, clock, 1)
     assert rows(service)[1].status is PostStatus.PUBLISHED  # found once it could be read
-    assert len(sandbox.world.tweets) == 2
+    assert len(sandbox.world.timelines["twitter"]) == 2
 
 
 @sqlite
@@ -324,10 +327,10 @@ def test_a_post_of_another_account_is_no_receipt(
     due(clock)
     sandbox.faults.add("drop-before", "twitter")
     service.tick()
-    other = sandbox.world.by_hand("twitter", "elsewhere")
+    other = sandbox.by_hand("twitter", "elsewhere")
     other.account = "101"
     with pytest.raises(LedgerError, match="belongs to another account"):
-        service.resolver.published(2, other.id)
+        Resolver(service).published(2, other.id)
 
 
 @sqlite
@@ -343,7 +346,7 @@ def test_what_a_platform_changed_in_a_text_is_for_the_operator(
     live(service, clock, 2)
     second = rows(service)[1]
     assert (second.status, len(second.candidates)) == (PostStatus.QUARANTINED, 1)
-    done = service.resolver.published(2, second.candidates[0].id)
+    done = Resolver(service).published(2, second.candidates[0].id)
     assert not done.same
     assert len(timeline(sandbox, channel)) == 2
 
@@ -359,7 +362,7 @@ def test_a_text_with_entities_of_its_own_is_posted_once(
     sandbox.faults.add("drop-after", "twitter")
     service.tick()
     live(service, clock, 1)
-    assert len(sandbox.world.tweets) == 1
+    assert len(sandbox.world.timelines["twitter"]) == 1
     assert rows(service)[0].status is PostStatus.PUBLISHED
 
 
@@ -391,7 +394,7 @@ def test_a_late_receipt_settles_the_post_in_every_order_of_events(
         sandbox.faults.add("503-before", "twitter")
         service.delivery_worker.publish("x", Report())
     if moment == "skipped":
-        service.resolver.skip(claim.post)
+        Resolver(service).skip(claim.post)
     expected = {"pending": PostStatus.PENDING, "quarantined": PostStatus.QUARANTINED, "skipped": PostStatus.SKIPPED}
     assert rows(service)[1].status is expected.get(moment, PostStatus.UNKNOWN)
     with service.ledger.begin() as tx:
@@ -461,10 +464,10 @@ def test_a_second_receipt_for_a_published_post_is_told(
         for id_ in ("777", "778"):
             decision = Decision(PostStatus.PUBLISHED, receipt=Receipt(id_, f"https://x.com/{id_}"))
             delivery.conclude(tx, claim, decision, state, clock())
-        (alarm,) = alarms.open_alarms(tx)
-    assert (alarm.kind, alarm.subject) == ("twice", "2")
-    assert "777" in alarm.note
-    assert "778" in alarm.note
+        (alert,) = alerts.open_alerts(tx)
+    assert (alert.kind, alert.subject) == ("twice", "2")
+    assert "777" in alert.note
+    assert "778" in alert.note
 
 
 def test_a_receipt_that_was_matched_to_another_post_goes_where_it_belongs(
@@ -478,7 +481,7 @@ def test_a_receipt_that_was_matched_to_another_post_goes_where_it_belongs(
         assert claim is not None
         tx.execute(posts.update().where(posts.c.id == claim.post).values(status="unknown"))
         tx.execute(posts.update().where(posts.c.id == 1).values(receipt_id="777", receipt_basis="text"))
-        reconciliation.settle_late(tx, claim, Receipt("777", "u"), ReceiptBasis.ANSWER, clock())
+        timeline_checks.settle_late(tx, claim, Receipt("777", "u"), ReceiptBasis.ANSWER, clock())
     assert [row.status for row in rows(service)] == [PostStatus.QUARANTINED, PostStatus.PUBLISHED]
 
 
@@ -518,7 +521,7 @@ def test_an_application_at_fault_pauses_its_channels_and_names_each(
     sandbox.faults.add("error:spending-cap", "twitter")
     service.tick()
     with service.ledger.read() as tx:
-        paused = views.paused_channels(tx)
+        paused = queries.paused_channels(tx)
     assert set(paused) == {"x", "y"}
     assert all(f"`digestbot resume {name}`" in reason for name, reason in paused.items())
     live(service, clock, 8, step=60, plan=True)
@@ -527,7 +530,7 @@ def test_an_application_at_fault_pauses_its_channels_and_names_each(
         with service.ledger.begin() as tx:
             channel_states.resume(tx, name)
     live(service, clock, 8, step=60, plan=True)
-    own = [post.text for post in sandbox.world.tweets if post.account == "100"]
+    own = [post.text for post in sandbox.world.timelines["twitter"] if post.account == "100"]
     assert len(own) == len(set(own)) == 2  # nothing lost, nothing twice
     service.ledger.close()
 
@@ -542,16 +545,16 @@ def test_a_look_that_is_refused_pauses_the_channel(
     sandbox.faults.add("429-after", PLATFORMS[channel])
     service.tick()
     with monkeypatch.context() as refusing:
-        refuse, platform = sandbox._unauthorized, PLATFORMS[channel]
+        refuse = sandbox.apis[PLATFORMS[channel]].unauthorized
         answer = sandbox._with_faults
         refusing.setattr(
             sandbox,
             "_with_faults",
-            lambda request, *rest: refuse(platform) if request.method == "GET" else answer(request, *rest),
+            lambda request, *rest: refuse() if request.method == "GET" else answer(request, *rest),
         )
         live(service, clock, 2)
     with service.ledger.read() as tx:
-        assert channel in views.paused_channels(tx)
+        assert channel in queries.paused_channels(tx)
     with service.ledger.begin() as tx:
         channel_states.resume(tx, channel)
     live(service, clock, 1)

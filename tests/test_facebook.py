@@ -12,20 +12,13 @@ from typing import Any
 
 import facebook
 import pytest
-from conftest import PAGE_SECRETS
+from helpers.basics import PAGE_SECRETS
 
-from digestbot.config import FacebookChannel
-from digestbot.errors import (
-    OutcomeUnknown,
-    PublishError,
-    RateLimited,
-    Rejected,
-    Unauthorized,
-    Unavailable,
-)
-from digestbot.model import Message, Receipt, TimelinePage
-from digestbot.publishers.facebook import FacebookPublisher, classify, version_advice
-from digestbot.publishers.graph import Graph, GraphError
+from digestbot.domain.errors import OutcomeUnknown, PublishError, RateLimited, Rejected, Unauthorized, Unavailable
+from digestbot.domain.model import Message, Receipt, TimelinePage
+from digestbot.platforms.facebook.config import FacebookChannel, version_advice
+from digestbot.platforms.facebook.graph_client import Graph, GraphError
+from digestbot.platforms.facebook.publisher import FacebookPublisher, classify_graph_error
 from digestbot.sandbox import LIES, Sandbox
 
 
@@ -45,7 +38,7 @@ def send(to: FacebookPublisher, text: str = "hello", link: str | None = None, *,
 
 def test_a_post_appears_with_its_receipt(sandbox: Sandbox) -> None:
     receipt = send(publisher(sandbox.url), "naïve\n\nα & 1 < 2", "https://example.org/x?a=1&b=2#c")
-    (post,) = sandbox.world.page_posts
+    (post,) = sandbox.world.timelines["facebook"]
     assert (post.account, post.text, post.link) == ("200", "naïve\n\nα & 1 < 2", "https://example.org/x?a=1&b=2#c")
     assert receipt == Receipt(post.id, f"{sandbox.url}/{post.id}")
     assert sandbox.world.calls == ["POST /v26.0/200/feed"]
@@ -89,9 +82,9 @@ def test_how_parameters_travel(sandbox: Sandbox) -> None:
         graph.put_object("200", "feed", message="x", attached_media=[{"media_fbid": "1"}])
     picture = graph.put_photo(b"\x89PNG", "200/photos", published=False, alt_text_custom="a picture", caption="")
     assert sandbox.world.pictures[picture["id"]].alt_text == "a picture"
-    assert sandbox.world.page_posts == []
+    assert sandbox.world.timelines["facebook"] == []
     posted = graph.put_object("200", "feed", message="x", attached_media=[{"media_fbid": picture["id"]}])
-    assert sandbox.world.page_posts[0].media == [picture["id"]]
+    assert sandbox.world.timelines["facebook"][0].media == [picture["id"]]
     assert graph.put_object(posted["id"], "comments", message="c")["id"]
     assert graph.delete_object(posted["id"]) == {"success": True}
 
@@ -118,7 +111,7 @@ def test_faults(sandbox: Sandbox, fault: str, error: type[PublishError], posted:
     with pytest.raises(error) as caught:
         send(publisher(sandbox.url))
     assert type(caught.value) is error
-    assert len(sandbox.world.page_posts) == posted
+    assert len(sandbox.world.timelines["facebook"]) == posted
     assert len(sandbox.world.calls) == 1
     if isinstance(caught.value, RateLimited):
         assert caught.value.wait == (timedelta(minutes=3) if fault in ("429", "429-after") else None)
@@ -172,7 +165,7 @@ def test_an_expired_version_is_noticed_once(sandbox: Sandbox, caplog: pytest.Log
 def test_answers_that_are_worded_otherwise(
     status: int, fields: dict[str, Any] | None, error: type[PublishError], words: str
 ) -> None:
-    found = classify(status, {}, fields)
+    found = classify_graph_error(status, {}, fields)
     assert type(found) is error
     assert words in str(found) or f"code {(fields or {}).get('code')}" == words
 
@@ -192,7 +185,7 @@ def test_answers_that_are_worded_otherwise(
     ],
 )
 def test_how_long_a_rate_limit_lasts(usage: str, wait: timedelta | None) -> None:
-    found = classify(400, {"X-Business-Use-Case-Usage": usage}, {"code": 4})
+    found = classify_graph_error(400, {"X-Business-Use-Case-Usage": usage}, {"code": 4})
     assert isinstance(found, RateLimited)
     assert found.wait == wait
 
@@ -260,11 +253,13 @@ def test_the_page_s_own_comments_are_told_from_others(sandbox: Sandbox) -> None:
     client = publisher(sandbox.url)
     post = send(client)
     mine = client.publish(Message("part 2", reply=True), reply_to=post.id, seconds=5, may_send=lambda: True)
-    sandbox.world.page_posts.append(replace(sandbox.world.page_posts[-1], id="9_9", account="555", text="a visitor's"))
+    sandbox.world.timelines["facebook"].append(
+        replace(sandbox.world.timelines["facebook"][-1], id="9_9", account="555", text="a visitor's")
+    )
     (page,) = pages(client, reply_to=post.id)
     assert [one.id for one in page.posts] == [mine.id]
     assert (page.count, page.end_proven) == (2, True)
-    sandbox.world.page_posts[-1] = replace(sandbox.world.page_posts[-1], account="")
+    sandbox.world.timelines["facebook"][-1] = replace(sandbox.world.timelines["facebook"][-1], account="")
     (page,) = pages(client, reply_to=post.id)
     assert (page.trouble, page.end_proven) == ("Facebook does not say who wrote the comments", False)
 
@@ -277,9 +272,9 @@ def test_the_comments_of_a_post_that_is_gone_are_no_fault_of_the_page(sandbox: S
 def test_a_post_without_an_author_is_the_page_s_by_its_number(sandbox: Sandbox) -> None:
     client = publisher(sandbox.url)
     mine = send(client)
-    sandbox.world.page_posts[0].account = ""
+    sandbox.world.timelines["facebook"][0].account = ""
     assert client.lookup(mine.id, seconds=5) is not None
-    sandbox.world.page_posts[0].id = "999_5"
+    sandbox.world.timelines["facebook"][0].id = "999_5"
     with pytest.raises(Rejected, match="another account"):
         client.lookup("999_5", seconds=5)
 
@@ -291,7 +286,7 @@ def test_a_post_of_another_page_is_told(sandbox: Sandbox) -> None:
     assert found is not None
     assert found.text == "hello"
     assert client.lookup("200_9", seconds=5) is None
-    sandbox.world.page_posts[0].account = "201"
+    sandbox.world.timelines["facebook"][0].account = "201"
     with pytest.raises(Rejected, match="another account"):
         client.lookup(mine.id, seconds=5)
 

@@ -56,8 +56,8 @@ def test_a_system_call_that_kills_or_fails(tmp_path: Path, injected: str) -> Non
 
 def test_a_disk_that_is_full_sends_nothing(tmp_path: Path) -> None:
     from bench.faults.worker import now, one_round, settings
-    from digestbot.errors import LedgerError
-    from digestbot.service import Service
+    from digestbot.domain.errors import LedgerError
+    from digestbot.pipeline.app import Service
 
     database = f"sqlite:///{tmp_path / 'ledger.db'}"
     with Sandbox() as sandbox:

@@ -6,12 +6,12 @@ import contextlib
 from datetime import UTC, datetime
 
 import pytest
-from conftest import feed_item, feed_xml
+from helpers.basics import feed_item, feed_xml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestbot.errors import SourceError
-from digestbot.sources.feed import parse
+from digestbot.domain.errors import SourceError
+from digestbot.sources.feed.parse import parse_feed
 
 
 def test_the_stores_own_fields() -> None:
@@ -19,7 +19,7 @@ def test_the_stores_own_fields() -> None:
         feed_item(1, arxiv="1412.6980", votes=9, body="x<y and $a*b*c$\n\n* <b>item</b> &amp; R&D"),
         feed_item(2, user="anon", key="10.1038/nature14539", body=""),
     ]
-    named, anonymous = parse(feed_xml(items)).summaries
+    named, anonymous = parse_feed(feed_xml(items)).summaries
     assert named.paper.key == "conf/test/Paper1"
     assert (named.paper.arxiv_id, named.paper.doi) == ("1412.6980", None)
     assert (named.writer, named.handle, named.votes) == ("Reader 1", "reader1", 9)
@@ -33,13 +33,13 @@ def test_the_stores_own_fields() -> None:
 def test_feedparser_uses_our_driver_and_says_the_same_with_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     import feedparser
 
-    from digestbot.sources import sax
+    from digestbot.sources.feed import feedparser_driver
 
     made = []
-    real = sax.create_parser
-    monkeypatch.setattr(sax, "create_parser", lambda: made.append(1) or real())
+    real = feedparser_driver.create_parser
+    monkeypatch.setattr(feedparser_driver, "create_parser", lambda: made.append(1) or real())
     document = feed_xml([feed_item(1, body="lines\nof &amp; text\n\nand <b>more</b> " + "x" * 100_000), feed_item(2)])
-    ours = parse(document).summaries
+    ours = parse_feed(document).summaries
     assert made == [1]
     monkeypatch.setattr(feedparser.api, "PREFERRED_XML_PARSERS", [])
     stock = feedparser.parse(document, sanitize_html=False, resolve_relative_uris=False)
@@ -47,7 +47,7 @@ def test_feedparser_uses_our_driver_and_says_the_same_with_its_own(monkeypatch: 
 
 
 def test_names_in_any_script() -> None:
-    (summary,) = parse(feed_xml([feed_item(1, user="fünf", author="Leser Fünf 诸葛")])).summaries
+    (summary,) = parse_feed(feed_xml([feed_item(1, user="fünf", author="Leser Fünf 诸葛")])).summaries
     assert (summary.writer, summary.handle) == ("Leser Fünf 诸葛", "fünf")
 
 
@@ -59,7 +59,7 @@ ATOM = b"""<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title
 
 
 def test_atom_from_elsewhere() -> None:
-    parsed = parse(ATOM)
+    parsed = parse_feed(ATOM)
     (summary,) = parsed.summaries
     assert [reason.split(":")[0] for reason in parsed.dropped] == ["'Nowhere to link to'", "'Bad'"]
     assert (summary.paper.key, summary.handle, summary.writer) == ("urn:1", "urn:1", "A")
@@ -80,7 +80,7 @@ def test_atom_from_elsewhere() -> None:
 )
 def test_what_is_no_feed(body: bytes, words: str) -> None:
     with pytest.raises(SourceError, match=words):
-        parse(body)
+        parse_feed(body)
 
 
 def test_entries_that_no_database_takes_cost_only_themselves() -> None:
@@ -91,7 +91,7 @@ def test_entries_that_no_database_takes_cost_only_themselves() -> None:
         feed_item(4, title="ok"),
     ]
     body = feed_xml(items).replace(b">a<", b">a&#xD800;b<")
-    parsed = parse(body)
+    parsed = parse_feed(body)
     assert [summary.handle for summary in parsed.summaries][-1] == "reader4"
     assert [summary.votes for summary in parsed.summaries if summary.handle == "reader2"] in ([None], [])
     for summary in parsed.summaries:
@@ -99,37 +99,37 @@ def test_entries_that_no_database_takes_cost_only_themselves() -> None:
 
 
 def test_a_feed_without_entries_is_one() -> None:
-    assert parse(feed_xml([])).summaries == []
+    assert parse_feed(feed_xml([])).summaries == []
 
 
 def test_a_cut_off_feed_gives_what_came_whole() -> None:
     body = feed_xml([feed_item(n) for n in range(4)])
     cut = body[: body.rindex(b"<pubDate>") + 12]
-    parsed = parse(cut)
+    parsed = parse_feed(cut)
     assert [summary.handle for summary in parsed.summaries] == ["reader0", "reader1", "reader2"]
     assert parsed.complaint
     assert parsed.suspect_hash
-    again = parse(cut, suspect_hash=parsed.suspect_hash)  # the same last entry twice: it is what the server has
+    again = parse_feed(cut, suspect_hash=parsed.suspect_hash)  # the same last entry twice: it is what the server has
     assert [summary.handle for summary in again.summaries][-1] == "reader3"
-    other = parse(cut.replace(b"Paper Number 3", b"Paper Number 4"), suspect_hash=parsed.suspect_hash)
+    other = parse_feed(cut.replace(b"Paper Number 3", b"Paper Number 4"), suspect_hash=parsed.suspect_hash)
     assert len(other.summaries) == 3
 
 
 def test_one_broken_utf8_sequence_costs_one_character_not_the_feed() -> None:
     body = feed_xml([feed_item(1, body="Müller"), feed_item(2, body="grün")]).replace("ü".encode(), b"\xc3", 1)
-    first, second = parse(body, "application/rss+xml; charset=utf-8").summaries
+    first, second = parse_feed(body, "application/rss+xml; charset=utf-8").summaries
     assert first.body == "M\ufffdller"
     assert second.body == "grün"
 
 
 def test_control_characters_do_not_reach_the_loose_parser() -> None:
     body = feed_xml([feed_item(1, body="a\x0bb &copy=1")])
-    assert parse(body).summaries[0].body == "ab &copy=1"
+    assert parse_feed(body).summaries[0].body == "ab &copy=1"
 
 
 def test_feeds_in_other_encodings() -> None:
     body = feed_xml([feed_item(1, body="Müller")]).decode().replace("UTF-8", "ISO-8859-1").encode("latin-1")
-    assert parse(body).summaries[0].body == "Müller"
+    assert parse_feed(body).summaries[0].body == "Müller"
 
 
 def test_entities_are_not_expanded() -> None:
@@ -138,7 +138,7 @@ def test_entities_are_not_expanded() -> None:
         b'<!ENTITY f SYSTEM "file:///etc/passwd">]><rss version="2.0"><channel><item><title>&b;&f;</title>'
         b"<link>https://example.org/1</link></item></channel></rss>"
     )
-    for summary in parse(bomb).summaries:
+    for summary in parse_feed(bomb).summaries:
         assert "root:" not in summary.paper.title
 
 
@@ -146,4 +146,4 @@ def test_entities_are_not_expanded() -> None:
 def test_damaged_feeds_raise_one_kind_of_error_only(junk: bytes, at: int) -> None:
     body = feed_xml([feed_item(1), feed_item(2)])
     with contextlib.suppress(SourceError):
-        parse(body[:at] + junk + body[at + len(junk) :])
+        parse_feed(body[:at] + junk + body[at + len(junk) :])

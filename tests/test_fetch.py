@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from digestbot.errors import SourceError
-from digestbot.net import Wire, is_public
-from digestbot.sources.fetch import Fetched, Fetcher, shown
+from digestbot.domain.errors import SourceError
+from digestbot.infra.http_client import DeadlineTransport, is_public
+from digestbot.sources.feed.fetch import Fetched, Fetcher, redact_url
 
 LIMIT = 100_000
 
@@ -166,12 +166,12 @@ def test_private_addresses_are_refused_before_a_connection_is_made() -> None:
 
 def test_a_redirect_to_a_private_address_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
     public = {"feed.example.org"}
-    real = Wire.addresses
+    real = DeadlineTransport.addresses
 
-    def resolve(self: Wire, host: str, port: int) -> list[str]:
+    def resolve(self: DeadlineTransport, host: str, port: int) -> list[str]:
         return ["127.0.0.1"] if host in public else real(self, host, port)
 
-    monkeypatch.setattr(Wire, "addresses", resolve)
+    monkeypatch.setattr(DeadlineTransport, "addresses", resolve)
     with (
         server(http(b"secret")) as (inner, requests),
         server(http(b"", "301 Moved", Location=inner)) as (outer, _),
@@ -214,7 +214,7 @@ def test_redirects_are_followed_and_conditions_stay_with_their_host() -> None:
 
 
 def test_messages_show_no_password_and_no_query() -> None:
-    assert shown("https://user:hunter2@example.org/feed?key=abc") == "https://example.org/feed"
+    assert redact_url("https://user:hunter2@example.org/feed?key=abc") == "https://example.org/feed"
 
 
 def test_a_kept_connection_is_used_again() -> None:

@@ -4,10 +4,10 @@ what is cut."""
 from __future__ import annotations
 
 import pytest
-from conftest import make_summary
+from helpers.basics import make_summary
 
-from digestbot.render import SummaryView
-from digestbot.text import UNBROKEN, cut, harmless, plain_title, to_unicode
+from digestbot.rendering.renderer import SummaryView
+from digestbot.text import UNBROKEN, plain_title, sanitize, to_unicode, truncate
 
 
 def lead(body: str) -> str:
@@ -183,14 +183,14 @@ CUTS = [
 
 @pytest.mark.parametrize(("text", "most", "kept"), CUTS)
 def test_cuts(text: str, most: int, kept: str) -> None:
-    assert cut(text, most) == kept
+    assert truncate(text, most) == kept
     assert len(kept) <= most
 
 
 def test_a_formula_is_never_cut() -> None:
-    text = harmless(f"It holds that {to_unicode(r'a = b + c + d + e')} for all of them")
-    assert cut(text, 24) == "It holds that…"
-    assert cut(text, 33).replace(UNBROKEN, " ") == "It holds that a = b + c + d + e…"
+    text = sanitize(f"It holds that {to_unicode(r'a = b + c + d + e')} for all of them")
+    assert truncate(text, 24) == "It holds that…"
+    assert truncate(text, 33).replace(UNBROKEN, " ") == "It holds that a = b + c + d + e…"
 
 
 def test_the_golden_set_is_large_enough() -> None:

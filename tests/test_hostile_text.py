@@ -9,8 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from digestbot import text
+from digestbot.platforms.twitter.length import weighted_length
 from digestbot.text import markdown
-from digestbot.text.latex import prose
+from digestbot.text.latex import convert_prose
 
 LENGTH = 20_000
 SLOW = {"split": 2_000, "prose": 4_000}  # which are linear too, but do much for each character
@@ -20,15 +21,15 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "formulas": lambda given: text.blocks(given, []),
     "first_image": text.first_image,
     "plain_title": text.plain_title,
-    "prose": prose,
+    "prose": convert_prose,
     "to_unicode": text.to_unicode,
-    "harmless": text.harmless,
-    "unlinked": text.unlinked,
+    "harmless": text.sanitize,
+    "unlinked": text.defang_urls,
     "find_urls": text.find_urls,
-    "weighted_length": text.weighted_length,
+    "weighted_length": weighted_length,
     "sentence_ends": text.sentence_ends,
-    "cut": lambda given: text.cut(given, 280, text.weighted_length),
-    "split": lambda given: text.split(given, 280, text.weighted_length, first=250),
+    "cut": lambda given: text.truncate(given, 280, weighted_length),
+    "split": lambda given: text.split(given, 280, weighted_length, first=250),
 }
 PATTERNS = [
     "[", "![", "<!--", "<![CDATA[", "\\(", "\\[", "\\begin{align}", "<script", "<b ", "</", "<", "a.a.", "http://", "&#",

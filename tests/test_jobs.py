@@ -15,29 +15,29 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from conftest import PROCESSES, START, Clock, Feed, make_summary, raw_config
-from runs import Run, raw
+from helpers.basics import PROCESSES, START, Clock, Feed, make_summary, raw_config
+from helpers.planning_harness import Run, raw
 from test_service import Make
 
 from digestbot import config as configuration
 from digestbot.cli.systemd import notify
-from digestbot.errors import LedgerChanged, LedgerError, RenderError
+from digestbot.domain.errors import LedgerChanged, LedgerError, RenderError
+from digestbot.domain.model import PostStatus, Receipt
+from digestbot.infra.http_client import DeadlineTransport
 from digestbot.ledger import (
     Ledger,
     approvals,
+    change_tokens,
     channel_states,
-    database,
     delivery,
-    health,
+    engine,
     heartbeats,
-    plan_stamps,
-    views,
+    notifications,
+    queries,
 )
-from digestbot.model import PostStatus, Receipt
-from digestbot.net import Wire
+from digestbot.pipeline.app import Report, Service
+from digestbot.pipeline.jobs import ALERTS, CHANNELS, SOURCES, UPKEEP, Job, channel_job, source_job
 from digestbot.sandbox import Sandbox
-from digestbot.service import Report, Service
-from digestbot.service.jobs import ALERTS, CHANNELS, SOURCES, UPKEEP, Job, channel_job, source_job
 from digestbot.web.plan_cache import PlanCache
 
 MINUTE = timedelta(minutes=1)
@@ -140,7 +140,7 @@ def test_a_job_that_overruns_raises_an_alert(make_service: Make, feed: Feed) -> 
     watched.prepare()
     job(watched, ALERTS).run(Report())
     with service.ledger.begin() as tx:
-        (alert,) = health.claim_alerts(tx, service.clock())
+        (alert,) = notifications.claim_notifications(tx, service.clock())
     assert alert.condition.title == "the job source store takes too long"
     assert "no sign of progress for 3 min" in alert.condition.note
 
@@ -164,7 +164,7 @@ def test_what_cannot_be_done_has_been_due_for_a_while(make_service: Make, feed: 
 
 
 def test_one_client_is_not_for_two_threads_at_once() -> None:
-    wire = Wire(allow_private=True)
+    wire = DeadlineTransport(allow_private=True)
     failures: list[BaseException] = []
 
     def other() -> None:
@@ -218,10 +218,10 @@ def test_a_receipt_is_written_down_though_the_channel_was_renamed_meanwhile(
     with pytest.raises(LedgerChanged):
         job(service, channel_job("x")).run(Report())
     with service.ledger.read() as tx:
-        (row,) = views.post_rows(tx, channel="renamed")
+        (row,) = queries.post_rows(tx, channel="renamed")
     assert row.status is PostStatus.PUBLISHED
     assert row.receipt is not None
-    assert row.receipt.id == sandbox.world.tweets[0].id
+    assert row.receipt.id == sandbox.world.timelines["twitter"][0].id
 
 
 # ---- whoever looks keeps nobody waiting
@@ -247,7 +247,7 @@ def test_a_forecast_that_takes_a_minute_delays_no_tick(
 
     plans._service.drafter.groups = slow  # type: ignore[method-assign, assignment]
     with service.ledger.begin() as tx:
-        heartbeats.beat(tx, heartbeats.ACTION, clock())  # an operator did something: all is computed again
+        heartbeats.record_heartbeat(tx, heartbeats.ACTION, clock())  # an operator did something: all is computed again
     thread = threading.Thread(target=plans.get, args=(clock(), clock() + timedelta(days=1)))
     thread.start()
     try:
@@ -256,7 +256,7 @@ def test_a_forecast_that_takes_a_minute_delays_no_tick(
         report = service.tick()
         assert not report.troubles
         assert len(report.concluded) == 2
-        assert list(sandbox.world.tweets)
+        assert list(sandbox.world.timelines["twitter"])
     finally:
         go_on.set()
         thread.join(20)
@@ -296,7 +296,7 @@ def test_a_plan_by_a_configuration_that_the_ledger_could_not_take_up_is_made_ane
     monkeypatch.setattr(Service, "prepare", prepare)
     assert plans.get(START, START + timedelta(days=1)).rows
     assert plans._service is not None
-    assert plans._service.planner._kept is not None
+    assert plans._service.forecaster._kept is not None
     plans.close()
     run.close()
 
@@ -308,13 +308,13 @@ def test_only_the_channel_that_changed_is_planned_again() -> None:
     plans.get(START, end)
     assert plans._service is not None
     asked: list[object] = []
-    forecast = plans._service.planner.forecast
+    forecast = plans._service.forecaster.forecast
 
     def counted(begin: object, end: object, channels: object) -> object:
         asked.append(channels)
         return forecast(begin, end, channels)  # type: ignore[arg-type]
 
-    plans._service.planner.forecast = counted  # type: ignore[method-assign, assignment]
+    plans._service.forecaster.forecast = counted  # type: ignore[method-assign, assignment]
     plans.get(START, end)
     assert asked == []
     plans.changed(None, "page")
@@ -331,7 +331,7 @@ def test_only_the_channel_that_changed_is_planned_again() -> None:
 
 
 def test_a_writer_that_is_stopped_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.2)
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     ledger.prepare()
     holder = f"""
@@ -351,14 +351,14 @@ def test_a_writer_that_is_stopped_is_named(tmp_path: Path, monkeypatch: pytest.M
     process.kill()
     process.communicate()
     with ledger.begin() as tx:
-        approvals.lapse(tx, START)
+        approvals.expire_approvals(tx, START)
     ledger.close()
 
 
 def test_threads_wait_for_their_turn_no_longer_than_for_another_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.1)
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     ledger.prepare()
     refused: list[str] = []
@@ -387,8 +387,8 @@ def test_a_process_whose_threads_get_no_turn_ends(tmp_path: Path) -> None:
     script.write_text("""
 import re, sys, threading
 from datetime import timedelta
-from digestbot import scheduler
-from digestbot.service.jobs import CHANNELS, Job
+from digestbot.pipeline import scheduler
+from digestbot.pipeline.jobs import CHANNELS, Job
 scheduler.STARVED, scheduler.WATCH_EVERY = 1.5, 0.1
 begun = threading.Event()
 def hostile(_):
@@ -457,8 +457,10 @@ def test_processes_that_meet_log_no_error_and_post_once(
         thread.join(60)
     assert not failures
     assert [record.message for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
-    assert len(sandbox.world.tweets) == len({post.text for post in sandbox.world.tweets}) == 3
-    assert len(sandbox.world.page_posts) == 3
+    assert (
+        len(sandbox.world.timelines["twitter"]) == len({post.text for post in sandbox.world.timelines["twitter"]}) == 3
+    )
+    assert len(sandbox.world.timelines["facebook"]) == 3
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -476,9 +478,9 @@ def test_a_channel_that_another_process_works_on_is_left_to_it_once(
         assert held
         publish.run(Report())
         assert publish.next_due() == timedelta(seconds=5)
-        assert sandbox.world.page_posts == []
+        assert sandbox.world.timelines["facebook"] == []
         publish.run(Report())  # who holds it may have been stopped
-        assert len(sandbox.world.page_posts) == 1
+        assert len(sandbox.world.timelines["facebook"]) == 1
     with other.channel_locks.hold("page") as held:
         assert held  # the job has let go of it
     ledger.close()
@@ -511,10 +513,10 @@ def test_a_post_that_is_being_sent_is_another_state_than_one_that_waits() -> Non
     run.clock.now += timedelta(hours=1)
     run.service.planner.make_due(Report())
     with run.ledger.read() as tx:
-        _, before = plan_stamps.stamps(tx, ["x"], START)
+        _, before = change_tokens.change_tokens(tx, ["x"], START)
     with run.ledger.begin() as tx:
         assert delivery.claim(tx, "x", timedelta(minutes=2), run.clock()) is not None
     with run.ledger.read() as tx:
-        _, after = plan_stamps.stamps(tx, ["x"], START)
+        _, after = change_tokens.change_tokens(tx, ["x"], START)
     assert before["x"].backlogs != after["x"].backlogs
     run.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,17 +10,29 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
-from conftest import START, drafts, make_summary, up_next
+from helpers.basics import START, drafts, make_summary, up_next
 from sqlalchemy.exc import IntegrityError
 
-from digestbot import schema
-from digestbot.errors import LedgerError
-from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, channel_states, continuity, delivery, editions, intake, views
-from digestbot.ledger.database import wal_is_safe
-from digestbot.model import Claim, Message, Order, Paper, PostStatus, Receipt, Slot, Summary
-from digestbot.planning import Past
-from digestbot.retry import Decision
+from digestbot.domain.errors import LedgerError
+from digestbot.domain.filters import DigestFilters
+from digestbot.domain.model import Claim, Message, Order, Paper, PostStatus, Receipt, Slot, Summary
+from digestbot.domain.retry import Decision
+from digestbot.domain.schedule import DigestHistory
+from digestbot.ledger import (
+    Ledger,
+    backlog,
+    candidates,
+    channel_states,
+    delivery,
+    editions,
+    engine,
+    intake,
+    queries,
+    rollback_detection,
+    schema,
+    source_states,
+)
+from digestbot.ledger.engine import wal_is_safe
 
 LEASE = timedelta(minutes=2)
 UTC_ZONE = ZoneInfo("UTC")
@@ -28,21 +41,21 @@ UTC_ZONE = ZoneInfo("UTC")
 def fill(ledger: Ledger, count: int, source: str = "store") -> None:
     """A source that was polled and gave so many summaries."""
     with ledger.begin() as tx:
-        intake.claim_poll(tx, source, timedelta(minutes=15), START, at_once=True)
-        intake.take_in(tx, source, [make_summary(n) for n in range(count)], START)
-        intake.poll_succeeded(tx, source, intake.SourceState(), START)
-        continuity.adopt_channels(tx, {"x": "one", "page": "other"}, START)
+        source_states.claim_poll(tx, source, timedelta(minutes=15), START, at_once=True)
+        intake.ingest(tx, source, [make_summary(n) for n in range(count)], START)
+        source_states.poll_succeeded(tx, source, source_states.SourceState(), START)
+        rollback_detection.adopt_channels(tx, {"x": "one", "page": "other"}, START)
 
 
 def extend(ledger: Ledger, policy: str | int | date = "all", channel: str = "x") -> int:
     with ledger.begin() as tx:
-        return backlogs.extend(tx, "latest", channel, "store", policy, UTC_ZONE, Gate(), START)
+        return backlog.extend_backlog(tx, "latest", channel, "store", policy, UTC_ZONE, DigestFilters(), START)
 
 
 def ordered(tx: sa.Connection, order: Order, min_votes: int | None) -> list[Summary]:
-    gate = Gate(min_votes=min_votes)
-    backlogs.judge(tx, "latest", "x", gate.verdict)
-    return [one.summary for one in backlogs.candidates(tx, "latest", "x", order, gate, START, START)]
+    gate = DigestFilters(min_votes=min_votes)
+    backlog.apply_filters(tx, "latest", "x", gate.verdict)
+    return [one.summary for one in candidates.candidates(tx, "latest", "x", order, gate, START, START)]
 
 
 def waiting(ledger: Ledger, order: Order = Order.OLDEST, min_votes: int | None = None) -> list[str]:
@@ -125,16 +138,32 @@ def test_named_constraints_are_the_same_in_migrations_and_code(tmp_path: Path) -
     assert len(made[0]) > 15
 
 
-def test_a_first_ledger_with_all_that_it_holds_is_brought_up_to_date(database_url: str) -> None:
-    """What 0001 held is there afterwards, and every reference still leads somewhere."""
+SECOND = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "0002", "0001"
+
+
+def upgrade():
+    op.add_column("sources", sa.Column("more", sa.Text, server_default="x"))
+    with op.batch_alter_table("editions") as table:  # SQLite makes such a table anew
+        table.alter_column("shape", existing_type=sa.Text, nullable=True)
+"""
+
+
+def test_an_older_ledger_with_all_that_it_holds_is_brought_up_to_date(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it held is there afterwards, and every reference still leads somewhere."""
     old = Ledger(database_url)
+    old.prepare()
     with old.begin() as tx:
-        Ledger.migrate(tx, None, to="0001")
         for statement in (
             "INSERT INTO sources (name, failures) VALUES ('store', 0)",
-            "INSERT INTO papers (id, key, title) VALUES (1, 'conf/a', 'A Title.'), (2, 'conf/b', 'B')",
+            "INSERT INTO papers (id, title) VALUES (1, 'A Title.')",
             (
-                "INSERT INTO summaries (id, source, paper_id, handle, body, link, fingerprint, taken_in_at) "
+                "INSERT INTO summaries (id, source, paper_id, handle, body, link, fingerprint, ingested_at) "
                 "VALUES (1, 'store', 1, 'ada', 'text', 'https://example.org', '', '2026-11-01 08:00:00')"
             ),
             (
@@ -150,6 +179,10 @@ def test_a_first_ledger_with_all_that_it_holds_is_brought_up_to_date(database_ur
             "INSERT INTO attempts (id, post_id, epoch, started_at, deadline) VALUES (1, 1, 1, '2026-11-01 09:00:00', '2026-11-01 09:02:00')",
         ):
             tx.exec_driver_sql(statement)
+    shutil.copytree(engine.MIGRATIONS, tmp_path / "migrations")
+    (tmp_path / "migrations" / "versions" / "0002_second.py").write_text(SECOND)
+    monkeypatch.setattr(engine, "MIGRATIONS", tmp_path / "migrations")
+    monkeypatch.setattr(schema, "REVISION", "0002")
     if old.file is not None:
         with old.rehearsal() as rehearsal:
             rehearsal.prepare()  # what preview does
@@ -161,23 +194,16 @@ def test_a_first_ledger_with_all_that_it_holds_is_brought_up_to_date(database_ur
         assert Ledger.revision(tx) == "0001"
     old.prepare()
     with old.read() as tx:
-        assert Ledger.revision(tx) == schema.REVISION
-        (row,) = views.post_rows(tx)
+        assert Ledger.revision(tx) == "0002"
+        assert tx.scalar(sa.text("SELECT more FROM sources")) == "x"
+        (row,) = queries.post_rows(tx)
         assert (row.text, row.status, row.receipt) == (
             "what it said",
             PostStatus.PUBLISHED,
             Receipt("77", "https://x.com/77"),
         )
-        assert len(views.history(tx, 1)[0]) == 1
-        assert row.cost == 0
-        assert tx.execute(sa.select(schema.post_summaries)).all() == [(1, 1)]
+        assert len(queries.post_history(tx, 1)[0]) == 1
         assert tx.scalar(sa.select(schema.editions.c.shape)) == "single"
-        assert dict(tx.execute(sa.select(schema.paper_keys.c.key, schema.paper_keys.c.paper_id)).all()) == {
-            "conf/a": 1,
-            "conf/b": 2,
-        }
-        assert tx.scalar(sa.select(schema.summaries.c.key)) == "conf/a"
-        assert list(tx.scalars(sa.select(schema.papers.c.title_key).order_by(schema.papers.c.id))) == ["a title", "b"]
     with old.begin() as tx, pytest.raises(IntegrityError):  # references are enforced again
         tx.execute(
             schema.posts.insert().values(
@@ -271,9 +297,9 @@ def test_taking_in_adds_what_is_new_and_updates_what_changed(ledger: Ledger) -> 
     fill(ledger, 3)
     again = [make_summary(0), make_summary(1, body="edited", votes=9), make_summary(5)]
     with ledger.begin() as tx:
-        assert intake.take_in(tx, "store", again, START) == intake.Intake(new=1, changed=1, unchanged=1)
+        assert intake.ingest(tx, "store", again, START) == intake.IngestResult(new=1, changed=1, unchanged=1)
     with ledger.begin() as tx:
-        assert intake.take_in(tx, "store", again, START) == intake.Intake(unchanged=3)
+        assert intake.ingest(tx, "store", again, START) == intake.IngestResult(unchanged=3)
         assert tx.scalar(sa.select(sa.func.count()).select_from(schema.summaries)) == 4
 
 
@@ -286,14 +312,14 @@ def test_a_feed_that_repeats_itself_adds_once(ledger: Ledger) -> None:
         make_summary(3, paper=paper, handle=None, body="a"),
     ]
     with ledger.begin() as tx:
-        assert intake.take_in(tx, "store", twins, START).new == 2
+        assert intake.ingest(tx, "store", twins, START).new == 2
 
 
 def test_many_papers_go_in_batches(ledger: Ledger) -> None:
     fill(ledger, intake.BATCH * 2 + 1)
     with ledger.begin() as tx:
         everything = [make_summary(n) for n in range(intake.BATCH * 2 + 1)]
-        assert intake.take_in(tx, "store", everything, START) == intake.Intake(unchanged=intake.BATCH * 2 + 1)
+        assert intake.ingest(tx, "store", everything, START) == intake.IngestResult(unchanged=intake.BATCH * 2 + 1)
 
 
 def test_only_one_process_polls_and_a_clock_put_back_does_not_silence_a_source(ledger: Ledger) -> None:
@@ -301,7 +327,7 @@ def test_only_one_process_polls_and_a_clock_put_back_does_not_silence_a_source(l
 
     def due(now: object, *, at_once: bool = False) -> bool:
         with ledger.begin() as tx:
-            return intake.claim_poll(tx, "s", every, now, at_once=at_once) is not None  # type: ignore[arg-type]
+            return source_states.claim_poll(tx, "s", every, now, at_once=at_once) is not None  # type: ignore[arg-type]
 
     assert due(START)
     assert not due(START)
@@ -330,7 +356,7 @@ def test_what_is_there_at_first_sight(ledger: Ledger, policy: str | int | date, 
     fill(ledger, 5)
     assert extend(ledger, policy) == kept
     with ledger.read() as tx:
-        counts = views.backlog_counts(tx, "latest", "x")
+        counts = queries.backlog_counts(tx, "latest", "x")
     assert (counts.get("waiting", 0), counts.get("skipped", 0)) == (kept, 5 - kept)
 
 
@@ -344,7 +370,7 @@ def test_what_comes_later_waits_whatever_its_date(ledger: Ledger) -> None:
     fill(ledger, 3)
     extend(ledger, "skip")
     with ledger.begin() as tx:
-        intake.take_in(tx, "store", [make_summary(7, dated=START - timedelta(days=900))], START)
+        intake.ingest(tx, "store", [make_summary(7, dated=START - timedelta(days=900))], START)
     assert extend(ledger, "skip") == 1
     assert extend(ledger, "skip") == 0
     assert waiting(ledger) == ["7"]
@@ -361,7 +387,7 @@ def test_orders_and_votes(ledger: Ledger) -> None:
     fill(ledger, 0)
     with ledger.begin() as tx:
         votes = {1: 5, 2: 1, 3: 9, 4: None}
-        intake.take_in(
+        intake.ingest(
             tx,
             "store",
             [make_summary(n, votes=v, **({"dated": None} if n == 4 else {})) for n, v in votes.items()],
@@ -402,13 +428,15 @@ def test_the_past_is_the_last_scheduled_slot_and_that_of_the_last_edition(ledger
     extend(ledger)
     hour = timedelta(hours=1)
     with ledger.begin() as tx:
-        assert editions.pasts(tx, START) == {("latest", "x"): Past(START, START)}
+        assert editions.pasts(tx, START) == {("latest", "x"): DigestHistory(START, START)}
         slot = editions.reach_slot(tx, "latest", "x", Slot("a", START + hour), START)
         chosen = up_next(tx, "latest", "x", 1, START)
         editions.make_edition(tx, slot, "latest", "x", chosen, drafts(chosen, [Message("t")]), START + hour)
         editions.reach_slot(tx, "latest", "x", Slot("b", START + 2 * hour), START)
         editions.reach_slot(tx, "latest", "x", Slot("by hand", START + 3 * hour), START, scheduled=False)
-        assert editions.pasts(tx, START + 3 * hour) == {("latest", "x"): Past(START + 2 * hour, START, START + hour)}
+        assert editions.pasts(tx, START + 3 * hour) == {
+            ("latest", "x"): DigestHistory(START + 2 * hour, START, START + hour)
+        }
 
 
 # ---- delivery
@@ -482,13 +510,13 @@ def test_a_paused_or_waiting_channel_claims_nothing(ledger: Ledger) -> None:
     conclude(ledger, held, Decision(PostStatus.PENDING, channel_until=until, refused=True))
     assert claim(ledger) is None
     with ledger.begin() as tx:
-        assert channel_states.channel_state(tx, "x", START).refusals == 1
+        assert channel_states.channel_state(tx, "x", START).rejections == 1
     held = claim(ledger, until)
     assert held is not None
     conclude(ledger, held, Decision(PostStatus.PENDING, pause="dead token", refused=True))
     assert claim(ledger, until + timedelta(days=30)) is None
     with ledger.read() as tx:
-        assert views.paused_channels(tx) == {"x": "dead token"}
+        assert queries.paused_channels(tx) == {"x": "dead token"}
 
 
 def test_the_database_itself_refuses_a_second_post_in_flight(ledger: Ledger) -> None:
@@ -515,14 +543,14 @@ def test_listing_posts(ledger: Ledger) -> None:
     assert held is not None
     conclude(ledger, held, PUBLISHED)
     with ledger.read() as tx:
-        assert [row.id for row in views.post_rows(tx)] == made
-        assert [row.id for row in views.post_rows(tx, after=views.before_newest(tx, 2, (), None, None))] == made[1:]
-        assert [row.id for row in views.post_rows(tx, statuses=[PostStatus.PUBLISHED])] == made[:1]
-        assert views.post_rows(tx, channel="page") == []
-        assert list(views.post_rows(tx, digest="other")) == []
-        row, *_ = views.post_rows(tx)
+        assert [row.id for row in queries.post_rows(tx)] == made
+        assert [row.id for row in queries.post_rows(tx, after=queries.before_newest(tx, 2, (), None, None))] == made[1:]
+        assert [row.id for row in queries.post_rows(tx, statuses=[PostStatus.PUBLISHED])] == made[:1]
+        assert queries.post_rows(tx, channel="page") == []
+        assert list(queries.post_rows(tx, digest="other")) == []
+        row, *_ = queries.post_rows(tx)
         assert (row.digest, row.slot, row.receipt) == ("latest", "slot 0", PUBLISHED.receipt)
-        assert views.status_counts(tx) == {PostStatus.PUBLISHED: 1, PostStatus.PENDING: 2}
+        assert queries.status_counts(tx) == {PostStatus.PUBLISHED: 1, PostStatus.PENDING: 2}
 
 
 def test_a_rehearsal_keeps_nobody_waiting(ledger: Ledger) -> None:
@@ -531,7 +559,7 @@ def test_a_rehearsal_keeps_nobody_waiting(ledger: Ledger) -> None:
     with ledger.rehearsal() as other:
         fill(other, 5)
         with other.begin() as tx:
-            intake.claim_poll(tx, "store", timedelta(hours=1), START, at_once=True)  # locks its row
+            source_states.claim_poll(tx, "store", timedelta(hours=1), START, at_once=True)  # locks its row
             tx.execute(sa.update(schema.summaries).values(body="in the rehearsal"))
         write_elsewhere(ledger)
         with other.read() as tx:
@@ -545,7 +573,7 @@ def write_elsewhere(ledger: Ledger) -> None:
 
     def write() -> None:
         with ledger.begin() as tx:
-            intake.claim_poll(tx, "store", timedelta(hours=1), START, at_once=True)
+            source_states.claim_poll(tx, "store", timedelta(hours=1), START, at_once=True)
             tx.execute(sa.update(schema.summaries).values(body="by the writer"))
 
     writer = threading.Thread(target=write)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestbot.model import Platform
-from digestbot.text import LIMITS, find_urls, weighted_length
+from digestbot.platforms.registry import PLATFORMS
+from digestbot.platforms.twitter.length import weighted_length
+from digestbot.text import find_urls
 
 FAMILY = "👨\u200d👩\u200d👧\u200d👦"
 
@@ -145,7 +146,4 @@ def test_hostile_texts_cost_no_more_than_long_ones(piece: str) -> None:
 
 
 def test_limits_are_the_platforms() -> None:
-    assert {platform: limit.most for platform, limit in LIMITS.items()} == {
-        Platform.TWITTER: 280,
-        Platform.FACEBOOK: 63206,
-    }
+    assert {name: platform.limit.most for name, platform in PLATFORMS.items()} == {"twitter": 280, "facebook": 63206}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lives import live
+from helpers.lives import live
 
 
 @pytest.mark.parametrize("seed", range(3))

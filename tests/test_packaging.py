@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import filled_in
+from helpers.basics import filled_in
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,9 +56,9 @@ def test_everything_that_is_needed_travels(installed: Path) -> None:
         "digestbot/templates/summary.twitter.txt.j2",
         "digestbot/templates/summary.facebook.txt.j2",
         "digestbot/config.example.toml",
-        "digestbot/demo-feed.xml",
-        "digestbot/sandbox/pages/timelines.html.j2",
-        "digestbot/migrations/versions/0001_first.py",
+        "digestbot/cli/demo-feed.xml",
+        "digestbot/sandbox/timelines.html.j2",
+        "digestbot/ledger/migrations/versions/0001_first.py",
     ]:
         assert name in names
     assert not any(name.startswith("tests/") for name in names)

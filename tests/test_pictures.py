@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Clock, Feed, make_summary
+from helpers.basics import Clock, Feed, make_summary
 from PIL import Image as Pillow
 
-from digestbot import cards
-from digestbot.cards import CardMaker
-from digestbot.errors import PictureError
-from digestbot.formulas import _is_mathematics, typeset
-from digestbot.gate import Gate
-from digestbot.ledger import alarms, backlogs, manual_resolution, views
-from digestbot.model import Image, Order, Paper, Picture, Platform, PostStatus, Summary
+from digestbot.domain.errors import PictureError
+from digestbot.domain.filters import DigestFilters
+from digestbot.domain.model import Image, Order, Paper, Picture, PostStatus, Summary
+from digestbot.ledger import alerts, backlog_views, manual_resolution, queries
+from digestbot.pipeline.app import Service
+from digestbot.pipeline.images import ImageBuilder, _reencoded
+from digestbot.platforms.base import Platform
+from digestbot.platforms.registry import FACEBOOK, TWITTER
+from digestbot.rendering import cards
+from digestbot.rendering.cards import CardMaker
+from digestbot.rendering.typst_math import _is_mathematics, typeset
 from digestbot.sandbox import Answer, Sandbox
-from digestbot.service import Service
-from digestbot.service.picturing import Picturer, _reencoded
 
 Make = Callable[..., Service]
 MAKER = CardMaker()
@@ -35,7 +37,7 @@ $$\theta_t = \theta_{t-1} - \alpha \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon}$$
 
 @pytest.fixture
 def database_url(tmp_path: Path) -> str:
-    """SQLite alone: what is asked of the ledger here, tests/test_broken_off.py asks of PostgreSQL too."""
+    """SQLite alone: what is asked of the ledger here, tests/test_partial_threads.py asks of PostgreSQL too."""
     return f"sqlite:///{tmp_path / 'ledger.db'}"
 
 
@@ -59,7 +61,7 @@ def size(picture: Picture) -> tuple[int, int]:
 # ---- cards
 
 
-@pytest.mark.parametrize(("platform", "pixels"), [(Platform.TWITTER, (1200, 675)), (Platform.FACEBOOK, (1200, 630))])
+@pytest.mark.parametrize(("platform", "pixels"), [(TWITTER, (1200, 675)), (FACEBOOK, (1200, 630))])
 def test_a_card_and_what_it_says(platform: Platform, pixels: tuple[int, int]) -> None:
     picture = MAKER.make(summary(), platform)
     assert size(picture) == pixels
@@ -73,7 +75,7 @@ def test_a_card_and_what_it_says(platform: Platform, pixels: tuple[int, int]) ->
 
 def test_what_does_not_fit_is_neither_shown_nor_said() -> None:
     body = " ".join(f"Sentence number {number} says one more thing about the model at length." for number in range(40))
-    alt = MAKER.make(summary(body=body), Platform.TWITTER).alt_text
+    alt = MAKER.make(summary(body=body), TWITTER).alt_text
     assert "Sentence number 3 " in alt
     assert "Sentence number 20 " not in alt
     assert len(alt) <= 1000
@@ -95,18 +97,18 @@ def test_what_does_not_fit_is_neither_shown_nor_said() -> None:
     ],
 )  # fmt: skip
 def test_whatever_a_text_holds_makes_a_card(body: str) -> None:
-    assert size(MAKER.make(summary(body=body), Platform.TWITTER)) == (1200, 675)
+    assert size(MAKER.make(summary(body=body), TWITTER)) == (1200, 675)
 
 
 def test_a_formula_that_cannot_be_set_is_set_as_text() -> None:
     maker = CardMaker()
-    with_bad = maker.make(summary(body=r"So $\undefinedmacro_1$ and $x_2$."), Platform.TWITTER)
+    with_bad = maker.make(summary(body=r"So $\undefinedmacro_1$ and $x_2$."), TWITTER)
     assert "undefinedmacro₁ and x₂" in with_bad.alt_text
 
 
 def test_a_card_that_lacks_a_glyph_is_not_made() -> None:
     with pytest.raises(PictureError, match="could not be displayed"):
-        MAKER.make(summary(body="In hieroglyphs: \U00013080\U00013081."), Platform.TWITTER)
+        MAKER.make(summary(body="In hieroglyphs: \U00013080\U00013081."), TWITTER)
 
 
 def test_an_operators_template(tmp_path: Path) -> None:
@@ -115,18 +117,18 @@ def test_an_operators_template(tmp_path: Path) -> None:
         "#let card = json(bytes(sys.inputs.card))\n#set document(title: card.title)\n"
         "#set page(width: card.width * 1pt, height: card.height * 1pt)\n#card.title\n#metadata(0) <shown>"
     )
-    assert size(CardMaker(own).make(summary(), Platform.TWITTER)) == (1200, 675)
+    assert size(CardMaker(own).make(summary(), TWITTER)) == (1200, 675)
     own.write_text("#nothing")
     with pytest.raises(PictureError, match=r"own\.typ:1:\d+: unknown variable: nothing"):
-        CardMaker(own).make(summary(), Platform.TWITTER)
+        CardMaker(own).make(summary(), TWITTER)
     with pytest.raises(PictureError, match="no such template"):
-        CardMaker(tmp_path / "missing.typ").make(summary(), Platform.TWITTER)
+        CardMaker(tmp_path / "missing.typ").make(summary(), TWITTER)
 
 
 def test_without_the_typesetter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cards, "find_spec", lambda name: None)
     with pytest.raises(PictureError, match=r"pip install 'digestbot\[cards\]'"):
-        CardMaker().make(summary(), Platform.TWITTER)
+        CardMaker().make(summary(), TWITTER)
 
 
 # ---- images from the text
@@ -187,7 +189,7 @@ def test_a_strangers_image_is_not_fetched_from_a_private_network(make_service: M
 
 def test_the_first_image_with_its_words(make_service: Make, sandbox: Sandbox) -> None:
     sandbox.documents["/plot.png"] = lambda _: Answer(200, png(), content_type="image/png")
-    picturer = Picturer(make_service().config, allow_private=True)
+    picturer = ImageBuilder(make_service().config, allow_private=True)
     body = f"Text. ![the *loss* curve]({sandbox.url}/plot.png) ![]({sandbox.url}/second.png)"
     picture = picturer.picture(Image.FIRST_IMAGE, "x", summary(body=body))
     assert picture is not None
@@ -216,7 +218,7 @@ def test_a_card_goes_with_the_post_on_both_platforms(
     feed.add(1, body=BODY)
     service = make_service(image="card")
     run(service, clock)
-    (tweet,), (post,) = sandbox.world.tweets, sandbox.world.page_posts
+    (tweet,), (post,) = sandbox.world.timelines["twitter"], sandbox.world.timelines["facebook"]
     for shown, pixels in ((tweet, (1200, 675)), (post, (1200, 630))):
         (media,) = shown.media
         picture = sandbox.world.pictures[media]
@@ -224,7 +226,7 @@ def test_a_card_goes_with_the_post_on_both_platforms(
         assert size(Picture(picture.content, picture.content_type, "")) == pixels
     assert post.link is None  # the picture stands in its place; the text has the address
     with service.ledger.read() as tx:
-        x, page = views.post_rows(tx)
+        x, page = queries.post_rows(tx)
     assert (x.cost, page.cost) == (205_000, 0)
     assert x.picture is not None
     assert x.picture.startswith("Paper Number 1")
@@ -235,7 +237,9 @@ def test_a_thread_has_its_card_at_the_first_part(
 ) -> None:
     feed.add(1, body="Much is said here, and at some length. " * 30)
     run(make_service(image="card", shape="thread", channels=["x"]), clock)
-    assert [len(tweet.media) for tweet in sandbox.world.tweets] == [1] + [0] * (len(sandbox.world.tweets) - 1)
+    assert [len(tweet.media) for tweet in sandbox.world.timelines["twitter"]] == [1] + [0] * (
+        len(sandbox.world.timelines["twitter"]) - 1
+    )
 
 
 def test_a_lost_answer_is_found_though_the_platform_adds_the_pictures_address(
@@ -251,8 +255,8 @@ def test_a_lost_answer_is_found_though_the_platform_adds_the_pictures_address(
     clock.forward(minutes=1)
     service.tick()
     with service.ledger.read() as tx:
-        assert [row.status for row in views.post_rows(tx)] == [PostStatus.PUBLISHED]
-    assert len(sandbox.world.tweets) == 1
+        assert [row.status for row in queries.post_rows(tx)] == [PostStatus.PUBLISHED]
+    assert len(sandbox.world.timelines["twitter"]) == 1
 
 
 @pytest.mark.parametrize("channel", ["x", "page"])
@@ -262,7 +266,7 @@ def test_a_picture_that_is_refused_is_left_out_or_holds_the_post(
     feed.add(1, body=BODY)
     sandbox.faults.refuse_pictures = True
     run(make_service(image="card", channels=[channel]), clock)
-    timeline = sandbox.world.tweets if channel == "x" else sandbox.world.page_posts
+    timeline = sandbox.world.timelines["twitter"] if channel == "x" else sandbox.world.timelines["facebook"]
     (shown,) = timeline
     assert shown.media == []
     feed.add(2, body=BODY)
@@ -271,11 +275,11 @@ def test_a_picture_that_is_refused_is_left_out_or_holds_the_post(
     held.tick()
     assert len(timeline) == 1
     with held.ledger.read() as tx:
-        row = views.post_rows(tx)[-1]
+        row = queries.post_rows(tx)[-1]
         assert row.status is PostStatus.FAILED  # it waits for the operator, the others continue
     sandbox.faults.refuse_pictures = False
     with held.ledger.begin() as tx:
-        manual_resolution.resolve(tx, row.id, PostStatus.PENDING, None, clock())
+        manual_resolution.resolve_post(tx, row.id, PostStatus.PENDING, None, clock())
     held.tick()
     assert len(timeline) == 2
     assert len(timeline[1].media) == 1
@@ -290,19 +294,19 @@ def test_a_picture_that_cannot_be_made_is_left_out_or_its_summary_waits(
     held.tick()
     clock.forward(hours=1)
     held.tick()
-    (tweet,) = sandbox.world.tweets  # the other continues
+    (tweet,) = sandbox.world.timelines["twitter"]  # the other continues
     assert "Paper Number 2" in tweet.text
     with held.ledger.read() as tx:
-        (alarm,) = alarms.open_alarms(tx)
-        assert (alarm.kind, alarm.subject) == ("pictures", "latest on x")
-        (row,) = backlogs.listed(tx, "latest", "x", Order.OLDEST, Gate(), None, clock())
+        (alert,) = alerts.open_alerts(tx)
+        assert (alert.kind, alert.subject) == ("pictures", "latest on x")
+        (row,) = backlog_views.list_pending(tx, "latest", "x", Order.OLDEST, DigestFilters(), None, clock())
         assert row.waits_for.startswith("its picture: card card.typ")
     make_service(image="card", channels=["x"]).send("latest", 1)
-    assert len(sandbox.world.tweets) == 2
-    assert sandbox.world.tweets[1].media == []
-    assert "goes without its picture" in caplog.text
+    assert len(sandbox.world.timelines["twitter"]) == 2
+    assert sandbox.world.timelines["twitter"][1].media == []
+    assert "is posted without its picture" in caplog.text
     with held.ledger.read() as tx:
-        assert alarms.open_alarms(tx) == []
+        assert alerts.open_alerts(tx) == []
 
 
 def test_whatever_a_strangers_picture_raises_holds_nobody_up(
@@ -310,7 +314,7 @@ def test_whatever_a_strangers_picture_raises_holds_nobody_up(
 ) -> None:
     feed.add(1, body="Text ![x](http://[oops/a.png) here.")
     run(make_service(image="first-image", channels=["x"]), clock)
-    assert len(sandbox.world.tweets) == 1
+    assert len(sandbox.world.timelines["twitter"]) == 1
 
 
 def test_media_that_are_refused_with_the_post_are_left_out(
@@ -328,7 +332,7 @@ def test_media_that_are_refused_with_the_post_are_left_out(
 
     sandbox.world.pictures = Forgetful(taken)
     service.tick()
-    (tweet,) = sandbox.world.tweets
+    (tweet,) = sandbox.world.timelines["twitter"]
     assert tweet.media == []
 
 
@@ -337,7 +341,7 @@ def test_the_ledger_forgets_a_picture_once_it_is_published(
 ) -> None:
     import sqlalchemy as sa
 
-    from digestbot.schema import pictures
+    from digestbot.ledger.schema import pictures
 
     feed.add(1, body=BODY)
     service = make_service(image="card", channels=["x"])
@@ -363,7 +367,7 @@ def test_the_ledger_forgets_a_picture_once_it_is_published(
 )
 def test_a_formula_runs_no_code(formula: str) -> None:
     assert typeset(formula) is None
-    assert size(MAKER.make(summary(body=f"A ${formula}$ b."), Platform.TWITTER)) == (1200, 675)
+    assert size(MAKER.make(summary(body=f"A ${formula}$ b."), TWITTER)) == (1200, 675)
 
 
 @pytest.mark.parametrize("word", ["std", "sys", "eval", "read", "panic", "import", "text", "lorem"])
@@ -400,21 +404,21 @@ def test_mistakes_in_an_operators_template(tmp_path: Path, source: str, words: s
         f"#set page(width: card.width * 1pt, height: card.height * 1pt)\n{source}"
     )
     with pytest.raises(PictureError, match=words):
-        CardMaker(own).make(summary(), Platform.TWITTER)
+        CardMaker(own).make(summary(), TWITTER)
 
 
 def test_private_characters_in_a_text_are_nobodys() -> None:
-    picture = MAKER.make(summary(body="Text \ue150 with $x_1$ and \ue100."), Platform.TWITTER)
+    picture = MAKER.make(summary(body="Text \ue150 with $x_1$ and \ue100."), TWITTER)
     assert picture.alt_text.endswith("Text with x₁ and .")
 
 
 def test_a_displayed_formula_ends_its_sentence_in_the_alt_text() -> None:
-    assert MAKER.make(summary(body="So $$a = b$$ The rest."), Platform.TWITTER).alt_text.endswith("So a = b. The rest.")
+    assert MAKER.make(summary(body="So $$a = b$$ The rest."), TWITTER).alt_text.endswith("So a = b. The rest.")
 
 
 def test_the_documentations_small_template_makes_a_card(tmp_path: Path) -> None:
     docs = (Path(__file__).parent.parent / "docs" / "templates.md").read_text()
     (tmp_path / "own.typ").write_text(docs.partition("```typst\n")[2].partition("```")[0])
-    picture = CardMaker(tmp_path / "own.typ").make(summary(), Platform.FACEBOOK)
+    picture = CardMaker(tmp_path / "own.typ").make(summary(), FACEBOOK)
     assert size(picture) == (1200, 630)
     assert "Adam keeps averages" in picture.alt_text

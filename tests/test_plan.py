@@ -7,12 +7,12 @@ import tempfile
 from datetime import timedelta
 from typing import Any
 
-from conftest import START, make_summary, raw_config
+from helpers.basics import START, make_summary, raw_config
+from helpers.planning_harness import Run, planned
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runs import Run, planned
 
-from digestbot.model import Paper, Summary
+from digestbot.domain.model import Paper, Summary
 
 DAYS = 4
 SCHEDULES = [

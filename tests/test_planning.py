@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestbot.config.recurrence import nearest_weekday, valid
-from digestbot.model import Slot
-from digestbot.planning import Calendar, Closure, Limit
+from digestbot.domain.model import Slot
+from digestbot.domain.schedule import Blackout, Calendar, PostLimit
+from digestbot.domain.schedule.recurrence import is_valid_expression, nearest_weekday
 
 BERLIN, UTC_ZONE = ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")
 
@@ -151,11 +151,11 @@ def test_every_so_many_days_or_weeks_is_counted_from_a_date(first: date, every: 
     ["0 9 15W * 1", "0 9 0W * *", "0 9 1W,5 * *", "0 9 * * * days=0@2026-01-01", "0 9 * * * weeks=2", "0 9 * *", ""],
 )
 def test_what_is_no_expression(expression: str) -> None:
-    assert not valid(expression)
+    assert not is_valid_expression(expression)
 
 
 def test_days_of_every_year_and_several_spans_are_closed() -> None:
-    closure = Closure.of(
+    closure = Blackout.of(
         BERLIN,
         ((time(12), time(13)), (time(23), time(1))),
         [((12, 24), (1, 2)), ((2, 29), (2, 29)), (date(2026, 6, 1), date(2026, 6, 2))],
@@ -213,8 +213,8 @@ def around(zone: str, day: str) -> tuple[datetime, datetime]:
 def test_what_is_closed_opens_at_the_first_open_instant(zone: str, day: str, hours: tuple[time, time] | None) -> None:
     on = date.fromisoformat(day)
     closures = (
-        Closure(ZoneInfo(zone), (hours,) if hours else ()),
-        Closure(BERLIN, ((time(12), time(13)),), ((on, on),)),
+        Blackout(ZoneInfo(zone), (hours,) if hours else ()),
+        Blackout(BERLIN, ((time(12), time(13)),), ((on, on),)),
     )
     calendar = Calendar(("0 * * * *",), ZoneInfo(zone), closures)
     begin, end = around(zone, day)
@@ -252,21 +252,21 @@ def by_due(slot: Slot) -> datetime:
 
 def test_a_day_and_a_week_of_limits_begin_at_local_midnight() -> None:
     santiago = ZoneInfo("America/Santiago")
-    day = Limit(1, 1, santiago)
+    day = PostLimit(1, 1, santiago)
     assert day.began(at("2026-09-06 10:00")) == at("2026-09-06 04:00")  # the day begins at 01:00
     assert day.ends(at("2026-09-05 12:00")) == at("2026-09-06 04:00")
-    week = Limit(1, 7, BERLIN)
+    week = PostLimit(1, 7, BERLIN)
     assert week.began(at("2026-11-08 22:59")) == at("2026-11-01 23:00")
     assert week.ends(at("2026-11-08 22:59")) == week.began(at("2026-11-08 23:00")) == at("2026-11-08 23:00")
 
 
 def test_a_schedule_that_is_closed_for_ever_has_no_open_slot() -> None:
-    shut = Closure(UTC_ZONE, ((time(8), time(20)),))
+    shut = Blackout(UTC_ZONE, ((time(8), time(20)),))
     assert Calendar(("0 12 * * *",), UTC_ZONE, (shut,)).first_open(at("2026-11-02 00:00")) is None
-    both = (shut, Closure(UTC_ZONE, ((time(19), time(9)),)))
+    both = (shut, Blackout(UTC_ZONE, ((time(19), time(9)),)))
     assert Calendar(("* * * * *",), UTC_ZONE, both).opens(at("2026-11-02 00:00")) is None
     assert Calendar(
-        ("0 12 29 2 *",), UTC_ZONE, (Closure(UTC_ZONE, (), ((date(2028, 2, 1), date(2028, 3, 1)),)),)
+        ("0 12 29 2 *",), UTC_ZONE, (Blackout(UTC_ZONE, (), ((date(2028, 2, 1), date(2028, 3, 1)),)),)
     ).first_open(at("2026-11-02 00:00")) == Slot("2032-02-29T12:00", at("2032-02-29 12:00"))
 
 

@@ -5,23 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import make_summary
+from helpers.basics import make_summary
 from hypothesis import given
 from hypothesis import strategies as st
 
 from digestbot.config import Appearance
-from digestbot.errors import RenderError
-from digestbot.model import Message, Paper, Platform, Summary
-from digestbot.render import Place, Renderer
-from digestbot.text import LIMITS, find_urls, weighted_length
+from digestbot.domain.errors import RenderError
+from digestbot.domain.model import Message, Paper, Summary
+from digestbot.platforms.base import Platform
+from digestbot.platforms.registry import FACEBOOK, PLATFORMS, TWITTER
+from digestbot.platforms.twitter.length import weighted_length
+from digestbot.rendering.renderer import Renderer, RenderTarget
+from digestbot.text import find_urls
 
 BUILT_IN = Renderer()
 LINK = "http://www.shortscience.org/paper?bibtexKey=conf/nips/RenHGS15#ada"
 
 
-def post(summary: Summary, platform: Platform = Platform.TWITTER, renderer: Renderer = BUILT_IN) -> Message:
+def post(summary: Summary, platform: Platform = TWITTER, renderer: Renderer = BUILT_IN) -> Message:
     look = Appearance()
-    (draft,) = renderer.drafts(look, Place("latest", "x", platform, {}), [summary])
+    (draft,) = renderer.drafts(look, RenderTarget("latest", "x", platform, {}), [summary])
     return draft.message
 
 
@@ -41,13 +44,13 @@ def test_a_post_on_x() -> None:
 
 
 def test_a_post_on_facebook() -> None:
-    message = post(make_summary(1, body="# Idea\n\nIt *works*.\n\n* fast\n* small", link=LINK), Platform.FACEBOOK)
+    message = post(make_summary(1, body="# Idea\n\nIt *works*.\n\n* fast\n* small", link=LINK), FACEBOOK)
     assert message.text == f"Paper Number 1\nSummary by Reader 1\n\nIdea\n\nIt works.\n\n• fast\n• small\n\n{LINK}"
     assert message.link == LINK
 
 
 def test_anonymous_stays_anonymous() -> None:
-    for platform in Platform:
+    for platform in PLATFORMS.values():
         text = post(make_summary(1, writer=None, handle=None, link=LINK.replace("#ada", "#anon")), platform).text
         assert "Anonymous summary" in text
         assert "Reader" not in text
@@ -75,9 +78,9 @@ def test_any_summary_makes_a_post_within_the_limit_with_its_link_whole(
 
     link = f"http://www.shortscience.org/paper?bibtexKey=k/{handle.encode().hex()}#anon"
     summary = make_summary(1, paper=Paper("k", title), writer=writer, body=body, link=link)
-    for platform in Platform:
+    for platform in PLATFORMS.values():
         message = post(summary, platform)
-        limit = LIMITS[platform]
+        limit = platform.limit
         assert limit.measure(message.text) <= limit.most
         assert message.text.endswith("\n" + ascii_link(link)) or message.text == ascii_link(link)
         assert find_urls(message.text)[-1] == ascii_link(link)
@@ -89,7 +92,7 @@ def test_an_operators_template_wins_by_name(tmp_path: Path) -> None:
         "{{ paper.title | upper }} {{ digest.name }} {{ channel.name }} {{ channel.limit }} {{ summary.votes }}",
     )
     assert post(make_summary(1), renderer=renderer).text == "PAPER NUMBER 1 latest x 280 3"
-    assert "Paper Number 1" in post(make_summary(1), Platform.FACEBOOK, renderer).text  # the built-in one
+    assert "Paper Number 1" in post(make_summary(1), FACEBOOK, renderer).text  # the built-in one
 
 
 def test_fit_fills_what_is_left_and_no_more(tmp_path: Path) -> None:
@@ -152,9 +155,7 @@ def test_templates_that_fail(tmp_path: Path, template: str, words: str) -> None:
 
 def test_a_template_that_is_missing_or_no_text(tmp_path: Path) -> None:
     with pytest.raises(RenderError, match=rf"other\.twitter\.txt\.j2: not found in {tmp_path} or "):
-        Renderer(tmp_path).drafts(
-            Appearance(template="other"), Place("d", "c", Platform.TWITTER, {}), [make_summary(1)]
-        )
+        Renderer(tmp_path).drafts(Appearance(template="other"), RenderTarget("d", "c", TWITTER, {}), [make_summary(1)])
     (tmp_path / "summary.twitter.txt.j2").write_bytes(b"\xff\xfe")
     with pytest.raises(RenderError, match="not UTF-8"):
         post(make_summary(1), renderer=Renderer(tmp_path))

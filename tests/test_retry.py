@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from digestbot.errors import (
+from digestbot.domain.errors import (
     DuplicateText,
     OutcomeUnknown,
     PublishError,
@@ -15,17 +15,17 @@ from digestbot.errors import (
     Unauthorized,
     Unavailable,
 )
-from digestbot.model import PostStatus, Receipt, ReceiptBasis, TimelinePost
-from digestbot.reconcile import Verdict
-from digestbot.retry import FIRST_WAIT, HANDFUL, LONGEST_WAIT, ChannelHistory, Decision, backoff
-from digestbot.retry import decide as decide_
+from digestbot.domain.model import PostStatus, Receipt, ReceiptBasis, TimelinePost
+from digestbot.domain.reconciliation import Verdict
+from digestbot.domain.retry import FIRST_WAIT, HANDFUL, LONGEST_WAIT, ChannelFailures, Decision, backoff
+from digestbot.domain.retry import decide_after_attempt as decide_
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 FOUND = TimelinePost("7", "https://x.com/7", "text", (), NOW)
 
 
-def decide(outcome: object, tries: int = 1, refusals: int = 0, **more: object) -> Decision:
-    history = ChannelHistory(refusals, more.pop("rejected", ()))  # type: ignore[arg-type]
+def decide(outcome: object, tries: int = 1, rejections: int = 0, **more: object) -> Decision:
+    history = ChannelFailures(rejections, more.pop("rejected", ()))  # type: ignore[arg-type]
     return decide_(outcome, tries, history, NOW, **more)  # type: ignore[arg-type]
 
 
@@ -46,7 +46,7 @@ def test_whatever_is_not_understood_is_unknown(outcome: Exception) -> None:
     assert decision.error
 
 
-def test_an_unforeseen_error_does_not_spell_out_its_text() -> None:
+def test_an_unexpected_error_does_not_spell_out_its_text() -> None:
     assert "token" not in (decide(RuntimeError("token=abc")).error or "")
 
 

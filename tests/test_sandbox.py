@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 import tweepy
-from conftest import SECRETS, Clock
+from helpers.basics import SECRETS, Clock
 
+from digestbot.platforms.sandbox_world import Faults
 from digestbot.sandbox import FAULTS, Sandbox
-from digestbot.sandbox.world import Faults
 
 PROBLEM = {"detail", "type", "title", "status"}
 
 
 def client(sandbox: Sandbox) -> tweepy.Client:
-    from digestbot.publishers.http import Session
+    from digestbot.platforms.http import Session
 
     made = tweepy.Client(
         consumer_key=SECRETS["api_key"],
@@ -77,7 +77,7 @@ def test_replies_and_deletion(sandbox: Sandbox) -> None:
     x = client(sandbox)
     first = x.create_tweet(text="one", user_auth=True).data["id"]
     x.create_tweet(text="two", in_reply_to_tweet_id=first, user_auth=True)
-    assert sandbox.world.tweets[1].reply_to == first
+    assert sandbox.world.timelines["twitter"][1].reply_to == first
     with pytest.raises(tweepy.BadRequest, match="does not exist"):
         x.create_tweet(text="three", in_reply_to_tweet_id="5", user_auth=True)
     assert x.delete_tweet(first, user_auth=True).data == {"deleted": True}
@@ -164,7 +164,7 @@ def proof(token: str) -> str:
     import hashlib
     import hmac
 
-    from conftest import PAGE_SECRETS
+    from helpers.basics import PAGE_SECRETS
 
     return hmac.new(PAGE_SECRETS["app_secret"].encode(), token.encode(), hashlib.sha256).hexdigest()
 
@@ -290,7 +290,7 @@ def test_the_pages_show_both_timelines_and_trust_no_text(sandbox: Sandbox) -> No
     assert '<a href="https://example.org/a_b" rel="nofollow noreferrer">example.org/a_b</a>' in page
     assert "onerror" not in call(f"{sandbox.url}/x")[1]
     assert "alert(1)&lt;/script" not in call(f"{sandbox.url}/facebook")[1]
-    tweet, post = sandbox.world.tweets[0].id, sandbox.world.page_posts[0].id
+    tweet, post = sandbox.world.timelines["twitter"][0].id, sandbox.world.timelines["facebook"][0].id
     assert "alert" in call(f"{sandbox.url}/i/web/status/{tweet}")[1]
     assert "onerror" in call(f"{sandbox.url}/{post}")[1]
     assert call(f"{sandbox.url}/nothing")[0] == 404

@@ -9,21 +9,22 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from conftest import START, make_summary
-from runs import Run, planned
-from runs import raw as raw_
+from helpers.basics import START, make_summary
+from helpers.planning_harness import Run, planned
+from helpers.planning_harness import raw as raw_
 
 from digestbot import config as configuration
-from digestbot.errors import LedgerError
-from digestbot.ledger import alarms, amendments, approvals, delivery, health, views
-from digestbot.ledger.backlogs import find
-from digestbot.model import PostStatus
-from digestbot.planning import OVERTAKEN, Row
-from digestbot.planning import forecast as forecast_
-from digestbot.schema import cursors, schedule_versions, slots
-from digestbot.service import Report, Service
-from digestbot.service.explaining import Reason
-from digestbot.watch import State, conditions
+from digestbot.domain.alert_rules import AlertInputs, active_conditions
+from digestbot.domain.errors import LedgerError
+from digestbot.domain.model import PostStatus
+from digestbot.domain.schedule import OVERTAKEN, PlanEntry, simulation
+from digestbot.ledger import alerts, approvals, edit_queue, notifications, post_queue, queries
+from digestbot.ledger.backlog_views import find_summaries
+from digestbot.ledger.schema import cursors, schedule_versions, slots
+from digestbot.operator.approval import Approver
+from digestbot.operator.slot_actions import SlotOverrides
+from digestbot.pipeline.app import Report, Service
+from digestbot.pipeline.explain import Reason
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 Make = Callable[..., Run]
@@ -64,18 +65,18 @@ def outcomes(run: Run) -> list[tuple[str, str | None]]:
 
 def raised(run: Run, kind: str) -> list[str]:
     with run.ledger.read() as tx:
-        return [alarm.note for alarm in alarms.open_alarms(tx) if alarm.kind == kind]
+        return [alert.note for alert in alerts.open_alerts(tx) if alert.kind == kind]
 
 
 def decide(run: Run, kind: str, *, confirm: bool) -> None:
     with run.ledger.begin() as tx:
-        (alarm,) = [alarm for alarm in alarms.open_alarms(tx) if alarm.kind == kind]
-        amendments.decide_alarm(tx, alarm.id, confirm=confirm, now=run.clock())
+        (alert,) = [alert for alert in alerts.open_alerts(tx) if alert.kind == kind]
+        edit_queue.decide_alert(tx, alert.id, confirm=confirm, now=run.clock())
 
 
 def why(run: Run, summary: int) -> Reason:
     with run.ledger.read() as tx:
-        ((found, source),) = find(tx, str(summary))
+        ((found, source),) = find_summaries(tx, str(summary))
     (reason,) = run.service.why(found, source)
     return reason
 
@@ -203,16 +204,16 @@ def catch_up_all(make: Make) -> Run:
 
 def test_a_change_that_makes_up_for_several_slots_asks_first(make: Make) -> None:
     run = catch_up_all(make)
-    (note,) = raised(run, alarms.MAKE_UP)
+    (note,) = raised(run, alerts.MAKE_UP)
     assert note.startswith("by the changed schedule it would make up for 5 missed slots, not 1")
     rows = run.service.plan(run.clock(), at("08 10:00"))
     assert {row.note for row in rows} == {
-        "a changed schedule would make up for missed slots: decide, see digestbot alarms"
+        "a changed schedule would make up for missed slots: decide, see digestbot alerts"
     }
     run.until(at("08 10:00"), {at("08 09:00")})
     assert times(run) == ["02 09:00"]
-    assert run.service.planner.next_due("x") is None
-    decide(run, alarms.MAKE_UP, confirm=True)
+    assert run.service.rule_book.next_due("x") is None
+    decide(run, alerts.MAKE_UP, confirm=True)
     run.tick(at("08 11:00"))
     assert times(run) == ["02 09:00", "08 11:00"]
     assert [some for _, _, some in run.appeared()][1] == [2, 3, 4, 5, 6, 7]
@@ -220,7 +221,7 @@ def test_a_change_that_makes_up_for_several_slots_asks_first(make: Make) -> None
 
 def test_missed_slots_that_are_not_to_be_made_up_for_pass(make: Make) -> None:
     run = catch_up_all(make)
-    decide(run, alarms.MAKE_UP, confirm=False)
+    decide(run, alerts.MAKE_UP, confirm=False)
     run.until(at("08 10:00"), {at("07 13:00"), at("08 09:00")})
     assert times(run) == ["02 09:00", "08 09:00"]
     assert ("07 12:00", "an operator passed over the missed slots") in outcomes(run)
@@ -229,14 +230,14 @@ def test_missed_slots_that_are_not_to_be_made_up_for_pass(make: Make) -> None:
 def test_a_question_ends_with_its_cause(make: Make) -> None:
     run = catch_up_all(make)
     run.configure(raw_(schedule="every day at 09:00"))
-    assert raised(run, alarms.MAKE_UP) == []
+    assert raised(run, alerts.MAKE_UP) == []
     run.tick(at("07 12:01"))
     assert times(run) == ["02 09:00", "07 12:01"]
     again = catch_up_all(make)
     other = raw_(schedule="every day at 09:00")
     other["digests"] = {"another": other["digests"]["latest"]}
     again.configure(other)
-    assert raised(again, alarms.MAKE_UP) == []
+    assert raised(again, alerts.MAKE_UP) == []
 
 
 def test_a_plan_knows_what_a_configuration_not_yet_in_use_would_ask(make: Make) -> None:
@@ -247,7 +248,7 @@ def test_a_plan_knows_what_a_configuration_not_yet_in_use_would_ask(make: Make) 
     service = Service(fresh, run.ledger, run.clock, lambda _: run.platform)  # type: ignore[arg-type, return-value]
     rows = service.plan(run.clock(), at("08 10:00"))
     assert [row.summaries for row in rows if row.summaries] == []
-    assert raised(run, alarms.MAKE_UP) == []
+    assert raised(run, alerts.MAKE_UP) == []
 
 
 def test_what_was_missed_before_a_digest_went_is_not_made_up_for_when_it_is_back(make: Make) -> None:
@@ -271,7 +272,7 @@ def test_one_missed_slot_is_not_asked_about(make: Make) -> None:
     run.tick(at("02 09:00"))
     run.clock.now = at("03 12:00")
     run.configure(raw_(schedule="every day at 09:00", catch_up="all"))
-    assert raised(run, alarms.MAKE_UP) == []
+    assert raised(run, alerts.MAKE_UP) == []
     run.tick(at("03 12:00"))
     assert times(run) == ["02 09:00", "03 12:00"]
 
@@ -313,7 +314,7 @@ def test_a_clock_that_was_a_year_ahead_silences_nothing(make: Make) -> None:
     assert [f"{row.at:%d %H:%M}" for row in rows if row.summaries] == ["03 09:00", "04 09:00"]
     run.tick(at("02 09:30"))
     watch(run)
-    (note,) = raised(run, alarms.CLOCK)
+    (note,) = raised(run, alerts.CLOCK)
     assert "the clock stepped back by 364 d" in note
     assert "1 slot of latest on x, the last of 2027-11-02 09:00 UTC" in note
     run.until(at("04 10:00"), {at("03 09:00"), at("04 09:00")})
@@ -329,10 +330,10 @@ def test_what_a_clock_recorded_ahead_comes_only_if_a_person_says_so(make: Make) 
     watch(run)
     rows = run.service.plan(run.clock(), at("04 12:00"))
     assert [row.note for row in rows if row.at == at("04 09:00")] == [
-        "recorded already, by a clock that was ahead: digestbot alarms"
+        "recorded already, by a clock that was ahead: digestbot alerts"
     ]
     run.until(at("04 06:00"), {row.at for row in rows if row.at <= at("04 06:00")})
-    decide(run, alarms.CLOCK, confirm=True)
+    decide(run, alerts.CLOCK, confirm=True)
     run.until(at("04 09:00"))
     assert [len(some) for when, _, some in run.appeared() if when == "04 09:00"] == [2]  # one by each clock
 
@@ -348,7 +349,7 @@ def test_an_instant_that_was_recorded_ahead_is_not_kept_twice(make: Make) -> Non
     assert times(run)[-1] == "04 12:00"
     run.tick(at("05 12:00"))
     watch(run)
-    assert raised(run, alarms.CLOCK) == []  # nothing of it is left
+    assert raised(run, alerts.CLOCK) == []  # nothing of it is left
 
 
 def test_what_was_recorded_ahead_within_the_hour_is_told_of_too(make: Make) -> None:
@@ -360,7 +361,7 @@ def test_what_was_recorded_ahead_within_the_hour_is_told_of_too(make: Make) -> N
     watch(run)
     run.tick(at("02 10:28"))
     watch(run)
-    assert "3 slots of latest on x, the last of 2026-11-02 11:30" in raised(run, alarms.CLOCK)[0]
+    assert "3 slots of latest on x, the last of 2026-11-02 11:30" in raised(run, alerts.CLOCK)[0]
     for minute in (30, 35, 40):
         run.tick(at(f"02 10:{minute}"))
     assert times(run)[:4] == ["02 10:00", "02 10:30", "02 10:35", "02 10:40"]
@@ -386,9 +387,9 @@ def test_posts_of_slots_that_are_forgotten_keep_to_hours_and_limits(make: Make) 
     ahead(run, 2 * DAY)
     run.tick(at("02 08:30"))
     watch(run)
-    decide(run, alarms.CLOCK, confirm=True)
+    decide(run, alerts.CLOCK, confirm=True)
     with run.ledger.read() as tx:
-        assert [(post.scheduled, post.approved) for post in delivery.queued(tx, "x")] == [(True, False)]
+        assert [(post.scheduled, post.approved) for post in post_queue.queued_posts(tx, "x")] == [(True, False)]
 
 
 def test_a_digest_that_was_first_seen_by_a_clock_ahead_begins_now(make: Make) -> None:
@@ -400,7 +401,7 @@ def test_a_digest_that_was_first_seen_by_a_clock_ahead_begins_now(make: Make) ->
     run.clock.now = START
     assert run.service.plan(START, START + 2 * HOUR)[0].at == at("02 09:00")
     watch(run)
-    assert "1 backlogs were begun" in raised(run, alarms.CLOCK)[0]
+    assert "1 backlogs were begun" in raised(run, alerts.CLOCK)[0]
     run.until(at("03 09:00"), {at("02 09:00")})
     assert times(run) == ["02 09:00", "03 09:00"]
 
@@ -412,7 +413,7 @@ def test_a_clock_that_steps_back_by_little_is_not_told_of(make: Make) -> None:
     run.tick(at("02 08:10"))
     watch(run)
     run.tick(at("02 09:01"))
-    assert raised(run, alarms.CLOCK) == []
+    assert raised(run, alerts.CLOCK) == []
     assert times(run) == ["02 09:00"]
 
 
@@ -422,10 +423,10 @@ def test_a_clock_that_steps_back_over_nothing_recorded_is_told_of_for_a_day(make
     watch(run)
     run.tick(at("04 07:00"))
     watch(run)
-    assert "nothing is recorded in the future" in raised(run, alarms.CLOCK)[0]
+    assert "nothing is recorded in the future" in raised(run, alerts.CLOCK)[0]
     run.tick(at("05 08:00"))
     watch(run)
-    assert raised(run, alarms.CLOCK) == []
+    assert raised(run, alerts.CLOCK) == []
 
 
 # ---- distances
@@ -482,10 +483,12 @@ def test_editions_that_wait_for_approval_count_for_limits(make: Make) -> None:
     run = make(schedule="hourly", per_day=1, approval=True, approve_by="3 days")
     run.until(at("03 08:00"), {START + hour * HOUR for hour in range(1, 24)})
     with run.ledger.read() as tx:
-        assert approvals.waiting(tx) == [1]
-        waiting = health.unapproved(tx)
-        state = State(unapproved=waiting, passed_undecided=health.passed_undecided(tx, waiting))
-    said = {one.subject: one.note for one in conditions(state, run.clock(), None, DAY) if one.kind == "approvals"}
+        assert approvals.posts_needing_approval(tx) == [1]
+        waiting = notifications.unapproved(tx)
+        state = AlertInputs(unapproved=waiting, passed_undecided=notifications.passed_undecided(tx, waiting))
+    said = {
+        one.subject: one.note for one in active_conditions(state, run.clock(), None, DAY) if one.kind == "approvals"
+    }
     assert said == {
         "latest on x": "1 edition needs approval: digestbot approve; 23 slots passed meanwhile, for they count towards its limit"
     }
@@ -493,12 +496,14 @@ def test_editions_that_wait_for_approval_count_for_limits(make: Make) -> None:
 
 
 def test_approvals_that_pile_up_without_a_limit_are_told_of() -> None:
-    one = health.NeedsApproval(1, "d", "x", START, START + DAY)
-    state = State(unapproved=[one, one, one])
-    assert [c.note for c in conditions(state, START, None, DAY) if c.kind == "approvals"] == [
+    one = notifications.NeedsApproval(1, "d", "x", START, START + DAY)
+    state = AlertInputs(unapproved=[one, one, one])
+    assert [c.note for c in active_conditions(state, START, None, DAY) if c.kind == "approvals"] == [
         "3 editions need approval: digestbot approve"
     ]
-    assert [c for c in conditions(State(unapproved=[one, one]), START, None, DAY) if c.kind == "approvals"] == []
+    assert [
+        c for c in active_conditions(AlertInputs(unapproved=[one, one]), START, None, DAY) if c.kind == "approvals"
+    ] == []
 
 
 def test_an_edition_that_waits_keeps_no_other_digest_back(make: Make) -> None:
@@ -524,12 +529,12 @@ def test_an_edition_approved_late_is_rendered_again_and_shown(make: Make) -> Non
     with run.ledger.begin() as tx:
         tx.exec_driver_sql("UPDATE summaries SET writer = 'Renamed Reader' WHERE id = 1")
     run.clock.now = at("03 10:00")
-    shown = run.service.approver.approve(1)
+    shown = Approver(run.service).approve(1)
     assert shown.posts == ()
     assert "Renamed Reader" in shown.rendered_again[0].text
     run.tick(at("03 10:01"))
     assert run.appeared() == []
-    assert run.service.approver.approve(1).posts == (1,)
+    assert Approver(run.service).approve(1).posts == (1,)
     run.tick(at("03 10:02"))
     (post,) = run.platform.posts
     assert "Renamed Reader" in post.text
@@ -539,15 +544,15 @@ def test_an_edition_approved_late_that_says_the_same_is_sent(make: Make) -> None
     run = make(schedule="mondays at 09:00", approval=True, approve_by="3 days")
     run.tick(at("02 09:00"))
     run.clock.now = at("03 10:00")
-    assert run.service.approver.approve(1).posts == (1,)
+    assert Approver(run.service).approve(1).posts == (1,)
 
 
 def test_what_a_person_wrote_is_not_rendered_again(make: Make) -> None:
     run = make(schedule="mondays at 09:00", approval=True, approve_by="5 days")
     run.tick(at("02 09:00"))
-    run.service.rearranger.rewrite(1, "Read this.")
+    SlotOverrides(run.service).rewrite(1, "Read this.")
     run.clock.now = at("06 10:00")
-    assert run.service.approver.approve(1).posts == (1,)
+    assert Approver(run.service).approve(1).posts == (1,)
 
 
 def test_each_post_of_an_edition_is_rendered_again_from_its_own_summary(make: Make) -> None:
@@ -557,7 +562,7 @@ def test_each_post_of_an_edition_is_rendered_again_from_its_own_summary(make: Ma
         tx.exec_driver_sql("UPDATE posts SET status = 'skipped', error = 'withdrawn' WHERE id = 1")
         tx.exec_driver_sql("UPDATE summaries SET writer = 'Renamed Reader'")
     run.clock.now = at("03 10:00")
-    shown = run.service.approver.approve(2).rendered_again
+    shown = Approver(run.service).approve(2).rendered_again
     assert [(row.id, row.text.splitlines()[:2]) for row in shown] == [
         (2, ["Paper Number 2", "Summary by Renamed Reader"]),
         (3, ["Paper Number 3", "Summary by Renamed Reader"]),
@@ -573,9 +578,9 @@ def test_an_edition_that_would_be_other_posts_now_is_made_anew(make: Make) -> No
     with pytest.raises(
         LedgerError, match="post 1 was made more than a day ago, and its edition would be made otherwise now"
     ):
-        run.service.approver.approve(1)
+        Approver(run.service).approve(1)
     with run.ledger.read() as tx:
-        assert views.post_row(tx, 1).status is PostStatus.SKIPPED
+        assert queries.post_row(tx, 1).status is PostStatus.SKIPPED
 
 
 # ---- why, and the plan row by row
@@ -613,12 +618,12 @@ def test_why_looks_ahead_no_longer_than_it_may(make: Make) -> None:
     run = make(30, schedule="hourly")
     explainer = run.service
     assert why(run, 20).because == "19 go before it"
-    from digestbot.service.explaining import Explainer
+    from digestbot.pipeline.explain import Explainer
 
     seconds = iter([0.0, 0.1, 0.2, *[9.0] * 99])
-    short = Explainer(run.config, run.ledger, run.clock, explainer.planner, lambda: next(seconds))
+    short = Explainer(run.config, run.ledger, run.clock, explainer.forecaster, lambda: next(seconds))
     with run.ledger.read() as tx:
-        ((found, source),) = find(tx, "20")
+        ((found, source),) = find_summaries(tx, "20")
     (reason,) = short.why(found, source)
     assert reason.because == "its turn does not come by 2026-11-02; 2 go before it until then"
 
@@ -641,7 +646,7 @@ def test_a_plan_comes_row_by_row_in_order_however_long_a_slot_waits(
         assert [row.at for row in rows] == sorted(row.at for row in rows)
         waits = [row for row in rows if row.note == "waits until there are 9"]
         assert len(waits) + sum(row.note == OVERTAKEN for row in rows) == 24 + 72
-        monkeypatch.setattr(forecast_module(), "MOST_READY", 5)
+        monkeypatch.setattr(simulation, "MOST_READY", 5)
         again = run.service.plan(START, START + 3 * DAY)
         assert sorted(again, key=key) == sorted(rows, key=key) or {key(row) for row in again} >= {
             key(row) for row in rows if row.summaries
@@ -650,11 +655,5 @@ def test_a_plan_comes_row_by_row_in_order_however_long_a_slot_waits(
         run.close()
 
 
-def key(row: Row) -> tuple[datetime, str, str, str]:
+def key(row: PlanEntry) -> tuple[datetime, str, str, str]:
     return row.at, row.digest, row.channel, row.note
-
-
-def forecast_module() -> Any:
-    import sys
-
-    return sys.modules[forecast_.__module__]

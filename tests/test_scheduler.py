@@ -11,10 +11,10 @@ from datetime import timedelta
 
 import pytest
 
-from digestbot import scheduler
-from digestbot.scheduler import JobRunner
-from digestbot.service import Report
-from digestbot.service.jobs import CHANNELS, SOURCES, Job
+from digestbot.pipeline import scheduler
+from digestbot.pipeline.app import Report
+from digestbot.pipeline.jobs import CHANNELS, SOURCES, Job
+from digestbot.pipeline.scheduler import JobRunner
 
 NEVER = timedelta(days=1)
 SOON = timedelta(milliseconds=20)

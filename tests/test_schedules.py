@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import START, make_summary
-from runs import Make, Run, planned, raw
+from helpers.basics import START, make_summary
+from helpers.planning_harness import Make, Run, planned, raw
 
-from digestbot.errors import ConfigError, LedgerError
-from digestbot.ledger import approvals, backlogs, views
-from digestbot.model import Paper, PostStatus
-from digestbot.service import Service
+from digestbot.domain.errors import ConfigError, LedgerError
+from digestbot.domain.model import Paper, PostStatus
+from digestbot.ledger import approvals, backlog_views, queries
+from digestbot.operator.slot_actions import SlotOverrides
+from digestbot.pipeline.app import Service
+from digestbot.pipeline.report import Report
 
 DAY = timedelta(days=1)
 NINE = START + timedelta(hours=1)
@@ -184,7 +186,7 @@ def test_renaming_and_splitting_repeat_nothing_and_lose_nothing(make: Make, over
         "even": keys | {"backlog": "all", "exclude": {"keywords": ["number 3", "number 5"]}},
     }
     run.configure(renamed)
-    run.service.planner.extend_all()
+    run.service.growth.extend_all(Report())
     appeared = live(run, hours=9)
     assert sorted(id_ for _, _, ids in appeared for id_ in ids) == [1, 2, 3, 4, 5, 6]
     assert {where for _, where, ids in appeared if ids[0] > 2} == {"odd/x", "even/x"}
@@ -198,11 +200,11 @@ def test_slots_that_were_missed(make: Make, catch_up: str, expected: list[str]) 
     run = make(schedule="every day at 09:00", catch_up=catch_up)
     run.tick(START + timedelta(days=2, hours=6, minutes=20))
     with run.ledger.read() as tx:
-        rows = [row for row in views.post_rows(tx) if row.status is PostStatus.PUBLISHED]
+        rows = [row for row in queries.post_rows(tx) if row.status is PostStatus.PUBLISHED]
     assert [f"{row.at:%d %H:%M}" for row in rows] == expected
     run.tick(run.clock() + timedelta(minutes=1))
     with run.ledger.read() as tx:
-        assert len(views.post_rows(tx)) == len(expected)
+        assert len(queries.post_rows(tx)) == len(expected)
 
 
 def test_all_missed_slots_of_a_year_end_when_nothing_waits(make: Make) -> None:
@@ -228,7 +230,7 @@ def test_a_clock_that_steps_keeps_no_slot_twice(make: Make, hours: int) -> None:
     for _ in range(16):
         run.tick(run.clock() + timedelta(minutes=30))
     with run.ledger.read() as tx:
-        slots = [row.slot for row in views.post_rows(tx)]
+        slots = [row.slot for row in queries.post_rows(tx)]
     assert len(set(slots)) == len(slots)
     assert 9 >= len(slots) >= 8
 
@@ -248,7 +250,7 @@ def test_otherwise_on_one_channel(make: Make) -> None:
     }
     run = make(schedule="every day at 09:00", channels=["x", "page"], on=on)
     assert live(run, hours=4) == [("02 09:00", "latest/page", [1]), ("02 09:00", "latest/x", [1])]
-    assert run.service.planner.next_slot(("latest", "page")) is not None
+    assert run.service.rule_book.next_slot(("latest", "page")) is not None
 
 
 def test_sending_by_hand_heeds_no_hour_and_no_limit_but_the_schedule_heeds_it(make: Make) -> None:
@@ -280,8 +282,8 @@ def test_an_edition_waits_for_approval_and_then_goes(make: Make) -> None:
     run.until(START + timedelta(hours=3), {NINE})
     assert run.appeared() == []
     with run.ledger.begin() as tx:
-        assert approvals.waiting(tx) == [1, 2]
-        row = views.post_row(tx, 1)
+        assert approvals.posts_needing_approval(tx) == [1, 2]
+        row = queries.post_row(tx, 1)
         assert row.status is PostStatus.PENDING
         assert row.approve_by == START + HOUR + DAY
         assert approvals.approve(tx, 2, run.clock()) == [1, 2]
@@ -306,10 +308,10 @@ def test_what_nobody_approves_in_time_waits_again(make: Make) -> None:
     run.service.poller.poll = lambda *_, **__: None  # type: ignore[method-assign, assignment]
     assert run.service.tick().troubles == []
     with run.ledger.read() as tx:
-        assert {(row.status, row.error) for row in views.post_rows(tx)} == {
+        assert {(row.status, row.error) for row in queries.post_rows(tx)} == {
             (PostStatus.SKIPPED, "nobody approved it in time")
         }
-        assert views.backlog_counts(tx, "latest", "x") == {"waiting": 2}
+        assert queries.backlog_counts(tx, "latest", "x") == {"waiting": 2}
     with run.ledger.begin() as tx, pytest.raises(LedgerError, match="post 1 is lapsed"):
         approvals.approve(tx, 1, run.clock())
 
@@ -320,13 +322,13 @@ def test_a_declined_edition_is_not_sent(make: Make, later: bool) -> None:
     run.until(START + timedelta(hours=2))
     with run.ledger.begin() as tx:
         assert approvals.decline(tx, 1, "not this week", run.clock(), later=later) == [1, 2]
-        counts = views.backlog_counts(tx, "latest", "x")
-        row = views.post_row(tx, 1)
+        counts = queries.backlog_counts(tx, "latest", "x")
+        row = queries.post_row(tx, 1)
     assert counts == ({"waiting": 2} if later else {"skipped": 2})
     assert (row.status, row.error) == (PostStatus.SKIPPED, "declined: not this week")
     run.until(START + timedelta(hours=4))
     with run.ledger.read() as tx:
-        assert len(approvals.waiting(tx)) == (2 if later else 0)
+        assert len(approvals.posts_needing_approval(tx)) == (2 if later else 0)
     if not later:  # what one digest's operator declined is another digest's to post
         run.until(START + timedelta(hours=12))
         assert [where for _, where, _ in run.appeared()] == ["other/x"]
@@ -335,17 +337,17 @@ def test_a_declined_edition_is_not_sent(make: Make, later: bool) -> None:
 def test_a_post_that_waits_for_approval_is_rewritten(make: Make) -> None:
     run = make(1, approval=True)
     run.until(START + timedelta(hours=2))
-    row = run.service.rearranger.rewrite(1, "  My own words.\r\nAnd more. ")
+    row = SlotOverrides(run.service).rewrite(1, "  My own words.\r\nAnd more. ")
     assert (row.text, row.cost) == ("My own words.\nAnd more.", 15_000)
     for text in ("", "x" * 281):
         with pytest.raises(ConfigError, match="characters, and may have 1 to 280"):
-            run.service.rearranger.rewrite(1, text)
+            SlotOverrides(run.service).rewrite(1, text)
     with run.ledger.begin() as tx:
         approvals.approve(tx, 1, run.clock())
     with pytest.raises(LedgerError, match="does not wait for approval"):
-        run.service.rearranger.rewrite(1, "Too late.")
+        SlotOverrides(run.service).rewrite(1, "Too late.")
     with pytest.raises(LedgerError, match="there is no post 7"):
-        run.service.rearranger.rewrite(7, "Nothing.")
+        SlotOverrides(run.service).rewrite(7, "Nothing.")
 
 
 # ---- why
@@ -353,7 +355,7 @@ def test_a_post_that_waits_for_approval_is_rewritten(make: Make) -> None:
 
 def why(run: Run, number: int) -> str:
     with run.ledger.read() as tx:
-        ((summary, source),) = backlogs.find(tx, f"conf/test/Paper{number}")
+        ((summary, source),) = backlog_views.find_summaries(tx, f"conf/test/Paper{number}")
     (reason,) = run.service.why(summary, source)
     at = f" at {reason.at:%d %H:%M}" if reason.at else ""
     return f"{'not posted: ' if reason.not_posted else ''}{reason.because}{at}"
@@ -377,7 +379,9 @@ def test_why_a_summary_waits_goes_or_never_goes(make: Make) -> None:
     assert why(run, 6) == "2 go before it at 04 09:00"
     live(run, days=1)
     with run.ledger.read() as tx:
-        ((summary, source),) = backlogs.find(tx, "http://www.shortscience.org/paper?bibtexKey=conf/test/Paper1#reader1")
+        ((summary, source),) = backlog_views.find_summaries(
+            tx, "http://www.shortscience.org/paper?bibtexKey=conf/test/Paper1#reader1"
+        )
     (reason,) = run.service.why(summary, source)
     assert [(row.status, row.id) for row in reason.posts] == [(PostStatus.PUBLISHED, 1)]
 
@@ -406,7 +410,7 @@ def test_why_a_digest_that_is_no_longer_configured_does_not_send_it(make: Make) 
     found["digests"] = {"other": found["digests"]["latest"] | {"sources": ["store"]}}
     run.configure(found)
     with run.ledger.read() as tx:
-        ((summary, source),) = backlogs.find(tx, "conf/test/Paper1")
+        ((summary, source),) = backlog_views.find_summaries(tx, "conf/test/Paper1")
     reasons = run.service.why(summary, source)
     assert [(one.digest, one.because) for one in reasons if one.not_posted] == [
         ("latest", "digest latest is no longer configured for x")

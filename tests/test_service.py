@@ -10,25 +10,25 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import Clock, Feed, asked, feed_item, feed_xml
+from helpers.basics import Clock, Feed, asked, feed_item, feed_xml
 
-from digestbot.errors import LedgerError
-from digestbot.ledger import intake, views
-from digestbot.model import Message, PostRow, PostStatus, TimelinePage
+from digestbot.domain.errors import LedgerError
+from digestbot.domain.model import Message, PostRow, PostStatus, TimelinePage
+from digestbot.ledger import intake, queries
+from digestbot.ledger.schema import sources
+from digestbot.pipeline.app import Service
 from digestbot.sandbox import Answer, Sandbox
-from digestbot.schema import sources
-from digestbot.service import Service
 
 Make = Callable[..., Service]
 
 
 def rows(service: Service) -> list[PostRow]:
     with service.ledger.read() as tx:
-        return list(views.post_rows(tx))
+        return list(queries.post_rows(tx))
 
 
 def titles(sandbox: Sandbox) -> list[str]:
-    return [post.text.splitlines()[0][-1] for post in sandbox.world.tweets]
+    return [post.text.splitlines()[0][-1] for post in sandbox.world.timelines["twitter"]]
 
 
 def test_one_summary_a_slot_on_each_channel(make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock) -> None:
@@ -42,10 +42,12 @@ def test_one_summary_a_slot_on_each_channel(make_service: Make, feed: Feed, sand
         service.tick()
         service.tick()
     assert titles(sandbox) == ["0", "1", "2"]
-    assert [post.text for post in sandbox.world.page_posts] == [post.text for post in sandbox.world.tweets]
+    assert [post.text for post in sandbox.world.timelines["facebook"]] == [
+        post.text for post in sandbox.world.timelines["twitter"]
+    ]
     assert [row.status for row in rows(service)] == [PostStatus.PUBLISHED] * 6
     assert {row.receipt.id for row in rows(service) if row.receipt} == {
-        post.id for post in sandbox.world.tweets + sandbox.world.page_posts
+        post.id for post in sandbox.world.timelines["twitter"] + sandbox.world.timelines["facebook"]
     }
 
 
@@ -84,7 +86,7 @@ def test_two_at_once_share_the_work(make_service: Make, feed: Feed, sandbox: San
         for service in services:
             service.tick()
     assert sorted(titles(sandbox)) == ["0", "1", "2", "3"]
-    assert len(sandbox.world.page_posts) == 4
+    assert len(sandbox.world.timelines["facebook"]) == 4
 
 
 def test_what_is_there_at_first_sight_is_skipped_and_what_comes_later_is_not(
@@ -129,7 +131,7 @@ def test_a_slot_with_nothing_to_publish_is_over(make_service: Make, feed: Feed, 
 def test_polls_are_conditional_and_an_equal_body_costs_no_parse(
     make_service: Make, feed: Feed, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from digestbot.sources import feed as feed_module
+    from digestbot.sources.feed import parse as feed_module
 
     feed.add(0)
     feed.etag = '"1"'
@@ -137,7 +139,7 @@ def test_polls_are_conditional_and_an_equal_body_costs_no_parse(
     service.tick()
     service.tick()
     assert len(feed.requests) == 1  # not due again yet
-    monkeypatch.setattr(feed_module, "parse", lambda *_: pytest.fail("parsed again"))
+    monkeypatch.setattr(feed_module, "parse_feed", lambda *_: pytest.fail("parsed again"))
     clock.forward(minutes=15)
     service.tick()
     assert feed.requests[1]["if-none-match"] == '"1"'
@@ -174,14 +176,14 @@ def test_a_broken_feed_leaves_the_ledger_as_it_was_and_says_so(
     assert words in report.source_errors["store"]
     assert words in caplog.text
     with service.ledger.read() as tx:
-        assert words in views.source_errors(tx)["store"]
+        assert words in queries.source_errors(tx)["store"]
     assert titles(sandbox) == ["0"]  # what was known continues
     feed.override = None
     feed.add(1)
     clock.forward(hours=4)
     service.tick()
     with service.ledger.read() as tx:
-        assert views.source_errors(tx) == {}
+        assert queries.source_errors(tx) == {}
     assert titles(sandbox) == ["0", "1"]
 
 
@@ -189,9 +191,9 @@ def test_a_cut_off_feed_gives_what_came_whole(make_service: Make, feed: Feed, cl
     body = feed_xml([feed_item(n) for n in range(3)])
     feed.override = Answer(200, body[: body.rindex(b"<pubDate>")], {"ETag": '"cut"'})
     service = make_service()
-    assert service.tick().polled["store"] == intake.Intake(new=2)
+    assert service.tick().polled["store"] == intake.IngestResult(new=2)
     clock.forward(minutes=15)
-    assert service.tick().polled["store"] == intake.Intake(new=1, unchanged=2)  # the same half twice
+    assert service.tick().polled["store"] == intake.IngestResult(new=1, unchanged=2)  # the same half twice
     assert "if-none-match" not in feed.requests[1]  # half an answer is no reason to ask for news only
 
 
@@ -244,11 +246,11 @@ def test_a_dead_token_pauses_the_channel_and_keeps_its_queue(
     service.tick()
     assert titles(sandbox) == ["0"]  # the other channel continues
     with service.ledger.read() as tx:
-        assert "the token is no longer valid" in views.paused_channels(tx)["page"]
+        assert "the token is no longer valid" in queries.paused_channels(tx)["page"]
     assert "digestbot resume" in caplog.text
     clock.forward(hours=4)
     service.tick()
-    assert sandbox.world.page_posts == []
+    assert sandbox.world.timelines["facebook"] == []
     assert [row.status for row in rows(service) if row.channel == "page"] == [PostStatus.PENDING] * 2
 
 
@@ -397,7 +399,7 @@ def test_preview_shows_what_would_be_sent_and_touches_nothing(
     service.tick()
     clock.forward(hours=1)
     service.tick()
-    assert sandbox.world.tweets[0].text == before.drafts[0].message.text
+    assert sandbox.world.timelines["twitter"][0].text == before.drafts[0].message.text
     assert service.preview("latest", "x").drafts[0].message.text.startswith("Paper Number 1")
 
 

@@ -10,11 +10,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from conftest import raw_config
-from simulator import START_OF_TIME, Digest, Posted, Simulator
+from helpers.basics import raw_config
+from helpers.simulator import START_OF_TIME, Digest, Posted, Simulator
 
 from digestbot import config as configuration
-from digestbot.planning import Appeared, Lane, Plan, Road, Traffic, forecast
+from digestbot.config.rules import posting_rules
+from digestbot.domain.schedule import ChannelHistory, ChannelState, DigestState, PublishedPost, forecast
 
 YEARS = timedelta(days=2 * 366)
 ZONES = [
@@ -166,7 +167,7 @@ def distance_is_kept(world: Simulator, channel: str, there: list[Posted]) -> Non
     """But where a clock that was put back comes past what it had shown before."""
     distance = world.config.channels[channel].min_distance
     if distance is not None:
-        before: list[Appeared] = []
+        before: list[PublishedPost] = []
         for one in there:
             last = next((post for post in reversed(before) if post.at <= one.at), None)
             assert last is None or one.at >= last.keeps_distance_until(distance), "too soon"
@@ -178,10 +179,12 @@ def nothing_starves(world: Simulator) -> None:
     """Of every summary that still waits it can be said when it goes, or why not."""
     rows = forecast(
         [
-            Plan(one.lane, one.timing, one.shape, one.past, iter(list(one.backlog)), frozenset(world.config.digests))
+            DigestState(
+                one.lane, one.timing, one.shape, one.past, iter(list(one.backlog)), frozenset(world.config.digests)
+            )
             for one in world.digests
         ],
-        {channel: Road(world.traffic[channel]) for channel in ("x", "page")},
+        {channel: ChannelState(world.traffic[channel]) for channel in ("x", "page")},
         lambda lane, chosen: [((one,), 0) for one in chosen],
         world.now,
         world.now + timedelta(days=120),
@@ -202,14 +205,14 @@ def nothing_starves(world: Simulator) -> None:
 def test_a_lane_that_is_always_closed_is_said_to_be() -> None:
     raw = raw_config("http://127.0.0.1:1", quiet_hours="06:00-20:00", schedule="every day at 12:00", channels=["x"])
     config = configuration.build(raw)
-    lane, start = Lane.of(config, "latest", "x"), datetime(2026, 11, 2, tzinfo=UTC)
+    lane, start = posting_rules(config, "latest", "x"), datetime(2026, 11, 2, tzinfo=UTC)
     assert lane.calendar.first_open(start) is None
     found = Simulator(config, 1, start)
     found.arrive(1)
     (digest,) = found.digests
     rows = forecast(
-        [Plan(lane, digest.timing, digest.shape, digest.past, iter(digest.backlog))],
-        {"x": Road(Traffic())},
+        [DigestState(lane, digest.timing, digest.shape, digest.past, iter(digest.backlog))],
+        {"x": ChannelState(ChannelHistory())},
         lambda _, chosen: [((one,), 0) for one in chosen],
         start,
         start + timedelta(days=3),

@@ -9,18 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digestbot.text import (
-    ELLIPSIS,
-    UNBROKEN,
-    ascii_link,
-    blocks,
-    cut,
-    find_urls,
-    harmless,
-    plain_title,
-    split,
-    weighted_length,
-)
+from digestbot.platforms.twitter.length import weighted_length
+from digestbot.text import ELLIPSIS, UNBROKEN, ascii_link, blocks, find_urls, plain_title, sanitize, split, truncate
 from digestbot.text.latex import to_unicode
 
 
@@ -37,10 +27,10 @@ def test_a_stores_links_are_found_whole() -> None:
 @given(st.text(), st.integers(0, 400))
 def test_cut_keeps_its_limit_and_the_beginning(text: str, most: int) -> None:
     for measure in (len, weighted_length):
-        short = cut(text, most, measure)
+        short = truncate(text, most, measure)
         assert measure(short) <= most or (measure(text) <= most and short == text)
         assert text.startswith(short.removesuffix("…").rstrip()) or short == ""
-        assert cut(short, most, measure) == short
+        assert truncate(short, most, measure) == short
 
 
 @given(
@@ -49,7 +39,7 @@ def test_cut_keeps_its_limit_and_the_beginning(text: str, most: int) -> None:
 )
 def test_cut_ends_at_words(words: list[str], most: int) -> None:
     text = " ".join(words)
-    short = cut(text, most)
+    short = truncate(text, most)
     kept = short.removesuffix("…").rstrip().split(" ")
     assert kept == words[: len(kept)] or short == text
 
@@ -85,7 +75,7 @@ def test_cut_and_split_end_between_characters(text: str, most: int) -> None:
         return at in {match.end() for match in regex.finditer(r"\X", text)} | {0}
 
     for measure in (len, weighted_length):
-        kept = cut(text, most, measure)
+        kept = truncate(text, most, measure)
         if kept != text and kept:
             assert (
                 is_boundary(len(kept.removesuffix(ELLIPSIS))) or text[len(kept.removesuffix(ELLIPSIS)) :][:1].isspace()
@@ -104,23 +94,23 @@ def test_split_keeps_every_word(words: list[str], room: int) -> None:
 
 def test_cut_prefers_sentences() -> None:
     text = "One sentence by Kingma et al. in 2014, e.g. this. Another of 3.5 words that goes on and on and on."
-    assert cut(text, 80) == "One sentence by Kingma et al. in 2014, e.g. this."
-    assert cut(text, 40) == "One sentence by Kingma et al. in 2014…"
-    assert cut("A learned x. The rest is too long for it", 20) == "A learned x."
+    assert truncate(text, 80) == "One sentence by Kingma et al. in 2014, e.g. this."
+    assert truncate(text, 40) == "One sentence by Kingma et al. in 2014…"
+    assert truncate("A learned x. The rest is too long for it", 20) == "A learned x."
 
 
 def test_cut_in_text_without_spaces() -> None:
-    assert cut("神经网络" * 20, 10) == "神经网络神经网络神…"
-    assert cut("👩‍👩‍👧" * 9, 9).removesuffix("…").replace("👩‍👩‍👧", "") == ""
-    assert cut("x" * 50, 10) == "x" * 9 + "…"
-    assert cut("anything", 0) == ""
-    assert cut("anything", 4) == ""
+    assert truncate("神经网络" * 20, 10) == "神经网络神经网络神…"
+    assert truncate("👩‍👩‍👧" * 9, 9).removesuffix("…").replace("👩‍👩‍👧", "") == ""
+    assert truncate("x" * 50, 10) == "x" * 9 + "…"
+    assert truncate("anything", 0) == ""
+    assert truncate("anything", 4) == ""
 
 
 @given(st.text())
 def test_harmless_leaves_nothing_that_pings(text: str) -> None:
-    calm = harmless(text)
-    assert harmless(calm) == calm
+    calm = sanitize(text)
+    assert sanitize(calm) == calm
     assert not re.search(r"(?<![A-Za-z0-9_])(?:[@＠]\w|[#＃]\d*[^\W\d]|[$＄][A-Za-z])", calm)
     assert not any(unicodedata.category(char) in ("Cc", "Co", "Cs") and char != "\n" for char in calm)
     assert not any(unicodedata.category(char) == "Cf" and char not in "\u200c\u200d" for char in calm)
@@ -128,16 +118,16 @@ def test_harmless_leaves_nothing_that_pings(text: str) -> None:
 
 def test_harmless_examples() -> None:
     assert (
-        harmless("Ask @someone, ＠other, see #tag or $TSLA; it costs $5")
+        sanitize("Ask @someone, ＠other, see #tag or $TSLA; it costs $5")
         == "Ask someone, other, see tag or TSLA; it costs $5"
     )
-    assert harmless("@@foo ##tag $$AAPL @#both ＠@x") == "foo tag AAPL both x"
+    assert sanitize("@@foo ##tag $$AAPL @#both ＠@x") == "foo tag AAPL both x"
     assert (
-        harmless("me@example.org, issue #12, US$30 and C$5, 中@someone")
+        sanitize("me@example.org, issue #12, US$30 and C$5, 中@someone")
         == "me@example.org, issue #12, US$30 and C$5, 中someone"
     )
-    assert harmless("a\tb\r\nc\x85d\u2028e  f ") == "a b\nc d e f"
-    assert harmless("in\u202etxet\u200b \u2066x\u0007y") == "intxet xy"
+    assert sanitize("a\tb\r\nc\x85d\u2028e  f ") == "a b\nc d e f"
+    assert sanitize("in\u202etxet\u200b \u2066x\u0007y") == "intxet xy"
 
 
 BODY = r"""# Idea

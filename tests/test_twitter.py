@@ -11,10 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import SECRETS
+from helpers.basics import SECRETS
 
-from digestbot.config import TwitterChannel
-from digestbot.errors import (
+from digestbot.domain.errors import (
     OutcomeUnknown,
     PublishError,
     RateLimited,
@@ -23,9 +22,10 @@ from digestbot.errors import (
     Unauthorized,
     Unavailable,
 )
-from digestbot.model import Message, Picture, Receipt, TimelinePage
-from digestbot.publishers.twitter import TwitterPublisher
-from digestbot.publishers.twitter_answers import classify, until_reset_day
+from digestbot.domain.model import Message, Picture, Receipt, TimelinePage
+from digestbot.platforms.twitter.config import TwitterChannel
+from digestbot.platforms.twitter.publisher import TwitterPublisher
+from digestbot.platforms.twitter.responses import classify_response, until_reset_day
 from digestbot.sandbox import LIES, Sandbox
 
 
@@ -39,7 +39,7 @@ def send(to: TwitterPublisher, text: str = "hello", *, seconds: float = 5, alive
 
 def test_a_post_appears_with_its_receipt(sandbox: Sandbox) -> None:
     receipt = send(publisher(sandbox.url), "naïve $W$ & 1 < 2 — https://example.org/x?a=1&b=2#c")
-    (tweet,) = sandbox.world.tweets
+    (tweet,) = sandbox.world.timelines["twitter"]
     assert tweet.text == "naïve $W$ & 1 < 2 — https://example.org/x?a=1&b=2#c"
     assert tweet.account == "100"
     assert receipt == Receipt(tweet.id, f"{sandbox.url}/i/web/status/{tweet.id}")
@@ -63,7 +63,7 @@ def test_verify(sandbox: Sandbox) -> None:
 def test_too_long_is_refused(sandbox: Sandbox) -> None:
     with pytest.raises(Rejected, match="too long"):
         send(publisher(sandbox.url), "x" * 281)
-    assert sandbox.world.tweets == []
+    assert sandbox.world.timelines["twitter"] == []
 
 
 def test_a_duplicate_is_unknown_not_failed(sandbox: Sandbox) -> None:
@@ -96,7 +96,7 @@ def test_faults(sandbox: Sandbox, fault: str, error: type[PublishError], posted:
     with pytest.raises(error) as caught:
         send(client)
     assert type(caught.value) is error
-    assert len(sandbox.world.tweets) == posted
+    assert len(sandbox.world.timelines["twitter"]) == posted
     assert sandbox.world.calls == ["POST /2/tweets"]  # sent once: no library retried
     if isinstance(caught.value, RateLimited):
         assert caught.value.wait == (timedelta(seconds=90) if fault in ("429", "429-after") else None)
@@ -204,7 +204,7 @@ def test_a_cap_that_a_reading_meets_ends_on_that_day_too(sandbox: Sandbox) -> No
 )
 def test_the_daily_limit_is_not_measured_by_the_short_window(headers: dict[str, str], wait: timedelta) -> None:
     body = {"errors": [{"code": 185, "message": "User is over daily status update limit."}]}
-    found = classify(403, headers | {"Date": "Mon, 02 Nov 2026 08:00:00 GMT"}, body)
+    found = classify_response(403, headers | {"Date": "Mon, 02 Nov 2026 08:00:00 GMT"}, body)
     assert isinstance(found, RateLimited)
     assert found.wait == wait
 
@@ -251,7 +251,7 @@ def test_the_day_on_which_a_cap_resets(day: int, now: datetime, days: int) -> No
 def test_answers_that_are_worded_otherwise(
     status: int, body: dict[str, Any] | None, error: type[PublishError], words: str
 ) -> None:
-    found = classify(status, {}, body)
+    found = classify_response(status, {}, body)
     assert type(found) is error
     assert words in str(found)
 
@@ -260,7 +260,7 @@ def test_answers_that_are_worded_otherwise(
     ("words", "cleaned"), [("a\x9bb\x85c", "a b c"), ("\u202eevil", "evil"), ("a\x00\x1b[31m", "a [31m"), ("ok", "ok")]
 )
 def test_what_a_platform_says_carries_no_control_characters(words: str, cleaned: str) -> None:
-    assert cleaned in str(classify(400, {}, problem(words)))
+    assert cleaned in str(classify_response(400, {}, problem(words)))
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_what_a_platform_says_carries_no_control_characters(words: str, cleaned:
     ],
 )
 def test_how_long_a_rate_limit_lasts(headers: dict[str, str], seconds: float | None) -> None:
-    found = classify(429, headers, {})
+    found = classify_response(429, headers, {})
     assert isinstance(found, RateLimited)
     assert found.wait == (None if seconds is None else timedelta(seconds=seconds))
 
@@ -378,7 +378,7 @@ def test_a_picture_that_the_post_needs_says_what_became_of_it(sandbox: Sandbox) 
     with pytest.raises(Unauthorized):
         publish(url, Message("c", picture=required))
     thread.join(5)
-    assert sandbox.world.tweets == []
+    assert sandbox.world.timelines["twitter"] == []
 
 
 @pytest.mark.parametrize(
@@ -446,7 +446,7 @@ def test_a_post_is_looked_up_and_one_of_another_account_is_told(sandbox: Sandbox
     assert found is not None
     assert found.text == "hello"
     assert client.lookup("99", seconds=5) is None
-    sandbox.world.tweets[0].account = "101"
+    sandbox.world.timelines["twitter"][0].account = "101"
     with pytest.raises(Rejected, match="another account"):
         client.lookup(mine.id, seconds=5)
 

@@ -13,12 +13,19 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from desks import Everything, served, world
+from helpers.web_app import Everything, served, world
 
-from digestbot import schema
-from digestbot.ledger import alarms, approvals, backlogs, rescheduling, views, wishes
-from digestbot.model import PostStatus
-from digestbot.web.actions import VERBS
+from digestbot.domain.model import PostStatus
+from digestbot.ledger import (
+    alerts,
+    approvals,
+    backlog_overrides,
+    backlog_views,
+    queries,
+    schema,
+    slot_overrides,
+)
+from digestbot.operator.action_list import ACTIONS
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = os.environ.get("DIGESTBOT_TEST_CHROMIUM") or shutil.which("chromium")
@@ -150,7 +157,7 @@ def test_the_keyboard_reaches_everything(browser: Any, lived: tuple[str, Everyth
     with Person(browser, lived[0]) as person:
         person.goes_to("/backlog")
         person.page.keyboard.press("Tab")
-        assert person.page.evaluate("document.activeElement.textContent") == "To the content"
+        assert person.page.evaluate("document.activeElement.textContent") == "Skip to content"
         person.page.keyboard.press("Enter")
         assert person.page.url.endswith("#main")
         reached = set()
@@ -166,34 +173,34 @@ def test_the_keyboard_reaches_everything(browser: Any, lived: tuple[str, Everyth
 def test_summaries_are_pinned_held_and_skipped_with_undo(browser: Any, desk: tuple[str, Everything]) -> None:
     url, made = desk
 
-    def entry(kind: str = "waiting") -> dict[int, backlogs.Entry]:
-        from digestbot.gate import Gate
-        from digestbot.model import Order
+    def entry(kind: str = "waiting") -> dict[int, backlog_views.BacklogEntry]:
+        from digestbot.domain.filters import DigestFilters
+        from digestbot.domain.model import Order
 
         with made.ledger.read() as tx:
-            found = backlogs.entries(tx, *PAIR, Order.OLDEST, Gate(), made.clock(), kind=kind)
+            found = backlog_views.backlog_entries(tx, *PAIR, Order.OLDEST, DigestFilters(), made.clock(), kind=kind)
         return {one.summary.id or 0: one for one in found}
 
     with Person(browser, url, "telephone") as person:
         person.goes_to("/backlog")
-        assert "Summary 5 goes first" in person.presses("Pin: summary 5")
+        assert "Summary 5 is pinned" in person.presses("Pin: summary 5")
         assert next(iter(entry())) == 5
-        assert "Summary 5 waits for its turn" in person.presses("Undo")
+        assert "Summary 5 is no longer pinned" in person.presses("Undo")
         assert next(iter(entry())) == 2
         person.presses("Pin: summary 6")
-        assert "waits for its turn" in person.presses("Unpin: summary 6")
+        assert "is no longer pinned" in person.presses("Unpin: summary 6")
         assert "Summary 3 is held" in person.presses("Hold: summary 3")
         assert entry()[3].waits_for == "held by hand"
-        assert "is held no longer" in person.presses("Release: summary 3")
+        assert "is released" in person.presses("Release: summary 3")
         person.presses("Hold: summary 3")
-        assert "is held no longer" in person.presses("Undo")
+        assert "is released" in person.presses("Undo")
         assert "Summary 4 is skipped" in person.presses("Skip: summary 4")
         assert 4 not in entry()
-        assert "Summary 4 waits again" in person.presses("Undo")
+        assert "Summary 4 is pending again" in person.presses("Undo")
         person.presses("Skip: summary 4")
         person.page.get_by_label("Show").select_option("skipped")
         person.page.get_by_role("button", name="Show").click()
-        assert "Summary 4 waits again" in person.presses("Take it in: summary 4")
+        assert "Summary 4 is pending again" in person.presses("Put back: summary 4")
         person.page.get_by_label("Search").fill("Number 12")
         person.page.get_by_label("Show").select_option("ready")
         person.page.get_by_role("button", name="Show").click()
@@ -211,23 +218,25 @@ def test_slots_are_moved_skipped_and_sent(browser: Any, desk: tuple[str, Everyth
         person.goes_to(slot + "09:00")
         assert person.page.get_by_role("article", name="A post on X").count() == 1
         person.page.get_by_label("Move to").fill("2026-11-03T10:30")
-        assert "comes at Tue 03 Nov, 10:30 UTC" in person.presses("Move")
+        assert "is moved to Tue 03 Nov, 10:30 UTC" in person.presses("Move")
         person.page.get_by_role("link", name="10:30 latest x").click()
         person.page.get_by_label("Move to").fill("2026-11-03T13:00")
         assert "another slot of the same digest comes then already" in person.presses("Move")
         assert person.page.locator(".note.bad").count() == 1
         with made.ledger.read() as tx:
-            assert [one.moved_to for one in rescheduling.changes(tx)[PAIR]] == [made.clock() + timedelta(minutes=1410)]
-        assert "comes as the schedule has it" in person.presses("Undo: latest on x, 2026-11-03T09:00")
+            assert [one.moved_to for one in slot_overrides.changes(tx)[PAIR]] == [
+                made.clock() + timedelta(minutes=1410)
+            ]
+        assert "follows the schedule again" in person.presses("Undo: latest on x, 2026-11-03T09:00")
         person.goes_to(slot + "17:00")
-        assert "does not come" in person.presses("Skip this slot")
-        assert "comes as the schedule has it" in person.presses("Undo")
+        assert "is skipped" in person.presses("Skip this slot")
+        assert "follows the schedule again" in person.presses("Undo")
         person.goes_to(slot + "13:00")
         shown = person.page.locator(".mock-text").inner_text()
-        assert "Made as post 3" in person.presses("Send now")
+        assert "Created post 3" in person.presses("Send now")
         with made.ledger.read() as tx:
-            assert views.post_row(tx, 3).text.split("\n")[0] == shown.split("\n")[0]
-            assert [one.nominal for one in rescheduling.changes(tx)[PAIR]] == ["2026-11-03T13:00"]
+            assert queries.post_row(tx, 3).text.split("\n")[0] == shown.split("\n")[0]
+            assert [one.nominal for one in slot_overrides.changes(tx)[PAIR]] == ["2026-11-03T13:00"]
 
 
 def test_a_post_is_written_and_approved_ahead(browser: Any, desk: tuple[str, Everything]) -> None:
@@ -235,21 +244,21 @@ def test_a_post_is_written_and_approved_ahead(browser: Any, desk: tuple[str, Eve
     with Person(browser, url, "dark telephone") as person:
         person.goes_to("/calendar/slot?digest=latest&channel=x&slot=2026-11-03T09:00")
         person.page.locator("textarea").fill("In my own words: https://example.org/a")
-        assert "will say what you wrote" in person.presses("Save")
+        assert "will have your text" in person.presses("Save")
         assert "In my own words" in person.page.locator(".mock-text").inner_text()
-        assert "as the template has it" in person.presses("Back to the template's words")
+        assert "uses the template again" in person.presses("Use the template again")
         person.page.locator("textarea").fill("x" * 300)
         assert "has 300 characters, and may have 1 to 280" in person.presses("Save")
         person.page.locator("textarea").fill("Mine.")
         person.presses("Save")
-        assert "as the template has it" in person.presses("Undo")
+        assert "uses the template again" in person.presses("Undo")
         person.goes_to("/calendar/slot?digest=best&channel=x&slot=2026-11-06T15:00")
         assert "Approved" in person.presses("Approve")
         with made.ledger.read() as tx:
-            assert wishes.approved(tx) == {("best", "x"): frozenset([1, 2, 3])}
-        assert "waits for approval again" in person.presses("Undo")
+            assert backlog_overrides.preapproved(tx) == {("best", "x"): frozenset([1, 2, 3])}
+        assert "needs approval again" in person.presses("Undo")
         person.presses("Approve")
-        assert "waits for approval again" in person.presses("Take the approval back")
+        assert "needs approval again" in person.presses("Withdraw approval")
 
 
 def test_posts_that_wait_are_edited_approved_declined_moved_and_sent(
@@ -258,35 +267,35 @@ def test_posts_that_wait_are_edited_approved_declined_moved_and_sent(
     url, made = desk
     made.tick(days=4, hours=5)  # Friday, 16:00: the roundup waits for approval
     with made.ledger.read() as tx:
-        (waiting,) = approvals.waiting(tx)
+        (waiting,) = approvals.posts_needing_approval(tx)
     with Person(browser, url, "telephone") as person:
         person.goes_to("/")
         person.page.get_by_role("link", name=f"Post {waiting}", exact=True).click()
-        person.page.get_by_label("Edit its text").fill("Best of my week.")
-        assert "says what you wrote" in person.presses("Save")
-        assert "says what you wrote" in person.presses("Undo")
+        person.page.get_by_label("Edit the text").fill("Best of my week.")
+        assert "has your text" in person.presses("Save")
+        assert "has your text" in person.presses("Undo")
         with made.ledger.read() as tx:
-            assert views.post_row(tx, waiting).text.startswith("Best of the week")
-        person.page.get_by_label("Make it anew at").fill("2026-11-06T17:00")
-        assert "was taken back; it is made anew at Fri 06 Nov, 17:00" in person.presses("Move")
+            assert queries.post_row(tx, waiting).text.startswith("Best of the week")
+        person.page.get_by_label("Create it again at").fill("2026-11-06T17:00")
+        assert "is withdrawn; a new one is created at Fri 06 Nov, 17:00" in person.presses("Move")
         made.tick(hours=2)
         with made.ledger.read() as tx:
-            (again,) = approvals.waiting(tx)
+            (again,) = approvals.posts_needing_approval(tx)
         person.goes_to("/")
-        assert f"Not sent: post {again}; its summaries wait" in person.presses(f"Not now: post {again}")
+        assert f"Declined post {again}; its summaries stay pending" in person.presses(f"Not now: post {again}")
         made.tick(days=7)
         with made.ledger.read() as tx:
-            (third,) = approvals.waiting(tx)
+            (third,) = approvals.posts_needing_approval(tx)
         person.goes_to(f"/posts/{third}")
-        person.page.get_by_label("Never, because").fill("too dull")
+        person.page.get_by_label("Decline, with the reason").fill("too dull")
         assert "its summaries are skipped" in person.presses("Decline")
         made.tick(days=7)
         with made.ledger.read() as tx:
-            (fourth,) = approvals.waiting(tx)
+            (fourth,) = approvals.posts_needing_approval(tx)
         person.goes_to("/")
-        assert f"Approved: post {fourth}" in person.presses(f"Approve: post {fourth}")
+        assert f"Approved post {fourth}" in person.presses(f"Approve: post {fourth}")
         person.goes_to(f"/posts/{fourth}")
-        assert f"Post {fourth} is sent within seconds" in person.presses("Send now")
+        assert f"Post {fourth} no longer waits for its time" in person.presses("Send now")
         made.tick(minutes=1)
         person.goes_to(f"/posts/{fourth}")
         assert person.page.locator("h1 .status").inner_text() == "published"
@@ -303,7 +312,7 @@ def test_what_is_quarantined_is_resolved_beside_what_was_seen(browser: Any, desk
             .values(status="quarantined", receipt_id=None, receipt_url=None, error="two posts look like it")
         )
         tx.execute(
-            schema.looks.insert().values(
+            schema.timeline_checks.insert().values(
                 post_id=1, epoch=1, at=made.clock(), complete=True, read=7, note="two posts look like it: 11, 12"
             )
         )
@@ -311,38 +320,38 @@ def test_what_is_quarantined_is_resolved_beside_what_was_seen(browser: Any, desk
         person.goes_to("/")
         person.page.get_by_role("link", name="Post 1", exact=True).first.click()
         assert "read 7 posts: two posts look like it: 11, 12" in person.page.locator("main").inner_text()
-        assert "choose whether it is published" in person.presses("Decide")
-        person.page.get_by_label("It is on the platform, at").check()
-        person.page.get_by_label("Its address or id on the platform").fill("somewhere")
+        assert "choose a decision" in person.presses("Decide")
+        person.page.get_by_label("It is on the platform at this URL:").check()
+        person.page.get_by_label("URL or id on the platform").fill("somewhere")
         assert "write the post's number, or its address" in person.presses("Decide")
-        person.page.get_by_label("It is on the platform, at").check()
-        there = made.sandbox.world.by_hand("twitter", "A person's own words")
-        person.page.get_by_label("Its address or id on the platform").fill(there.id)
+        person.page.get_by_label("It is on the platform at this URL:").check()
+        there = made.sandbox.by_hand("twitter", "A person's own words")
+        person.page.get_by_label("URL or id on the platform").fill(there.id)
         said = person.presses("Decide")
-        assert "Post 1 was quarantined and is published" in said
-        assert "it reads: “A person's own words” Our text is another" in said
+        assert "Post 1: quarantined -> published" in said
+        assert "on the platform: “A person's own words”" in said
         with made.ledger.read() as tx:
-            assert views.post_row(tx, 1).status is PostStatus.PUBLISHED
+            assert queries.post_row(tx, 1).status is PostStatus.PUBLISHED
         person.goes_to("/posts/1")
-        assert "Post 1 was published and is quarantined again" in person.presses("Reopen")
+        assert "Post 1: published -> quarantined" in person.presses("Reopen")
 
 
-def test_channels_and_alarms(browser: Any, desk: tuple[str, Everything]) -> None:
+def test_channels_and_alerts(browser: Any, desk: tuple[str, Everything]) -> None:
     url, made = desk
     with made.ledger.begin() as tx:
         for subject in ("a", "b"):
-            alarms.raise_alarm(tx, "deletions", subject, "12 posts would be deleted", made.clock())
+            alerts.raise_alert(tx, "deletions", subject, "12 posts would be deleted", made.clock())
     with Person(browser, url, "dark telephone") as person:
         person.goes_to("/")
         assert "Channel x is paused" in person.presses("Pause: x")
-        assert "Channel x resumed" in person.presses("Undo")
+        assert "Channel x is resumed" in person.presses("Undo")
         person.presses("Pause: page")
-        assert "page is paused: paused by hand" in person.page.locator("main").inner_text()
-        assert "Channel page resumed" in person.presses("Let it go on: page")
-        assert "The alarm is confirmed" in person.presses("Confirm: alarm 1")
-        assert "The alarm is dismissed" in person.presses("Dismiss: alarm 2")
+        assert "page is paused: paused by an operator" in person.page.locator("main").inner_text()
+        assert "Channel page is resumed" in person.presses("Resume: page")
+        assert "Alert 1 is confirmed" in person.presses("Confirm: alert 1")
+        assert "Alert 2 is dismissed" in person.presses("Dismiss: alert 2")
         with made.ledger.read() as tx:
-            assert alarms.open_alarms(tx) == []
+            assert alerts.open_alerts(tx) == []
             done = tx.scalars(sa.select(schema.audit.c.what)).all()
         assert len(done) == 6
         person.goes_to("/audit")
@@ -369,7 +378,7 @@ def test_a_schedule_is_changed_in_its_form(browser: Any, desk: tuple[str, Everyt
             "Wed 4 Nov 2026, 10:00",
         ]
         assert "no longer 2026-11-03 09:00 UTC, latest on x" in person.page.locator(".diff").inner_text()
-        person.page.get_by_label("Summaries in an edition").fill("2")
+        person.page.get_by_label("Maximum per edition").fill("2")
         said = person.presses("Save")
         assert "The schedule of latest is saved" in said
         kept = made.file.parent / re.findall(r"config\.toml\S+Z", said)[0]
@@ -380,7 +389,7 @@ def test_a_schedule_is_changed_in_its_form(browser: Any, desk: tuple[str, Everyt
         assert made.config().digests["latest"].size == 2
         person.goes_to("/schedules/latest?channel=page")
         person.page.get_by_label("Quiet hours").fill("09:30-11:00")
-        person.page.get_by_text("passes: quiet hours").first.wait_for()
+        person.page.get_by_text("skipped: quiet hours").first.wait_for()
         person.presses("Save")
         assert made.config().timing("latest", "page").quiet_hours != ()
         assert made.config().timing("latest", "x").quiet_hours == ()
@@ -428,7 +437,7 @@ def test_the_pages_move_without_being_asked(browser: Any, lived: tuple[str, Ever
         with person.page.expect_response(lived[0] + "/"):
             person.page.clock.fast_forward(61_000)
         person.page.locator("#today:not([data-old])").wait_for()
-        assert person.page.locator("#today h2").first.inner_text() == "What needs you"
+        assert person.page.locator("#today h2").first.inner_text() == "Needs attention"
 
 
 def test_logging_in_and_out(browser: Any, tmp_path: Path) -> None:
@@ -437,10 +446,10 @@ def test_logging_in_and_out(browser: Any, tmp_path: Path) -> None:
         made.live(hours=0)
         with served(made) as url, Person(browser, url, "light") as person:
             person.goes_to("/posts?status=failed")
-            person.page.get_by_label("Password, or the token").fill("guess")
+            person.page.get_by_label("Password or token").fill("guess")
             person.page.get_by_role("button", name="Log in").click()
-            assert "neither the password nor the token" in person.page.get_by_role("alert").inner_text()
-            person.page.get_by_label("Password, or the token").fill(token)
+            assert "password or token is wrong" in person.page.get_by_role("alert").inner_text()
+            person.page.get_by_label("Password or token").fill(token)
             person.page.get_by_role("button", name="Log in").click()
             person.page.wait_for_url("**/posts?status=failed")
             person.page.get_by_role("button", name="Log out").click()
@@ -452,8 +461,8 @@ def test_logging_in_and_out(browser: Any, tmp_path: Path) -> None:
 
 def test_every_verb_is_in_this_file() -> None:
     """A new verb is to be tried in a browser too."""
-    assert set(VERBS) == {
-        *("pin", "unpin", "hold", "release", "skip", "take-in", "write", "unwrite", "approve-ahead", "unapprove"),
-        *("move-slot", "skip-slot", "restore-slot", "send-slot", "move-post", "let-go", "approve", "decline"),
-        *("rewrite", "resolve", "reopen", "pause", "resume", "confirm", "dismiss"),
+    assert set(ACTIONS) == {
+        *("pin", "unpin", "hold", "release", "skip", "unskip", "write", "reset-text", "preapprove", "unapprove"),
+        *("move-slot", "skip-slot", "restore-slot", "send-slot", "move-post", "send-now", "approve", "decline"),
+        *("edit", "resolve", "retry", "reopen", "pause", "resume", "confirm-alert", "dismiss-alert"),
     }

@@ -18,30 +18,29 @@ from xml.etree import ElementTree
 import pytest
 import requests
 import sqlalchemy as sa
-from conftest import START, Clock, Feed
-from desks import HOSTILE, Everything, served, world
+from helpers.basics import START, Clock, Feed
+from helpers.web_app import HOSTILE, Everything, served, world
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import Response
 from test_cli import called, digestbot, start
 
-from digestbot import schema
 from digestbot.cli import logs
 from digestbot.cli.progress import progress
 from digestbot.config import Timing
-from digestbot.config.saving import KEPT, save
-from digestbot.context import about
-from digestbot.errors import ConfigError
-from digestbot.gate import Gate
-from digestbot.ledger import backlogs, figures, health, heartbeats, plan_stamps, views
-from digestbot.model import Order, PostStatus
-from digestbot.service import Service
+from digestbot.config.writer import KEPT, save
+from digestbot.domain.errors import ConfigError
+from digestbot.domain.filters import DigestFilters
+from digestbot.domain.model import Order, PostStatus
+from digestbot.infra.log_context import log_context
+from digestbot.ledger import backlog_views, change_tokens, heartbeats, notifications, queries, schema, stats
+from digestbot.pipeline.app import Service
 from digestbot.text.durations import duration
 from digestbot.web import forms
+from digestbot.web.app_state import Liveness
 from digestbot.web.charts import Chart, Series, steps, svg
-from digestbot.web.coalescing import Coalescing
-from digestbot.web.desk import Pulse
+from digestbot.web.single_flight import SingleFlight
 
 ROOT = Path(__file__).parent.parent
 TEXT = """\
@@ -61,31 +60,31 @@ on = {x = {size = 2}}
 
 
 def test_a_form_shows_what_the_file_says() -> None:
-    found = forms.values(TEXT, "latest")
+    found = forms.form_values(TEXT, "latest")
     assert (found["schedule"], found["size"], found["order"]) == ("daily at 9:00\ncron", "3", "")
-    assert forms.values(TEXT, "inline", "x")["size"] == "2"
-    assert forms.values(TEXT, "latest", "x")["size"] == ""
+    assert forms.form_values(TEXT, "inline", "x")["size"] == "2"
+    assert forms.form_values(TEXT, "latest", "x")["size"] == ""
     with pytest.raises(ConfigError, match=r"no \[digests.nothing\]"):
-        forms.values(TEXT, "nothing")
+        forms.form_values(TEXT, "nothing")
     with pytest.raises(ConfigError, match="not valid TOML"):
-        forms.values("x = ", "latest")
+        forms.form_values("x = ", "latest")
 
 
 def test_a_form_changes_its_keys_and_nothing_else() -> None:
-    said = forms.values(TEXT, "latest") | {"size": "", "spread": "yes", "not_on": "2026-12-24\r\n2026-12-31\r\n"}
-    after = forms.changed(TEXT, "latest", "", said)
+    said = forms.form_values(TEXT, "latest") | {"size": "", "spread": "yes", "not_on": "2026-12-24\r\n2026-12-31\r\n"}
+    after = forms.apply_form(TEXT, "latest", "", said)
     assert "# by hand" in after
     assert '"cron"]  # when' in after
     found = tomllib.loads(after)["digests"]["latest"]
     assert "size" not in found
     assert found["spread"] is True
     assert found["not_on"] == ["2026-12-24", "2026-12-31"]
-    assert forms.changed(TEXT, "latest", "", forms.values(TEXT, "latest")) == TEXT
-    with_channel = forms.changed(TEXT, "latest", "x", {"size": "1"})
+    assert forms.apply_form(TEXT, "latest", "", forms.form_values(TEXT, "latest")) == TEXT
+    with_channel = forms.apply_form(TEXT, "latest", "x", {"size": "1"})
     assert tomllib.loads(with_channel)["digests"]["latest"]["on"] == {"x": {"size": 1}}
-    assert tomllib.loads(forms.changed(with_channel, "latest", "x", {})) == tomllib.loads(TEXT)
-    assert "on" not in tomllib.loads(forms.changed(TEXT, "inline", "x", {}))["digests"]["inline"]
-    assert tomllib.loads(forms.changed(TEXT, "inline", "y", {"size": "4"}))["digests"]["inline"]["on"]["y"] == {
+    assert tomllib.loads(forms.apply_form(with_channel, "latest", "x", {})) == tomllib.loads(TEXT)
+    assert "on" not in tomllib.loads(forms.apply_form(TEXT, "inline", "x", {}))["digests"]["inline"]
+    assert tomllib.loads(forms.apply_form(TEXT, "inline", "y", {"size": "4"}))["digests"]["inline"]["on"]["y"] == {
         "size": 4
     }
 
@@ -95,11 +94,11 @@ lines = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_
 
 @given(st.fixed_dictionaries({field.name: lines for field in forms.FIELDS}))
 def test_whatever_is_said_the_file_stays_toml_and_keeps_the_rest(said: dict[str, str]) -> None:
-    after = forms.changed(TEXT, "latest", "", said)
+    after = forms.apply_form(TEXT, "latest", "", said)
     found = tomllib.loads(after)
     assert found["digests"]["inline"] == tomllib.loads(TEXT)["digests"]["inline"]
     assert found["digests"]["latest"]["sources"] == ["a"]
-    again = forms.values(after, "latest")
+    again = forms.form_values(after, "latest")
     for name, value in said.items():
         assert again[name] == value or (value.isdecimal() and int(again[name]) == int(value))
 
@@ -112,12 +111,12 @@ def test_mistakes_are_at_their_field() -> None:
         "digests.other.size: no",
         "channels.x.api_key: is missing",
     )
-    assert forms.at_fields(problems, "latest", "") == (
+    assert forms.problems_by_field(problems, "latest", "") == (
         {"schedule": "'25:00' is no time", "not_on": "is no day"},
         [problems[2], problems[3], problems[4]],
     )
-    assert forms.at_fields(problems, "latest", "x")[0]["size"] == "must be a number"
-    assert forms.defaults(Timing())["skip_if_empty"] == "yes"
+    assert forms.problems_by_field(problems, "latest", "x")[0]["size"] == "must be a number"
+    assert forms.default_values(Timing())["skip_if_empty"] == "yes"
 
 
 def test_a_file_is_replaced_whole_and_the_former_kept(tmp_path: Path) -> None:
@@ -129,7 +128,7 @@ def test_a_file_is_replaced_whole_and_the_former_kept(tmp_path: Path) -> None:
     assert (real.read_text(), kept.read_text()) == ("two", "one")
     assert link.is_symlink()
     assert real.stat().st_mode & 0o777 == kept.stat().st_mode & 0o777 == 0o640
-    with pytest.raises(ConfigError, match="changed meanwhile"):
+    with pytest.raises(ConfigError, match="changed the file meanwhile"):
         save(link, "three", "one", START)
     for number in range(15):
         save(link, f"v{number}", real.read_text(), START + timedelta(seconds=number + 1))
@@ -187,29 +186,29 @@ def test_the_ledger_answers_on_every_database(make_service: Callable[..., Servic
         service.tick()
     now = clock()
     with service.ledger.read() as tx:
-        assert figures.posts_by_day(tx, "x", START, PostStatus.PUBLISHED) == {date(2026, 11, 2): 3}
-        assert [round(lag / 3600) for _, lag in figures.lags(tx, "x", START)] == [4, 8, 12]
-        assert list(figures.costs_by_month(tx, "x", now, 2).items()) == [
+        assert stats.posts_by_day(tx, "x", START, PostStatus.PUBLISHED) == {date(2026, 11, 2): 3}
+        assert [round(lag / 3600) for _, lag in stats.lags(tx, "x", START)] == [4, 8, 12]
+        assert list(stats.costs_by_month(tx, "x", now, 2).items()) == [
             (datetime(2026, 10, 1, tzinfo=UTC), 0),
             (datetime(2026, 11, 1, tzinfo=UTC), 610_000),
         ]
-        assert figures.attempts_by_outcome(tx) == {("x", "published"): 3, ("page", "published"): 3}
-        assert figures.posts_by_status(tx) == {("x", "published"): 3, ("page", "published"): 3}
-        assert figures.waiting(tx) == {("latest", "x"): 2, ("latest", "page"): 2}
-        assert [row.id for row in views.newest_posts(tx, channel="x", words="NUMBER 1", most=5)] == [3]
-        assert [row.id for row in views.newest_posts(tx, before=5, most=2)] == [4, 3]
-        assert [row.id for row in views.posted_between(tx, START, now, 4)] == [3, 4, 5, 6]
-        assert views.failed_since(tx, START, 5) == views.attention(tx, 5) == []
-        found = backlogs.entries(tx, "latest", "x", Order.OLDEST, Gate(), now, words="reader 4")
+        assert stats.attempts_by_outcome(tx) == {("x", "published"): 3, ("page", "published"): 3}
+        assert stats.posts_by_status(tx) == {("x", "published"): 3, ("page", "published"): 3}
+        assert stats.pending_counts(tx) == {("latest", "x"): 2, ("latest", "page"): 2}
+        assert [row.id for row in queries.newest_posts(tx, channel="x", words="NUMBER 1", most=5)] == [3]
+        assert [row.id for row in queries.newest_posts(tx, before=5, most=2)] == [4, 3]
+        assert [row.id for row in queries.posted_between(tx, START, now, 4)] == [3, 4, 5, 6]
+        assert queries.failed_since(tx, START, 5) == queries.posts_needing_attention(tx, 5) == []
+        found = backlog_views.backlog_entries(tx, "latest", "x", Order.OLDEST, DigestFilters(), now, words="reader 4")
         assert [(one.summary.writer, one.waits_for) for one in found] == [("Reader 4", "")]
-        assert backlogs.entries(tx, "latest", "x", Order.VOTES, Gate(), now, kind="held") == []
-        assert backlogs.waiting_count(tx, "latest", "x") == 2
-        before = plan_stamps.stamps(tx, ["x", "page"], START)
-        assert before == plan_stamps.stamps(tx, ["x", "page"], START)
+        assert backlog_views.backlog_entries(tx, "latest", "x", Order.VOTES, DigestFilters(), now, kind="held") == []
+        assert backlog_views.pending_count(tx, "latest", "x") == 2
+        before = change_tokens.change_tokens(tx, ["x", "page"], START)
+        assert before == change_tokens.change_tokens(tx, ["x", "page"], START)
     clock.forward(days=1)
     service.tick()
     with service.ledger.read() as tx:
-        _, stamps = plan_stamps.stamps(tx, ["x", "page"], START)
+        _, stamps = change_tokens.change_tokens(tx, ["x", "page"], START)
     assert all(stamps[channel] != before[1][channel] for channel in stamps)
 
 
@@ -234,8 +233,8 @@ def test_readiness_says_what_is_wrong(lived: tuple[str, Everything]) -> None:
             schema.channels.update().where(schema.channels.c.name == "x").values(paused_at=START, pause_reason="no")
         )
         tx.execute(schema.sources.update().values(error="refused", failures=2))
-        heartbeats.beat(tx, heartbeats.TICK, made.clock() - timedelta(hours=1))
-    made.desk.pulse = Pulse(problems=lambda: ["digests: is missing"])
+        heartbeats.record_heartbeat(tx, heartbeats.TICK, made.clock() - timedelta(hours=1))
+    made.desk.pulse = Liveness(problems=lambda: ["digests: is missing"])
     try:
         said = requests.get(url + "/readyz", timeout=5)
         assert said.status_code == 503
@@ -250,11 +249,11 @@ def test_readiness_says_what_is_wrong(lived: tuple[str, Everything]) -> None:
         assert "digests: is missing" in page
         assert 'digestbot_channel_paused{channel="x"} 1.0' in requests.get(url + "/metrics", timeout=5).text
     finally:
-        made.desk.pulse = Pulse()
+        made.desk.pulse = Liveness()
         with made.ledger.begin() as tx:
             tx.execute(schema.channels.update().values(paused_at=None, pause_reason=None))
             tx.execute(schema.sources.update().values(error=None, failures=0))
-            heartbeats.beat(tx, heartbeats.TICK, made.clock())
+            heartbeats.record_heartbeat(tx, heartbeats.TICK, made.clock())
 
 
 def test_an_older_ledger_is_not_ready(tmp_path: Path) -> None:
@@ -262,7 +261,7 @@ def test_an_older_ledger_is_not_ready(tmp_path: Path) -> None:
         made.live(hours=0)
         with served(made) as url:
             with made.ledger.begin() as tx:
-                tx.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+                tx.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
             said = requests.get(url + "/readyz", timeout=5)
             assert said.json()["checks"]["ledger"] is False
 
@@ -270,7 +269,7 @@ def test_an_older_ledger_is_not_ready(tmp_path: Path) -> None:
 def test_dashboard_and_rules_ask_for_metrics_that_there_are(lived: tuple[str, Everything]) -> None:
     url, made = lived
     with made.ledger.begin() as tx:
-        health.note_token(tx, "page", made.clock() + timedelta(days=9), made.clock())
+        notifications.record_token_expiry(tx, "page", made.clock() + timedelta(days=9), made.clock())
     answer = requests.get(url + "/metrics", timeout=5).text
     known = set(re.findall(r"^(digestbot_\w+)", answer, re.MULTILINE))
     board = json.loads((ROOT / "docs/monitoring/grafana.json").read_text())
@@ -319,7 +318,7 @@ def test_the_commands_serve_the_pages(tmp_path: Path, command: str) -> None:
             seen = process.stderr.readline()
             assert seen, "it ended"
         url = seen.split("the pages are at ")[1].strip()
-        assert "What needs you" in requests.get(url, timeout=5).text
+        assert "Needs attention" in requests.get(url, timeout=5).text
         process.terminate()
         _, err = process.communicate(timeout=30)
         assert process.returncode == 0, err
@@ -354,9 +353,9 @@ def test_check_tells_of_alerts(tmp_path: Path) -> None:
 
 
 def test_logs_as_json_hold_context_and_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.set_up(verbose=False, quiet=False, secrets=["hidden-word"], form="json")
+    logs.configure_logging(verbose=False, quiet=False, secrets=["hidden-word"], form="json")
     log = logging.getLogger("digestbot.test")
-    with about(post=17), about(attempt=2):
+    with log_context(post=17), log_context(attempt=2):
         try:
             raise ValueError("hidden-word in an error")
         except ValueError:
@@ -371,8 +370,8 @@ def test_logs_as_json_hold_context_and_no_secret(capsys: pytest.CaptureFixture[s
 
 
 def test_logs_for_people_cannot_be_forged(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.set_up(verbose=False, quiet=False)
-    with about(request="ab12"):
+    logs.configure_logging(verbose=False, quiet=False)
+    with log_context(request="ab12"):
         logging.getLogger("digestbot.test").info("title \x1b[31mred\r\n2026 forged \u202e\x9b")
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(r"title \x1b[31mred\r\n2026 forged \u202e\x9b [request=ab12]")
@@ -423,7 +422,7 @@ def test_a_page_is_rendered_once_for_all_who_wait_for_it() -> None:
         assert go_on.wait(20)
         return Response(str(rendered[-1]))
 
-    async def ask(coalescing: Coalescing) -> list[bytes]:
+    async def ask(coalescing: SingleFlight) -> list[bytes]:
         def request(query: bytes = b"") -> Request:
             scope = {"type": "http", "path": "/", "query_string": query, "headers": [], "server": ("x", 80)}
             return Request(scope | {"state": {"who": "somebody", "session": "s"}})
@@ -436,7 +435,7 @@ def test_a_page_is_rendered_once_for_all_who_wait_for_it() -> None:
         go_on.set()
         return [bytes((await task).body) for task in (first, *later, other)]
 
-    bodies = asyncio.run(ask(Coalescing()))
+    bodies = asyncio.run(ask(SingleFlight()))
     assert len(rendered) == 3
     assert bodies[0] == b"0"
     assert len(set(bodies[1:21])) == 1

@@ -16,10 +16,20 @@ from datetime import UTC, datetime, timedelta
 
 from bench.common import ROOT, up_next
 from bench.faults.worker import CHANNELS, QUIET, settings
-from digestbot.errors import LedgerError
-from digestbot.gate import Gate
-from digestbot.ledger import Ledger, backlogs, channel_states, continuity, editions, intake, manual_resolution, views
-from digestbot.model import Draft, Message, Paper, PostStatus, Receipt, Slot, Summary
+from digestbot.domain.errors import LedgerError
+from digestbot.domain.filters import DigestFilters
+from digestbot.domain.model import Draft, Message, Paper, PostStatus, Receipt, Slot, Summary
+from digestbot.ledger import (
+    Ledger,
+    backlog,
+    channel_states,
+    editions,
+    intake,
+    manual_resolution,
+    queries,
+    rollback_detection,
+    source_states,
+)
 from digestbot.sandbox import LIES, Sandbox
 
 BY_HAND = "Have you seen this?"
@@ -79,15 +89,15 @@ def fill(database: str, url: str, count: int, parts: int = 1) -> None:
     config = settings(url)
     with ledger.begin() as tx:
         accounts = {name: str(config.account(name)) for name in CHANNELS}
-        continuity.adopt_channels(tx, accounts, now)
-        intake.claim_poll(tx, "store", timedelta(days=999), now, at_once=True)
+        rollback_detection.adopt_channels(tx, accounts, now)
+        source_states.claim_poll(tx, "store", timedelta(days=999), now, at_once=True)
         found = [
             Summary(Paper(f"k{n}", f"Title {n}"), "R", f"r{n}", "b", f"https://example.org/{n}") for n in range(count)
         ]
-        intake.take_in(tx, "store", found, now)
-        intake.poll_succeeded(tx, "store", intake.SourceState(), now)
+        intake.ingest(tx, "store", found, now)
+        source_states.poll_succeeded(tx, "store", source_states.SourceState(), now)
         for channel in CHANNELS:
-            backlogs.extend(tx, "all", channel, "store", "all", config.timezone, Gate(), now)
+            backlog.extend_backlog(tx, "all", channel, "store", "all", config.timezone, DigestFilters(), now)
             for number, summary in enumerate(up_next(tx, "all", channel, count, now)):
                 due = now + timedelta(microseconds=number)
                 slot = editions.reach_slot(tx, "all", channel, Slot(f"s{number}", due), now)
@@ -107,11 +117,11 @@ def count(database: str, sandbox: Sandbox) -> Outcome:
     """Compare the ledger with the timelines."""
     ledger = Ledger(database)
     with ledger.read() as tx:
-        rows = list(views.post_rows(tx))
+        rows = list(queries.post_rows(tx))
     sound = ledger.check() == []
     ledger.close()
     total = Outcome(len(rows), 0, 0, 0, 0, sound=sound)
-    for channel, timeline in (("x", sandbox.world.tweets), ("page", sandbox.world.page_posts)):
+    for channel, timeline in (("x", sandbox.world.timelines["twitter"]), ("page", sandbox.world.timelines["facebook"])):
         seen = Counter(post.text for post in timeline)
         others = {post.id for post in timeline if post.text.startswith(BY_HAND)}
         for row in (row for row in rows if row.channel == channel):
@@ -131,7 +141,7 @@ def settled(database: str) -> bool:
     """Whether nothing is under way or waiting any more."""
     ledger = Ledger(database)
     with ledger.read() as tx:
-        counts = views.status_counts(tx)
+        counts = queries.status_counts(tx)
     ledger.close()
     return not any(counts.get(status) for status in (PostStatus.PENDING, PostStatus.PUBLISHING, PostStatus.UNKNOWN))
 
@@ -188,18 +198,18 @@ def operate(database: str, sandbox: Sandbox, total: Outcome | None = None) -> No
     ledger = Ledger(database)
     with contextlib.suppress(LedgerError):
         with ledger.read() as tx:
-            paused = list(views.paused_channels(tx))
-            quarantined = views.post_rows(tx, statuses=[PostStatus.QUARANTINED])
+            paused = list(queries.paused_channels(tx))
+            quarantined = queries.post_rows(tx, statuses=[PostStatus.QUARANTINED])
         for channel in paused:
             with ledger.begin() as tx:
                 channel_states.resume(tx, channel)
         for row in quarantined:
-            timeline = sandbox.world.tweets if row.channel == "x" else sandbox.world.page_posts
+            timeline = sandbox.world.timelines["twitter"] if row.channel == "x" else sandbox.world.timelines["facebook"]
             there = [post for post in timeline if post.text == row.text]
             decision = PostStatus.PUBLISHED if there else PostStatus.PENDING
             receipt = Receipt(there[0].id, "there") if there else None
             with ledger.begin() as tx:
-                manual_resolution.resolve(tx, row.id, decision, receipt, ledger.now(tx), quiet=QUIET)
+                manual_resolution.resolve_post(tx, row.id, decision, receipt, ledger.now(tx), quiet=QUIET)
             if total is not None:
                 total.quarantined += 1
                 total.unexplained += not row.error
@@ -232,7 +242,7 @@ def disturb(draw: random.Random, sandbox: Sandbox, posts: int) -> None:
         sandbox.faults.alter_texts = not sandbox.faults.alter_texts
     elif chance < 0.87:
         link = f"https://example.org/{draw.randrange(posts)}/0"
-        sandbox.world.by_hand(platform, f"{BY_HAND} {link}", link)
+        sandbox.by_hand(platform, f"{BY_HAND} {link}", link)
 
 
 def soak(

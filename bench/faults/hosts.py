@@ -15,16 +15,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from bench.common import ROOT
 from bench.faults.harness import Outcome, count, fill, finish, operate, settled, workers
 from bench.faults.worker import CUT_IDLE
-from digestbot import schema
-from digestbot.ledger import Ledger
+from digestbot.ledger import Ledger, schema
+from digestbot.ledger.schema import attempts
 from digestbot.sandbox import Sandbox
-from digestbot.schema import attempts
 
 FAKETIME = next((str(path) for path in Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 
@@ -52,13 +52,14 @@ def clocks_apart(database: str, seed: int, seconds: float, strategy: str = "dige
         sandbox.faults.refuse_duplicates = False
         fill(database, sandbox.url, 8)
         sandbox.faults.at_random({"drop-after": 0.1, "503-before": 0.1}, seed)
-        real = sandbox._x.create
+        api: Any = sandbox.apis["twitter"]
+        real = api.create
 
         def slow(*arguments: object) -> object:
             time.sleep(0.15)
-            return real(*arguments)  # type: ignore[arg-type]
+            return real(*arguments)
 
-        sandbox._x._routes[0] = ("POST", r"/2/tweets", slow)  # type: ignore[assignment]
+        api._routes[0] = ("POST", r"/2/tweets", slow)
         with (
             workers(sandbox.url, database, strategy) as here,
             workers(sandbox.url, database, strategy, fake_clock(f"{seconds:+g}s")) as there,
@@ -123,7 +124,12 @@ def releases(database: str, seed: int) -> tuple[Outcome, int]:
         with workers(sandbox.url, database, "old") as old, workers(sandbox.url, database, "digestbot") as new:
             for _ in range(2):
                 old.spawn()
-            _until(lambda: len(sandbox.world.tweets) + len(sandbox.world.page_posts) >= upgraded_at, 30)
+            _until(
+                lambda: (
+                    len(sandbox.world.timelines["twitter"]) + len(sandbox.world.timelines["facebook"]) >= upgraded_at
+                ),
+                30,
+            )
             stand_at(schema.REVISION)
             new.spawn()
             _until_settled(database, sandbox, 60)
@@ -177,15 +183,15 @@ CUT = """
 import sys, time, pathlib
 sys.argv = ["worker", {url!r}, {database!r}, "digestbot"]
 from bench.faults import worker
-from digestbot.service import delivering
-real = delivering.DeliveryWorker._claim
+from digestbot.pipeline import delivery_worker
+real = delivery_worker.DeliveryWorker._claim
 def slowly(self, *arguments):
     claim = real(self, *arguments)
     if claim is not None:
         pathlib.Path({flag!r}).touch()  # inside the transaction: cut the link now
         time.sleep(1)
     return claim
-delivering.DeliveryWorker._claim = slowly
+delivery_worker.DeliveryWorker._claim = slowly
 worker.main()
 """
 
@@ -239,10 +245,12 @@ def cut_in_a_transaction(database: str, times: int = 3) -> tuple[Outcome, float]
                 host.kill()
                 host.wait()
                 begin = time.monotonic()
-                before = len(sandbox.world.tweets) + len(sandbox.world.page_posts)
+                before = len(sandbox.world.timelines["twitter"]) + len(sandbox.world.timelines["facebook"])
                 with workers(sandbox.url, database, "digestbot") as crowd:
                     crowd.spawn()
-                    while len(sandbox.world.tweets) + len(sandbox.world.page_posts) < before + 3:
+                    while (
+                        len(sandbox.world.timelines["twitter"]) + len(sandbox.world.timelines["facebook"]) < before + 3
+                    ):
                         if settled(database) or time.monotonic() > begin + CUT_IDLE + 60:
                             break
                         time.sleep(0.05)

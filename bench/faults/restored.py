@@ -14,8 +14,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bench.faults.harness import Outcome, count, fill, finish, settled, workers
-from digestbot import schema
-from digestbot.ledger import Ledger
+from digestbot.ledger import Ledger, schema
 from digestbot.sandbox import Sandbox
 
 KINDS = (
@@ -70,7 +69,7 @@ def run(database: str, seed: int, kind: str) -> Outcome:
                 if "while running" in kind:
                     time.sleep(2)
             # a person posts, too
-            sandbox.world.by_hand("twitter", "Have you seen this? https://example.org/0/0")
+            sandbox.by_hand("twitter", "Have you seen this? https://example.org/0/0")
             finish(database, sandbox)
         return count(database, sandbox)
 

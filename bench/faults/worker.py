@@ -18,15 +18,17 @@ from functools import partial
 from typing import Any
 
 from digestbot import config as configuration
-from digestbot import net, reconcile, retry, schema
 from digestbot.config import Config, Delivery
-from digestbot.errors import LedgerChanged
-from digestbot.ledger import Ledger, database, delivery
-from digestbot.model import Message, Receipt, TimelinePost
-from digestbot.publishers import publisher_for
-from digestbot.schema import posts
-from digestbot.service import Report, Service, delivering, timelines
-from digestbot.service.jobs import run_all
+from digestbot.domain import reconciliation, retry
+from digestbot.domain.errors import LedgerChanged
+from digestbot.domain.model import Message, Receipt, TimelinePost
+from digestbot.infra import http_client
+from digestbot.ledger import Ledger, delivery, engine, schema
+from digestbot.ledger.schema import posts
+from digestbot.pipeline import pre_send_check, timeline_reader
+from digestbot.pipeline.app import Report, Service
+from digestbot.pipeline.jobs import run_all
+from digestbot.platforms.registry import publisher_for
 
 LEASE, QUIET = timedelta(seconds=1.5), timedelta(seconds=2)
 CHANNELS = ("x", "page")
@@ -36,35 +38,33 @@ CUT_IDLE = 3  # seconds after which the database ends a session that is idle in 
 
 def scale_time() -> None:
     """Shorten what is counted in minutes."""
-    reconcile.EARLY_LOOKS = (timedelta(seconds=0.2), timedelta(seconds=0.6))
+    reconciliation.EARLY_LOOKS = (timedelta(seconds=0.2), timedelta(seconds=0.6))
     retry.FIRST_WAIT = retry.RATE_LIMIT_WAIT = timedelta(seconds=0.3)
     retry.LONGEST_RATE_LIMIT = timedelta(seconds=1)
     # the ledger ignores waits that end later than this: it has to be longer than any of RESEND_AFTER, as it really is
     vars(delivery)["LONGEST_RATE_LIMIT"] = timedelta(seconds=5)
     retry.LONGEST_WAIT = timedelta(seconds=1)
     retry.LONGEST_GUESS = retry.ASIDE = retry.SECOND_TRY = timedelta(seconds=0.5)
-    reconcile.RESEND_AFTER = (timedelta(0), timedelta(seconds=2.5), timedelta(seconds=4))
-    reconcile.RECHECKS = (timedelta(seconds=1), timedelta(seconds=2))
+    reconciliation.RESEND_AFTER = (timedelta(0), timedelta(seconds=2.5), timedelta(seconds=4))
+    reconciliation.RECHECKS = (timedelta(seconds=1), timedelta(seconds=2))
     delivery.CLOCK_STEP = timedelta(seconds=1)
-    database.POSTGRESQL_OPTIONS = database.POSTGRESQL_OPTIONS.replace(
-        "session_timeout=25s", f"session_timeout={CUT_IDLE}s"
-    )
-    net.USER_TIMEOUT_MS = 1000
+    engine.POSTGRESQL_OPTIONS = engine.POSTGRESQL_OPTIONS.replace("session_timeout=25s", f"session_timeout={CUT_IDLE}s")
+    http_client.USER_TIMEOUT_MS = 1000
 
 
 def take_out(rule: str) -> None:
     """Take a rule out of the service, as a control that must fail."""
     if rule == "no-witness":  # whatever a timeline shows is believed
-        reader: Any = timelines.TimelineReader
+        reader: Any = timeline_reader.TimelineReader
         read_once = reader._read_once
 
-        def believing(self: Any, *arguments: Any) -> tuple[reconcile.Reading, bool]:
+        def believing(self: Any, *arguments: Any) -> tuple[reconciliation.TimelineReading, bool]:
             reading, _ = read_once(self, *arguments)
             return replace(reading, trouble=""), False
 
         reader._read_once = believing
     if rule == "by-link":  # the same link is as good as the same text
-        matches = reconcile.matches
+        matches = reconciliation.matches
 
         def either(
             message: Message, posts: Sequence[TimelinePost], since: datetime | None = None
@@ -72,8 +72,8 @@ def take_out(rule: str) -> None:
             same_text, same_links = matches(message, posts, since)
             return same_text or same_links, []
 
-        reconcile.matches = either
-        vars(delivering)["matches"] = either
+        reconciliation.matches = either
+        vars(pre_send_check)["matches"] = either
     if rule == "old":  # a process of an earlier release
         schema.REVISION = "0000"
 

@@ -1,4 +1,4 @@
-"""What commands share: the configuration, the ledger, a service over both, and waiting for a signal."""
+"""Helpers that the commands share: load the configuration, open the ledger, build a service, wait for a signal."""
 
 from __future__ import annotations
 
@@ -13,36 +13,38 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from digestbot.cli import logs
-from digestbot.errors import ConfigError, LedgerError
+from digestbot.domain.errors import ConfigError, LedgerError
 
 if TYPE_CHECKING:
     from digestbot.config import Config
     from digestbot.ledger import Ledger
-    from digestbot.service import Service
+    from digestbot.pipeline.app import Service
 
 
 def now_() -> datetime:
-    """The wall clock: read here and nowhere else."""
+    """Return the current time in UTC. The wall clock is read here and nowhere else."""
     return datetime.now(UTC)
 
 
 def load_config(arguments: argparse.Namespace) -> Config:
-    """The configuration, with logging set up for it."""
+    """Return the configuration, and set up logging for it. Raises ConfigError."""
     from digestbot import config
 
-    logs.set_up(verbose=arguments.verbose, quiet=arguments.quiet)
+    logs.configure_logging(verbose=arguments.verbose, quiet=arguments.quiet)
     loaded = config.load(config.find(arguments.config, os.environ), os.environ)
     set_up_logs(arguments, loaded.secrets(), loaded.log_format)
     return loaded
 
 
 def set_up_logs(arguments: argparse.Namespace, secrets: list[str], form: str) -> None:
-    """Log as loud as was asked for, in this form, and none of these secrets."""
-    logs.set_up(verbose=arguments.verbose, quiet=arguments.quiet, secrets=secrets, form=form)
+    """Configure logging: the level as the command line asks, this format (``text`` or ``json``), these secrets
+    redacted."""
+    logs.configure_logging(verbose=arguments.verbose, quiet=arguments.quiet, secrets=secrets, form=form)
 
 
 def open_ledger(config: Config) -> Ledger:
-    """The configured ledger; nothing of it is touched yet."""
+    """Return the configured ledger, not yet read or written. Raises ConfigError for an invalid or in-memory
+    database."""
     from digestbot.ledger import Ledger
 
     try:
@@ -55,11 +57,33 @@ def open_ledger(config: Config) -> Ledger:
 
 
 @contextmanager
-def open_service(config: Config, **options: Any) -> Iterator[Service]:
-    """A service over a ledger that is ready."""
-    from digestbot.service import Service
+def open_existing(arguments: argparse.Namespace) -> Iterator[tuple[Config, Ledger]]:
+    """Yield the configuration and its ledger. Raises ConfigError if there is no ledger yet. Raises LedgerError if its
+    schema is outdated, except for the command db, which can upgrade it."""
+    config = load_config(arguments)
+    ledger = open_ledger(config)
+    ledger.by_hand = True
+    if ledger.file is not None and not ledger.file.exists():
+        raise ConfigError([f"there is no ledger at {ledger.file} yet; digestbot run or once makes it"])
+    try:
+        if arguments.command != "db":
+            from digestbot.ledger.engine import OLDER
+            from digestbot.ledger.schema import REVISION
 
-    gc.freeze()  # what was imported stays for good: no collection needs to walk through it
+            with ledger.read() as tx:
+                if ledger.revision(tx) not in (None, REVISION):
+                    raise LedgerError(OLDER)
+        yield config, ledger
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def open_service(config: Config, **options: Any) -> Iterator[Service]:
+    """Yield a service over its ledger, created or upgraded if needed. Raises LedgerError if the ledger is damaged."""
+    from digestbot.pipeline.app import Service
+
+    gc.freeze()  # imported objects are never freed, so garbage collections need not traverse them
     ledger = open_ledger(config)
     service = Service(config, ledger, now_, **options)
     try:
@@ -74,41 +98,41 @@ def open_service(config: Config, **options: Any) -> Iterator[Service]:
 
 
 def known_digest(config: Config, name: str) -> str:
-    """The digest's name. Raises ConfigError where there is none of that name."""
+    """Return ``name`` if a digest has that name. Raises ConfigError otherwise."""
     if name not in config.digests:
         raise ConfigError([f"there is no digest {name!r}; known: {', '.join(config.digests) or 'none'}"])
     return name
 
 
 def known_channel(config: Config, name: str) -> str:
-    """The channel's name. Raises ConfigError where there is none of that name."""
+    """Return ``name`` if a channel has that name. Raises ConfigError otherwise."""
     if name not in config.channels:
         raise ConfigError([f"there is no channel {name!r}; known: {', '.join(config.channels)}"])
     return name
 
 
 def known_channels(config: Config, digest: str, wanted: str | None) -> tuple[str, ...]:
-    """The digest's channels, or the one of them that is wanted. Raises ConfigError for one that it has not."""
+    """Return the digest's channels, or only ``wanted``. Raises ConfigError if that is not one of them."""
     channels = config.digests[digest].channels
     if wanted is not None and wanted not in channels:
         raise ConfigError([f"digest {digest} has no channel {wanted!r}; it has {', '.join(channels)}"])
     return (wanted,) if wanted is not None else channels
 
 
-class Stop(threading.Event):
-    """Set when the process is to end; ``reason`` names the signal that asked for it."""
+class StopEvent(threading.Event):
+    """An event that is set when the process must stop; ``reason`` names the signal that was received."""
 
     reason = ""
 
     def by_signal(self, number: int, _frame: object) -> None:
-        """Handle a signal."""
+        """Set the event and note the signal's name; usable as a signal handler."""
         self.reason = signal.Signals(number).name
         self.set()
 
 
-def until_signalled() -> Stop:
-    """An event that SIGTERM and SIGINT set."""
-    stop = Stop()
+def until_signalled() -> StopEvent:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = StopEvent()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.by_signal)
     return stop

@@ -1,5 +1,5 @@
-"""What `check` finds out about digests without asking anybody: templates, pictures, costs, schedules, and what would
-stay empty."""
+"""The checks of digests that need no network: templates, pictures, costs, schedules, and which digests would stay
+empty."""
 
 from __future__ import annotations
 
@@ -12,43 +12,42 @@ from typing import TYPE_CHECKING
 
 from digestbot.cli.common import now_
 from digestbot.cli.findings import Finding, checked
-from digestbot.errors import DigestbotError
-from digestbot.model import Image, ImageFailure, Shape, Summary
+from digestbot.domain.errors import DigestbotError
+from digestbot.domain.model import Image, ImageFailure, Shape, Summary
 from digestbot.text.durations import duration
 
 if TYPE_CHECKING:
     from digestbot.config import Config
-    from digestbot.model import Slot
-    from digestbot.service import Service
+    from digestbot.domain.model import Slot
+    from digestbot.pipeline.app import Service
 
-AHEAD = timedelta(days=28)  # over which schedules are compared
-LONG_WORDS = 400  # of a summary with which templates are tried
+AHEAD = timedelta(days=28)  # the period over which schedules are compared
+LONG_WORDS = 400  # length of the long sample summary with which templates are tried
 
 
 def of_digests(config: Config, service: Service) -> Iterator[Finding]:
-    """Yield what there is to say about each digest on each of its channels."""
-    for digest, channel in config.pairs():
+    """Yield the findings about each digest on each of its channels."""
+    for digest, channel in config.routes():
         template = checked(f"template of {digest} for {channel}", partial(_renders, service, digest, channel))
         yield template
         if template.ok:
             yield from _without_optional_values(service, digest, channel)
-    for digest, channel in config.pairs():
+    for digest, channel in config.routes():
         if config.appearance(digest, channel).image is not Image.NONE:
             yield checked(f"pictures of {digest} for {channel}", partial(_pictures, service, digest, channel))
-    for digest, channel in config.pairs():
+    for digest, channel in config.routes():
         yield checked(f"schedule of {digest} for {channel}", partial(_next_slot, service, digest, channel))
         yield from _too_old_by_then(service, digest, channel)
         yield from _always_empty(service, digest, channel)
 
 
 def _renders(service: Service, digest: str, channel: str) -> str:
-    from digestbot.costs import dollars
-    from digestbot.service import SAMPLE
-    from digestbot.text import LIMITS
+    from digestbot.domain.budget import dollars
+    from digestbot.pipeline.app import SAMPLE
 
     config = service.config
     look, timing = config.appearance(digest, channel), config.timing(digest, channel)
-    limit = LIMITS[config.platform(channel)]
+    limit = config.platform(channel).limit
     least = max(timing.min_size, 1)
     together = max(least, 2) if look.shape is Shape.ROUNDUP and timing.size > 1 else least
     samples = [replace(SAMPLE, id=number) for number in range(1, together + 1)]
@@ -73,8 +72,8 @@ def _renders(service: Service, digest: str, channel: str) -> str:
 
 
 def _without_optional_values(service: Service, digest: str, channel: str) -> Iterator[Finding]:
-    """Whether the template needs what a source may not say."""
-    from digestbot.service import SAMPLE
+    """Yield a warning if the template fails without writer, votes and date, which a source may not provide."""
+    from digestbot.pipeline.app import SAMPLE
 
     bare = replace(SAMPLE, writer=None, votes=None, dated=None)
     try:
@@ -85,12 +84,12 @@ def _without_optional_values(service: Service, digest: str, channel: str) -> Ite
 
 
 def _pictures(service: Service, digest: str, channel: str) -> str:
-    from digestbot.cards import MISSING, available
-    from digestbot.service import SAMPLE
+    from digestbot.pipeline.app import SAMPLE
+    from digestbot.rendering.cards import MISSING, cards_available
 
     look = service.config.appearance(digest, channel)
     held = "posts wait for them" if look.image_failure is ImageFailure.HOLD else "posts go without"
-    if not available():
+    if not cards_available():
         raise DigestbotError(f"cannot be made here, {held}; {MISSING}")
     if look.image is Image.CARD:
         picture = service.drafter.picturer.picture(look.image, channel, SAMPLE)
@@ -100,7 +99,7 @@ def _pictures(service: Service, digest: str, channel: str) -> str:
 
 
 def _next_slot(service: Service, digest: str, channel: str) -> str:
-    slot = service.planner.next_slot((digest, channel))
+    slot = service.rule_book.next_slot((digest, channel))
     if slot is None:
         raise DigestbotError("no slot ever comes outside its quiet hours and the days on which it is not to post")
     zone = service.config.zone(digest, channel)
@@ -108,7 +107,7 @@ def _next_slot(service: Service, digest: str, channel: str) -> str:
 
 
 def _too_old_by_then(service: Service, digest: str, channel: str) -> Iterator[Finding]:
-    """Whether summaries that arrive just after a slot are too old when the next one comes."""
+    """Yield a warning if summaries that arrive just after a slot are too old by the next one."""
     max_age = service.config.digests[digest].max_age
     slots = list(_slots(service, digest, channel))
     apart = max((later.due - earlier.due for earlier, later in pairwise(slots)), default=timedelta(0))
@@ -121,7 +120,7 @@ def _too_old_by_then(service: Service, digest: str, channel: str) -> Iterator[Fi
 
 
 def _always_empty(service: Service, digest: str, channel: str) -> Iterator[Finding]:
-    """A roundup for which another digest leaves nothing: that one takes every summary, and at least as often."""
+    """Yield a failure if a roundup never gets a summary, because another digest takes all of them at least as often."""
     config = service.config
     mine, timing = config.digests[digest], config.timing(digest, channel)
     if config.appearance(digest, channel).shape is not Shape.ROUNDUP or timing.overlap:
@@ -153,5 +152,5 @@ def _always_empty(service: Service, digest: str, channel: str) -> Iterator[Findi
 
 def _slots(service: Service, digest: str, channel: str) -> Iterator[Slot]:
     now = now_()
-    slots = service.planner.calendar_of((digest, channel)).slots(now)
+    slots = service.rule_book.calendar_of((digest, channel)).slots(now)
     return takewhile(lambda slot: slot.due < now + AHEAD, slots)

@@ -1,16 +1,16 @@
-"""What `check` found: one line of its list."""
+"""Findings of the command check, one per line of its list."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from digestbot.errors import DigestbotError
+from digestbot.domain.errors import DigestbotError
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was checked, whether it is in order, and what there is to say about it. A warning is no failure."""
+    """The result of one check: its subject, whether it passed, and details. A warning counts as passed."""
 
     what: str
     ok: bool
@@ -19,16 +19,16 @@ class Finding:
 
     @property
     def label(self) -> str:
-        """How it is marked in the list."""
+        """Return how the finding is marked in the list."""
         return "warn" if self.warning else "ok  " if self.ok else "BAD "
 
     def as_json(self) -> dict[str, object]:
-        """Return it as scripts get it."""
+        """Return the finding as it appears in JSON output."""
         return {"what": self.what, "ok": self.ok, "warning": self.warning, "detail": self.detail}
 
 
 def checked(what: str, test: Callable[[], str]) -> Finding:
-    """Return what a test says, or why it failed."""
+    """Run a test and return a finding: passed with the text that it returns, or failed with its DigestbotError."""
     try:
         return Finding(what, True, test())
     except DigestbotError as error:

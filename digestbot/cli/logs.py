@@ -1,4 +1,4 @@
-"""Logging to stderr, for people or as JSON, with every known secret taken out of every line, tracebacks included."""
+"""Logging to stderr, as text or JSON, with every known secret redacted from every line, tracebacks included."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
-from digestbot.context import CONTEXT
+from digestbot.infra.log_context import CONTEXT
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 
 
-class Redacting(logging.Formatter):
-    """Replaces the secrets after all else was formatted, so that none slips by in an exception's text; and control
-    characters, so that no summary's text can forge a line or paint a terminal."""
+class RedactingFormatter(logging.Formatter):
+    """Redacts secrets and escapes control characters in log records. Secrets are replaced after all other formatting,
+    so that none leaks through an exception's text. Control characters are escaped so that no summary's text can forge a
+    line or control a terminal."""
 
     def __init__(self, secrets: Iterable[str], form: str = "text") -> None:
         super().__init__("%(asctime)sZ %(levelname)-8s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
@@ -26,11 +27,11 @@ class Redacting(logging.Formatter):
         self._json = form == "json"
 
     def format(self, record: logging.LogRecord) -> str:
-        """The finished line or lines."""
+        """Return the record as its finished line or lines."""
         return self._as_json(record) if self._json else self._for_people(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's name
-        """The line without a traceback, which is the only one to have line breaks."""
+        """Return the line without its traceback, with line breaks escaped: only a traceback may have several lines."""
         return super().formatMessage(record).replace("\n", "\\n")
 
     def _for_people(self, record: logging.LogRecord) -> str:
@@ -64,18 +65,18 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to what stderr is when a line comes: a progress bar puts itself in between."""
+    """Writes each record to the current `sys.stderr`, which a progress bar replaces while it is shown."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One line."""
+        """Write one record."""
         self.stream = sys.stderr
         super().emit(record)
 
 
-def set_up(*, verbose: bool, quiet: bool, secrets: Iterable[str] = (), form: str = "text") -> None:
-    """Log to stderr. Libraries below the level of trouble stay silent: some print tokens when asked for more."""
+def configure_logging(*, verbose: bool, quiet: bool, secrets: Iterable[str] = (), form: str = "text") -> None:
+    """Log to stderr. Libraries only log warnings and errors: some of them print tokens at lower levels."""
     handler = _Stderr()
-    handler.setFormatter(Redacting(secrets, form))
+    handler.setFormatter(RedactingFormatter(secrets, form))
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)

@@ -1,4 +1,4 @@
-"""Results on stdout: for people, or as JSON."""
+"""Results on stdout, as text for people or as JSON."""
 
 from __future__ import annotations
 
@@ -7,27 +7,24 @@ import re
 import textwrap
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from digestbot.cli.logs import CONTROL
-from digestbot.costs import DOLLAR, Account, dollars
-from digestbot.model import Action, Alarm, Message, Platform, PostRow, PostStatus, ReceiptBasis
-from digestbot.text import LIMITS
-
-if TYPE_CHECKING:
-    from digestbot.service.resolving import Resolution
+from digestbot.domain.budget import DOLLAR, Budget, dollars
+from digestbot.domain.model import Action, Alert, Message, PostRow, PostStatus, ReceiptBasis
+from digestbot.platforms.base import LengthLimit
 
 _C1 = re.compile("[\x7f-\x9f]")
 
 
-def as_json(value: object) -> None:
-    """One JSON document, in which control characters are escaped as all are that a terminal would obey."""
+def print_json(value: object) -> None:
+    """Print one JSON document. Control characters are escaped, so that none reaches the terminal."""
     text = json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
     print(_C1.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
-def as_json_list(values: Iterable[object]) -> None:
-    """One JSON document that is a list, written item by item."""
+def print_json_list(values: Iterable[object]) -> None:
+    """Print one JSON document that is a list, item by item, with control characters escaped."""
     before = "["
     for value in values:
         text = json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
@@ -42,7 +39,7 @@ def _plain(value: object) -> str:
 
 
 def post_json(row: PostRow) -> dict[str, Any]:
-    """A post as scripts get it."""
+    """Return a post as it appears in JSON output; times are in ISO format, costs in dollars."""
     return {
         "id": row.id,
         "action": row.action,
@@ -67,7 +64,7 @@ def post_json(row: PostRow) -> dict[str, Any]:
 
 
 def json_rows(rows: Iterable[PostRow]) -> None:
-    """A JSON list of posts, written row by row: however many there are, memory stays as it is."""
+    """Print a JSON list of posts row by row, so that memory use does not grow with their number."""
     separator = "["
     for row in rows:
         print(separator + "\n" + json.dumps(post_json(row), ensure_ascii=False, default=_plain), end="")
@@ -76,7 +73,7 @@ def json_rows(rows: Iterable[PostRow]) -> None:
 
 
 def post_table(rows: Iterable[PostRow]) -> None:
-    """A line a post under a heading, row by row."""
+    """Print a heading and one line per post, row by row."""
     some = False
     for row in rows:
         if not some:
@@ -89,7 +86,7 @@ def post_table(rows: Iterable[PostRow]) -> None:
 
 
 def post_line(row: PostRow) -> str:
-    """A post in one line, and what went wrong with it in another."""
+    """Return a post as one line, and on a second line its approval deadline or its error, if any."""
     title = row.text.splitlines()[0]
     if row.action is not Action.PUBLISH:
         title = f"({row.action} of {row.target}) {title}"
@@ -107,83 +104,73 @@ def post_line(row: PostRow) -> str:
     return line.rstrip() + (f"\n       {row.error}{again}" if row.error and not row.receipt else "")
 
 
-def alarm_json(alarm: Alarm) -> dict[str, Any]:
-    """An alarm as scripts get it."""
+def alert_json(alert: Alert) -> dict[str, Any]:
+    """Return an alert as it appears in JSON output."""
     return {
-        "id": alarm.id,
-        "kind": alarm.kind,
-        "subject": alarm.subject,
-        "note": alarm.note,
-        "raised_at": alarm.raised_at.isoformat(timespec="seconds"),
-        "posts": list(alarm.posts),
+        "id": alert.id,
+        "kind": alert.kind,
+        "subject": alert.subject,
+        "note": alert.note,
+        "raised_at": alert.raised_at.isoformat(timespec="seconds"),
+        "posts": list(alert.posts),
     }
 
 
-def alarm_line(alarm: Alarm) -> str:
-    """An alarm in one line."""
-    held = f"; holds back posts {', '.join(map(str, alarm.posts))}" if alarm.posts else ""
-    return f"alarm {alarm.id}, {alarm.raised_at:%Y-%m-%d %H:%M} UTC, {alarm.kind} ({alarm.subject}): {alarm.note}{held}"
+def alert_line(alert: Alert) -> str:
+    """Return an alert as one line."""
+    held = f"; holds back posts {', '.join(map(str, alert.posts))}" if alert.posts else ""
+    return f"alert {alert.id}, {alert.raised_at:%Y-%m-%d %H:%M} UTC, {alert.kind} ({alert.subject}): {alert.note}{held}"
 
 
-def account_json(account: Account) -> dict[str, float | None]:
-    """What a channel's month has cost, in dollars."""
+def budget_json(account: Budget) -> dict[str, float | None]:
+    """Return a channel's costs and budget of the month, in dollars; the budget is None if there is no limit."""
     return {"spent": account.spent / DOLLAR, "budget": None if account.budget is None else account.budget / DOLLAR}
 
 
-def account_line(channel: str, account: Account, now: datetime) -> str:
-    """The same in a line."""
+def budget_line(channel: str, account: Budget, now: datetime) -> str:
+    """Return a channel's costs and budget of the month as one line."""
     of = f" of {dollars(account.budget)}" if account.budget is not None else ""
     return f"{channel} in {now:%B %Y} (UTC): {dollars(account.spent)}{of} spent, as estimated"
 
 
-def framed(message: Message, platform: Platform, cost: int = 0) -> str:
-    """A message between lines, with its length against the platform's limit, and what it is estimated to cost."""
-    limit = LIMITS[platform]
-    body = _quoted(message.text)
+def format_message(message: Message, limit: LengthLimit | None, cost: int = 0) -> str:
+    """Return a message's text, then its length against the platform's limit, its estimated cost, its link and its
+    picture. ``cost`` is in millionths of a dollar."""
+    body = quote(message.text)
     attached = f"\n  attached link: {message.link}" if message.link and not message.picture else ""
     picture = (
         f"\n  picture: {textwrap.shorten(message.picture.alt_text, 100, placeholder='…')}" if message.picture else ""
     )
     price = f", {dollars(cost)}" if cost else ""
     part = "reply, " if message.reply else ""
-    return f"{body}\n  {part}{limit.measure(message.text)} of {limit.most} characters{price}{attached}{picture}"
+    of = f" of {limit.most}" if limit else ""
+    length = limit.measure(message.text) if limit else len(message.text)
+    return f"{body}\n  {part}{length}{of} characters{price}{attached}{picture}"
 
 
-def resolution(done: Resolution) -> None:
-    """What was settled by hand; of a post on the platform, how it reads there beside ours."""
-    print(f"post {done.post}: {done.before} -> {done.after}" + (f" as {done.receipt.url}" if done.receipt else ""))
-    if done.there is not None:
-        print("on the platform:\n" + _quoted(_printable(done.there.text)))
-        if done.same:
-            print("This is digestbot's text: it may edit or delete this post later.")
-        else:
-            print("digestbot's text:\n" + _quoted(done.ours))
-            print("The texts differ: digestbot will never edit or delete this post.")
-        print(f"If this is the wrong post: digestbot posts reopen {done.post}")
-    if done.after is PostStatus.PENDING:
-        print("It is looked for on the timeline before it is sent.")
-
-
-def _quoted(text: str) -> str:
+def quote(text: str) -> str:
+    """Return a text with a vertical bar at the start of each line."""
     return textwrap.indent(text, "  │ ", lambda _: True)
 
 
-def _printable(text: str) -> str:
-    """Return a text without what could paint a terminal; line breaks stay."""
+def strip_control(text: str) -> str:
+    """Return a text in which control characters, which could affect a terminal, are spaces; line breaks are kept."""
     return CONTROL.sub(" ", text)
 
 
 def candidate_lines(row: PostRow) -> list[str]:
-    """The posts on the timeline that may be this one, each with its text."""
+    """Return the timeline posts that may be this quarantined post, each with its URL, time and text, as lines."""
     found = []
     for one in row.candidates:
         found.append(f"candidate {one.url}, posted {one.at:%Y-%m-%d %H:%M} UTC:")
-        found.append(_quoted(_printable(one.text)))
+        found.append(quote(strip_control(one.text)))
     return found
 
 
-def post_history(row: PostRow, attempts: list[dict[str, Any]], looks: list[dict[str, Any]], platform: Platform) -> None:
-    """A post with all that was tried and seen."""
+def post_history(
+    row: PostRow, attempts: list[dict[str, Any]], looks: list[dict[str, Any]], limit: LengthLimit | None
+) -> None:
+    """Print a post with its receipt, its candidates, its text, its attempts and their timeline checks."""
     print(
         f"post {row.id}: {row.status} (digest {row.digest} on {row.channel}, slot {row.slot}, part {row.position + 1})"
         + ("" if row.action is Action.PUBLISH else f", {row.action} of post {row.target}")
@@ -203,7 +190,7 @@ def post_history(row: PostRow, attempts: list[dict[str, Any]], looks: list[dict[
             f"if not: digestbot posts retry {row.id}"
         )
     published = row.action is Action.PUBLISH and row.status is not PostStatus.DELETED
-    print("\n" + (framed(row.message(), platform, row.cost) if published else f"  {row.text}"))
+    print("\n" + (format_message(row.message(), limit, row.cost) if published else f"  {row.text}"))
     for attempt in attempts:
         ended = f"{attempt['finished_at']:%H:%M:%S}" if attempt["finished_at"] else "never"
         outcome = attempt["outcome"] or "no outcome was recorded"

@@ -1,4 +1,4 @@
-"""How far long work is: a bar on a terminal, plain lines elsewhere; both on stderr."""
+"""Progress of long-running work: a bar on a terminal, plain lines elsewhere; both on stderr."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from itertools import count
 
 LINE_EVERY = 10.0  # seconds between plain lines
 Step = Callable[[float | None, str], None]
-"""Says how much is done, from 0 to 1 (None where nobody knows), and what is under way."""
+"""Reports progress: the fraction done, from 0 to 1 (None if unknown), and the current step."""
 
 
 @contextmanager
 def progress(what: str, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> Iterator[Step]:
-    """For one piece of work; nothing is shown of work that is done at once."""
+    """Yield a function that reports the progress of one piece of work. Work that ends quickly leaves no output;
+    ``quiet`` suppresses all of it. ``clock`` returns seconds."""
     if quiet:
         yield lambda _done, _step: None
     elif sys.stderr.isatty():
@@ -26,7 +27,7 @@ def progress(what: str, *, quiet: bool = False, clock: Callable[[], float] = tim
 
 @contextmanager
 def working(what: str, *, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Yield a function to be called at each step of work of which nobody knows how long it is."""
+    """Yield a function to call at each step of work whose number of steps is unknown."""
     steps = count(1)
     with progress(what, quiet=quiet) as step:
         yield lambda: step(None, f"step {next(steps)}")

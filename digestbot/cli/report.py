@@ -1,4 +1,4 @@
-"""What once and send say when they are done, and with which exit code they end."""
+"""The report that once and send print when they are done, and the exit code that follows from it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from digestbot.cli import ATTENTION, OK, TROUBLE
 from digestbot.cli.common import now_
-from digestbot.model import PostStatus
+from digestbot.domain.model import PostStatus
 
 if TYPE_CHECKING:
-    from digestbot.service import Report, Service
+    from digestbot.pipeline.app import Report, Service
 
 
 UNSETTLED = {
@@ -21,28 +21,32 @@ UNSETTLED = {
 
 
 def report_on(arguments: argparse.Namespace, service: Service, report: Report, *, sent: bool = False) -> int:
-    """Print what a run of verbs did; return the exit code: 3 where something was rejected or needs a decision, and, of
-    what was ``sent`` by hand, where something is still waiting."""
+    """Print what a run did, and return its exit code.
+
+    It is 3 if a post was rejected, needs a decision or approval, or was tried and is still pending. It is also 3 if a
+    channel is paused or an alert is open. With ``sent`` (the posts were sent by hand), pending posts count even if they
+    were not tried. It is 1 if only sources, templates or other parts failed.
+    """
     from digestbot.cli import output
-    from digestbot.ledger import alarms, approvals, views
+    from digestbot.ledger import alerts, approvals, queries
 
     touched = {*report.made, *(post for post, _ in report.concluded), *(post for post, _ in report.settled)}
     tried = {post for post, _ in report.concluded}
     with service.ledger.read() as tx:
-        rows = list(views.post_rows(tx, ids=sorted(touched))) if touched else []
-        unsettled = views.unsettled_counts(tx)
-        waits = alarms.open_alarms(tx)
-        unapproved = approvals.waiting(tx)
-        paused = views.paused_channels(tx)
+        rows = list(queries.post_rows(tx, ids=sorted(touched))) if touched else []
+        unsettled = queries.unsettled_counts(tx)
+        waits = alerts.open_alerts(tx)
+        unapproved = approvals.posts_needing_approval(tx)
+        paused = queries.paused_channels(tx)
         waiting_channels = {
             name: row.wait_until
-            for name, row in views.channel_rows(tx).items()
+            for name, row in queries.channel_rows(tx).items()
             if row.wait_until is not None and row.wait_until > now_() and row.pause_reason is None
         }
     rejected = any(row.status is PostStatus.FAILED for row in rows)
     pending = [row.id for row in rows if row.status is PostStatus.PENDING and (sent or row.id in tried)]
     if arguments.json:
-        output.as_json(
+        output.print_json(
             {
                 "posts": [output.post_json(row) for row in rows],
                 "source_errors": report.source_errors,
@@ -53,7 +57,7 @@ def report_on(arguments: argparse.Namespace, service: Service, report: Report, *
                 "pending": pending,
                 "waiting_for_a_person": sum(unsettled.values()),
                 "waiting_for_approval": unapproved,
-                "alarms": [output.alarm_json(alarm) for alarm in waits],
+                "alerts": [output.alert_json(alert) for alert in waits],
             }
         )
     else:
@@ -73,8 +77,8 @@ def report_on(arguments: argparse.Namespace, service: Service, report: Report, *
         print(f"{len(unapproved)} post(s) need approval: digestbot approve", file=sys.stderr)
     for name, error in report.source_errors.items():
         print(f"source {name} could not be read: {error}", file=sys.stderr)
-    for alarm in waits:
-        print(f"{output.alarm_line(alarm)}; see digestbot alarms", file=sys.stderr)
+    for alert in waits:
+        print(f"{output.alert_line(alert)}; see digestbot alerts", file=sys.stderr)
     if paused or unsettled or rejected or waits or unapproved or pending:
         return ATTENTION
     return TROUBLE if report.source_errors or report.render_errors or report.troubles else OK

@@ -1,4 +1,4 @@
-"""Tell systemd how the service does, by its protocol sd_notify(3): nothing where it did not start the process."""
+"""Status notifications to systemd, by its protocol sd_notify(3)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from contextlib import suppress
 
 
 def notify(state: str) -> None:
-    """Send ``state``, such as ``READY=1``, to the manager that started the process, if it asked for that."""
+    """Send ``state``, such as ``READY=1``, to the service manager. Do nothing if none started the process or asked for
+    notifications; ignore network errors."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return

@@ -1,6 +1,6 @@
-"""What no single value can see: names that must exist elsewhere, folders, what is still the example's.
+"""Checks that involve more than one value: unknown names, missing folders, and remaining placeholders.
 
-On raw values, so that these mistakes are reported beside the others.
+They work on raw values, so that these mistakes are reported together with the others.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from digestbot.config.values import PLACEHOLDER
+from digestbot.infra.config_values import PLACEHOLDER
+from digestbot.sources.registry import SOURCE_KINDS
 
 STILL_THE_EXAMPLES = "is still the example's; fill it in"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def placeholders(raw: dict[str, Any]) -> list[str]:
-    """What is still as the example has it."""
+    """Return a problem for each value that is still the placeholder of the example."""
 
     def walk(value: object, where: str) -> Iterator[str]:
         if isinstance(value, dict):
@@ -33,7 +34,10 @@ def placeholders(raw: dict[str, Any]) -> list[str]:
 
 
 def missing_folders(raw: dict[str, Any], folder: Path) -> list[str]:
-    """Folders of the operator's own that are not there: without them the built-in ones would be used, unseen."""
+    """Return a problem for each folder of the operator's own that does not exist.
+
+    Otherwise the built-in ones would be used unnoticed.
+    """
     cards = raw.get("cards")
     fonts = cards.get("font_paths") if isinstance(cards, dict) else None
     wanted = [("templates", raw.get("templates"))]
@@ -48,12 +52,12 @@ def missing_folders(raw: dict[str, Any], folder: Path) -> list[str]:
 def _is_folder(folder: Path, name: str) -> bool:
     try:
         return (folder / name).is_dir()
-    except (OSError, ValueError):  # too long, or no file's name at all
+    except (OSError, ValueError):  # too long, or not a valid file name
         return False
 
 
 def cross_check(raw: dict[str, Any]) -> list[str]:
-    """Return what no single section can see: names that must exist elsewhere, and sources that say too little."""
+    """Return problems that no single section shows: unknown names, and sources that lack what a digest needs."""
     problems = []
     tables: dict[str, dict[str, Any]] = {}
     for kind in ("sources", "channels", "digests"):
@@ -92,7 +96,10 @@ def cross_check(raw: dict[str, Any]) -> list[str]:
 
 
 def _feeds_its_own_reserve(name: str, digest: Any, sources: dict[str, Any]) -> list[str]:
-    """A source and its reserve are two views of one store."""
+    """Return a problem for each source of a digest whose backfill source is in the digest too.
+
+    The two are views of the same content.
+    """
     wanted = digest.get("sources") if isinstance(digest, dict) else None
     if not isinstance(wanted, list):
         return []
@@ -106,13 +113,20 @@ def _feeds_its_own_reserve(name: str, digest: Any, sources: dict[str, Any]) -> l
 
 
 def _sections_need_a_database(name: str, digest: Any, sources: dict[str, Any]) -> list[str]:
-    """Only a database says which section a paper is in: with feeds alone, such a filter would hold everything back,
-    or nothing."""
+    """Return a problem for each filter by sections in a digest that has only feeds.
+
+    Only a database says which section a paper is in. With feeds alone, the filter would block everything, or nothing.
+    """
     if not isinstance(digest, dict) or not isinstance(digest.get("sources"), list):
         return []
-    kinds = {str(sources[word].get("kind")) for word in digest["sources"] if isinstance(sources.get(str(word)), dict)}
+    kinds = [
+        SOURCE_KINDS.get(str(sources[word].get("kind")))
+        for word in digest["sources"]
+        if isinstance(sources.get(str(word)), dict)
+    ]
+    some_know = not kinds or any(kind is None or kind.knows_sections for kind in kinds)
     return [
         f"digests.{name}.{part}.sections: no feed says which section a paper is in; this needs a database source"
         for part in ("include", "exclude")
-        if kinds == {"feed"} and isinstance(digest.get(part), dict) and digest[part].get("sections")
+        if not some_know and isinstance(digest.get(part), dict) and digest[part].get("sections")
     ]

@@ -1,4 +1,4 @@
-"""Environment variables that stand in for keys of the file: ``DIGESTBOT_SECTION__NAME__KEY``."""
+"""Environment variables that override keys of the file: ``DIGESTBOT_SECTION__NAME__KEY``."""
 
 from __future__ import annotations
 
@@ -9,43 +9,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from digestbot.config.model_fields import list_keys, secret_keys
 from digestbot.config.root import Config
-from digestbot.config.sections import Filter
 
 ENV_PREFIX = "DIGESTBOT_"
-ENV_CONFIG = "DIGESTBOT_CONFIG"  # names the file itself, so it is no key of it
-SECRETS = (
-    "database",
-    "address",
-    "api_key",
-    "api_secret",
-    "access_token",
-    "access_token_secret",
-    "app_secret",
-    "password_hash",
-    "token",
-    "ping_url",
-)
-LISTS = ("sources", "channels", "to", "hashtags", "font_paths", "not_on", *Filter.model_fields)
-NAMED = ("sources", "channels", "digests")  # sections whose parts the operator names
+ENV_CONFIG = "DIGESTBOT_CONFIG"  # names the file itself, so it is not a key
+NAMED = ("sources", "channels", "digests")  # sections with subsections that the operator names
 _OF_NAMED = [(section,) for section in NAMED]
 _KEYS = set(Config.model_fields) - {"path"}
-_INJECTED = re.compile(r"PORT(_|$)|SERVICE_")  # Kubernetes sets such for a service named digestbot
+_INJECTED = re.compile(r"PORT(_|$)|SERVICE_")  # Kubernetes sets such variables for a service named digestbot
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable's name; ``made``: it was the first to name the source, channel or digest."""
+    """The name of an environment variable. ``made``: it created the source, channel or digest."""
 
     name: str
     made: bool = False
 
 
 def override(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[tuple[str, ...], Variable], list[str]]:
-    """Lay DIGESTBOT_A__B__C over raw["a"]["b"]["c"]; an existing name matches without regard to case and hyphen.
+    """Set raw["a"]["b"]["c"] from DIGESTBOT_A__B__C. Existing names match regardless of case, and "_" matches "-".
 
-    Return which variable stands at which path, and those that match nothing. A section that a variable would be the
-    first to name counts as its own.
+    Return the variable at each path, and a problem for each variable that matches nothing. If a variable created a
+    section, the path is that of the section.
     """
     variables: dict[tuple[str, ...], Variable] = {}
     problems = []
@@ -74,14 +61,14 @@ def override(raw: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[tupl
         if not parents and not name.endswith("_file") and name not in _KEYS:
             if not _INJECTED.match(leaf):
                 near = difflib.get_close_matches(name, _KEYS, 1)
-                mend = f"did you mean {ENV_PREFIX}{near[0].upper()}?" if near else "unset it"
-                problems.append(f"environment variable {variable}: there is no key {name}; {mend}")
+                remedy = f"did you mean {ENV_PREFIX}{near[0].upper()}?" if near else "unset it"
+                problems.append(f"environment variable {variable}: there is no key {name}; {remedy}")
             continue
         variables[made or (*path, name)] = Variable(variable, made is not None and made[:-1] in _OF_NAMED)
         table[name] = _from_environment(name, value)
-        if name in SECRETS:
+        if name in secret_keys():
             table.pop(f"{name}_file", None)
-        elif name.removesuffix("_file") in SECRETS:
+        elif name.removesuffix("_file") in secret_keys():
             table.pop(name.removesuffix("_file"), None)
     return variables, problems
 
@@ -92,9 +79,12 @@ def _same_name(part: str, table: dict[str, Any]) -> str:
 
 
 def _from_environment(name: str, value: str) -> object:
-    """A list key takes a TOML array or words between commas; a schedule, whose words have commas, an array or one
-    schedule; everything else stays text for pydantic."""
-    if name in LISTS or (name == "schedule" and value.lstrip().startswith("[")):
+    """Return a variable's value for its key.
+
+    A list key takes a TOML array or words separated by commas. A schedule, whose words contain commas, takes an array
+    or one schedule. Everything else stays text, for pydantic to parse.
+    """
+    if name in list_keys() or (name == "schedule" and value.lstrip().startswith("[")):
         if value.lstrip().startswith("["):
             try:
                 return tomllib.loads(f"value = {value}")["value"]

@@ -1,47 +1,49 @@
-"""The whole configuration: its sections together, and what they say of a digest on a channel."""
+"""The whole configuration: all sections, and what they specify for a digest on a channel."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, Union
 from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model
 
 from digestbot.config.sections import (
     Alerts,
     Appearance,
     Cards,
-    Channel,
     Delivery,
     Digest,
-    FacebookChannel,
-    FeedSource,
-    Filter,
+    FilterConfig,
     Jobs,
-    Prices,
-    Section,
-    Source,
     Timing,
-    TwitterChannel,
     Web,
 )
-from digestbot.config.values import LedgerAddress, Zone
-from digestbot.model import Platform, Shape
+from digestbot.domain.budget import Prices
+from digestbot.domain.model import Shape
+from digestbot.infra.config_values import LedgerAddress, SecretUrl, Section, Zone
+from digestbot.platforms.base import ChannelConfig, Platform
+from digestbot.platforms.registry import PLATFORMS, get_platform
+from digestbot.sources.base import SourceConfig
+from digestbot.sources.registry import SOURCE_KINDS
 
 _Kind = TypeVar("_Kind", Appearance, Timing)
 
 
 class Config(Section):
-    """The whole configuration. ``path`` is the file it came from, ``folder`` where relative paths start."""
+    """The whole configuration. ``path`` is its file; relative paths start at ``folder``."""
+
+    model_config = ConfigDict(defer_build=True)
 
     path: Path | None = None
-    database: LedgerAddress = SecretStr("sqlite:///digestbot.db")
+    database: LedgerAddress = SecretUrl("sqlite:///digestbot.db")
     timezone: Zone = ZoneInfo("UTC")
     templates: Path | None = None
-    sources: dict[str, Source] = Field(default_factory=dict)
-    channels: dict[str, Channel] = Field(default_factory=dict)
+    sources: dict[str, SourceConfig] = Field(default_factory=dict)
+    channels: dict[str, ChannelConfig] = Field(default_factory=dict)
     digests: dict[str, Digest] = Field(default_factory=dict)
     delivery: Delivery = Delivery()
     jobs: Jobs = Jobs()
@@ -52,42 +54,40 @@ class Config(Section):
 
     @property
     def folder(self) -> Path:
-        """Where relative paths start."""
+        """Return the folder at which relative paths start."""
         return self.path.parent if self.path else Path()
 
     def digests_on(self, channel: str) -> tuple[str, ...]:
-        """The digests that are published on the channel."""
+        """Return the names of the digests that are published on the channel."""
         return tuple(name for name, digest in self.digests.items() if channel in digest.channels)
 
     def zone(self, digest: str, channel: str) -> ZoneInfo:
-        """The zone on whose calendar the digest's schedule for the channel is written."""
+        """Return the time zone of the digest's schedule on the channel."""
         return self.timing(digest, channel).timezone or self.timezone
 
     def source_zone(self, source: str) -> ZoneInfo:
-        """The zone in which a database's times are written that name none."""
-        return getattr(self.sources[source], "timezone", None) or self.timezone
+        """Return the time zone for the source's times without one."""
+        return self.sources[source].zone() or self.timezone
 
-    def reserves(self) -> set[str]:
-        """The sources that are read only when another asks for it: to fill its gaps."""
+    def backfill_sources(self) -> set[str]:
+        """Return the sources that are read only to fill another source's gaps."""
         wanted = {name for digest in self.digests.values() for name in digest.sources}
-        return {
-            source.backfill for source in self.sources.values() if isinstance(source, FeedSource) and source.backfill
-        } - wanted
+        return {reserve for source in self.sources.values() if (reserve := source.reserve())} - wanted
 
     def platform(self, channel: str) -> Platform:
-        """The platform that the channel is on."""
-        return Platform(self.channels[channel].platform)
+        """Return the platform that the channel is on."""
+        return get_platform(self.channels[channel].platform)
 
     def appearance(self, digest: str, channel: str) -> Appearance:
-        """What the digest's posts look like on the channel."""
+        """Return the look of the digest's posts on the channel."""
         return self._for(Appearance, digest, channel)
 
     def timing(self, digest: str, channel: str) -> Timing:
-        """When the digest's editions appear on the channel, and how much is in them."""
+        """Return when the digest's editions appear on the channel, and how much is in them."""
         return self._for(Timing, digest, channel)
 
     def _for(self, kind: type[_Kind], digest: str, channel: str) -> _Kind:
-        """The digest's keys of this kind, but for what it says otherwise of the channel."""
+        """Return the digest's keys of this kind, with the channel's overrides."""
         settings = self.digests[digest]
         here = settings.on.get(channel, settings)
         said = here.model_fields_set
@@ -96,75 +96,90 @@ class Config(Section):
         )
 
     def account(self, channel: str) -> str | None:
-        """Return what names the channel's account, whatever the channel is called; None where nothing tells."""
-        settings = self.channels[channel]
-        host = urlsplit(settings.api_url).netloc
-        if isinstance(settings, FacebookChannel):
-            return f"facebook:{host}:{settings.page_id}"
-        user = settings.access_token.get_secret_value().partition("-")[0]
-        return f"twitter:{host}:{user}" if user.isdecimal() else None
+        """Return an id of the channel's account that does not depend on the channel's name; None if it is unknown."""
+        return self.channels[channel].account()
 
     def same_application(self, channel: str) -> tuple[str, ...]:
-        """Return the channels that share the channel's application, itself included."""
-
-        def key(name: str) -> tuple[str, str]:
-            settings = self.channels[name]
-            if isinstance(settings, TwitterChannel):
-                return settings.api_url, settings.api_key.get_secret_value()
-            secret = settings.app_secret or settings.access_token
-            return settings.api_url, secret.get_secret_value()
-
-        return tuple(name for name in self.channels if key(name) == key(channel))
+        """Return the channels that share the channel's application, including itself."""
+        application = self.channels[channel].application()
+        return tuple(name for name, settings in self.channels.items() if settings.application() == application)
 
     def prices(self, channel: str) -> Prices | None:
-        """What the channel's platform takes; None where it takes nothing."""
-        settings = self.channels[channel]
-        return settings.prices if isinstance(settings, TwitterChannel) else None
+        """Return the platform's prices for the channel; None if it is free."""
+        return self.channels[channel].price_list()
 
     def budget(self, channel: str) -> int | None:
-        """What the channel may cost in a month."""
-        settings = self.channels[channel]
-        return settings.monthly_budget if isinstance(settings, TwitterChannel) else None
+        """Return the channel's monthly budget, in millionths of a dollar; None without a limit."""
+        return self.channels[channel].budget()
 
-    def pairs(self) -> list[tuple[str, str]]:
-        """Every (digest, channel) that something is to be published for."""
+    def routes(self) -> list[tuple[str, str]]:
+        """Return every configured (digest, channel)."""
         return [(name, channel) for name, digest in self.digests.items() for channel in digest.channels]
 
     def secrets(self) -> list[str]:
-        """Every secret value, for the log's redaction."""
-        found = [
-            value.get_secret_value()
-            for channel in self.channels.values()
-            for _, value in channel
-            if isinstance(value, SecretStr)
-        ]
-        found += [address.get_secret_value() for address in self.alerts.to]
-        more = [self.alerts.ping_url, *([self.web.password_hash, self.web.token] if self.web else [])]
-        found += [secret.get_secret_value() for secret in more if secret is not None]
-        addresses = [self.database.get_secret_value()]
-        addresses += [
-            source.url if isinstance(source, FeedSource) else source.address.get_secret_value()
-            for source in self.sources.values()
-        ]
-        for address in addresses:
-            try:
-                parts = urlsplit(address)
-                found.append(parts.password or "")
-                query = parse_qsl(parts.query)
-            except ValueError:
-                continue
-            found += [value for name, value in query if "pass" in name.lower() or "secret" in name.lower()]
-        return [secret for secret in found if len(secret) > 3]
+        """Return all secret values and the passwords in URLs, which are redacted in logs."""
+        secrets: list[str] = []
+        for value in _leaves(self):
+            if isinstance(value, SecretStr) and not isinstance(value, SecretUrl):
+                secrets.append(value.get_secret_value())
+            elif isinstance(value, str | SecretUrl):
+                secrets += _passwords(value if isinstance(value, str) else value.get_secret_value())
+        return [secret for secret in secrets if len(secret) > 3]
+
+
+def _leaves(value: object) -> Iterator[object]:
+    """Yield every value of a section and of its subsections."""
+    if isinstance(value, BaseModel):
+        for _, one in value:
+            yield from _leaves(one)
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _leaves(one)
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from _leaves(one)
+    else:
+        yield value
+
+
+def _passwords(url: str) -> list[str]:
+    """Return the password in a URL, and the values of query parameters whose names suggest a secret."""
+    try:
+        parts = urlsplit(url)
+        query = parse_qsl(parts.query)
+    except ValueError:
+        return []
+    found = [value for name, value in query if "pass" in name.lower() or "secret" in name.lower()]
+    return [parts.password, *found] if parts.password else found
+
+
+def config_model() -> type[Config]:
+    """Return the model that accepts the channels and sources of every registered platform and kind."""
+    channels = tuple(platform.config for platform in PLATFORMS.values())
+    return _config_model(channels, tuple(kind.config for kind in SOURCE_KINDS.values()))
+
+
+@lru_cache(maxsize=4)
+def _config_model(channels: tuple[type[ChannelConfig], ...], sources: tuple[type[SourceConfig], ...]) -> type[Config]:
+    fields: dict[str, Any] = {
+        "sources": (dict[str, _one_of(sources, "kind")], Field(default_factory=dict)),  # type: ignore[misc]
+        "channels": (dict[str, _one_of(channels, "platform")], Field(default_factory=dict)),  # type: ignore[misc]
+    }
+    return create_model("Config", __base__=Config, **fields)
+
+
+def _one_of(models: tuple[type[BaseModel], ...], discriminator: str) -> Any:
+    return Annotated[Union[models], Field(discriminator=discriminator)] if len(models) > 1 else models[0]  # noqa: UP007
 
 
 def contradictions(config: Config) -> list[str]:
-    """Return what no single section can see: digests of which no edition could ever be made."""
+    """Return problems that involve several sections: digests that could never have an edition."""
     problems = []
-    for digest, channel in config.pairs():
+    for digest, channel in config.routes():
         timing = config.timing(digest, channel)
         settings = config.digests[digest]
         where = f"digests.{digest}" + (f".on.{channel}" if channel in settings.on else "")
-        for part in Filter.model_fields:
+        for part in FilterConfig.model_fields:
             wanted = set(getattr(settings.include, part))
             if wanted and wanted <= set(getattr(settings.exclude, part)):
                 problems.append(f"digests.{digest}.include.{part}: is excluded too, so nothing would ever pass")

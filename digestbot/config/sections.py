@@ -4,144 +4,50 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from digestbot.config.values import (
+from digestbot.config.cron_words import to_cron
+from digestbot.domain.model import CatchUp, Image, ImageFailure, LinkPolicy, Order, Reaction, Shape
+from digestbot.infra.config_values import (
     AlertAddress,
-    ApiAddress,
     Backlog,
-    DatabaseAddress,
-    Days,
     Duration,
     Hashtag,
-    Hours,
-    Money,
-    Parameters,
     PasswordHash,
     Pattern,
-    Query,
-    Schedule,
-    Secret,
     SecretAddress,
-    Size,
+    Section,
     Token,
     WebAddress,
     Zone,
 )
-from digestbot.model import CatchUp, Image, ImageFailure, LinkPolicy, Order, Reaction, Shape
+from digestbot.platforms.base import PostingLimits
 
 
-class Section(BaseModel):
-    """What every section is: frozen, and without keys that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
-
-
-class FeedSource(Section):
-    """``[sources.NAME]``: an RSS or Atom feed."""
-
-    kind: Literal["feed"]
-    url: WebAddress
-    every: Duration = timedelta(minutes=15)
-    allow_private_addresses: bool = False
-    timeout: Duration = timedelta(seconds=30)
-    max_size: Size = 64 * 10**6
-    backfill: str | None = None
+def _schedule(value: object) -> tuple[str, ...]:
+    several = value if isinstance(value, list | tuple) else [value]
+    if not several or not all(isinstance(one, str) and one.strip() for one in several):
+        raise ValueError('write a schedule such as "weekdays at 09:00", or a list of them')
+    expressions: list[str] = []
+    mistakes: list[str] = []
+    for place, one in enumerate(several):
+        try:
+            expressions += to_cron(one)
+        except ValueError as error:
+            mistakes.append(f"number {place + 1}: {error}" if len(several) > 1 else str(error))
+    if mistakes:
+        raise ValueError("; ".join(mistakes))
+    return tuple(dict.fromkeys(expressions))
 
 
-class DatabaseSource(Section):
-    """``[sources.NAME]``: a database, read with SELECT alone."""
-
-    kind: Literal["database"]
-    address: DatabaseAddress
-    layout: Literal["shortscience"] | None = None
-    query: Query | None = None
-    site: WebAddress = "http://www.shortscience.org"
-    timezone: Zone | None = None
-    every: Duration = timedelta(minutes=15)
-    timeout: Duration = timedelta(seconds=30)
-
-    @model_validator(mode="after")
-    def _one_way_to_read(self) -> DatabaseSource:
-        if (self.layout is None) == (self.query is None):
-            raise ValueError('write either layout = "shortscience" or a query of your own')
-        return self
+Schedule = Annotated[tuple[str, ...], BeforeValidator(_schedule)]
 
 
-Source = Annotated[FeedSource | DatabaseSource, Field(discriminator="kind")]
-
-
-class Prices(Section):
-    """``[channels.NAME.prices]``: what X bills for one of each, in dollars; read as millionths.
-
-    ``owned_read`` is a post of the account's own timeline, where the account owns the application; ``read`` any other
-    post, ``user`` a look-up of the account.
-    """
-
-    post: Money = 15_000
-    link: Money = 200_000
-    alt_text: Money = 5_000
-    delete: Money = 10_000
-    owned_read: Money = 1_000
-    read: Money = 5_000
-    user: Money = 10_000
-
-
-_Limit = Annotated[int, Field(ge=1, le=10_000)]
-
-
-class Restraint(Section):
-    """What keeps a digest, or a channel, from posting: the keys that both kinds of section have."""
-
-    quiet_hours: Hours = ()
-    not_on: Days = ()
-    per_day: _Limit | None = None
-    per_week: _Limit | None = None
-
-
-class _Channel(Restraint):
-    link_parameters: Parameters = Field(default_factory=dict)
-    min_distance: Duration | None = None
-
-    @model_validator(mode="after")
-    def _distance_is_counted(self) -> _Channel:
-        if self.min_distance and self.min_distance > timedelta(days=7):
-            raise ValueError("min_distance may be 7 days at most")
-        return self
-
-
-class TwitterChannel(_Channel):
-    """``[channels.NAME]`` with ``platform = "twitter"``: one account on X."""
-
-    platform: Literal["twitter"]
-    monthly_budget: Money | None = None
-    prices: Prices = Prices()
-    api_url: ApiAddress = "https://api.x.com"
-    api_key: Secret
-    api_secret: Secret
-    access_token: Secret
-    access_token_secret: Secret
-
-
-class FacebookChannel(_Channel):
-    """``[channels.NAME]`` with ``platform = "facebook"``: one Page."""
-
-    platform: Literal["facebook"]
-    api_url: ApiAddress = "https://graph.facebook.com"
-    api_version: Annotated[str, Field(pattern=r"^v\d+\.\d+$")] = "v26.0"
-    page_id: Annotated[str, Field(pattern=r"^\d+$")]
-    access_token: Secret
-    app_secret: Secret | None = None
-
-
-Channel = Annotated[TwitterChannel | FacebookChannel, Field(discriminator="platform")]
-
-
-class Filter(Section):
-    """``[digests.NAME.include]`` and ``[digests.NAME.exclude]``: what a summary is about."""
+class FilterConfig(Section):
+    """``[digests.NAME.include]`` and ``[digests.NAME.exclude]``: filters on what a summary is about."""
 
     sections: tuple[Annotated[str, Field(pattern=r"\S")], ...] = ()
     venues: tuple[Annotated[str, Field(pattern=r"\S")], ...] = ()
@@ -153,8 +59,10 @@ _TemplateName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
 class Appearance(Section):
-    """What an edition's posts look like: the keys of ``[digests.NAME]`` that ``[digests.NAME.on.CHANNEL]`` may say
-    otherwise."""
+    """The look of an edition's posts.
+
+    These keys of ``[digests.NAME]`` can be overridden in ``[digests.NAME.on.CHANNEL]``.
+    """
 
     shape: Shape = Shape.SINGLE
     link: LinkPolicy = LinkPolicy.POST
@@ -166,14 +74,16 @@ class Appearance(Section):
 
     @property
     def template_name(self) -> str:
-        """The operator's, or the built-in one of the shape."""
+        """Return the operator's template or, without one, the built-in template of the shape."""
         return self.template or ("summary" if self.shape is Shape.SINGLE else str(self.shape))
 
 
-class Timing(Restraint):
-    """When editions appear and how much is in them: the other keys of ``[digests.NAME]`` that
-    ``[digests.NAME.on.CHANNEL]`` may say otherwise. ``schedule`` is cron expressions, whatever words it was written
-    in."""
+class Timing(PostingLimits):
+    """When editions appear and how much is in them.
+
+    These keys of ``[digests.NAME]`` can be overridden in ``[digests.NAME.on.CHANNEL]``. ``schedule`` holds cron
+    expressions, even if it was written in words.
+    """
 
     schedule: Schedule = ()
     timezone: Zone | None = None
@@ -197,23 +107,23 @@ class Timing(Restraint):
         return self
 
 
-class OnChannel(Appearance, Timing):
-    """``[digests.NAME.on.CHANNEL]``: what is otherwise on this channel; what is not said is as in the digest."""
+class ChannelOverride(Appearance, Timing):
+    """``[digests.NAME.on.CHANNEL]``: what differs on this channel; missing keys are as in the digest."""
 
 
 class Digest(Appearance, Timing):
-    """``[digests.NAME]``: which summaries go to which channels, when, and in which words."""
+    """``[digests.NAME]``: which summaries go to which channels, when, and with which look."""
 
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
     channels: Annotated[tuple[str, ...], Field(min_length=1)]
     schedule: Schedule
-    on: dict[str, OnChannel] = Field(default_factory=dict)
+    on: dict[str, ChannelOverride] = Field(default_factory=dict)
     min_votes: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] | None = None
     min_age: Duration | None = None
     max_age: Duration | None = None
     require_text: bool = True
-    include: Filter = Filter()
-    exclude: Filter = Filter()
+    include: FilterConfig = FilterConfig()
+    exclude: FilterConfig = FilterConfig()
     backlog: Backlog = "skip"
     on_edit: Reaction = Reaction.IGNORE
     on_withdraw: Reaction = Reaction.DELETE
@@ -226,7 +136,7 @@ class Digest(Appearance, Timing):
 
 
 class Cards(Section):
-    """``[cards]``: pictures that are made of summaries."""
+    """``[cards]``: pictures made from summaries."""
 
     template: Path | None = None
     font_paths: tuple[Path, ...] = ()
@@ -246,7 +156,10 @@ class Delivery(Section):
 
 
 class Jobs(Section):
-    """``[jobs]``: how much is done at the same time. ``threads``: how many channels, and how many sources."""
+    """``[jobs]``: concurrency.
+
+    ``threads`` is the number of channels, and of sources, that are handled at the same time.
+    """
 
     threads: Annotated[int, Field(ge=1, le=500)] = 32
 
@@ -255,7 +168,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Web(Section):
-    """``[web]``: the operators' pages. ``public_url`` is where people see them, if a reverse proxy is in between."""
+    """``[web]``: the operator pages. ``public_url`` is their URL for people, if a reverse proxy is in between."""
 
     host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8790
@@ -265,7 +178,7 @@ class Web(Section):
 
     @property
     def locked(self) -> bool:
-        """Whether one has to log in."""
+        """Return True if the pages require a login."""
         return self.password_hash is not None or self.token is not None
 
     @model_validator(mode="after")
@@ -277,7 +190,7 @@ class Web(Section):
 
 
 class Alerts(Section):
-    """``[alerts]``: who is told of trouble, and who is to miss us when we are gone."""
+    """``[alerts]``: who is notified of problems, and the ping whose absence shows that digestbot is gone."""
 
     to: tuple[AlertAddress, ...] = ()
     ping_url: SecretAddress | None = None

@@ -1,10 +1,12 @@
-"""Digestbot's own database, and all of its SQL.
+"""digestbot's own database, and all of its SQL.
 
-`Ledger` opens it and hands out transactions; the modules beside this one hold what is done inside one:
-`intake` (sources, papers, summaries, backlog), `editions` (slots, editions, posts made), `delivery` (claims
-and their conclusions, channels) and `views` (what operators are shown).
+`Ledger` opens the database and provides transactions. The other modules of this package contain the functions that run
+inside a transaction: `intake` (papers and summaries from sources), `backlog` (pending summaries), `editions` (slots,
+editions and their posts), `delivery` (claims and their outcomes), and `queries` (what operators are shown).
 """
 
-from digestbot.ledger.database import Ledger
+from digestbot.ledger.engine import Ledger
 
-__all__ = ["Ledger"]
+__all__ = [
+    "Ledger",
+]

@@ -1,4 +1,4 @@
-"""Inside a transaction: editions that wait for a person's word before they are posted."""
+"""Functions that run inside a transaction: editions that need an operator's approval before they are posted."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digestbot.errors import LedgerError
-from digestbot.ledger.parts import give_back, wait_again
-from digestbot.model import Action, Approval, Draft, PostStatus, Shape, Slot
-from digestbot.schema import PENDING, UNAPPROVED, backlog, editions, pictures, post_summaries, posts, slots
+from digestbot.domain.errors import LedgerError
+from digestbot.domain.model import Action, Approval, Draft, PostStatus, Shape, Slot
+from digestbot.ledger.release import make_pending_again, return_summaries
+from digestbot.ledger.schema import PENDING, UNAPPROVED, backlog, editions, pictures, post_summaries, posts, slots
 
 
-def waiting(tx: sa.Connection) -> list[int]:
-    """The posts that wait for a person's word, in the order they were made."""
+def posts_needing_approval(tx: sa.Connection) -> list[int]:
+    """Return the ids of the posts that need approval, oldest first."""
     query = sa.select(posts.c.id).join(editions, editions.c.id == posts.c.edition_id)
     return list(tx.scalars(query.where(UNAPPROVED, PENDING).order_by(posts.c.id)))
 
 
 def approve(tx: sa.Connection, post: int, now: datetime) -> list[int]:
-    """The edition that the post is of may be posted; returns the ids of its posts. Raises LedgerError for one that
-    waits for nobody, or whose time is over."""
+    """Approve the edition of a post; return the ids of its posts.
+
+    Raise LedgerError if the edition does not need approval, or its deadline has passed.
+    """
     edition = _edition(tx, post, now)
     _decided(tx, edition, Approval.APPROVED)
     return _pending(tx, edition)
 
 
 @dataclass(frozen=True)
-class UndecidedPost:
-    """What a post of such an edition says, and which summaries it shows."""
+class PendingApprovalPost:
+    """A pending post of an edition that needs approval: its text, its link, and the ids of the summaries that it
+    shows."""
 
     id: int
     text: str
@@ -40,21 +43,27 @@ class UndecidedPost:
 
 
 @dataclass(frozen=True)
-class Undecided:
-    """An edition that waits for a person's word: when it was rendered, the ids of the summaries that it shows in order,
-    its pending posts, and whether any has a picture."""
+class PendingApproval:
+    """An edition that needs approval.
+
+    ``summaries`` are the ids of those that its pending posts show, in the edition's order. ``pictured``: at least one
+    of these posts has a picture.
+    """
 
     digest: str
     channel: str
     shape: Shape
     rendered_at: datetime
     summaries: tuple[int, ...]
-    posts: tuple[UndecidedPost, ...]
+    posts: tuple[PendingApprovalPost, ...]
     pictured: bool
 
 
-def undecided(tx: sa.Connection, post: int, now: datetime) -> Undecided:
-    """The edition that the post is of. Raises LedgerError for one that waits for nobody, or whose time is over."""
+def pending_approval(tx: sa.Connection, post: int, now: datetime) -> PendingApproval:
+    """Return the post's edition, which needs approval.
+
+    Raise LedgerError if the edition does not need approval, or its deadline has passed.
+    """
     id_ = _edition(tx, post, now, lock=False)
     row = tx.execute(sa.select(editions).where(editions.c.id == id_)).one()
     pending = tx.execute(sa.select(posts).where(posts.c.edition_id == id_, PENDING).order_by(posts.c.position)).all()
@@ -64,20 +73,22 @@ def undecided(tx: sa.Connection, post: int, now: datetime) -> Undecided:
         shows[found.post_id].add(found.summary_id)
     taken = sa.select(backlog.c.summary_id).where(backlog.c.edition_id == id_).order_by(backlog.c.position)
     shown = set().union(*shows.values())
-    return Undecided(
+    return PendingApproval(
         row.digest,
         row.channel,
         Shape(row.shape),
         row.rendered_at or row.made_at,
         tuple(one for one in tx.scalars(taken) if one in shown),
-        tuple(UndecidedPost(one.id, one.text, one.link, frozenset(shows[one.id])) for one in pending),
+        tuple(PendingApprovalPost(one.id, one.text, one.link, frozenset(shows[one.id])) for one in pending),
         tx.execute(sa.select(pictures.c.post_id).where(pictures.c.post_id.in_(ids)).limit(1)).first() is not None,
     )
 
 
 def render_again(tx: sa.Connection, post: int, drafts: Mapping[int, Draft], now: datetime) -> None:
-    """The posts with these ids, of the edition that the post is of, say this now, and still wait. Raises LedgerError
-    for one that waits for nobody."""
+    """Replace the contents of posts of the post's edition, by post id; the edition still needs approval.
+
+    Raise LedgerError if the edition does not need approval, or its deadline has passed.
+    """
     edition = _edition(tx, post, now)
     for id_, draft in drafts.items():
         values = {"text": draft.message.text, "link": draft.message.link, "cost": draft.cost}
@@ -86,16 +97,20 @@ def render_again(tx: sa.Connection, post: int, drafts: Mapping[int, Draft], now:
 
 
 def decline(tx: sa.Connection, post: int, reason: str, now: datetime, *, later: bool) -> list[int]:
-    """The edition that the post is of is not posted; returns the ids of its posts. Its summaries are skipped for this
-    reason, or wait again for a ``later`` edition. Raises LedgerError for one that waits for nobody."""
+    """Decline the edition of a post; return the ids of its posts, which are skipped.
+
+    The edition's summaries are skipped for this reason, or wait for a ``later`` edition. Raise LedgerError if the
+    edition does not need approval, or its deadline has passed.
+    """
     edition = _edition(tx, post, now)
     _decided(tx, edition, Approval.DECLINED)
     return _dropped(tx, edition, f"declined: {reason}", now, skipped=None if later else f"declined: {reason}")
 
 
 @dataclass(frozen=True)
-class Recalled:
-    """An edition that was taken back: its digest, channel and slot, and the summaries that wait again, in its order."""
+class WithdrawnEdition:
+    """An edition that was withdrawn: its digest, channel and slot, and the ids of the summaries that wait again, in the
+    edition's order."""
 
     digest: str
     channel: str
@@ -103,9 +118,11 @@ class Recalled:
     summaries: tuple[int, ...]
 
 
-def recall(tx: sa.Connection, post: int, now: datetime) -> Recalled:
-    """The edition that the post is of is not sent, and its summaries wait again. Raises LedgerError for one that was
-    begun."""
+def withdraw_edition(tx: sa.Connection, post: int, now: datetime) -> WithdrawnEdition:
+    """Withdraw the edition of a post: it is not sent, and its summaries wait again.
+
+    Raise LedgerError if the post does not exist, or sending the edition has begun.
+    """
     columns = (editions.c.id, editions.c.digest, editions.c.channel, slots.c.nominal, slots.c.due)
     query = sa.select(*columns).join(slots, slots.c.id == editions.c.slot_id).join(posts)
     row: Any = tx.execute(query.where(posts.c.id == post).with_for_update(of=editions)).first()
@@ -116,28 +133,32 @@ def recall(tx: sa.Connection, post: int, now: datetime) -> Recalled:
         raise LedgerError(f"post {post} does not wait untouched: what was begun is not taken back")
     taken = sa.select(backlog.c.summary_id).where(backlog.c.edition_id == row.id).order_by(backlog.c.position)
     summaries = tuple(tx.scalars(taken))
-    _decided(tx, row.id, Approval.DECLINED)  # or it would count as what was posted last
+    _decided(tx, row.id, Approval.DECLINED)  # otherwise it would count as the last edition posted
     _dropped(tx, row.id, "taken back by hand", now)
-    return Recalled(row.digest, row.channel, Slot(row.nominal, row.due), summaries)
+    return WithdrawnEdition(row.digest, row.channel, Slot(row.nominal, row.due), summaries)
 
 
-def let_go(tx: sa.Connection, post: int) -> None:
-    """The edition that the post is of is sent at once, whatever its digest's hours and limits, approved or not. Raises
-    LedgerError for a post that does not wait to be sent."""
+def send_now(tx: sa.Connection, post: int) -> None:
+    """Let the edition of a post be sent at once, without approval and regardless of its digest's hours and limits.
+
+    Raise LedgerError if the post is not pending, or is an update or a deletion.
+    """
     found: Any = tx.execute(sa.select(posts).where(posts.c.id == post, PENDING).with_for_update()).first()
     if found is None or found.action != Action.PUBLISH:
         raise LedgerError(f"post {post} does not wait to be sent")
     edition = editions.update().where(editions.c.id == found.edition_id)
     tx.execute(edition.values(at_once=True))
     tx.execute(edition.where(UNAPPROVED).values(approval=Approval.APPROVED))
-    # what may have been sent before keeps its distance: its timeline may lag
+    # a post that may have been sent before keeps waiting, because its timeline may lag
     again = sa.and_(posts.c.look_first, posts.c.epoch > 0)
     tx.execute(posts.update().where(posts.c.edition_id == found.edition_id, PENDING, ~again).values(not_before=None))
 
 
-def lapse(tx: sa.Connection, now: datetime) -> list[int]:
-    """Editions that nobody approved in time are not posted: their summaries wait again; returns the ids of their
-    posts."""
+def expire_approvals(tx: sa.Connection, now: datetime) -> list[int]:
+    """Drop the editions that nobody approved in time; return the ids of their posts, which are skipped.
+
+    The editions' summaries wait again.
+    """
     dropped: list[int] = []
     late = sa.select(editions.c.id).where(UNAPPROVED, editions.c.approve_by <= now)
     for edition in list(tx.scalars(late.with_for_update())):
@@ -146,19 +167,26 @@ def lapse(tx: sa.Connection, now: datetime) -> list[int]:
     return dropped
 
 
-def rewrite(tx: sa.Connection, post: int, text: str, cost: int, now: datetime) -> None:
-    """The post, which waits for a person's word, says something else. Raises LedgerError for one that waits for
-    nobody."""
+def edit_text(tx: sa.Connection, post: int, text: str, cost: int, now: datetime) -> None:
+    """Replace the text of a post whose edition needs approval.
+
+    The edition is then never rendered again. Raise LedgerError if the edition does not need approval, its deadline has
+    passed, or the post is no longer pending.
+    """
     edition = _edition(tx, post, now)
-    # a person's own words are never rendered again
+    # an operator's own text must not be rendered again
     tx.execute(editions.update().where(editions.c.id == edition).values(rendered_at=editions.c.approve_by))
     done = tx.execute(posts.update().where(posts.c.id == post, PENDING).values(text=text, cost=cost))
-    if not done.rowcount:  # its summary was withdrawn this moment
+    if not done.rowcount:  # its summary was withdrawn meanwhile
         raise LedgerError(f"post {post} no longer waits for approval")
 
 
 def _edition(tx: sa.Connection, post: int, now: datetime, *, lock: bool = True) -> int:
-    """The post's edition; with ``lock``, kept as it is until the transaction ends."""
+    """Return the id of the post's edition, which needs approval; with ``lock``, lock its row until the transaction
+    ends.
+
+    Raise LedgerError if the edition does not need approval, or its deadline has passed.
+    """
     query = sa.select(editions.c.id, editions.c.approval, editions.c.approve_by, posts.c.status).join(
         posts, posts.c.edition_id == editions.c.id
     )
@@ -187,7 +215,7 @@ def _dropped(tx: sa.Connection, edition: int, error: str, now: datetime, skipped
     mine = posts.update().where(posts.c.edition_id == edition, PENDING).values(**values)
     dropped = sorted(tx.scalars(mine.returning(posts.c.id)))
     if skipped is None:
-        give_back(tx, dropped)
+        return_summaries(tx, dropped)
     else:
-        wait_again(tx, backlog.c.edition_id == edition, skipped=skipped)
+        make_pending_again(tx, backlog.c.edition_id == edition, skipped=skipped)
     return dropped

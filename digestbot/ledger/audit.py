@@ -1,4 +1,4 @@
-"""Inside a transaction: what was changed through the pages, and who is logged in to them."""
+"""Functions that run inside a transaction: the audit log of the operator pages, and their login sessions."""
 
 from __future__ import annotations
 
@@ -8,45 +8,47 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from digestbot.schema import audit, web_sessions
+from digestbot.ledger.schema import audit, web_sessions
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """Who changed what, and when."""
+class AuditEntry:
+    """An entry of the audit log: who changed what, and when."""
 
     at: datetime
     who: str
     what: str
 
 
-def note(tx: sa.Connection, who: str, what: str, now: datetime) -> None:
-    """Somebody changed something."""
+def record_audit(tx: sa.Connection, who: str, what: str, now: datetime) -> None:
+    """Record who changed what."""
     tx.execute(audit.insert().values(at=now, who=who, what=what))
 
 
-def newest(tx: sa.Connection, most: int) -> list[Change]:
-    """What was changed last."""
+def newest_entries(tx: sa.Connection, most: int) -> list[AuditEntry]:
+    """Return the newest ``most`` entries of the audit log, newest first."""
     rows = tx.execute(sa.select(audit).order_by(audit.c.id.desc()).limit(most))
-    return [Change(row.at, row.who, row.what) for row in rows]
+    return [AuditEntry(row.at, row.who, row.what) for row in rows]
 
 
-def begin_session(tx: sa.Connection, key: str, lock: bytes, expires_at: datetime, now: datetime) -> None:
-    """Whoever has this key is logged in until then, as long as the lock stays the same; sessions that are over are
-    forgotten."""
+def begin_session(tx: sa.Connection, key: str, credential_hash: bytes, expires_at: datetime, now: datetime) -> None:
+    """Store a login session that is valid until ``expires_at``, as long as ``credential_hash`` stays the same; delete
+    expired sessions."""
     tx.execute(web_sessions.delete().where(web_sessions.c.expires_at <= now))
-    tx.execute(web_sessions.insert().values(hash=_hash(key), lock=lock, expires_at=expires_at))
+    tx.execute(web_sessions.insert().values(hash=_hash(key), credential_hash=credential_hash, expires_at=expires_at))
 
 
-def is_session(tx: sa.Connection, key: str, lock: bytes, now: datetime) -> bool:
-    """Whether who has this key is logged in."""
-    query = sa.select(web_sessions.c.lock, web_sessions.c.expires_at).where(web_sessions.c.hash == _hash(key))
+def is_session(tx: sa.Connection, key: str, credential_hash: bytes, now: datetime) -> bool:
+    """Return whether the key belongs to a valid session."""
+    query = sa.select(web_sessions.c.credential_hash, web_sessions.c.expires_at).where(
+        web_sessions.c.hash == _hash(key)
+    )
     row = tx.execute(query).first()
-    return row is not None and row.lock == lock and now < row.expires_at
+    return row is not None and row.credential_hash == credential_hash and now < row.expires_at
 
 
 def end_session(tx: sa.Connection, key: str) -> None:
-    """Who has this key is logged in no longer."""
+    """End the session with this key."""
     tx.execute(web_sessions.delete().where(web_sessions.c.hash == _hash(key)))
 
 

@@ -1,7 +1,7 @@
-"""Let processes share the channels: while one works on a channel, the others leave it alone.
+"""Locks by which several processes share the channels: while one works on a channel, the others leave it alone.
 
-This saves work and waiting, no more. What may not happen twice is seen to by the ledger's rows, so a lock that cannot
-be had, or is held for long by a process that was stopped, is passed over.
+The locks only save work and waiting. The ledger's rows prevent double posting. A lock that cannot be acquired, or that
+a stopped process holds for too long, is therefore ignored.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 
-NAMESPACE = 0x6368_616E  # keeps these keys apart from the other advisory locks
+NAMESPACE = 0x6368_616E  # separates these keys from the other advisory locks
 _KEY = sa.func.hashtextextended(sa.bindparam("channel"), NAMESPACE)
 _LOCK = sa.select(sa.func.pg_try_advisory_lock(_KEY))
 _UNLOCK = sa.select(sa.func.pg_advisory_unlock(_KEY))
 
 
 class ChannelLocks:
-    """This process's channel locks: PostgreSQL's session locks, all of them on one connection. SQLite has none, and
-    needs none: it lets one writer at a time."""
+    """The channel locks of this process: PostgreSQL session locks, all on one connection.
+
+    SQLite has no such locks and needs none, because it allows only one writer at a time.
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -30,8 +32,11 @@ class ChannelLocks:
 
     @contextmanager
     def hold(self, channel: str) -> Iterator[bool]:
-        """Hold the channel's lock; yield False where another process has it. The second time in a row, yield True all
-        the same: that process may have been stopped."""
+        """Hold the channel's lock; yield True if this process may work on the channel, False if another process holds
+        the lock.
+
+        If the lock is unavailable twice in a row, yield True anyway: the other process may have been stopped.
+        """
         if self._engine.dialect.name != "postgresql":
             yield True
             return
@@ -50,13 +55,13 @@ class ChannelLocks:
         return False
 
     def _call(self, statement: sa.Select[tuple[bool]], channel: str) -> bool | None:
-        """Return what the function says of the channel; None where the database cannot be reached."""
+        """Return the result of the lock function for the channel; None if the database cannot be reached."""
         with self._guard:
             try:
                 if self._connection is None:
                     self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
                 return bool(self._connection.scalar(statement, {"channel": channel}))
-            except sa.exc.SQLAlchemyError:  # what the job does next will say so
+            except sa.exc.SQLAlchemyError:  # the caller's next statement will report the error
                 self._close()
                 return None
 
@@ -68,6 +73,6 @@ class ChannelLocks:
                 connection.close()
 
     def close(self) -> None:
-        """Let go of all locks."""
+        """Release all locks."""
         with self._guard:
             self._close()

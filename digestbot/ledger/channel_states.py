@@ -1,4 +1,5 @@
-"""Inside a transaction: what is known of a channel beyond its configuration, and what keeps it from posting."""
+"""Functions that run inside a transaction: what is known about a channel beyond its configuration, and what keeps it
+from posting."""
 
 from __future__ import annotations
 
@@ -8,42 +9,49 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digestbot.errors import LedgerChanged
-from digestbot.retry import ChannelHistory, Decision
-from digestbot.schema import channels
+from digestbot.domain.errors import LedgerChanged
+from digestbot.domain.retry import ChannelFailures, Decision
+from digestbot.ledger.schema import channels
 
 _STATE = sa.select(channels).where(channels.c.name == sa.bindparam("channel")).with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelState:
-    """What keeps a channel from posting. ``refusals`` counts its refusals in a row, ``rejected`` are the posts rejected
-    in a row; ``catch_up`` says why its timeline has to be read before anything is posted; ``waited``: it has waited for
-    that as long as a timeline may lag; ``accepted``: an operator has resumed the channel though it could not be
-    read."""
+class ChannelRecord:
+    """What keeps a channel from posting.
+
+    ``rejections`` counts the channel's rejections in a row; ``rejected`` are the posts that were rejected in a row.
+    ``catch_up`` says why the timeline must be read before anything is posted; "" if it need not be. ``waited``: the
+    wait that precedes this reading has begun or is over. ``accepted``: an operator has resumed the channel although its
+    timeline could not be read.
+    """
 
     pause_reason: str | None
     wait_until: datetime | None
-    refusals: int
+    rejections: int
     rejected: tuple[int, ...] = ()
     catch_up: str = ""
     waited: bool = False
     accepted: bool = False
 
     @property
-    def history(self) -> ChannelHistory:
-        """What a decision about the channel needs to know."""
-        return ChannelHistory(self.refusals, self.rejected)
+    def history(self) -> ChannelFailures:
+        """The recent failures, which decide how the channel reacts to the next one."""
+        return ChannelFailures(self.rejections, self.rejected)
 
 
 def takes_replies(tx: sa.Connection, channel: str) -> bool:
-    """Whether the channel's platform has not refused replies under its own posts."""
-    refused = tx.scalar(sa.select(channels.c.replies_refused_at).where(channels.c.name == channel))
+    """Return whether the channel accepts replies under its own posts: False once its platform has rejected one."""
+    refused = tx.scalar(sa.select(channels.c.replies_rejected_at).where(channels.c.name == channel))
     return refused is None
 
 
-def channel_state(tx: sa.Connection, channel: str, now: datetime) -> ChannelState:
-    """The channel's state, its row locked until the transaction ends: one claim at a time."""
+def channel_state(tx: sa.Connection, channel: str, now: datetime) -> ChannelRecord:
+    """Return the channel's state, and lock its row until the transaction ends, so that only one process claims at a
+    time.
+
+    Raise LedgerChanged if the ledger no longer has a channel of this name.
+    """
     row = tx.execute(_STATE, {"channel": channel}).first()
     if row is None:
         raise LedgerChanged(
@@ -53,18 +61,19 @@ def channel_state(tx: sa.Connection, channel: str, now: datetime) -> ChannelStat
     return _state(row, now)
 
 
-def channel_state_now(tx: sa.Connection, channel: str, now: datetime) -> ChannelState:
-    """The same, for looking only; a channel that the ledger does not know yet has nothing in its way."""
+def channel_state_now(tx: sa.Connection, channel: str, now: datetime) -> ChannelRecord:
+    """Return the channel's state without locking its row. A channel that the ledger does not know has nothing that
+    keeps it from posting."""
     row = tx.execute(sa.select(channels).where(channels.c.name == channel)).first()
-    return _state(row, now) if row is not None else ChannelState(None, None, 0)
+    return _state(row, now) if row is not None else ChannelRecord(None, None, 0)
 
 
-def _state(row: Any, now: datetime) -> ChannelState:
+def _state(row: Any, now: datetime) -> ChannelRecord:
     paused = row.paused_at is not None and not (row.paused_until is not None and row.paused_until <= now)
-    return ChannelState(
+    return ChannelRecord(
         row.pause_reason if paused else None,
         row.wait_until,
-        row.refusals,
+        row.rejections,
         tuple(row.rejected_posts or ()),
         row.catch_up or "",
         row.unread_timeline is not None,
@@ -73,7 +82,7 @@ def _state(row: Any, now: datetime) -> ChannelState:
 
 
 def pause_at_fault(tx: sa.Connection, channel: str, decision: Decision, now: datetime) -> None:
-    """Pause a channel that is at fault, or whose application is, where it is not paused already."""
+    """Pause a channel that caused an error, or whose application did, unless it is already paused."""
     values = {"paused_at": now, "pause_reason": decision.pause, "paused_until": decision.paused_until}
     over = sa.and_(channels.c.paused_until.is_not(None), channels.c.paused_until <= now)
     which = (channels.c.name == channel, sa.or_(channels.c.paused_at.is_(None), over))
@@ -81,17 +90,17 @@ def pause_at_fault(tx: sa.Connection, channel: str, decision: Decision, now: dat
 
 
 def catch_up(tx: sa.Connection, channel: str, reason: str) -> None:
-    """From now on, the channel's timeline is read before anything is posted, for this reason."""
+    """Require that the channel's timeline is read before anything is posted on it, for this reason."""
     tx.execute(channels.update().where(channels.c.name == channel).values(catch_up=reason))
 
 
 def wait_for_timeline(tx: sa.Connection, channel: str, until: datetime) -> None:
-    """Before the channel's timeline is read to catch up, wait until it surely shows what was posted last."""
+    """Make the channel wait until its timeline is sure to show the last posts; then it is read to catch up."""
     tx.execute(channels.update().where(channels.c.name == channel).values(wait_until=until, unread_timeline="waited"))
 
 
 def end_pauses(tx: sa.Connection, now: datetime) -> list[str]:
-    """Channels that were paused until now resume; return their names."""
+    """Resume the channels whose pause has ended by now; return their names."""
     over = sa.and_(channels.c.paused_at.is_not(None), channels.c.paused_until <= now)
     names = list(tx.scalars(sa.select(channels.c.name).where(over)))
     for name in names:
@@ -100,17 +109,19 @@ def end_pauses(tx: sa.Connection, now: datetime) -> list[str]:
 
 
 def pause(tx: sa.Connection, channel: str, reason: str, now: datetime) -> None:
-    """Stop the channel until it is resumed."""
+    """Pause the channel until it is resumed."""
     values = {"paused_at": now, "paused_until": None, "pause_reason": reason}
     tx.execute(channels.update().where(channels.c.name == channel).values(**values))
 
 
 def resume(tx: sa.Connection, channel: str) -> None:
-    """Let the channel post again at once. A timeline that it was paused for, because it could not be read, is accepted
-    as it is."""
+    """Resume the channel: it may post again at once.
+
+    If it was paused because its timeline could not be read, it continues without that reading.
+    """
     row: Any = tx.execute(sa.select(channels).where(channels.c.name == channel).with_for_update()).first()
     values: dict[str, object] = dict.fromkeys(("paused_at", "paused_until", "pause_reason", "wait_until"))
-    values |= {"rejected_posts": None, "refusals": 0}
+    values |= {"rejected_posts": None, "rejections": 0}
     if row is not None and row.unread_timeline == "paused":
         values |= {"catch_up": None, "unread_timeline": "accepted"}
     tx.execute(channels.update().where(channels.c.name == channel).values(**values))

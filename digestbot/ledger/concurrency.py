@@ -1,4 +1,4 @@
-"""Inside a transaction: what several processes may do at the same time."""
+"""Functions that run inside a transaction: coordinate several processes that use one ledger."""
 
 from __future__ import annotations
 
@@ -6,24 +6,28 @@ from typing import Any
 
 import sqlalchemy as sa
 
-# PostgreSQL's advisory locks; SQLite has one writer anyway.
-SETUP = 0x6469_6765_7374  # tables are made or migrated, and channels and sources made known
-INTAKE = 0x696E_7461_6B65  # summaries are taken in
-WATCH = 0x7761_7463_6865  # alerts are renewed, backlogs counted
-REHEARSAL = "rehearsal"  # in a connection's info: nobody is to wait for it
+# Keys of PostgreSQL advisory locks; SQLite needs none, because it has one writer at a time.
+SETUP = 0x6469_6765_7374  # creating or migrating tables, registering channels and sources
+INTAKE = 0x696E_7461_6B65  # ingesting summaries
+WATCH = 0x7761_7463_6865  # updating alerts, counting backlogs
+REHEARSAL = "rehearsal"  # key in a connection's info: a dry run, for which nobody must wait
 
 
 def one_at_a_time(tx: sa.Connection, lock: int) -> None:
-    """Let no other process do what the lock stands for until the transaction ends."""
+    """Acquire an advisory lock until the transaction ends, so that no other process does the same work at the same
+    time.
+
+    Do nothing on SQLite, which has one writer at a time, or in a dry run, for which nobody must wait.
+    """
     if tx.dialect.name == "postgresql" and not tx.info.get(REHEARSAL):
         tx.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
 
 
 def insert_unless_there(tx: sa.Connection, table: sa.Table, **values: object) -> bool:
-    """Insert a row unless there is one with its key; return whether it was inserted."""
+    """Insert a row unless one with its key exists; return True if it was inserted."""
     statement: Any
     if tx.dialect.name == "postgresql":
-        from sqlalchemy.dialects import postgresql  # here: it is slow to import, and seldom needed
+        from sqlalchemy.dialects import postgresql  # imported here because it is slow and rarely needed
 
         statement = postgresql.insert(table)
     else:

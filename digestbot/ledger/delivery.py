@@ -1,27 +1,24 @@
-"""Inside a transaction: claiming a post before it is sent, and concluding what came of it.
+"""Functions that run inside a transaction: claim a post before it is sent, and record the outcome.
 
-The protocol is docs/lifecycle.md's; the caller commits a claim before it opens a socket.
+docs/lifecycle.md describes the protocol. The caller commits a claim before it opens a socket.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from digestbot.costs import Account
-from digestbot.ledger import spending
-from digestbot.ledger.channel_states import ChannelState, channel_state
-from digestbot.ledger.parts import apply, end_edition, give_back, skip_rest
-from digestbot.ledger.reconciliation import DUPLICATE, as_stored, published, settle_late
-from digestbot.model import OWN, Action, Approval, Claim, Message, Picture, PostStatus, ReceiptBasis
-from digestbot.planning import Appeared
-from digestbot.reconcile import first_look, next_recheck
-from digestbot.retry import LONGEST_RATE_LIMIT, Decision
-from digestbot.schema import (
+from digestbot.domain.budget import Budget
+from digestbot.domain.model import OWN, Action, Approval, Claim, Message, Picture, PostStatus, ReceiptBasis
+from digestbot.domain.reconciliation import first_look, next_recheck
+from digestbot.domain.retry import LONGEST_RATE_LIMIT, Decision
+from digestbot.ledger import monthly_costs
+from digestbot.ledger.channel_states import ChannelRecord, channel_state
+from digestbot.ledger.release import apply_decision, end_edition, return_summaries, skip_rest
+from digestbot.ledger.schema import (
     ATTENTION,
     IN_FLIGHT,
     PENDING,
@@ -36,18 +33,19 @@ from digestbot.schema import (
     slots,
     summaries,
 )
+from digestbot.ledger.timeline_checks import DUPLICATE, as_stored, published, settle_late
 
-CLOCK_STEP = timedelta(minutes=10)  # how far a clock may be set back before leases that it granted count as over
+CLOCK_STEP = timedelta(minutes=10)  # how far a clock may be set back before its leases count as expired
 
 
-# Whether an edition keeps to its digest's hours and limits: not one that a person asked for, or lets go at once.
+# Whether an edition must observe its digest's hours and limits: not if an operator asked for it, or sends it at once.
 SCHEDULED = sa.and_(slots.c.scheduled, ~editions.c.at_once).label("scheduled")
 
-# Statements of the path that every post takes, built once: building them costs more than running them.
+# Statements that run for every post. They are built once, because building them costs more than running them.
 _ANY_IN_FLIGHT = sa.select(posts.c.id).where(posts.c.channel == sa.bindparam("channel"), IN_FLIGHT).limit(1)
-_before = posts.alias("before")  # the part that a reply goes under
-_target = posts.alias("target")  # the post that an update or a deletion is about
-# Nothing goes out whose summary was withdrawn, or lost its writer's name, since it was made; but deletions do.
+_before = posts.alias("before")  # the part to which a post replies
+_target = posts.alias("target")  # the target of an update or a deletion
+# Posts whose summary was withdrawn, or became anonymous, after they were created. They are not sent; deletions are.
 _RECALLED = sa.and_(
     posts.c.action != Action.DELETE,
     sa.or_(
@@ -62,7 +60,7 @@ _RECALLED = sa.and_(
         ),
     ),
 )
-# Subqueries, for a join would make SQLite sort all that is pending.
+# Subqueries, because a join would make SQLite sort all pending posts.
 _APPROVED = ~sa.exists().where(
     editions.c.id == posts.c.edition_id, editions.c.approval.is_not(None), editions.c.approval != Approval.APPROVED
 ).correlate(posts)
@@ -99,7 +97,7 @@ _SENDABLE = (
         posts.c.channel == sa.bindparam("channel"),
         PENDING,
         sa.or_(~posts.c.reply, _before.c.receipt_id.is_not(None)),
-        # one that has been tried often enough lets the others go first
+        # a post that has been tried often enough lets others go first
         sa.or_(
             ~posts.c.yields,
             posts.c.not_before.is_(None),
@@ -114,7 +112,7 @@ _SENDABLE = (
     .order_by(posts.c.action, posts.c.id)  # deletions first: the index has them in this order
     .limit(1)
 )
-# what has begun is brought to its end
+# a thread that has begun is completed
 _SENDABLE_BUT = _SENDABLE.where(sa.or_(posts.c.action != Action.PUBLISH, posts.c.reply, ~_HELD_BACK))
 _NEXT, _NEXT_BUT = _SENDABLE.with_for_update(of=posts), _SENDABLE_BUT.with_for_update(of=posts)
 _FIRST_LOOK = sa.select(sa.func.min(posts.c.next_look_at), sa.func.count()).where(
@@ -164,7 +162,7 @@ _END_ATTEMPT = (
 
 
 def any_in_flight(tx: sa.Connection, channel: str) -> bool:
-    """Whether a post of the channel's is being sent, or its outcome is not known."""
+    """Return whether a post of the channel is being sent, or has an unknown outcome."""
     return tx.execute(_ANY_IN_FLIGHT, {"channel": channel}).first() is not None
 
 
@@ -173,18 +171,20 @@ def claim(
     channel: str,
     lease: timedelta,
     now: datetime,
-    state: ChannelState | None = None,
+    state: ChannelRecord | None = None,
     budget: int | None = None,
     held_back: Sequence[str] = (),
     look_first: str = "",
 ) -> Claim | None:
-    """Return the channel's next post, now `publishing` with a new epoch and an attempt; None where nothing may be sent.
+    """Claim the channel's next post and begin an attempt; return the claim, or None if nothing may be sent.
 
-    Posts go out in the order they were made: one that waits for a retry holds back the others, until it has been tried
-    often enough. Nothing is claimed while the channel is paused or asked to wait, or while another post's outcome is
-    open. ``state`` is the channel's where this transaction has read it already, and concluded the post that was in
-    flight. A post that would take the month's ``budget`` over its end waits for the next month; of digests that are
-    ``held_back``, no scheduled post is begun. ``look_first`` says why this process has to look before it sends.
+    The post becomes `publishing`, with a new epoch. Deletions are sent first; posts are sent in the order they were
+    created. A post that waits for a retry blocks the posts after it, until it has been tried often enough. Nothing is
+    claimed while the channel is paused or has to wait, or while another post's outcome is unknown.
+
+    ``state`` is the channel's state if this transaction has read it already and concluded the post that was in flight.
+    A post that would exceed the month's ``budget`` waits for the next month. No scheduled post of a digest in
+    ``held_back`` is begun. ``look_first`` says why this process must check the timeline before it sends.
     """
     if state is None:
         state = channel_state(tx, channel, now)
@@ -195,7 +195,7 @@ def claim(
     query, values = (_NEXT_BUT, {"held_back": list(held_back)}) if held_back else (_NEXT, {})
     row = tx.execute(query, _sendable(channel, now) | values).first()
     if row is None or (row.not_before and now < row.not_before <= now + LONGEST_RATE_LIMIT):
-        return None  # a retry further away than any was set by a clock that has since stepped back
+        return None  # a retry further away than possible was set by a clock that has since been set back
     if budget is not None and not _is_paid_for(tx, channel, row, budget, now):
         return None
     epoch, deadline = row.epoch + 1, now + lease
@@ -229,9 +229,12 @@ def _sendable(channel: str, now: datetime) -> dict[str, Any]:
     return {"channel": channel, "now_": now, "horizon": now + LONGEST_RATE_LIMIT}
 
 
-def next_due(tx: sa.Connection, channel: str, state: ChannelState, now: datetime) -> datetime | None:
-    """Return when a post of the channel's may be sent, or is looked for, next; a past instant where that is so already,
-    None for nothing that is known of. What holds digests back is left out."""
+def next_due(tx: sa.Connection, channel: str, state: ChannelRecord, now: datetime) -> datetime | None:
+    """Return when the channel's next post may be sent or looked for: a past instant if one is due already, None if none
+    is known.
+
+    Whether a post's digest is held back is not taken into account.
+    """
     looks_at, uncertain = tx.execute(_FIRST_LOOK, {"channel": channel}).one()
     moments = [looks_at or now - LONGEST_RATE_LIMIT] if uncertain else []
     if state.pause_reason is None and not any_in_flight(tx, channel):
@@ -242,7 +245,7 @@ def next_due(tx: sa.Connection, channel: str, state: ChannelState, now: datetime
 
 
 def _first_sent_at(tx: sa.Connection, post: int) -> datetime | None:
-    """When the post's first attempt began: none before it can have created it."""
+    """Return when the post's first attempt began: nothing older on the timeline can be this post."""
     first: datetime | None = tx.scalar(sa.select(sa.func.min(attempts.c.started_at)).where(attempts.c.post_id == post))
     return first
 
@@ -254,94 +257,20 @@ def _picture(row: Any) -> Picture | None:
 
 
 def _is_paid_for(tx: sa.Connection, channel: str, row: Any, budget: int, now: datetime) -> bool:
-    """Whether the month's budget has room for the post; the operator is told when little is left, and when none."""
-    account = Account(spending.spent(tx, channel, now), budget)
+    """Return whether the month's budget has room for the post; raise an alert if little or none of it is left."""
+    account = Budget(monthly_costs.spent(tx, channel, now), budget)
     if row.action == Action.PUBLISH and not account.lets_through(row.cost):
-        spending.tell_exhausted(tx, channel, account, row.cost, now)
+        monthly_costs.alert_exhausted(tx, channel, account, row.cost, now)
         return False
     if row.cost and account.nears_its_end(row.cost):
-        spending.tell_warning(tx, channel, account, row.cost, now)
+        monthly_costs.warn_budget(tx, channel, account, row.cost, now)
     return True
 
 
-LONGEST_LIMIT = timedelta(days=9)  # a week, in whatever zone
-_BEGINS = (posts.c.action == Action.PUBLISH, ~posts.c.reply)
-_APPEARED = (
-    sa.select(editions.c.digest, posts.c.concluded_at, posts.c.planned_at)
-    .join(posts, posts.c.edition_id == editions.c.id)
-    .where(
-        posts.c.channel == sa.bindparam("channel"),
-        posts.c.concluded_at >= sa.bindparam("since", type_=UtcTime),
-        posts.c.status.in_([PostStatus.PUBLISHED, PostStatus.UNKNOWN, PostStatus.QUARANTINED, PostStatus.DELETED]),
-        *_BEGINS,
-    )
-)
-_QUEUED = (
-    sa.select(editions.c.digest, SCHEDULED, posts.c.planned_at, editions.c.approval)
-    .join(posts, posts.c.edition_id == editions.c.id)
-    .join(slots, slots.c.id == editions.c.slot_id)
-    .where(posts.c.channel == sa.bindparam("channel"), *_BEGINS)
-)
-_WAITING = _QUEUED.where(PENDING, ~_RECALLED)
-_SENDING = _QUEUED.where(IN_FLIGHT, posts.c.status == PostStatus.PUBLISHING)
+def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: ChannelRecord, now: datetime) -> bool:
+    """Record the outcome of a claim; return False if the claim was void by then.
 
-
-def appeared(tx: sa.Connection, channel: str, now: datetime) -> list[Appeared]:
-    """The posts that appeared on the channel in the last days; replies are left out."""
-    rows = tx.execute(_APPEARED, {"channel": channel, "since": now - LONGEST_LIMIT})
-    return [Appeared(row.concluded_at, row.planned_at or row.concluded_at, row.digest) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """A post that waits to be sent, or is being sent. ``scheduled`` False: what a person asked for; ``approved`` False:
-    a person has not decided yet."""
-
-    digest: str
-    scheduled: bool
-    planned_at: datetime | None
-    approved: bool
-
-
-def queued(tx: sa.Connection, channel: str) -> list[Queued]:
-    """The posts that wait to be sent, or are being sent. Replies are left out, and what needs another decision than
-    approval."""
-    rows = [row for query in (_SENDING, _WAITING) for row in tx.execute(query, {"channel": channel})]
-    return [
-        Queued(row.digest, row.scheduled, row.planned_at, row.approval in (None, Approval.APPROVED)) for row in rows
-    ]
-
-
-_PLANNED = (
-    sa.select(editions.c.digest, posts.c.planned_at)
-    .join(editions, editions.c.id == posts.c.edition_id)
-    .join(slots, slots.c.id == editions.c.slot_id)
-    .where(posts.c.id == sa.bindparam("post"), posts.c.epoch == 1, SCHEDULED, *_BEGINS)
-)
-
-
-def planned(tx: sa.Connection, post: int) -> tuple[str, datetime] | None:
-    """Return the digest of a scheduled post that was just claimed for the first time, and when it was to appear at the
-    earliest; None for any other."""
-    row = tx.execute(_PLANNED, {"post": post}).first()
-    return (row.digest, row.planned_at) if row is not None and row.planned_at is not None else None
-
-
-def set_planned(tx: sa.Connection, post: int, at: datetime) -> None:
-    """The post was to appear then."""
-    tx.execute(posts.update().where(posts.c.id == post).values(planned_at=at))
-
-
-def tries(tx: sa.Connection, post: int) -> int:
-    """How many attempts at the post ended with it pending again."""
-    query = sa.select(sa.func.count()).where(attempts.c.post_id == post, attempts.c.outcome == PostStatus.PENDING)
-    return int(tx.scalar(query) or 0)
-
-
-def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: ChannelState, now: datetime) -> bool:
-    """Write down what came of a claim; False where the claim was void by then.
-
-    The attempt keeps its outcome either way. A receipt counts even when it comes late: it settles the post.
+    The attempt records its outcome in any case. A receipt counts even if it comes late: it settles the post.
     """
     receipt = decision.receipt if claim.action is Action.PUBLISH else None
     status = PostStatus.DONE if decision.receipt and not receipt else decision.status
@@ -365,7 +294,7 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
             "new_concluded_at": None if decision.status == PostStatus.PENDING else now,
         },
     ).rowcount
-    created = decision.basis is not ReceiptBasis.TEXT and not decision.duplicate  # as far as is known
+    created = decision.basis is not ReceiptBasis.TEXT and not decision.duplicate  # as far as known
     billed = decision.status in (PostStatus.PUBLISHED, PostStatus.UNKNOWN) and created
     seen = f"published as {receipt.id}" if receipt else decision.error
     outcome = DUPLICATE if decision.duplicate else status
@@ -378,9 +307,9 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
             settle_late(tx, claim, receipt, decision.basis, now)
         return False
     if status == PostStatus.DONE:
-        apply(tx, claim.post, now)
+        apply_decision(tx, claim.post, now)
     if decision.status == PostStatus.FAILED:
-        give_back(tx, skip_rest(tx, claim.post, now), but=claim.post)
+        return_summaries(tx, skip_rest(tx, claim.post, now), but=claim.post)
     if decision.no_replies:
         end_edition(tx, claim.post, claim.channel, now)
     if receipt:
@@ -389,28 +318,28 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
     return True
 
 
-def _conclude_channel(tx: sa.Connection, claim: Claim, decision: Decision, state: ChannelState, now: datetime) -> None:
-    """What an outcome means for the channel."""
-    again = decision.status == PostStatus.PENDING  # which says nothing about what came before
+def _conclude_channel(tx: sa.Connection, claim: Claim, decision: Decision, state: ChannelRecord, now: datetime) -> None:
+    """Record what an outcome means for the channel."""
+    again = decision.status == PostStatus.PENDING  # says nothing about earlier rejections
     rejected = list(state.rejected) if again or claim.action is not Action.PUBLISH else []
     if decision.rejected and claim.action is Action.PUBLISH:
         rejected = list(state.history.rejected_with(claim.post))
     change: dict[str, object] = {
         "wait_until": decision.channel_until,
-        "refusals": state.refusals + 1 if decision.refused else state.refusals if again else 0,
+        "rejections": state.rejections + 1 if decision.refused else state.rejections if again else 0,
         "rejected_posts": rejected or None,
     }
     before = {
         "wait_until": state.wait_until,
-        "refusals": state.refusals,
+        "rejections": state.rejections,
         "rejected_posts": list(state.rejected) or None,
     }
     if decision.pause:
         change |= {"paused_at": now, "pause_reason": decision.pause, "paused_until": decision.paused_until}
-        change |= {"rejected_posts": None, "refusals": 0}
+        change |= {"rejected_posts": None, "rejections": 0}
         change |= {"unread_timeline": "paused" if decision.unread_timeline else None}
     elif decision.receipt and state.accepted:
-        change |= {"unread_timeline": None}  # there is something known on the timeline now
+        change |= {"unread_timeline": None}  # a post is now known to be on the timeline
     if change != before:
         tx.execute(channels.update().where(channels.c.name == claim.channel).values(**change))
 
@@ -422,10 +351,10 @@ def _next_look_at(status: PostStatus, now: datetime) -> datetime | None:
 
 
 def expire(tx: sa.Connection, lease: timedelta, now: datetime) -> list[tuple[int, str]]:
-    """A lease that ran out means that nobody knows: publishing -> unknown. Return the posts' ids and channels.
+    """Mark the posts whose lease has run out as unknown; return their ids and channels.
 
-    ``now`` is the ledger's clock, which granted the leases. One that ends much later than any granted now could was
-    granted before that clock was put back, and is over too.
+    ``now`` is the time of the ledger's clock, which granted the leases. A lease that ends much later than one granted
+    now would was granted before that clock was set back, and has run out, too.
     """
     over = sa.or_(posts.c.deadline <= now, posts.c.deadline > now + lease + CLOCK_STEP)
     rows = tx.execute(

@@ -1,4 +1,4 @@
-"""Inside a transaction: slots, what waits for them, and the editions and posts made for them."""
+"""Functions that run inside a transaction: slots that were reached, and the editions and posts made for them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from digestbot.ledger import backlogs, rescheduling
-from digestbot.model import Approval, Draft, PostStatus, Shape, Slot, Summary
-from digestbot.planning import Past
-from digestbot.schema import (
+from digestbot.domain.model import Approval, Draft, PostStatus, Shape, Slot, Summary
+from digestbot.domain.schedule import DigestHistory
+from digestbot.ledger import backlog, schema, slot_overrides, summary_rows
+from digestbot.ledger.schema import (
     READY,
     SCHEDULED_SLOT,
     UtcTime,
-    backlog,
     cursors,
     editions,
     pictures,
@@ -28,11 +27,13 @@ from digestbot.schema import (
 
 
 class TakenElsewhereError(Exception):
-    """Another process reached the slot, or took or changed one of the summaries, or another digest put one on the
-    channel, first: roll back and let it be."""
+    """The edition or slot cannot be recorded, because something else came first; roll back and give up.
+
+    Another process reached the slot, or took or changed one of the summaries, or another digest put one on the channel.
+    """
 
 
-CLOCK_STEP = timedelta(hours=1)  # how far ahead of now an instant may be that a sound clock recorded
+CLOCK_STEP = timedelta(hours=1)  # how far ahead of now a correct clock may have recorded an instant
 
 _of_pair = (slots.c.digest == cursors.c.digest, slots.c.channel == cursors.c.channel, SCHEDULED_SLOT)
 _now, _horizon = (sa.bindparam(name, type_=UtcTime) for name in ("now_", "horizon"))
@@ -70,24 +71,25 @@ _AHEAD = (
 )
 
 
-def past(tx: sa.Connection, digest: str, channel: str, now: datetime) -> Past:
-    """What the digest, which has seen a source, did on the channel."""
+def past(tx: sa.Connection, digest: str, channel: str, now: datetime) -> DigestHistory:
+    """Return what the digest has done on the channel. It must have read a source before."""
     only = _PASTS.where(cursors.c.digest == digest, cursors.c.channel == channel)
     return _pasts(tx, only, now)[digest, channel]
 
 
-def pasts(tx: sa.Connection, now: datetime, channel: str | None = None) -> dict[tuple[str, str], Past]:
-    """What each digest did on each channel, or on one; of those that have seen a source."""
+def pasts(tx: sa.Connection, now: datetime, channel: str | None = None) -> dict[tuple[str, str], DigestHistory]:
+    """Return what each digest has done on each channel, or on one ``channel``. Routes that have not read a source yet
+    are left out."""
     return _pasts(tx, _PASTS if channel is None else _PASTS.where(cursors.c.channel == channel), now)
 
 
-def _pasts(tx: sa.Connection, query: sa.Select[Any], now: datetime) -> dict[tuple[str, str], Past]:
+def _pasts(tx: sa.Connection, query: sa.Select[Any], now: datetime) -> dict[tuple[str, str], DigestHistory]:
     found = {}
     for row in tx.execute(query, _clock(now)):
-        # a clock that was far ahead may have seen it first: then it counts as seen now, until that is corrected
+        # a clock that was far ahead may have recorded this; until that is corrected, use now
         first_seen = row.first_seen_at if row.first_seen_at <= now + CLOCK_STEP else now
         since = max(instant for instant in (first_seen, row.reached) if instant is not None)
-        found[row.digest, row.channel] = Past(since, first_seen, row.edition)
+        found[row.digest, row.channel] = DigestHistory(since, first_seen, row.edition)
     return found
 
 
@@ -98,7 +100,8 @@ def _clock(now: datetime, step: timedelta = CLOCK_STEP) -> dict[str, datetime]:
 def recorded_ahead(
     tx: sa.Connection, now: datetime, step: timedelta = CLOCK_STEP
 ) -> dict[tuple[str, str], tuple[datetime, ...]]:
-    """Return the slots to come that a clock which was ahead, by more than a ``step``, has recorded as reached."""
+    """Return the due times of upcoming slots that a clock which was ahead by more than ``step`` has recorded as
+    reached, by digest and channel."""
     found: dict[tuple[str, str], list[datetime]] = defaultdict(list)
     for row in tx.execute(_AHEAD, _clock(now, step)):
         found[row.digest, row.channel].append(row.due)
@@ -115,8 +118,10 @@ def reach_slot(
     scheduled: bool = True,
     outcome: str | None = None,
 ) -> int:
-    """Record the slot as reached, with why it passes if it makes no edition; returns its id. Raises TakenElsewhereError
-    where a slot of that instant was reached before."""
+    """Record the slot as reached, and in ``outcome`` why it passes without an edition; return its id.
+
+    Raise TakenElsewhereError if a scheduled slot of that instant was reached before.
+    """
     values = {"digest": digest, "channel": channel, "due": slot.due}
     if scheduled:
         same = [slots.c[name] == value for name, value in values.items()]
@@ -125,10 +130,10 @@ def reach_slot(
     values |= {"nominal": slot.nominal, "scheduled": scheduled, "reached_at": now, "outcome": outcome}
     try:
         id_ = tx.execute(slots.insert().values(**values).returning(slots.c.id)).scalar_one()
-    except IntegrityError as error:  # between the look and the insert, on PostgreSQL
+    except IntegrityError as error:  # inserted since the query above, on PostgreSQL
         raise TakenElsewhereError from error
     if scheduled:
-        rescheduling.forget(tx, digest, channel, slot.due)
+        slot_overrides.forget(tx, digest, channel, slot.due)
     return int(id_)
 
 
@@ -145,36 +150,36 @@ def make_edition(
     shares_with: Sequence[str] = (),
     planned_at: datetime | None = None,
 ) -> list[int]:
-    """Freeze these summaries as the slot's edition, and its posts as pending; returns the posts' ids. With
-    ``approve_by`` they wait for a person's word until then. ``planned_at`` is when they are to appear, if not at once.
+    """Freeze these summaries as the slot's edition and create its pending posts; return the posts' ids.
 
-    Raises TakenElsewhereError where one of the summaries no longer waits, is no longer as it was rendered, or was put
-    on the channel by another digest, unless that is one of ``shares_with``.
+    With ``approve_by``, the posts need an operator's approval by then. ``planned_at`` is when they are to appear, None
+    for at once. Raise TakenElsewhereError if a summary is no longer waiting, or has changed since it was rendered.
+    Raise it also if another digest, not in ``shares_with``, has put a summary on the channel.
     """
     values = {"slot_id": slot_id, "digest": digest, "channel": channel, "shape": shape, "made_at": now}
     if approve_by is not None:
         values |= {"approval": Approval.WAITING, "approve_by": approve_by}
     edition = tx.execute(editions.insert().values(**values).returning(editions.c.id)).scalar_one()
     ids = [summary.id for summary in chosen if summary.id is not None]
-    now_known = backlogs.by_ids(tx, ids)
-    if backlogs.any_elsewhere(tx, digest, channel, ids, shares_with):  # since the gate last looked
+    now_known = summary_rows.summaries_by_id(tx, ids)
+    if backlog.any_published_elsewhere(tx, digest, channel, ids, shares_with):  # since the filters were last evaluated
         raise TakenElsewhereError
     for position, summary in enumerate(chosen):
-        if now_known.get(summary.id or 0) != summary:  # edited, withdrawn or made anonymous since it was rendered
+        if now_known.get(summary.id or 0) != summary:  # edited, withdrawn or made anonymous after it was rendered
             raise TakenElsewhereError
         taken = tx.execute(
-            backlog.update()
+            schema.backlog.update()
             .where(
-                backlog.c.digest == digest,
-                backlog.c.channel == channel,
-                backlog.c.summary_id == summary.id,
+                schema.backlog.c.digest == digest,
+                schema.backlog.c.channel == channel,
+                schema.backlog.c.summary_id == summary.id,
                 READY,
             )
             .values(status="taken", edition_id=edition, position=position)
         )
         if taken.rowcount != 1:
             raise TakenElsewhereError
-    backlogs.judge_elsewhere(tx, digest, channel, ids)
+    backlog.reset_verdicts_elsewhere(tx, digest, channel, ids)
     return [
         _make_post(tx, int(edition), position, channel, draft, now, planned_at) for position, draft in enumerate(drafts)
     ]

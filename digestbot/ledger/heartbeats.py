@@ -1,4 +1,4 @@
-"""Inside a transaction: when something was last done, by whichever process."""
+"""Functions that run inside a transaction: when something was last done, by any process."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from digestbot.ledger.concurrency import insert_unless_there
-from digestbot.schema import beats
+from digestbot.ledger.schema import heartbeats
 
 TICK, COUNT, PING = "tick", "count", "ping"
-NEWEST = "newest"  # the newest instant that the clock showed
-ACTION = "action"  # an operator changed something
+NEWEST = "newest"  # the newest instant that the clock has shown
+ACTION = "action"  # the last change by an operator
 
 
-def beat(tx: sa.Connection, name: str, now: datetime) -> None:
-    """This was done now."""
-    if not tx.execute(beats.update().where(beats.c.name == name).values(at=now)).rowcount:
-        insert_unless_there(tx, beats, name=name, at=now)  # another process may be as fast
+def record_heartbeat(tx: sa.Connection, name: str, now: datetime) -> None:
+    """Record that this was done now."""
+    if not tx.execute(heartbeats.update().where(heartbeats.c.name == name).values(at=now)).rowcount:
+        insert_unless_there(tx, heartbeats, name=name, at=now)  # another process may have inserted it meanwhile
 
 
-def last_beat(tx: sa.Connection, name: str) -> datetime | None:
-    """When this was last done."""
-    found: datetime | None = tx.scalar(sa.select(beats.c.at).where(beats.c.name == name))
+def last_heartbeat(tx: sa.Connection, name: str) -> datetime | None:
+    """Return when this was last done; None for never."""
+    found: datetime | None = tx.scalar(sa.select(heartbeats.c.at).where(heartbeats.c.name == name))
     return found

@@ -1,4 +1,4 @@
-"""Inside a transaction: what is remembered of sources, and the summaries that they gave."""
+"""Functions that run inside a transaction: ingest the summaries of sources, and withdraw those that are gone."""
 
 from __future__ import annotations
 
@@ -6,56 +6,33 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
-from digestbot.identity import LONGEST_KEY, Known, is_cut, match, same_text, short_key
-from digestbot.ledger import changes
-from digestbot.ledger import papers as paper_ledger
-from digestbot.ledger.concurrency import INTAKE, insert_unless_there, one_at_a_time
-from digestbot.model import Summary
-from digestbot.retry import FIRST_WAIT, LONGEST_WAIT, backoff
-from digestbot.schema import cursors, sources, summaries
+from digestbot.domain.dedup import LONGEST_KEY, KnownSummary, is_cut, match_summaries, same_text, short_key
+from digestbot.domain.model import Summary
+from digestbot.ledger import edit_log
+from digestbot.ledger.concurrency import INTAKE, one_at_a_time
+from digestbot.ledger.papers import resolve_papers
+from digestbot.ledger.schema import sources, summaries
 
-BATCH = 1000  # summaries to a round trip: memory and SQL stay bounded however long the feed
-
-
-@dataclass(frozen=True, slots=True)
-class SourceState:
-    """What is remembered of a source between polls.
-
-    ``fetched_at`` is when a document last came whole. Of a feed that slid past what was known, ``read_to`` is the
-    latest date known before, until the gap is filled. Of a database, ``read_to`` is where going through it in the
-    order of its keys has come, ``checked_to`` the known summary up to which the others were looked for in it.
-    ``sighted``: it was read whole at least once. ``failed``: the last poll did.
-    """
-
-    url: str | None = None
-    etag: str | None = None
-    last_modified: str | None = None
-    body_hash: bytes | None = None
-    suspect_hash: bytes | None = None
-    fetched_at: datetime | None = None
-    read_to: str | None = None
-    checked_to: int | None = None
-    sighted: bool = False
-    failed: bool = False
+BATCH = 1000  # summaries per round trip, so that memory and SQL stay bounded however long the feed is
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
-    """What a poll brought."""
+class IngestResult:
+    """The outcome of a poll: the number of summaries that were new, changed, unchanged and withdrawn."""
 
     new: int = 0
     changed: int = 0
     unchanged: int = 0
     withdrawn: int = 0
 
-    def __add__(self, other: Intake) -> Intake:
-        return Intake(
+    def __add__(self, other: IngestResult) -> IngestResult:
+        return IngestResult(
             self.new + other.new,
             self.changed + other.changed,
             self.unchanged + other.unchanged,
@@ -63,106 +40,8 @@ class Intake:
         )
 
 
-def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, *, at_once: bool) -> SourceState | None:
-    """The right to poll the source now, and what to ask with; None where it is not due.
-
-    The next poll is set before this one is made, so that of several processes one polls. A next poll further
-    away than ``every`` was set by a clock that has since stepped back: then the source is due.
-    """
-    query = sa.select(sources).where(sources.c.name == source).with_for_update()
-    row = tx.execute(query).first()
-    if row is None:
-        if insert_unless_there(tx, sources, name=source, next_poll_at=now + every):
-            return SourceState()
-        row = tx.execute(query).one()  # another process was faster
-    due = row.next_poll_at is None or not now < row.next_poll_at <= now + every
-    if not due and not at_once:
-        return None
-    tx.execute(sources.update().where(sources.c.name == source).values(next_poll_at=now + every))
-    return SourceState(
-        row.url,
-        row.etag,
-        row.last_modified,
-        row.body_hash,
-        row.suspect_hash,
-        row.fetched_at,
-        row.read_to,
-        row.checked_to,
-        row.polled_at is not None,
-        row.failures > 0,
-    )
-
-
-def next_poll(tx: sa.Connection, source: str) -> datetime | None:
-    """When the source is to be polled next; None for one that never was."""
-    found: datetime | None = tx.scalar(sa.select(sources.c.next_poll_at).where(sources.c.name == source))
-    return found
-
-
-def poll_succeeded(tx: sa.Connection, source: str, state: SourceState, now: datetime, *, sighted: bool = True) -> None:
-    """Remember what to ask with next time. ``sighted``: what the source holds has been seen whole."""
-    values: dict[str, object] = {"polled_at": now} if sighted else {}
-    if state.fetched_at is None:  # of a feed it is not what a poll ends with that says how far is read
-        values |= {"read_to": state.read_to}
-    tx.execute(
-        sources.update()
-        .where(sources.c.name == source)
-        .values(
-            url=state.url,
-            etag=state.etag,
-            last_modified=state.last_modified,
-            body_hash=state.body_hash,
-            suspect_hash=state.suspect_hash,
-            fetched_at=state.fetched_at,
-            checked_to=state.checked_to,
-            failures=0,
-            error=None,
-            **values,
-        )
-    )
-
-
-def poll_failed(tx: sa.Connection, source: str, error: str, every: timedelta, now: datetime) -> int:
-    """Remember that and why the source could not be read, and ask again soon; gives how often in a row."""
-    failures = int(tx.scalar(sa.select(sources.c.failures).where(sources.c.name == source)) or 0) + 1
-    tx.execute(
-        sources.update()
-        .where(sources.c.name == source)
-        .values(
-            failures=failures, error=error, next_poll_at=now + min(every, backoff(failures, FIRST_WAIT, LONGEST_WAIT))
-        )
-    )
-    return failures
-
-
-def read_on(tx: sa.Connection, source: str, read_to: str) -> None:
-    """Remember how far going through a database for the first time has come."""
-    tx.execute(sources.update().where(sources.c.name == source).values(read_to=read_to))
-
-
-def sight_again(tx: sa.Connection, source: str, *, again: bool = True) -> None:
-    """What is new in the source from here on is treated as at first sight, or (again) as new."""
-    tx.execute(sa.select(sources.c.name).where(sources.c.name == source).with_for_update())  # as backlogs.extend does
-    tx.execute(cursors.update().where(cursors.c.source == source).values(sight_again=again))
-
-
-def known_until(tx: sa.Connection, source: str) -> datetime | None:
-    """Of a feed that slid past what was known: the latest date that was known before."""
-    date = tx.scalar(sa.select(sources.c.read_to).where(sources.c.name == source))
-    try:
-        return datetime.fromisoformat(date) if date else None
-    except ValueError:  # a key: the source was a database before
-        return None
-
-
-def gap_since(tx: sa.Connection, source: str, newest: datetime | None) -> None:
-    """Remember what was the latest date known before a gap; None for none, or none any more."""
-    date = newest.isoformat() if newest else None
-    tx.execute(sources.update().where(sources.c.name == source).values(read_to=date))
-
-
 def fingerprint(summary: Summary) -> bytes:
-    """A hash of everything that may change about a summary."""
+    """Return a hash of everything that may change about a summary."""
     paper, hash_ = summary.paper, hashlib.blake2b(digest_size=16)
     parts = (
         paper.title,
@@ -186,7 +65,8 @@ def fingerprint(summary: Summary) -> bytes:
 
 
 def known_versions(tx: sa.Connection, source: str, versions: Sequence[bytes]) -> dict[bytes, int]:
-    """Those of these versions that the ledger holds, with the id of the summary."""
+    """Return those of these versions that the ledger holds, with their summaries' ids; withdrawn summaries are left
+    out."""
     found: dict[bytes, int] = {}
     for start in range(0, len(versions), BATCH):
         query = sa.select(summaries.c.version, summaries.c.id).where(
@@ -198,24 +78,26 @@ def known_versions(tx: sa.Connection, source: str, versions: Sequence[bytes]) ->
     return found
 
 
-def count(tx: sa.Connection, source: str) -> int:
-    """How many summaries of the source are known and not withdrawn."""
+def summary_count(tx: sa.Connection, source: str) -> int:
+    """Return how many of the source's summaries are known and not withdrawn."""
     query = sa.select(sa.func.count()).where(summaries.c.source == source, summaries.c.withdrawn_at.is_(None))
     return int(tx.scalar(query) or 0)
 
 
-def any_known(tx: sa.Connection, source: str) -> bool:
-    """Whether the source gave anything yet."""
+def has_summaries(tx: sa.Connection, source: str) -> bool:
+    """Return whether the source has provided any summary yet."""
     return tx.execute(sa.select(summaries.c.id).where(summaries.c.source == source).limit(1)).first() is not None
 
 
 def newest_date(tx: sa.Connection, source: str) -> datetime | None:
-    """The latest date of the source's summaries."""
-    newest: datetime | None = tx.scalar(sa.select(sa.func.max(summaries.c.dated)).where(summaries.c.source == source))
+    """Return the latest date of the source's summaries; None if none has a date."""
+    newest: datetime | None = tx.scalar(
+        sa.select(sa.func.max(summaries.c.source_date)).where(summaries.c.source == source)
+    )
     return newest
 
 
-def take_in(
+def ingest(
     tx: sa.Connection,
     source: str,
     incoming: Sequence[Summary],
@@ -224,22 +106,23 @@ def take_in(
     present: Collection[int] = (),
     shown: int = 0,
     only_new: bool = False,
-) -> Intake:
-    """Add what is new, update what changed, leave the rest; what is absent says nothing and stays.
+) -> IngestResult:
+    """Add new summaries and update changed ones; a known summary that is absent from ``incoming`` stays as it is.
 
-    ``present`` are known summaries that the source has shown unchanged beside these, so none of these is one of
-    them. ``shown`` is how many it has shown in all: where that is no less than what is known of it, it showed all
-    that it holds. ``only_new``: another source stands in for it, so what is known stays as it is.
+    ``present`` are the ids of known summaries that the source has also shown, unchanged; none of ``incoming`` is one of
+    them. ``shown`` is the total number of summaries that the source has shown. If it is at least the number of known
+    summaries, the source has shown everything that it holds. With ``only_new``, known summaries stay unchanged,
+    because another source stands in for this one.
     """
-    # Serialises intakes of one source: summary ids then commit in order, which the cursors rely on.
+    # Serialize the intakes of a source: its summary ids then commit in order, which the cursors rely on.
     tx.execute(sa.select(sources.c.name).where(sources.c.name == source).with_for_update())
-    one_at_a_time(tx, INTAKE)  # several sources may have the same papers
+    one_at_a_time(tx, INTAKE)  # because several sources may have the same papers
     groups: dict[str, list[Summary]] = defaultdict(list)
     for summary in incoming:
         if len(summary.paper.key) > LONGEST_KEY:
             summary = replace(summary, paper=replace(summary.paper, key=short_key(summary.paper.key)))
         groups[summary.paper.key].append(summary)
-    keys, total = list(groups), Intake()
+    keys, total = list(groups), IngestResult()
     for start in range(0, len(keys), BATCH):
         part = {key: _without_repeats(groups[key]) for key in keys[start : start + BATCH]}
         total += _Batch(tx, source, now, present, shown, only_new).take_in(part)
@@ -247,7 +130,7 @@ def take_in(
 
 
 class _Batch:
-    """Some papers' summaries on their way into the ledger."""
+    """The summaries of some papers that are being ingested."""
 
     def __init__(
         self, tx: sa.Connection, source: str, now: datetime, present: Collection[int], shown: int, only_new: bool
@@ -263,26 +146,26 @@ class _Batch:
 
     @cached_property
     def whole(self) -> bool:
-        """Whether the source showed all that it holds."""
-        return self.shown > 0 and self.shown >= count(self.tx, self.source)
+        """Whether the source has shown everything that it holds."""
+        return self.shown > 0 and self.shown >= summary_count(self.tx, self.source)
 
-    def take_in(self, groups: dict[str, list[Summary]]) -> Intake:
-        """Each group is one key's."""
-        ids, made, self.retitled = paper_ledger.resolve(self.tx, [group[-1].paper for group in groups.values()])
+    def take_in(self, groups: dict[str, list[Summary]]) -> IngestResult:
+        """Ingest these summaries, grouped by their paper's key; return the counts."""
+        ids, made, self.retitled = resolve_papers(self.tx, [group[-1].paper for group in groups.values()])
         known = self._known(set(ids.values()) - made)
         by_paper: dict[int, list[Summary]] = defaultdict(list)
         for key, group in groups.items():
             by_paper[ids[key]] += group
         for paper_id, members in by_paper.items():
             mine = known.get(paper_id, [])
-            found = match(mine, members, whole=lambda: self.whole) if mine else [None] * len(members)
+            found = match_summaries(mine, members, whole=lambda: self.whole) if mine else [None] * len(members)
             for summary, twin in zip(members, found, strict=True):
                 self._sort_out(paper_id, summary, twin)
         self._write()
-        return Intake(len(self.new), len(self.changed), self.unchanged)
+        return IngestResult(len(self.new), len(self.changed), self.unchanged)
 
-    def _known(self, paper_ids: Collection[int]) -> dict[int, list[Known]]:
-        known: dict[int, list[Known]] = defaultdict(list)
+    def _known(self, paper_ids: Collection[int]) -> dict[int, list[KnownSummary]]:
+        known: dict[int, list[KnownSummary]] = defaultdict(list)
         if paper_ids:
             query = (
                 sa.select(summaries)
@@ -292,10 +175,12 @@ class _Batch:
             for row in self.tx.execute(query):
                 if row.id not in self.present:
                     self.rows[row.id] = row
-                    known[row.paper_id].append(Known(row.id, row.key, row.store_id, row.handle, row.body, row.link))
+                    known[row.paper_id].append(
+                        KnownSummary(row.id, row.key, row.store_id, row.handle, row.body, row.link)
+                    )
         return known
 
-    def _sort_out(self, paper_id: int, summary: Summary, twin: Known | None) -> None:
+    def _sort_out(self, paper_id: int, summary: Summary, twin: KnownSummary | None) -> None:
         before = self.rows[twin.id] if twin else None
         if before is not None and is_cut(summary.body, before.body):
             summary = replace(summary, body=before.body)
@@ -321,19 +206,19 @@ class _Batch:
             "body": summary.body,
             "link": summary.link,
             "votes": summary.votes,
-            "dated": summary.dated,
+            "source_date": summary.dated,
             "fingerprint": hash_,
             "version": summary.version,
         }
         if before is None:
-            self.new.append((summary, values | {"taken_in_at": self.now}))
+            self.new.append((summary, values | {"ingested_at": self.now}))
         else:
             self.changed.append((before, summary, values | {"changed_at": self.now, "withdrawn_at": None}))
 
     def _write(self) -> None:
         if self.new:
             far = datetime.max.replace(tzinfo=self.now.tzinfo)
-            self.new.sort(key=lambda pair: pair[0].dated or far)  # ids follow dates where there are any
+            self.new.sort(key=lambda pair: pair[0].dated or far)  # so that ids follow dates where there are any
             self.tx.execute(summaries.insert(), [values for _, values in self.new])
         if self.versions:
             self.tx.execute(summaries.update().where(summaries.c.id == sa.bindparam("b_id")), self.versions)
@@ -344,13 +229,13 @@ class _Batch:
                 _difference(before, summary, retitled=before.paper_id in self.retitled)
                 for before, summary, _ in self.changed
             ]
-            changes.note(self.tx, differences, self.now)
+            edit_log.record_edits(self.tx, differences, self.now)
 
 
-def _difference(before: Any, summary: Summary, *, retitled: bool) -> changes.Difference:
+def _difference(before: Any, summary: Summary, *, retitled: bool) -> edit_log.SummaryDifference:
     back = before.withdrawn_at is not None
     changed = not same_text(before.body, summary.body) or before.writer != summary.writer or retitled
-    return changes.Difference(
+    return edit_log.SummaryDifference(
         summary=before.id,
         edited=changed and not back,
         name_gone=(before.writer, before.handle, before.orcid) if before.writer and summary.writer is None else None,
@@ -360,7 +245,7 @@ def _difference(before: Any, summary: Summary, *, retitled: bool) -> changes.Dif
 
 
 def _without_repeats(group: list[Summary]) -> list[Summary]:
-    """One key's summaries without those that the feed gives twice."""
+    """Return the summaries of one paper key without those that the source gave twice."""
     if len(group) == 1:
         return group
     seen: dict[tuple[str | None, ...], Summary] = {}
@@ -370,11 +255,12 @@ def _without_repeats(group: list[Summary]) -> list[Summary]:
     return list(seen.values())
 
 
-# ---- what a database no longer holds
+# ---- summaries that a database no longer holds
 
 
 def rows_after(tx: sa.Connection, source: str, after: int, most: int) -> list[sa.Row[tuple[int, str, bytes | None]]]:
-    """The next known summaries, not withdrawn, in the order of their ids: (id, key, version)."""
+    """Return up to ``most`` known summaries with ids greater than ``after``, by id, without withdrawn ones: (id, key,
+    version)."""
     query = sa.select(summaries.c.id, summaries.c.key, summaries.c.version).where(
         summaries.c.source == source, summaries.c.id > after, summaries.c.withdrawn_at.is_(None)
     )
@@ -382,7 +268,7 @@ def rows_after(tx: sa.Connection, source: str, after: int, most: int) -> list[sa
 
 
 def rows_of(tx: sa.Connection, source: str, keys: Iterable[str]) -> list[sa.Row[tuple[int, str, bytes | None]]]:
-    """The known summaries, not withdrawn, that are filed under these keys: (id, key, version)."""
+    """Return the known summaries with these keys, without withdrawn ones: (id, key, version)."""
     query = sa.select(summaries.c.id, summaries.c.key, summaries.c.version).where(
         summaries.c.source == source, summaries.c.key.in_(list(keys)), summaries.c.withdrawn_at.is_(None)
     )
@@ -390,12 +276,15 @@ def rows_of(tx: sa.Connection, source: str, keys: Iterable[str]) -> list[sa.Row[
 
 
 def withdraw(tx: sa.Connection, source: str, ids: Sequence[int], looked: int, now: datetime) -> None:
-    """These summaries are no longer there, or no longer public, of so many that were looked for: their texts and
-    names are forgotten, what waits of them is not posted, and their posts are up for what the digests say."""
+    """Withdraw summaries that are no longer in the source, or no longer public.
+
+    Their texts and names are cleared, their pending posts are not sent, and their published posts are recorded for the
+    digests to act on. ``looked`` is how many summaries were looked for.
+    """
     forgotten: dict[str, Any] = {"body": "", "link": "", "fingerprint": b"", "withdrawn_at": now}
     forgotten |= dict.fromkeys(("writer", "orcid", "version"))
-    # a store that does not number its summaries could not be told by anything else, should they come back
+    # without a store id, the handle is all that can identify the summary if it comes back
     forgotten["handle"] = sa.case((summaries.c.store_id.is_(None), summaries.c.handle))
     for start in range(0, len(ids), BATCH):
         tx.execute(summaries.update().where(summaries.c.id.in_(ids[start : start + BATCH])).values(**forgotten))
-    changes.note_withdrawn(tx, source, ids, looked, now)
+    edit_log.record_withdrawals(tx, source, ids, looked, now)

@@ -1,4 +1,4 @@
-"""Who keeps an SQLite file locked, as far as Linux says so in /proc/locks."""
+"""The processes that keep an SQLite file locked, according to Linux's /proc/locks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 
 
 def lock_holders(file: Path) -> str:
-    """Return the other processes that hold a write lock on the file, as words for a message; empty where none is
-    known."""
+    """Return the other processes that hold a write lock on the file, worded for a message; "" if none is known."""
     with suppress(OSError, ValueError):
         found = file.stat()
         wanted = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
@@ -23,4 +22,4 @@ def _described(pid: int) -> str:
     state = ""
     with suppress(OSError, IndexError):
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
-    return f"process {pid}" + (", which is stopped (to let it go on: kill -CONT)" if state in ("T", "t") else "")
+    return f"process {pid}" + (", which is stopped (to continue it: kill -CONT)" if state in ("T", "t") else "")

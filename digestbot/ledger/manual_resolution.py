@@ -1,5 +1,5 @@
-"""Inside a transaction: what an operator decides about a post that digestbot cannot settle, and how that is
-corrected."""
+"""Functions that run inside a transaction: an operator's decision about a post that digestbot cannot settle, and the
+reversal of such a decision."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digestbot.errors import LedgerError
-from digestbot.ledger.parts import REMOVED, apply, give_back, receipt_before, skip_rest
-from digestbot.ledger.reconciliation import claimed, not_billed, published
-from digestbot.ledger.views import post_row
-from digestbot.model import Action, Approval, PostStatus, Receipt, ReceiptBasis
-from digestbot.schema import backlog, editions, post_summaries, posts
+from digestbot.domain.errors import LedgerError
+from digestbot.domain.model import Action, Approval, PostStatus, Receipt, ReceiptBasis
+from digestbot.ledger.queries import post_row
+from digestbot.ledger.release import REMOVED, apply_decision, receipt_before, return_summaries, skip_rest
+from digestbot.ledger.schema import backlog, editions, post_summaries, posts
+from digestbot.ledger.timeline_checks import claimed_receipts, not_billed, published
 
 
-def resolve(
+def resolve_post(
     tx: sa.Connection,
     post: int,
     decision: PostStatus,
@@ -26,12 +26,13 @@ def resolve(
     posted_at: datetime | None = None,
     quiet: timedelta = timedelta(0),
 ) -> PostStatus:
-    """Settle a post by hand; return its former status.
+    """Settle a post by an operator's decision; return its former status.
 
-    ``decision`` is published (with a receipt, and what that rests on), pending (looked for, then sent again) or
-    skipped. Candidates that were shown with it are dismissed by a retry: the operator saw them. Where the last attempt
-    may have created the post, a retry waits until ``quiet`` has passed since: timelines lag. Raises LedgerError for a
-    post that does not exist, or needs no decision.
+    ``decision`` is published (with a receipt and its basis), pending (look for the post, then send it again) or
+    skipped. ``posted_at`` is when the post appeared, None for now. A retry dismisses the candidates, because the
+    operator has compared them. If the last attempt may have created the post, a retry waits for ``quiet`` after that
+    attempt's deadline, because timelines lag. Raise LedgerError if the post does not exist, needs no decision, or
+    cannot be sent, or if the receipt belongs to another post.
     """
     row = _locked(tx, post)
     before = PostStatus(row.status)
@@ -46,7 +47,7 @@ def resolve(
         _may_be_sent(tx, row)
     if row.action != Action.PUBLISH and decision is PostStatus.PUBLISHED:
         decision, receipt = PostStatus.DONE, None
-    if receipt is not None and claimed(tx, row.channel, [receipt.id]):
+    if receipt is not None and claimed_receipts(tx, row.channel, [receipt.id]):
         raise LedgerError(f"{receipt.id} is the receipt of another post already")
     retried = decision is PostStatus.PENDING
     lagging = retried and before in (PostStatus.UNKNOWN, PostStatus.QUARANTINED) and row.deadline
@@ -73,21 +74,21 @@ def resolve(
         )
     )
     if decision is PostStatus.SKIPPED:
-        give_back(tx, skip_rest(tx, post, now), but=post)
+        return_summaries(tx, skip_rest(tx, post, now), but=post)
     if receipt is not None:
         published(tx, row.channel, post, receipt.id)
     if decision is PostStatus.DONE:
-        apply(tx, post, now)
+        apply_decision(tx, post, now)
     if retried:
         not_billed(tx, post, row.epoch)
     return before
 
 
-def reopen(tx: sa.Connection, post: int, now: datetime) -> PostStatus:
-    """Take back what was decided by hand, or found by its text: the post is quarantined again, and looked for.
+def reopen_post(tx: sa.Connection, post: int, now: datetime) -> PostStatus:
+    """Undo an operator's decision or a match by text: the post is quarantined again and looked for.
 
-    Return its former status. Edits and deletions of it that were not sent yet are dropped. Raises LedgerError for a
-    post whose state rests on the platform's own answer.
+    Return its former status. Its pending updates and deletions are skipped. Raise LedgerError if the post does not
+    exist, or if its status rests on the platform's own answer.
     """
     row = _locked(tx, post)
     before = PostStatus(row.status)
@@ -99,7 +100,7 @@ def reopen(tx: sa.Connection, post: int, now: datetime) -> PostStatus:
     error = f"reopened by hand: was {before}" + (f" as {row.receipt_url}" if row.receipt_url else "")
     names = ("receipt_id", "receipt_url", "receipt_basis", "missing_since", "posted_at")
     cleared: dict[str, object] = dict.fromkeys(names)
-    if row.receipt_id:  # it was the wrong one
+    if row.receipt_id:  # the receipt was of another post
         cleared |= {"dismissed": sorted({*(row.dismissed or ()), row.receipt_id})}
     quarantined = {"status": PostStatus.QUARANTINED, "quarantined_at": now, "next_look_at": now, "by_hand": False}
     tx.execute(posts.update().where(posts.c.id == post).values(error=error, **quarantined, **cleared))
@@ -119,8 +120,11 @@ def _locked(tx: sa.Connection, post: int) -> Any:
 
 
 def _may_be_sent(tx: sa.Connection, row: Any) -> None:
-    """Raises LedgerError for a post whose text is gone, or whose summaries are pending in another one by now, or a part
-    with nothing to go under."""
+    """Raise LedgerError if the post cannot be sent.
+
+    Reasons are that its text is gone, its edition was not approved, or its summaries went back to the backlog. A reply
+    also cannot be sent if the part before it is not published.
+    """
     if row.text == REMOVED:
         raise LedgerError(f"post {row.id} cannot be sent: its summary was withdrawn or changed, and its text is gone")
     if row.action != Action.PUBLISH:

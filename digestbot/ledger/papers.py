@@ -1,7 +1,7 @@
-"""Inside a transaction: papers, and the keys under which stores file them.
+"""Functions that run inside a transaction: papers, and the keys under which stores file them.
 
-A paper known by several keys is one row: two with the same arXiv id, DOI, or title (full stops and case aside)
-are the same paper, found out when they are taken in or later, when a source tells more of them.
+A paper with several keys is one row. Two papers are the same if they share an arXiv id, a DOI, or a title (ignoring
+full stops and case). They are merged at intake, or later, when a source provides more of these fields.
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digestbot.identity import arxiv_id, doi, title_key
-from digestbot.model import Paper
-from digestbot.schema import paper_keys, papers, summaries
+from digestbot.domain.dedup import arxiv_id, doi, title_key
+from digestbot.domain.model import Paper
+from digestbot.ledger.schema import paper_keys, papers, summaries
 
 _FACTS = ("title", "title_key", "arxiv_id", "doi", "authors", "venue", "year", "category", "sections")
-_SIGNS = ("arxiv_id", "doi", "title_key")  # papers that share one of these are one
+_SIGNS = ("arxiv_id", "doi", "title_key")  # papers that share one of these are the same paper
 
 
-def resolve(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str, int], set[int], set[int]]:
-    """The ids of these papers by key, each made, completed or merged as needed; those that were made, and those whose
-    title is another now."""
+def resolve_papers(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str, int], set[int], set[int]]:
+    """Create, complete or merge the rows of these papers as needed.
+
+    Return the papers' ids by key, the ids of the papers that were created, and the ids of those whose title changed.
+    """
     rows = {paper.key: _facts(paper) for paper in given}
     known: dict[str, int] = {
         row.key: row.paper_id for row in tx.execute(sa.select(paper_keys).where(paper_keys.c.key.in_(rows)))
@@ -30,7 +32,7 @@ def resolve(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str, int], 
     by_sign = _by_sign(tx, rows.values())
     ids: dict[str, int] = {}
     fresh: dict[str, dict[str, Any]] = {}
-    leader: dict[tuple[str, str], str] = {}  # of several new keys of one paper, the one that makes it
+    leader: dict[tuple[str, str], str] = {}  # if one new paper has several keys: the key that creates its row
     follow: dict[str, str] = {}
     for key, facts in rows.items():
         signs = [(name, facts[name]) for name in _SIGNS if facts[name]]
@@ -58,7 +60,7 @@ def resolve(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str, int], 
             {"id": id_} | {name: facts[name] for name in told}
             for id_, facts in zip(numbers, fresh.values(), strict=True)
         ]
-        tx.execute(papers.insert(), rows_)  # a column less is a tenth of the time less
+        tx.execute(papers.insert(), rows_)  # each omitted column saves a tenth of the time
         ids |= dict(zip(fresh, numbers, strict=True))
         made = set(numbers)
     ids |= {key: ids[first] for key, first in follow.items()}
@@ -70,7 +72,7 @@ def resolve(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str, int], 
 
 
 def _new_ids(tx: sa.Connection, many: int) -> list[int]:
-    """Ids for so many new rows: asking for them first is far cheaper than having each given back."""
+    """Return ``many`` ids for new rows of papers: far cheaper than having each insert return its id."""
     if tx.dialect.name == "postgresql":
         sequence = sa.func.nextval(sa.func.pg_get_serial_sequence("papers", "id"))
         return list(tx.scalars(sa.select(sequence).select_from(sa.func.generate_series(1, many))))
@@ -113,10 +115,10 @@ def _merge(tx: sa.Connection, into: int, others: set[int]) -> None:
 
 
 def _complete(tx: sa.Connection, told: Sequence[tuple[int, dict[str, Any]]]) -> set[int]:
-    """Write down what is told about papers that are known; gives those that have another title now.
+    """Update papers that are known already; return the ids of those whose title changed.
 
-    What one source leaves out, another may have told. A title that differs by a full stop is the same title, and of
-    a paper with several keys, whose titles may differ for good, the first stays.
+    A field that is missing here keeps the value that another source gave. A title that differs only by a full stop or
+    in case is the same title. A paper with several keys may have titles that differ for good: it keeps the first.
     """
     retitled: set[int] = set()
     if not told:

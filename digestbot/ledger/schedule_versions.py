@@ -1,4 +1,4 @@
-"""Inside a transaction: what the rules of each digest on each channel are, and what they were before."""
+"""Functions that run inside a transaction: the current and former schedule rules of each digest on each channel."""
 
 from __future__ import annotations
 
@@ -8,40 +8,45 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from digestbot.domain.schedule.versions import NONE, Rules, ScheduleVersion
 from digestbot.ledger.editions import CLOCK_STEP, pasts
-from digestbot.planning.versions import NONE, Rules, Version
-from digestbot.schema import schedule_versions
+from digestbot.ledger.schema import schedule_versions
 
-MOST_KEPT = 20  # versions of one digest on one channel: more are only where slots wait while much is changed
+MOST_KEPT = 20  # versions of a route; there are more only if the rules change often while a slot is overdue
 
 Pair = tuple[str, str]
 
 
-def versions(tx: sa.Connection) -> dict[Pair, list[Version]]:
-    """Return the known versions of each digest on each channel, the oldest first."""
-    known: dict[Pair, list[Version]] = defaultdict(list)
+def versions(tx: sa.Connection) -> dict[Pair, list[ScheduleVersion]]:
+    """Return the stored versions of each digest on each channel, oldest first."""
+    known: dict[Pair, list[ScheduleVersion]] = defaultdict(list)
     for row in tx.execute(sa.select(schedule_versions).order_by(schedule_versions.c.since)):
-        known[row.digest, row.channel].append(Version(row.since, row.rules))
+        known[row.digest, row.channel].append(ScheduleVersion(row.since, row.rules))
     return dict(known)
 
 
-def differing(known: Mapping[Pair, list[Version]], rules: Mapping[Pair, Rules]) -> dict[Pair, list[Version]]:
-    """Return the known pairs whose rules are others than these, with their versions."""
+def changed_rules(
+    known: Mapping[Pair, list[ScheduleVersion]], rules: Mapping[Pair, Rules]
+) -> dict[Pair, list[ScheduleVersion]]:
+    """Return the stored routes (digest, channel) whose current rules differ from ``rules``, with their versions."""
     return {pair: some for pair, some in known.items() if some[-1].rules != rules.get(pair, NONE)}
 
 
-def take_up(tx: sa.Connection, rules: Mapping[Pair, Rules], now: datetime) -> dict[Pair, list[Version]]:
-    """Record the rules that apply from now on, where they are others than before; return those pairs, with their
-    versions of before. A pair that is not among them is no longer configured: it has no slots until it comes back."""
-    bring_back(tx, now)
+def activate(tx: sa.Connection, rules: Mapping[Pair, Rules], now: datetime) -> dict[Pair, list[ScheduleVersion]]:
+    """Record the rules that apply from now on, where they have changed; return the changed routes (digest, channel)
+    with their former versions.
+
+    A route that is missing from ``rules`` is no longer configured: it has no slots until it is configured again.
+    """
+    deactivate_future(tx, now)
     known = versions(tx)
-    changed = differing(known, rules)
+    changed = changed_rules(known, rules)
     for pair, some in changed.items():
-        if some[-1].rules == NONE:  # it comes back, and begins there
+        if some[-1].rules == NONE:  # it is configured again, and starts there
             tx.execute(schedule_versions.delete().where(_of(pair), schedule_versions.c.since < some[-1].since))
     new = [pair for pair in rules if pair not in known]
     for pair in [*changed, *new]:
-        # a clock that was set back must not put the new rules before the old ones
+        # if the clock was set back, the new rules must still come after the old ones
         since = max([now, *(one.since for one in known.get(pair, ()))])
         which = _of(pair) & (schedule_versions.c.since == since)
         tx.execute(schedule_versions.delete().where(which))
@@ -52,7 +57,7 @@ def take_up(tx: sa.Connection, rules: Mapping[Pair, Rules], now: datetime) -> di
     return changed
 
 
-def bring_back(tx: sa.Connection, now: datetime) -> None:
+def deactivate_future(tx: sa.Connection, now: datetime) -> None:
     """Let rules apply from now on that a clock which was far ahead has recorded for later."""
     ahead = sa.select(schedule_versions).where(schedule_versions.c.since > now + CLOCK_STEP)
     for row in tx.execute(ahead.order_by(schedule_versions.c.since)).all():
@@ -62,8 +67,8 @@ def bring_back(tx: sa.Connection, now: datetime) -> None:
         tx.execute(schedule_versions.insert().values(**values))
 
 
-def _forget_old(tx: sa.Connection, changed: Mapping[Pair, list[Version]], now: datetime) -> None:
-    """Forget what held only before the last slot that was reached: nothing asks for it any more."""
+def _forget_old(tx: sa.Connection, changed: Mapping[Pair, list[ScheduleVersion]], now: datetime) -> None:
+    """Delete versions that applied only before the last slot that was reached, because they are no longer needed."""
     reached = pasts(tx, now)
     for pair, some in changed.items():
         past = reached.get(pair)

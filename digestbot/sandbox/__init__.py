@@ -1,10 +1,11 @@
-"""A local X and Facebook: faithful enough that tweepy and facebook-sdk cannot tell, and rude on request.
+"""A local stand-in for the platforms, faithful enough for tweepy and facebook-sdk, which injects faults on request.
 
-It serves the tests, the demo, and operators who rehearse their configuration before going live. `Sandbox` runs
-it; `World` is what has happened in it; `Faults` is how it misbehaves.
+It serves the tests, the demo, and operators who rehearse their configuration before going live. `Sandbox` runs it, and
+each platform's folder has its API. `platforms.sandbox_world` holds its posts and its faults.
 """
 
+from digestbot.platforms.sandbox_http import Answer
+from digestbot.platforms.sandbox_world import FAULTS, LIES, Fault, Faults, World
 from digestbot.sandbox.server import Sandbox
-from digestbot.sandbox.world import FAULTS, LIES, Answer, Fault, Faults, World
 
 __all__ = ["FAULTS", "LIES", "Answer", "Fault", "Faults", "Sandbox", "World"]

@@ -1,48 +1,45 @@
-"""The sandbox's HTTP server: both APIs, the pages, and the switchboard for faults, on one port."""
+"""The sandbox's HTTP server: both APIs, the pages, and the control API for faults, on one port."""
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from digestbot.errors import DigestbotError
-from digestbot.sandbox.forms import Request, read_body
-from digestbot.sandbox.graph_api import GraphApi, graph_error
-from digestbot.sandbox.html import Pages
-from digestbot.sandbox.world import ERRORS, Answer, Fault, Faults, World
-from digestbot.sandbox.x_api import XApi, problem
+from digestbot.domain.errors import DigestbotError
+from digestbot.platforms.registry import PLATFORMS
+from digestbot.platforms.sandbox_http import Answer, Request, read_body
+from digestbot.platforms.sandbox_world import Fault, Faults, Post, World
+from digestbot.sandbox.pages import Pages
 
 log = logging.getLogger(__name__)
 
-_GRAPH_PATH = re.compile(r"/(v\d+\.\d+)/.*")
 _MOST_BODY = 20 * 10**6
 MOST_DELAY = 600.0  # seconds
 _EDGE_PAGE = b"<!DOCTYPE html><html><head><title>Attention Required</title></head><body>Sorry</body></html>"
 
 
 class _DropError(Exception):
-    """Close the connection; ``part`` of an answer may go out before."""
+    """Raised to close the connection; ``part`` is the part of an answer to send first."""
 
     def __init__(self, part: bytes = b"") -> None:
         self.part = part
 
 
 class Sandbox:
-    """The server. Use it as a context manager, or `serve_forever`.
+    """The sandbox's server. Use it as a context manager, or call `serve_forever`.
 
-    ``secrets`` are the X consumer secret and token secret to check signatures with, ``app_secret`` is
-    Facebook's; without them any are taken. ``documents`` are further things to serve, by path: the demo's
-    feed.
+    ``secrets`` are what each platform's API checks calls with (X: consumer secret and token secret; Facebook: the app
+    secret). Without them any call is accepted. ``documents`` are further resources by path, such as the demo's feed.
     """
 
     def __init__(
@@ -51,21 +48,22 @@ class Sandbox:
         *,
         host: str = "127.0.0.1",
         world: World | None = None,
-        secrets: tuple[str, str] | None = None,
-        app_secret: str | None = None,
+        secrets: Mapping[str, Any] | None = None,
         documents: dict[str, Callable[[Request], Answer]] | None = None,
     ) -> None:
         self.world = world or World()
-        self.faults = Faults()
-        self._x = XApi(self.world, self.faults, secrets)
-        self._graph = GraphApi(self.world, self.faults, app_secret)
-        self._pages = Pages(self.world)
+        self.faults = Faults({name: {row.name: row for row in one.errors} for name, one in PLATFORMS.items()})
+        self.apis = {
+            name: platform.make_sandbox_api(self.world, self.faults, (secrets or {}).get(name))
+            for name, platform in PLATFORMS.items()
+        }
+        self._pages = Pages(self.world, self.apis)
         self.documents = documents or {}
         handler = type("_BoundHandler", (_Handler,), {"sandbox": self})
         try:
             self._server = _Server((host, port), handler)
         except OSError as error:
-            raise DigestbotError(f"port {port} cannot be had: {error.strerror}") from error
+            raise DigestbotError(f"port {port} is already in use, or not allowed: {error.strerror}") from error
         self.url = f"http://{host}:{self._server.server_address[1]}"
         self._thread: threading.Thread | None = None
 
@@ -81,29 +79,42 @@ class Sandbox:
             self._thread.join()
 
     def serve_forever(self) -> None:
-        """Serve until `stop`."""
+        """Serve until `stop` is called."""
         with self._server:
             self._server.serve_forever(0.2)
 
     def stop(self) -> None:
-        """End `serve_forever`; from another thread."""
+        """End `serve_forever`; call it from another thread."""
         self._server.shutdown()
 
     def answer(self, request: Request) -> Answer:
-        """What to answer; raises _DropError for a connection that is to break."""
+        """Return the answer to a request. Raises _DropError to break the connection."""
         path = request.path
         if path in self.documents:
             return self.documents[path](request)
         if path.startswith("/sandbox/"):
             return self._switchboard(request)
-        graph = _GRAPH_PATH.fullmatch(path)
-        if path.startswith("/2/") or path == "/oauth2/token" or graph:
-            with self.world.lock:
-                self.world.calls.append(f"{request.method} {path}")
-            if graph:
-                return self._with_faults(request, "facebook", lambda: self._graph.answer(request, graph[1]))
-            return self._with_faults(request, "twitter", lambda: self._x.answer(request))
+        for name, api in self.apis.items():
+            if api.serves(path):
+                with self.world.lock:
+                    self.world.calls.append(f"{request.method} {path}")
+                return self._with_faults(request, name, partial(api.answer, request))
         return self._pages.answer(request)
+
+    def by_hand(self, platform: str, text: str, link: str | None = None, ago: float = 0) -> Post:
+        """Add a post as if a person had written it on the account, ``ago`` seconds ago."""
+        post = self.apis[platform].post_by_hand(text, link, self.world.clock() - ago)
+        return self.world.add(platform, post)
+
+    def timelines(self) -> dict[str, list[dict[str, str | None]]]:
+        """Return the posts on each platform in a form for JSON."""
+        with self.world.lock:
+            return {
+                name: [
+                    _summed_up(post, with_link=PLATFORMS[name].attaches_links) for post in self.world.timelines[name]
+                ]
+                for name in self.apis
+            }
 
     def _with_faults(self, request: Request, platform: str, answer: Callable[[], Answer]) -> Answer:
         if self.faults.delay:
@@ -122,17 +133,17 @@ class Sandbox:
             case "429" | "429-bare":
                 return self._too_many(platform, fault)
             case "unauthorized":
-                return self._unauthorized(platform)
+                return self.apis[platform].unauthorized()
         if fault.kind.startswith("error:"):
-            status, body = ERRORS[platform][fault.kind.removeprefix("error:")].example
+            status, body = self.faults.errors[platform][fault.kind.removeprefix("error:")].example
             return Answer(status, body)
         return self._after(answer(), platform, fault)
 
     def _after(self, done: Answer, platform: str, fault: Fault) -> Answer:
-        """What is answered though it was done."""
+        """Return the faulty answer to a call that was carried out."""
         match fault.kind:
             case "401-after":
-                return self._unauthorized(platform)
+                return self.apis[platform].unauthorized()
             case "429-after":
                 return self._too_many(platform, fault)
             case "503-after":
@@ -146,41 +157,19 @@ class Sandbox:
                 )
         raise _DropError
 
-    @staticmethod
-    def _unauthorized(platform: str) -> Answer:
-        if platform == "twitter":
-            return problem(401, "Unauthorized")
-        return graph_error(400, 190, "Error validating access token: Session has expired.", error_subcode=463)
-
     def _too_many(self, platform: str, fault: Fault) -> Answer:
-        headers = {}
-        if platform == "facebook":
-            if fault.kind != "429-bare":
-                usage = {"200": [{"type": "pages", "estimated_time_to_regain_access": max(1, fault.seconds // 60)}]}
-                headers["X-Business-Use-Case-Usage"] = json.dumps(usage)
-            answer = graph_error(400, 32, "(#32) Page request limit reached")
-        else:
-            if fault.kind != "429-bare":
-                reset = str(int(self.world.clock()) + fault.seconds)
-                headers = {"x-rate-limit-limit": "100", "x-rate-limit-remaining": "0", "x-rate-limit-reset": reset}
-            answer = problem(429, "Too Many Requests")
-        return Answer(answer.status, answer.body, headers)
+        return self.apis[platform].too_many_requests(None if fault.kind == "429-bare" else fault.seconds)
 
     def _switchboard(self, request: Request) -> Answer:
-        """POST /sandbox/faults {"kind", "platform"?, "times"?, "seconds"?, "reading"?}, or {"lag": s}, or
-        {"delay": s}, or {"rates", "seed"}, or {"timeline": {"twitter": "empty"}}, or {"refuse_replies": true} and
-        the like; POST /sandbox/posts {"platform", "text", "link"?, "ago"?}: a person posts by hand."""
+        """Handle the control API.
+
+        POST /sandbox/faults takes {"kind", "platform"?, "times"?, "seconds"?, "reading"?}, {"lag": s}, {"delay": s},
+        {"rates", "seed"}, {"timeline": {"twitter": "empty"}}, {"refuse_replies": true} and similar switches. POST
+        /sandbox/posts takes {"platform", "text", "link"?, "ago"?} and adds a post as if a person had written it. GET
+        /sandbox/timelines returns all posts.
+        """
         if request.method == "GET" and request.path == "/sandbox/timelines":
-            with self.world.lock:
-                return Answer(
-                    200,
-                    {
-                        "twitter": [{"id": post.id, "text": post.text} for post in self.world.tweets],
-                        "facebook": [
-                            {"id": post.id, "text": post.text, "link": post.link} for post in self.world.page_posts
-                        ],
-                    },
-                )
+            return Answer(200, self.timelines())
         paths = ("/sandbox/faults", "/sandbox/posts")
         if request.method != "POST" or request.path not in paths or request.json is None:
             return Answer(404, {"error": "POST /sandbox/faults or /sandbox/posts with JSON, or GET /sandbox/timelines"})
@@ -189,7 +178,7 @@ class Sandbox:
             if request.path == "/sandbox/posts":
                 link = str(wanted["link"]) if wanted.get("link") else None
                 ago = float(wanted.get("ago", 0))
-                post = self.world.by_hand(str(wanted["platform"]), str(wanted["text"]), link, ago)
+                post = self.by_hand(str(wanted["platform"]), str(wanted["text"]), link, ago)
                 return Answer(200, {"id": post.id})
             for name in ("refuse_replies", "refuse_pictures", "refuse_duplicates", "alter_texts"):
                 if name in wanted:
@@ -217,12 +206,16 @@ class Sandbox:
         return Answer(200, {"ok": True})
 
 
+def _summed_up(post: Post, *, with_link: bool) -> dict[str, str | None]:
+    return {"id": post.id, "text": post.text, "link": post.link} if with_link else {"id": post.id, "text": post.text}
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's names
-        """A client that goes away in the middle is what this server is for."""
+        """Log at DEBUG: clients that disconnect in the middle are normal for this server."""
         log.debug("a connection broke")
 
 
@@ -256,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
         except _DropError as drop:
             self.wfile.write(drop.part)
             self.close_connection = True
-            if not drop.part:  # a reset, not an orderly end
+            if not drop.part:  # send a reset instead of an orderly close
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return
         self._send(answer)
@@ -279,5 +272,5 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ARG002 - the base class's names
-        """Every call at DEBUG; addresses may hold tokens, so without them."""
+        """Log every call at DEBUG, without the query, which may contain tokens."""
         log.debug("%s %s", self.command, self.path.partition("?")[0])

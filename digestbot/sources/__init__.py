@@ -1,1 +1,1 @@
-"""Where summaries are read. A source gives Summary values; what is new among them is the ledger's business."""
+"""The sources that summaries are read from. A source returns Summary values; the ledger decides which are new."""

@@ -1,34 +1,30 @@
-"""Pure text work: Markdown and LaTeX to plain text, platform lengths, cutting, taking the sting out.
+"""Text processing: Markdown and LaTeX to plain text, platform lengths, truncation, and sanitization.
 
-What a post's text goes through, in this order: `markdown.blocks` -> `harmless` -> `cut` to what the platform
-takes, counted by `LIMITS`.
+A post's text passes through `blocks`, then `sanitize`, then `truncate`, which shortens it to what the platform accepts,
+counted as the platform does.
 """
 
-from digestbot.text.addresses import find_urls
-from digestbot.text.cutting import ELLIPSIS, cut, sentence_ends, split
 from digestbot.text.latex import to_unicode
-from digestbot.text.length import LIMITS, Limit, weighted_length
 from digestbot.text.markdown import FORMULA, MOST_FORMULAS, Block, blocks, first_image, plain_title
-from digestbot.text.safety import UNBROKEN, ascii_link, harmless, unlinked
+from digestbot.text.sanitization import UNBROKEN, ascii_link, defang_urls, sanitize
+from digestbot.text.truncation import ELLIPSIS, sentence_ends, split, truncate
+from digestbot.text.urls import find_urls
 
 __all__ = [
     "ELLIPSIS",
     "FORMULA",
-    "LIMITS",
     "MOST_FORMULAS",
     "UNBROKEN",
     "Block",
-    "Limit",
     "ascii_link",
     "blocks",
-    "cut",
+    "defang_urls",
     "find_urls",
     "first_image",
-    "harmless",
     "plain_title",
+    "sanitize",
     "sentence_ends",
     "split",
     "to_unicode",
-    "unlinked",
-    "weighted_length",
+    "truncate",
 ]

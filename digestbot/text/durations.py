@@ -1,10 +1,10 @@
-"""How long something takes, for people."""
+"""Time spans, formatted for people."""
 
 from datetime import timedelta
 
 
 def duration(span: timedelta) -> str:
-    """Return a time span as people say it: "3 h 20 min"."""
+    """Return a time span as people write it: "3 h 20 min"."""
     minutes = round(abs(span.total_seconds()) / 60)
     days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
     if days:

@@ -1,5 +1,7 @@
-"""LaTeX to Unicode. What a sign is called is pylatexenc's to know; how a formula reads on one line is ours: fractions,
-environments, and (in `layout`) scripts, spacing, and a readable way to say what Unicode has no sign for.
+"""Conversion of LaTeX to Unicode.
+
+pylatexenc supplies the symbol for each macro. This module decides how a formula reads on one line: fractions,
+environments, and (in `latex_layout`) scripts, spacing, and a readable form of what Unicode has no character for.
 """
 
 from __future__ import annotations
@@ -12,11 +14,20 @@ from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 
-from digestbot.text.layout import Atom, accented, grouped, joined, kind_of, kind_of_sign, lowered, raised
-from digestbot.text.safety import UNBROKEN
-from digestbot.text.signs import ACCENTS, FONTS, FUNCTIONS, OWN
+from digestbot.text.latex_layout import (
+    Atom,
+    add_accent,
+    join_atoms,
+    kind_of,
+    kind_of_sign,
+    parenthesize,
+    subscript,
+    superscript,
+)
+from digestbot.text.sanitization import UNBROKEN
+from digestbot.text.symbols import ACCENTS, FONTS, FUNCTIONS, OWN
 
-DEEPEST = 80  # groups and macros within each other: what comes after is left out
+DEEPEST = 80  # levels of nested groups and macros: anything deeper is left out
 LONGEST = 4000  # characters of a formula that are read
 
 _TOKEN = re.compile(r"\\[A-Za-z]+\*?|\\.|\s+|[A-Za-z]|\d[\d.,]*\d|.", re.DOTALL)
@@ -51,22 +62,22 @@ _ENCLOSED = {"norm": "‖‖", "Norm": "‖‖", "abs": "||", "set": "❴❵", "
              "ket": "|⟩", "bra": "⟨|", "braket": "⟨⟩"}  # fmt: skip
 _SCRIPTS = frozenset("_^'’")
 _LEFT_OVER = re.compile(r"[\\{}]|\$(?!\d)")
-# The brackets of a matrix in brackets.
+# The brackets of a matrix that is itself in brackets.
 _DOUBLED = re.compile(r"(?<=\()\[([^\[\]]*)\](?=\))|(?<=\[)\[([^\[\]]*)\](?=\])")
 _CONDITION = re.compile(r"(?:if|for|when|where|otherwise|else|with|and|on)\b")
 
 
 class _Reader:
-    """Reads one formula."""
+    """A parser of one formula."""
 
     def __init__(self, formula: str, depth: int = 0) -> None:
         self.tokens = _TOKEN.findall(formula)
         self.at = 0
         self.depth = depth
-        self.cases = False  # a brace has just opened whose content is lines
+        self.cases = False  # a brace has just been opened before an environment with several lines
 
     def peek(self) -> str:
-        """The next token that is no blank; "" at the end."""
+        """Return the next token that is not blank; "" at the end."""
         at = self.at + self._blank()
         return self.tokens[at] if at < len(self.tokens) else ""
 
@@ -74,13 +85,13 @@ class _Reader:
         return self.at < len(self.tokens) and self.tokens[self.at].isspace()
 
     def take(self) -> str:
-        """That token, and continue."""
+        """Return the next token that is not blank, and move past it."""
         token = self.peek()
         self.at += 1 + self._blank()
         return token
 
     def group(self, *ends: str) -> list[Atom]:
-        """The atoms up to one of these tokens (which is taken), or to the end."""
+        """Return the atoms up to one of the tokens ``ends`` (which is consumed), or to the end of the formula."""
         atoms: list[Atom] = []
         font: Callable[[str], str] | None = None
         self.depth += 1
@@ -109,20 +120,20 @@ class _Reader:
             atoms += found
 
     def argument(self) -> list[Atom]:
-        """The next group, or the one token that stands for it."""
+        """Return the next group, or the single token in its place."""
         if self.depth > DEEPEST:
             self.at = len(self.tokens)
         token = self.peek()
         if token == "{":
             self.take()
             return self.group("}")
-        if token[:1].isdigit() and len(token) > 1:  # of a number TeX takes one digit
+        if token[:1].isdigit() and len(token) > 1:  # TeX takes only one digit of a number
             at = self.at + self._blank()
             self.tokens[at : at + 1] = [token[0], token[1:]]
         return self.atom()
 
     def raw(self) -> str:
-        """The next group as it is written."""
+        """Return the source of the next group."""
         if self.peek() != "{":
             return self.take()
         self.take()
@@ -137,14 +148,14 @@ class _Reader:
         return "".join(pieces)
 
     def option(self) -> list[Atom]:
-        """What stands in [...] after a macro."""
+        """Return the content of [...] after a macro; empty if there is none."""
         if self.peek() == "[":
             self.take()
             return self.group("]")
         return []
 
     def atom(self) -> list[Atom]:
-        """What the next token begins."""
+        """Return what the next token and its arguments produce."""
         if self.depth > DEEPEST:
             self.at = len(self.tokens)
             return []
@@ -156,7 +167,7 @@ class _Reader:
     def _begun(self, token: str) -> list[Atom]:
         if token == "{":
             inner = self.group("}")
-            return [Atom(joined(inner), kind_of(inner), spilled=inner[-1].spilled)] if inner else []
+            return [Atom(join_atoms(inner), kind_of(inner), spilled=inner[-1].spilled)] if inner else []
         if token.startswith("\\") and len(token) > 1:
             return self._macro(token[1:])
         if token in ("}", "$", "\\", ""):
@@ -196,39 +207,39 @@ class _Reader:
                 self.raw()
             return []
         if name in FONTS:
-            return [Atom("".join(map(FONTS[name], joined(self.argument()))))]
+            return [Atom("".join(map(FONTS[name], join_atoms(self.argument()))))]
         if name in ACCENTS:
-            return [Atom(accented(joined(self.argument()), ACCENTS[name]))]
+            return [Atom(add_accent(join_atoms(self.argument()), ACCENTS[name]))]
         if name in _FRACTIONS:
-            over, under = grouped(self.argument(), below=False), grouped(self.argument(), below=True)
+            over, under = parenthesize(self.argument(), below=False), parenthesize(self.argument(), below=True)
             return [Atom(f"{over}/{under}", "frac")] if over and under else [Atom(over or under)]
         if name in FUNCTIONS:
             return [Atom(FUNCTIONS[name], "op")]
         if name in _ENCLOSED and self.peek() == "{":
             left, right = tuple(_ENCLOSED[name])
-            between = joined(self.argument())
+            between = join_atoms(self.argument())
             if name == "inner" and self.peek() == "{":
-                between += f",{UNBROKEN}{joined(self.argument())}"
+                between += f",{UNBROKEN}{join_atoms(self.argument())}"
             return [Atom(left + between + right)]
         match name:
             case "sqrt":
-                degree = joined(self.option())
-                root = (raised(degree)[0] if degree else "") + "√" + grouped(self.argument(), below=True)
+                degree = join_atoms(self.option())
+                root = (superscript(degree)[0] if degree else "") + "√" + parenthesize(self.argument(), below=True)
                 return [Atom(root, "root")]
             case "binom" | "dbinom" | "tbinom":
-                return [Atom(f"({joined(self.argument())}{UNBROKEN}choose{UNBROKEN}{joined(self.argument())})")]
+                return [Atom(f"({join_atoms(self.argument())}{UNBROKEN}choose{UNBROKEN}{join_atoms(self.argument())})")]
             case "overset" | "stackrel":
-                above, base = joined(self.argument()), self.argument()
-                if above == "def" and joined(base) == "=":
+                above, base = join_atoms(self.argument()), self.argument()
+                if above == "def" and join_atoms(base) == "=":
                     return [Atom("≝", "rel")]
-                return [replace(base[0], text=joined(base) + raised(above)[0])] if base else []
+                return [replace(base[0], text=join_atoms(base) + superscript(above)[0])] if base else []
             case "underset":
-                below, base = joined(self.argument()), self.argument()
-                return [replace(base[-1], text=joined(base) + lowered(below)[0])] if base else []
+                below, base = join_atoms(self.argument()), self.argument()
+                return [replace(base[-1], text=join_atoms(base) + subscript(below)[0])] if base else []
             case "substack":
-                return [Atom(joined(self.argument()).replace(";", ","))]
+                return [Atom(join_atoms(self.argument()).replace(";", ","))]
             case "pmod" | "pod":
-                return [Atom(UNBROKEN, "space"), Atom(f"(mod{UNBROKEN}{joined(self.argument())})")]
+                return [Atom(UNBROKEN, "space"), Atom(f"(mod{UNBROKEN}{join_atoms(self.argument())})")]
             case "mid":
                 return [Atom("|", "rel")]
             case "bmod" | "mod":
@@ -244,7 +255,7 @@ class _Reader:
                 return []
         if name.startswith("x") and name.endswith("arrow"):
             self.option()
-            label, spilled = raised(joined(self.argument()))
+            label, spilled = superscript(join_atoms(self.argument()))
             return [Atom(("←" if "left" in name else "→") + ("" if spilled else label), "rel")]
         return self._sign(name)
 
@@ -252,19 +263,19 @@ class _Reader:
         sign = OWN.get(name) or _known(name)
         if sign is not None:
             return [Atom(sign, kind_of_sign(sign))] if sign else []
-        if len(name) == 1 or self.peek() == "{":  # a macro of the writer's own that gives its argument a style
+        if len(name) == 1 or self.peek() == "{":  # the writer's own macro for styling its argument
             return [] if not name.isalpha() or self.peek() == "{" else [Atom(name)]
         return [Atom(name.rstrip("*"), "op")]
 
     def _text(self, name: str) -> list[Atom]:
         raw = self.raw()
         if name.startswith(("operatorname", "mathop", "mathrm")):
-            found = joined(_Reader(raw, self.depth).group())
+            found = join_atoms(_Reader(raw, self.depth).group())
             return [Atom(found, "op" if len(found) > 1 and found[:1].isalpha() else "ord")] if found else []
         if "$" in raw:
-            found = joined(_Reader(re.sub(r"\s+", "~", raw), self.depth).group())
+            found = join_atoms(_Reader(re.sub(r"\s+", "~", raw), self.depth).group())
         else:
-            found = prose(raw) if "\\" in raw else re.sub(r"[{}]", "", raw)
+            found = convert_prose(raw) if "\\" in raw else re.sub(r"[{}]", "", raw)
             found = re.sub(r"\s+", UNBROKEN, found)
         return [Atom(found, "word")] if found.strip() else [Atom(UNBROKEN, "space")]
 
@@ -289,16 +300,20 @@ class _Reader:
         lines = [cells for cells in rows if any(cells)]
         gap = f";{UNBROKEN}"
         if plain in ("cases", "dcases", "rcases"):
-            return [Atom(gap.join(_case([joined(cell) for cell in cells]) for cells in lines))]
+            return [Atom(gap.join(_case([join_atoms(cell) for cell in cells]) for cells in lines))]
         if plain in _BRACKETS:
             left, right = tuple(_BRACKETS[plain])
             return [
-                Atom(left + gap.join(UNBROKEN.join(joined(cell) for cell in cells if cell) for cells in lines) + right)
+                Atom(
+                    left
+                    + gap.join(UNBROKEN.join(join_atoms(cell) for cell in cells if cell) for cells in lines)
+                    + right
+                )
             ]
-        return [Atom(gap.join(joined([atom for cell in cells for atom in cell]) for cells in lines))]
+        return [Atom(gap.join(join_atoms([atom for cell in cells for atom in cell]) for cells in lines))]
 
     def _script(self, atoms: list[Atom]) -> None:
-        """Below and above the last atom; both at once stand in that order, whichever was written first."""
+        """Add subscripts and superscripts to the last atom; the subscript comes first, whichever was written first."""
         below: list[Atom] = []
         above: list[Atom] = []
         primes = ""
@@ -311,8 +326,8 @@ class _Reader:
             else:
                 above += self.argument()
         base = atoms.pop() if atoms and atoms[-1].kind not in ("space", "bin", "rel", "punct", "open") else Atom("")
-        low, low_spilled = lowered(joined(below))
-        high, high_spilled = raised(joined(above))
+        low, low_spilled = subscript(join_atoms(below))
+        high, high_spilled = superscript(join_atoms(above))
         text = base.text + low + primes + high
         if base.kind in ("frac", "root") and (low or high):
             text = f"({base.text}){low}{primes}{high}"
@@ -321,15 +336,15 @@ class _Reader:
 
 
 def _infix(token: str, above: list[Atom], below: list[Atom]) -> Atom:
-    """TeX's own way to write a fraction."""
+    """Return a fraction in TeX's infix notation (``over``, ``atop``, ``choose``)."""
     if token == "\\over":
-        return Atom(f"{grouped(above, below=False)}/{grouped(below, below=True)}", "frac")
+        return Atom(f"{parenthesize(above, below=False)}/{parenthesize(below, below=True)}", "frac")
     word = "choose" if token == "\\choose" else "over"
-    return Atom(f"({joined(above)}{UNBROKEN}{word}{UNBROKEN}{joined(below)})")
+    return Atom(f"({join_atoms(above)}{UNBROKEN}{word}{UNBROKEN}{join_atoms(below)})")
 
 
 def _case(cells: list[str]) -> str:
-    """A line of a definition by cases: "x if x > 0"."""
+    """Return one line of a definition by cases: "x if x > 0"."""
     value, *rest = (cell.strip(f"{UNBROKEN} ,") for cell in cells)
     condition = UNBROKEN.join(filter(None, rest)).rstrip(".,;")
     if not condition:
@@ -339,7 +354,7 @@ def _case(cells: list[str]) -> str:
 
 @cache
 def _known(name: str) -> str | None:
-    """pylatexenc's sign for a macro; None where it has none."""
+    """Return pylatexenc's symbol for a macro; None where it has none."""
     spec = _database().get_macro_spec(name)
     sign = getattr(spec, "simplify_repl", None)
     if not isinstance(sign, str) or "%" in sign:
@@ -356,12 +371,12 @@ def _database() -> Any:
 
 @lru_cache(maxsize=4096)
 def to_unicode(formula: str) -> str:
-    """The formula as one line of readable text; its spaces are `UNBROKEN`.
+    """Return the formula as one line of readable text; its spaces are `UNBROKEN`.
 
     >>> to_unicode(r"\\beta_1\\in\\mathbb{R}^n").replace(UNBROKEN, " ")
     'β₁ ∈ ℝⁿ'
     """
-    text = joined(_Reader(_DIMENSION.sub(" ", formula[:LONGEST])).group())
+    text = join_atoms(_Reader(_DIMENSION.sub(" ", formula[:LONGEST])).group())
     text = _DOUBLED.sub(lambda match: match[1] or match[2], text)
     return _LEFT_OVER.sub("", text).strip(f"{UNBROKEN} ")
 
@@ -370,13 +385,13 @@ def to_unicode(formula: str) -> str:
 def _converter() -> Any:
     from pylatexenc import latex2text
 
-    # It reports what it cannot read as warnings on a logger of its own; the readable rest is what counts here.
+    # It logs warnings about what it cannot read on its own logger; only the readable rest matters here.
     logging.getLogger("pylatexenc").setLevel(logging.CRITICAL)
     return latex2text.LatexNodes2Text(math_mode="text", keep_comments=False)
 
 
-def prose(text: str) -> str:
-    """A text with LaTeX's macros in it, outside of formulas, as plain text: accents, emphasis, quotes."""
+def convert_prose(text: str) -> str:
+    """Return text with LaTeX macros outside of formulas as plain text: accents, emphasis, quotes."""
     text = re.sub(r"(?<!\\)%", r"\\%", text)  # a percent sign, not the beginning of a comment
     try:
         plain = str(_converter().latex_to_text(text))

@@ -1,4 +1,4 @@
-"""A summary's Markdown as plain text, through pyromark (pulldown-cmark), which also finds the mathematics."""
+"""Conversion of a summary's Markdown to plain text with pyromark (pulldown-cmark), which also finds the formulas."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from digestbot.text.latex import prose, to_unicode
-from digestbot.text.safety import UNBROKEN
-from digestbot.text.tags import is_tag, remove_tags
+from digestbot.text.html_tags import is_tag, remove_tags
+from digestbot.text.latex import convert_prose, to_unicode
+from digestbot.text.sanitization import UNBROKEN
 
 _MATH = re.compile(r"(?<![\\\d])\$(?=\S)([^$\n]+?)(?<=[^\s\\])\$(?!\d)")
 _LEFT_OUT = ("Table", "CodeBlock", "Image", "MetadataBlock", "FootnoteDefinition")
 _GAPS = re.compile(f"[^\\S{UNBROKEN}]+")
-_PRIVATE = re.compile("[\ue000-\uf8ff]")  # nobody's characters, which stand for something here
+_PRIVATE = re.compile("[\ue000-\uf8ff]")  # private-use characters, which are placeholders here
 _GONE = "\ue003"  # where a picture was
 # "(see ![a plot]())", "see the code and ![a plot]()."
 _AROUND_GONE = re.compile(
     rf"{_GONE}\s*(?:,|\band\b|\bor\b)\s*|\s*[(\[]\s*(?:see|cf\.?|e\.g\.?|in)?\s*{_GONE}\s*[)\]]"
     rf"|(?:\s*\b(?:and|or|see|in|at|here|also|plus|with|like|below|above))+:?\s*{_GONE}(?=\s*(?:[.,;:!?]|\Z))"
 )
-_CUT_BYTES = (497, 506)  # of a text in the store's shorter feeds: 500 and "..."
+_CUT_BYTES = (497, 506)  # length of a text in the store's shorter feeds: 500 bytes and "..."
 _CUT_WORD = re.compile(r"\s+\S*\.\.\.\Z")
-# What MathJax takes for a formula and Markdown does not.
+# What MathJax treats as a formula and Markdown does not.
 _MATHJAX = re.compile(
     r"\\[(\[]|(?<!\$)\\begin\{((?:align|equation|gather|eqnarray|multline|displaymath)\*?)\}",
 )
 _IN_DOLLARS = re.compile(r"\s*\$")
-MOST_BODY = 250_000  # characters of a text that are read: no platform takes a third of it
-FORMULA = 0xE100  # the first of the private characters that stand for formulas
+MOST_BODY = 250_000  # characters of a text that are read: no platform accepts a third of that
+FORMULA = 0xE100  # the first of the private-use characters that stand for formulas
 MOST_FORMULAS = 256
 _SAYS = re.compile(f"[\\w{chr(FORMULA)}-{chr(FORMULA + MOST_FORMULAS)}]")
 _COMMAND = re.compile(r"\\[A-Za-z]{2,}")
@@ -43,8 +43,10 @@ _PRICE = re.compile(r"\d[\d.,]*\s*[^\\^_={}]*[A-Za-z]{2,}[^\\^_={}]*")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One paragraph, heading, list item or displayed formula of plain text, on one line. ``number`` is an item's, in a
-    list that has numbers."""
+    """One paragraph, heading, list item or displayed formula of plain text, on one line.
+
+    ``number`` is the number of an item in a numbered list.
+    """
 
     kind: str  # "paragraph", "heading", "item" or "formula"
     text: str
@@ -52,13 +54,13 @@ class Block:
 
 
 class _Gatherer:
-    """Gathers a parser's events into blocks."""
+    """Collects the events of a parser into blocks."""
 
     def __init__(self, formulas: list[tuple[str, bool]] | None) -> None:
         self.found: list[Block] = []
         self.formulas = formulas
-        self.lists: list[int | None] = []  # those around the place: the number of the next item, None without numbers
-        self.items = 0  # list items around the place
+        self.lists: list[int | None] = []  # enclosing lists: the next item's number, None without numbers
+        self.items = 0  # enclosing list items
         self._number: int | None = None
         self._start()
 
@@ -66,12 +68,12 @@ class _Gatherer:
         self.pieces: list[str] = []
         self.formula = True  # nothing but a displayed formula so far
         self.links = 0  # and pictures
-        self.outside: list[str] = []  # what stands outside of them
+        self.outside: list[str] = []  # the text outside of links and pictures
         self.inside = 0
         self.after_display = False
 
     def content(self, what: str, value: str) -> None:
-        """What stands between tags."""
+        """Handle content between tags."""
         if what in ("Text", "Code"):
             self.text(html.unescape(value))
         elif what in ("InlineMath", "DisplayMath"):
@@ -83,12 +85,12 @@ class _Gatherer:
             self.text(html.unescape(html.unescape(remove_tags(value, gap))))
 
     def tag(self, tag: str, value: Any, *, starts: bool) -> None:
-        """A part of the text begins or ends."""
+        """Handle the start or end of an element."""
         if tag == "Link":
             self.inside += 1 if starts else -1
             self.links += starts
             if starts and value["Link"].get("link_type") in ("Autolink", "Email"):
-                self.outside.append(value["Link"]["dest_url"])  # the address itself is what it says
+                self.outside.append(value["Link"]["dest_url"])  # the URL itself is the text
         elif tag in _ENDS and (not starts or tag in ("Item", "List")):
             self.finish("heading" if tag == "Heading" else "item" if self.items else "paragraph")
         if tag == "List" and starts:
@@ -101,7 +103,7 @@ class _Gatherer:
             self.items -= 1
 
     def picture(self) -> None:
-        """A picture stood here."""
+        """Mark the place of a picture."""
         self.links += 1
         self.pieces.append(_GONE)
 
@@ -109,7 +111,7 @@ class _Gatherer:
         if self.after_display and text.lstrip()[:1].isupper():
             while self.pieces[-1].isspace():
                 self.pieces.pop()
-            self.pieces.append(". ")  # a displayed formula ends the sentence before it by its place
+            self.pieces.append(". ")  # a displayed formula ends its sentence without a full stop
         self.after_display = self.after_display and not text.strip()
         self.pieces.append(text.replace(UNBROKEN, " "))
         self.formula = self.formula and not text.strip()
@@ -131,7 +133,7 @@ class _Gatherer:
         return None
 
     def item(self) -> None:
-        """The next item of the innermost list begins."""
+        """Begin the next item of the innermost list."""
         self.items += 1
         self._number = self.lists[-1] if self.lists else None
         if self._number is not None:
@@ -139,7 +141,7 @@ class _Gatherer:
 
     def finish(self, kind: str) -> None:
         text = _mended("".join(self.pieces))
-        # a paragraph of links whose addresses are gone ("[code]() and [data]()") says nothing
+        # a paragraph of links whose URLs are missing ("[code]() and [data]()") says nothing
         empty = self.links and _JOINING.issuperset(re.findall(r"\w+", " ".join(self.outside).lower()))
         if _SAYS.search(text) and not empty:
             kind = "formula" if self.formula and kind == "paragraph" else kind
@@ -149,8 +151,8 @@ class _Gatherer:
 
 
 def _mended(text: str) -> str:
-    """On one line, without what stood around a picture, and without the marks of Markdown and LaTeX that no longer, or
-    not yet, mean anything."""
+    """Return the text on one line, without the words that introduced a picture, and without Markdown and LaTeX markup
+    that has no meaning here."""
     if not text.isprintable() or "  " in text:
         text = _GAPS.sub(" ", text)
     text = text.strip(" ")
@@ -163,11 +165,11 @@ def _mended(text: str) -> str:
         text = _MARKS.sub("", text)
     if "<" in text:  # tags that were escaped twice, so that the parser took them for text
         text = remove_tags(text)
-    return prose(text) if _COMMAND.search(text) else text.strip(" ")
+    return convert_prose(text) if _COMMAND.search(text) else text.strip(" ")
 
 
 def _without_broken_end(text: str) -> str:
-    """The text without what is left of Markdown and HTML that the store cut off: "[text](http://…", "<a href=…"."""
+    """Return the text without remains of Markdown or HTML that the store cut off, such as "[text](http://…"."""
     tag, middle = text.rfind("<"), text.rfind("](")
     if tag >= 0 and (">" in text[tag:] or not _TAG_BEGINS.match(text, tag)):
         tag = -1
@@ -180,12 +182,13 @@ def _without_broken_end(text: str) -> str:
 
 
 def blocks(body: str, formulas: list[tuple[str, bool]] | None = None) -> list[Block]:
-    """The readable parts of a Markdown text, in order.
+    """Return the readable parts of a Markdown text, in order.
 
-    What plain text cannot carry (tables, code blocks, images) is left out whole; HTML loses its tags. Spaces within a
-    formula are `UNBROKEN`. What comes after `MOST_BODY` characters is left out. With a list for ``formulas``, these are
-    put there as they are written, and whether they are displayed on a line of their own, and in the text a character
-    from `FORMULA` on stands for each.
+    Tables, code blocks and images are left out entirely, since plain text cannot show them. HTML loses its tags. Spaces
+    within a formula are `UNBROKEN`. What comes after `MOST_BODY` characters is left out.
+
+    With a list for ``formulas``, each formula is added to it as written, along with whether it is displayed on a line
+    of its own. In the text, a character from `FORMULA` on then stands for it.
     """
     import pyromark
 
@@ -224,15 +227,16 @@ def blocks(body: str, formulas: list[tuple[str, bool]] | None = None) -> list[Bl
 
 
 def _with_dollars(body: str) -> str:
-    """The body with MathJax's formulas as Markdown writes them. Each end is looked for once, and in vain once only."""
+    """Return the body with MathJax's formulas in Markdown's notation. A kind of end that does not occur is searched for
+    only once."""
     pieces, done, at = [], 0, 0
-    ends: dict[str, int] = {}  # where the last one of each kind is
+    ends: dict[str, int] = {}  # the last position of each kind of end
     while match := _MATHJAX.search(body, at):
         at = match.end()
         end = f"\\end{{{match[1]}}}" if match[1] else "\\)" if match[0] == "\\(" else "\\]"
         if end not in ends:
             ends[end] = body.rfind(end)
-        least = at if match[1] else at + 1  # \\(\\) holds nothing
+        least = at if match[1] else at + 1  # \\(\\) is empty
         if ends[end] < least:
             continue
         inside, stop = at, body.index(end, least)
@@ -262,7 +266,7 @@ def _tag(value: Any) -> str:
 
 
 def first_image(body: str) -> tuple[str, str] | None:
-    """The address of the first picture of a Markdown text, and what the text says of it; None without one."""
+    """Return the URL and the alternative text of the first image in a Markdown text; None if there is none."""
     import pyromark
 
     body = body[:MOST_BODY]
@@ -285,12 +289,12 @@ def first_image(body: str) -> tuple[str, str] | None:
 
 
 def plain_title(title: str) -> str:
-    """A paper's title for readers: entities undone (the store escapes them twice), LaTeX as Unicode, no full
-    stop at the end."""
+    """Return a paper's title for readers: entities decoded (the store escapes them twice), LaTeX as Unicode, and no
+    full stop at the end."""
     title = _GAPS.sub(" ", remove_tags(html.unescape(html.unescape(title)).replace(UNBROKEN, " ")))
     if "$" in title:
         title = _MATH.sub(lambda match: match[0] if _PRICE.fullmatch(match[1]) else to_unicode(match[1]), title)
     if re.search(r"\\[A-Za-z]+|\\\W|[{}]", title):
-        title = prose(title)
+        title = convert_prose(title)
     title = _GAPS.sub(" ", title).strip(" ")
     return title[:-1] if title.endswith(".") and not title.endswith("..") else title

@@ -1,4 +1,4 @@
-"""The plan as a week and a month, and each post of it as it will look."""
+"""The plan as a week or a month, and the page of one slot with previews of its posts."""
 
 from __future__ import annotations
 
@@ -11,34 +11,33 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from digestbot.errors import RenderError
-from digestbot.ledger import rescheduling, views, wishes
-from digestbot.mockup import Shown
-from digestbot.model import Draft, PostRow, Shape
-from digestbot.planning import Row, instant
-from digestbot.text import LIMITS
-from digestbot.web import showing
-from digestbot.web.desk import Desk
-from digestbot.web.plan_cache import Planned
-from digestbot.web.rendering import page
+from digestbot.domain.errors import RenderError
+from digestbot.domain.model import Draft, PostRow, Shape
+from digestbot.domain.schedule import PlanEntry, instant
+from digestbot.ledger import backlog_overrides, queries, slot_overrides
+from digestbot.rendering.post_preview import PostPreview
+from digestbot.web import post_previews
+from digestbot.web.app_state import AppState
+from digestbot.web.pages import page
+from digestbot.web.plan_cache import CachedPlan
 
 A_DAY = timedelta(days=1)
 FURTHEST = timedelta(days=366)
-MOST_POSTS = 2000  # of the past that one page shows
+MOST_POSTS = 2000  # past posts that one page shows
 
 
 @dataclass
 class Day:
-    """What was posted on a day, what is to come, and the slots that stay empty, by what keeps them so."""
+    """One day of the calendar: published posts, planned entries, and the number of empty slots by their reason."""
 
     date: date
     posted: list[PostRow] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
+    rows: list[PlanEntry] = field(default_factory=list)
     empty: dict[str, int] = field(default_factory=dict)
 
 
-def calendar(desk: Desk, request: Request) -> Response:
-    """GET /calendar?view=week|month&day=2026-11-23"""
+def calendar(desk: AppState, request: Request) -> Response:
+    """Serve GET /calendar?view=week|month&day=2026-11-23: what was and will be posted in a week or a month."""
     config, now = desk.config, desk.clock()
     zone, today = config.timezone, now.astimezone(config.timezone).date()
     month = request.query_params.get("view") == "month"
@@ -49,7 +48,7 @@ def calendar(desk: Desk, request: Request) -> Response:
     last += timedelta(days=6 - last.weekday())
     days = {first + number * A_DAY: Day(first + number * A_DAY) for number in range((last - first).days + 1)}
     begin, end = _midnight(first, zone), _midnight(last + A_DAY, zone) - timedelta(seconds=1)
-    planned = desk.plan(now, end) if end > now else Planned([])
+    planned = desk.plan(now, end) if end > now else CachedPlan([])
     for row in planned.rows:
         day = days.get(row.at.astimezone(zone).date())
         if day is not None and row.summaries:
@@ -57,8 +56,8 @@ def calendar(desk: Desk, request: Request) -> Response:
         elif day is not None:
             day.empty[row.note] = day.empty.get(row.note, 0) + 1
     with desk.ledger.read() as tx:
-        changes = rescheduling.changes(tx)
-        posted = views.posted_between(tx, begin, min(end, now), MOST_POSTS) if begin < now else []
+        changes = slot_overrides.changes(tx)
+        posted = queries.posted_between(tx, begin, min(end, now), MOST_POSTS) if begin < now else []
     for post in posted:
         days[post.at.astimezone(zone).date()].posted.append(post)
     back = (about.replace(day=1) if month else first) - A_DAY
@@ -91,12 +90,13 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return instant(datetime.combine(day, time()), zone, noon - 2 * A_DAY)
 
 
-def slot(desk: Desk, request: Request) -> Response:
-    """GET /calendar/slot?digest=…&channel=…&slot=…: what it will show, and what can be done about it."""
+def slot(desk: AppState, request: Request) -> Response:
+    """Serve GET /calendar/slot?digest=…&channel=…&slot=…: what the slot will publish, and the actions on it. Redirects
+    to the post if it exists already."""
     config, now = desk.config, desk.clock()
     asked = {name: request.query_params.get(name, "") for name in ("digest", "channel", "slot")}
     pair = asked["digest"], asked["channel"]
-    if pair not in config.pairs():
+    if pair not in config.routes():
         raise HTTPException(404, f"Digest {pair[0]} is not configured for {pair[1]}.")
     zone, root = config.zone(*pair), request.scope.get("root_path", "")
     rows = [row for row in desk.plan(now, _end(now, asked["slot"], zone)).rows if _is(row, pair, asked["slot"])]
@@ -106,7 +106,7 @@ def slot(desk: Desk, request: Request) -> Response:
     if row.post is not None:
         return RedirectResponse(f"{root}/posts/{row.post}", 303)
     ids, trouble = [one.id or 0 for one in row.summaries], ""
-    shown: list[Shown] = []
+    shown: list[PostPreview] = []
     drafts: list[Draft] = []
     with desk.service() as service:
         try:
@@ -117,11 +117,11 @@ def slot(desk: Desk, request: Request) -> Response:
             card = f"{root}/pictures/card?{urlencode({'channel': pair[1]})}&summary="
             when = row.at.astimezone(zone).strftime("%-d %b %Y, %H:%M")
             bodies = {one.id or 0: one.body for one in row.summaries}
-            shown = showing.drafts(config, *pair, drafts, bodies, when, card)
+            shown = post_previews.preview_drafts(config, *pair, drafts, bodies, when, card)
     with desk.ledger.read() as tx:
-        words = wishes.written(tx, *pair, ids)
-        approved = bool(ids) and wishes.are_approved(tx, *pair, ids)
-    limit = LIMITS[config.platform(pair[1])]
+        words = backlog_overrides.custom_texts(tx, *pair, ids)
+        approved = bool(ids) and backlog_overrides.are_preapproved(tx, *pair, ids)
+    limit = config.platform(pair[1]).limit
     return page(
         desk,
         request,
@@ -141,7 +141,7 @@ def slot(desk: Desk, request: Request) -> Response:
 
 
 def _end(now: datetime, nominal: str, zone: ZoneInfo) -> datetime:
-    """Until when to plan, for the slot to be in it."""
+    """Return until when to plan so that the plan includes the slot. Raises HTTPException (404) for an invalid time."""
     try:
         about = datetime.fromisoformat(nominal[:16]).replace(tzinfo=zone)
     except ValueError:
@@ -149,5 +149,5 @@ def _end(now: datetime, nominal: str, zone: ZoneInfo) -> datetime:
     return min(max(about, now) + 2 * A_DAY, now + FURTHEST)
 
 
-def _is(row: Row, pair: tuple[str, str], nominal: str) -> bool:
+def _is(row: PlanEntry, pair: tuple[str, str], nominal: str) -> bool:
     return (row.digest, row.channel, row.slot) == (*pair, nominal)

@@ -1,4 +1,4 @@
-"""Pure: bar charts as SVG, drawn here, readable without scripts; each has its numbers in a table next to it."""
+"""Pure functions: bar charts as SVG that needs no scripts, and their numbers as table rows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from markupsafe import Markup
 WIDTH, HEIGHT = 640, 190
 LEFT, RIGHT, TOP, BOTTOM = 52, 8, 10, 26
 MOST_LABELS = 8
-LEAST = 1e-6  # what is smaller is nothing
+LEAST = 1e-6  # smaller values count as zero
 
 
 @dataclass(frozen=True)
 class Series:
-    """One of a chart's kinds of bars: a value for each label, None where nothing is known."""
+    """A series of a chart: a value for each label, None where it is unknown."""
 
     name: str
     values: Sequence[float | None]
@@ -24,7 +24,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """What a figure shows: its title, what its values are, and bars, stacked where there are several series."""
+    """A bar chart: its title, the unit of its values, its labels and its series, which are stacked."""
 
     title: str
     unit: str
@@ -34,12 +34,12 @@ class Chart:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to draw."""
+        """Return whether there is nothing to draw."""
         return not any(value for one in self.series for value in one.values)
 
     @property
     def rows(self) -> list[tuple[str, list[str]]]:
-        """The numbers: for each label, those of the series."""
+        """Return the table rows: each label with its value in each series, formatted."""
         return [
             (label, ["–" if (value := one.values[number]) is None else self.shown(value) for one in self.series])
             for number, label in enumerate(self.labels)
@@ -47,7 +47,7 @@ class Chart:
 
 
 def steps(most: float) -> list[float]:
-    """Where a scale up to a value has its lines: three to five, at round numbers."""
+    """Return the grid lines of a scale that reaches ``most``: three to five, at round numbers."""
     if most < LEAST:
         return [0, 1]
     raw = most / 4
@@ -57,7 +57,7 @@ def steps(most: float) -> list[float]:
 
 
 def svg(chart: Chart) -> Markup:
-    """The chart as an SVG element, its colours by classes of the style sheet."""
+    """Return the chart as an SVG element; its colours come from classes of the style sheet."""
     totals = [sum(one.values[number] or 0 for one in chart.series) for number in range(len(chart.labels))]
     scale = steps(max(totals, default=0))
     height = HEIGHT - TOP - BOTTOM

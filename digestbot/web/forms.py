@@ -1,4 +1,5 @@
-"""Pure: a digest's schedule and rules as a form's fields, and the form as a changed configuration file."""
+"""Pure functions: a digest's schedule and rules as form fields, and a submitted form as a changed configuration
+file."""
 
 from __future__ import annotations
 
@@ -12,13 +13,13 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import InlineTable
 
 from digestbot.config import Timing
-from digestbot.errors import ConfigError
-from digestbot.model import CatchUp, Order
+from digestbot.domain.errors import ConfigError
+from digestbot.domain.model import CatchUp, Order
 
 
 @dataclass(frozen=True)
 class Field:
-    """A key of the digest: how it is asked for (lines, text, number, choice), and what it does."""
+    """A form field for a key of a digest: its name, its kind (lines, text, number, choice), its label and a hint."""
 
     name: str
     kind: str
@@ -29,32 +30,41 @@ class Field:
 
 YES_NO = ("yes", "no")
 FIELDS = (
-    Field("schedule", "lines", "Schedule", "Times in words or as cron, one to a line: weekdays at 09:00"),
-    Field("timezone", "text", "Time zone", "On whose clocks: Europe/Berlin"),
-    Field("size", "number", "Summaries in an edition", "At most so many"),
-    Field("min_size", "number", "At least", "Fewer are no edition"),
-    Field("skip_if_empty", "choice", "With too few, let the slot pass", "No: it waits until there are enough", YES_NO),
-    Field("order", "choice", "Order", "Which of the waiting goes first", tuple(Order)),
-    Field("window", "text", "Window", "Only what came within this time: 7 days"),
-    Field("one_per_paper", "choice", "One for each paper", "In an edition", YES_NO),
-    Field("overlap", "choice", "Repeat other digests", "What another digest has put on the channel", YES_NO),
-    Field("spread", "choice", "Spread over the day", "Share what waits out among the day's slots", YES_NO),
-    Field("jitter", "text", "Jitter", "Come up to so much later: 20 minutes"),
-    Field("quiet_hours", "lines", "Quiet hours", "Nothing is posted then, one span to a line: 22:00-07:00"),
-    Field("not_on", "lines", "Days off", "One to a line: 2026-12-24..2026-12-26, or every year 12-24..12-26"),
-    Field("per_day", "number", "Posts in a day", "At most so many"),
-    Field("per_week", "number", "Posts in a week", "At most so many"),
-    Field("catch_up", "choice", "Missed slots", "Which are made up for", tuple(CatchUp)),
-    Field("approval", "choice", "Ask before posting", "An edition waits for a person's word", YES_NO),
-    Field("approve_by", "text", "Approve within", "Later it is not posted: 1 day"),
+    Field("schedule", "lines", "Schedule", "One per line, in words or as cron: weekdays at 09:00"),
+    Field("timezone", "text", "Time zone", "For example Europe/Berlin"),
+    Field("size", "number", "Maximum per edition", "Summaries in one edition"),
+    Field("min_size", "number", "Minimum per edition", "With fewer pending, no edition is created"),
+    Field(
+        "skip_if_empty", "choice", "Skip a slot with too few", "No: the slot stays open until there are enough", YES_NO
+    ),
+    Field("order", "choice", "Order", "Which pending summary is published first", tuple(Order)),
+    Field("window", "text", "Window", "Only summaries of this period: 7 days"),
+    Field("one_per_paper", "choice", "One per paper", "At most one summary of a paper in an edition", YES_NO),
+    Field(
+        "overlap",
+        "choice",
+        "Repeat other digests",
+        "Allow summaries that another digest has posted on the channel",
+        YES_NO,
+    ),
+    Field("spread", "choice", "Spread over the day", "Distribute pending summaries over the day's slots", YES_NO),
+    Field("jitter", "text", "Jitter", "Random delay of each slot, at most: 20 minutes"),
+    Field("quiet_hours", "lines", "Quiet hours", "No posts during these hours, one range per line: 22:00-07:00"),
+    Field("not_on", "lines", "Days off", "One per line: 2026-12-24..2026-12-26, or every year 12-24..12-26"),
+    Field("per_day", "number", "Posts per day", "Maximum"),
+    Field("per_week", "number", "Posts per week", "Maximum"),
+    Field("catch_up", "choice", "Missed slots", "Which ones are caught up", tuple(CatchUp)),
+    Field("approval", "choice", "Require approval", "Each edition needs approval before it is posted", YES_NO),
+    Field("approve_by", "text", "Approve within", "After this, it is not posted: 1 day"),
 )
 LISTS = ("schedule", "quiet_hours", "not_on")
 _PLACE = re.compile(r"(?:.*?: )?digests\.([^.:]+)(?:\.on\.([^.:]+))?\.([a-z_]+)(?:\.\S+)?: (.*)", re.DOTALL)
 
 
-def values(text: str, digest: str, channel: str = "") -> dict[str, str]:
-    """What the file says of each field, for all channels or one; empty where it says nothing. Raises ConfigError."""
-    table = _table(parse(text), digest, channel, make=False)
+def form_values(text: str, digest: str, channel: str = "") -> dict[str, str]:
+    """Return the value of each field in the file, of the digest or of its ``channel`` section; empty if not set. Raises
+    ConfigError."""
+    table = _table(parse_toml(text), digest, channel, make=False)
     return {field.name: _said(table.get(field.name)) for field in FIELDS}
 
 
@@ -66,11 +76,11 @@ def _said(value: Any) -> str:
     return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def changed(text: str, digest: str, channel: str, said: Mapping[str, str]) -> str:
-    """The file with what the form says, everything else as it was, comments too. Raises ConfigError."""
-    document = parse(text)
+def apply_form(text: str, digest: str, channel: str, said: Mapping[str, str]) -> str:
+    """Return the file with the form's values. Everything else stays the same, comments included. Raises ConfigError."""
+    document = parse_toml(text)
     table = _table(document, digest, channel, make=True)
-    before = values(text, digest, channel)
+    before = form_values(text, digest, channel)
     for field in FIELDS:
         wanted = said.get(field.name, "").replace("\r\n", "\n").strip()
         if wanted == before[field.name].strip():
@@ -110,16 +120,16 @@ def _table(document: Any, digest: str, channel: str, *, make: bool) -> Any:
         raise ConfigError([f"the file has no [digests.{digest}]: it comes from the environment"]) from error
 
 
-def parse(text: str) -> Any:
-    """The file's text as a document that keeps its comments. Raises ConfigError."""
+def parse_toml(text: str) -> Any:
+    """Return the file's text as a document that keeps its comments. Raises ConfigError for invalid TOML."""
     try:
         return tomlkit.parse(text)
     except TOMLKitError as error:
         raise ConfigError([f"the configuration is not valid TOML: {error}"]) from error
 
 
-def at_fields(problems: Sequence[str], digest: str, channel: str) -> tuple[dict[str, str], list[str]]:
-    """Mistakes by the field that they are at, and those that are at none."""
+def problems_by_field(problems: Sequence[str], digest: str, channel: str) -> tuple[dict[str, str], list[str]]:
+    """Return the problems by the field that they concern, and those that concern no field."""
     found: dict[str, str] = {}
     others: list[str] = []
     known = {field.name for field in FIELDS}
@@ -132,7 +142,8 @@ def at_fields(problems: Sequence[str], digest: str, channel: str) -> tuple[dict[
     return found, others
 
 
-def defaults(timing: Timing) -> dict[str, str]:
-    """What holds where a field is left empty, as far as it can be said in a word."""
+def default_values(timing: Timing) -> dict[str, str]:
+    """Return the values that apply where fields are empty; empty for values that are not plain text, numbers or
+    yes/no."""
     found = {field.name: getattr(timing, field.name) for field in FIELDS}
     return {name: _said(value) if isinstance(value, bool | int | str) else "" for name, value in found.items()}

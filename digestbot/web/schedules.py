@@ -1,5 +1,5 @@
-"""A digest's schedule and rules in a form: mistakes at their field, the next times and what changes in the plan at
-once, saved into the configuration's file."""
+"""A digest's schedule and rules as a form. Errors are shown at their fields, with the next slots and the changes to the
+plan; the form is saved to the configuration file."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from digestbot.config import Config, Timing, build
-from digestbot.config.saving import save
-from digestbot.errors import ConfigError, DigestbotError
-from digestbot.planning import Lane
-from digestbot.service import Service
-from digestbot.service.comparing import AHEAD, Difference, difference
+from digestbot.config.rules import posting_rules
+from digestbot.config.writer import save
+from digestbot.domain.errors import ConfigError, DigestbotError
+from digestbot.pipeline.app import Service
+from digestbot.pipeline.plan_diff import AHEAD, PlanDiff, diff_plans
 from digestbot.web import forms
-from digestbot.web.desk import Desk, Note
-from digestbot.web.rendering import page
+from digestbot.web.app_state import AppState, Flash
+from digestbot.web.pages import page
 
 NEXT = 10  # slots that are shown
 
 
-def schedules(desk: Desk, request: Request) -> Response:
-    """GET /schedules"""
+def schedules(desk: AppState, request: Request) -> Response:
+    """Serve GET /schedules: each digest on each channel, with its timing and its next slot."""
     config, now = desk.config, desk.clock()
     shown = []
-    for digest, channel in config.pairs():
-        calendar = Lane.of(config, digest, channel).calendar
+    for digest, channel in config.routes():
+        calendar = posting_rules(config, digest, channel).calendar
         shown.append(
             (digest, channel, config.timing(digest, channel), calendar.first_open(now), config.zone(digest, channel))
         )
     return page(desk, request, "schedules", shown=shown)
 
 
-def schedule(desk: Desk, request: Request) -> Response:
-    """GET /schedules/DIGEST?channel=…: the form."""
+def schedule(desk: AppState, request: Request) -> Response:
+    """Serve GET /schedules/DIGEST?channel=…: the form."""
     digest, channel = _about(desk, request, request.query_params)
     text, trouble = _text(desk)
     said = {field.name: "" for field in forms.FIELDS}
     if not trouble:
         try:
-            said = forms.values(text, digest, channel)
+            said = forms.form_values(text, digest, channel)
         except ConfigError as error:
             trouble = str(error)
     return _form(desk, request, digest, channel, said, text, trouble)
 
 
 def _form(
-    desk: Desk,
+    desk: AppState,
     request: Request,
     digest: str,
     channel: str,
@@ -84,7 +84,7 @@ def _form(
         channels=config.digests[digest].channels,
         fields=forms.FIELDS,
         said=said,
-        defaults=forms.defaults(config.digests[digest] if channel else Timing()),
+        defaults=forms.default_values(config.digests[digest] if channel else Timing()),
         mark=_mark(text),
         trouble=trouble,
         ahead=AHEAD.days,
@@ -92,34 +92,34 @@ def _form(
     )
 
 
-def check(desk: Desk, request: Request, said: Mapping[str, str]) -> Response:
-    """POST /schedules/DIGEST/check: the form as it stands, and what it would lead to; nothing is saved."""
+def check_schedule(desk: AppState, request: Request, said: Mapping[str, str]) -> Response:
+    """Serve POST /schedules/DIGEST/check: the submitted form with its errors and its effect; nothing is saved."""
     digest, channel = _about(desk, request, said)
     text, trouble = _text(desk)
     return _form(desk, request, digest, channel, _only_fields(said), text, trouble)
 
 
-def saved(desk: Desk, request: Request, said: Mapping[str, str]) -> Note | Response:
-    """POST /schedules/DIGEST: into the file; or the form again with what is wrong."""
+def save_schedule(desk: AppState, request: Request, said: Mapping[str, str]) -> Flash | Response:
+    """Serve POST /schedules/DIGEST: save the form to the file, or show it again with its errors."""
     digest, channel = _about(desk, request, said)
     text, trouble = _text(desk)
     fields = _only_fields(said)
     if not trouble and said.get("mark") != _mark(text):
-        trouble = "The file was changed meanwhile by another hand: this is your form, over the file as it is now."
+        trouble = "Somebody else has changed the file meanwhile. This is your form, applied to the current file."
         return _form(desk, request, digest, channel, fields, text, trouble, 409)
     if trouble:
         return _form(desk, request, digest, channel, fields, text, trouble, 409)
     try:
-        fresh = forms.changed(text, digest, channel, fields)
+        fresh = forms.apply_form(text, digest, channel, fields)
         _built(desk.config, fresh)
         kept = save(_path(desk.config), fresh, text, desk.clock())
     except DigestbotError:
         return _form(desk, request, digest, channel, fields, text, status=422)
     desk.changed()
-    return Note(f"The schedule of {digest} is saved, and taken up within seconds; the former file is {kept.name}.")
+    return Flash(f"The schedule of {digest} is saved, and taken up within seconds; the former file is {kept.name}.")
 
 
-def _about(desk: Desk, request: Request, said: Mapping[str, str]) -> tuple[str, str]:
+def _about(desk: AppState, request: Request, said: Mapping[str, str]) -> tuple[str, str]:
     digest, channel = request.path_params["digest"], said.get("channel", "")
     if digest not in desk.config.digests or (channel and channel not in desk.config.digests[digest].channels):
         raise HTTPException(404, f"There is no digest {digest}" + (f" on {channel}." if channel else "."))
@@ -136,8 +136,8 @@ def _path(config: Config) -> Path:
     return config.path
 
 
-def _text(desk: Desk) -> tuple[str, str]:
-    """The file, and what keeps it from being changed here."""
+def _text(desk: AppState) -> tuple[str, str]:
+    """Return the file's text, and why it cannot be changed here (empty if it can)."""
     try:
         return _path(desk.config).read_text(encoding="utf-8"), ""
     except ConfigError as error:
@@ -154,25 +154,25 @@ def _built(config: Config, text: str) -> Config:
     return build(tomllib.loads(text), _path(config), os.environ)
 
 
-def _look(desk: Desk, digest: str, channel: str, said: Mapping[str, str], text: str) -> dict[str, Any]:
-    """What the form would lead to: the next times of each channel, mistakes, and the difference in the plan."""
+def _look(desk: AppState, digest: str, channel: str, said: Mapping[str, str], text: str) -> dict[str, Any]:
+    """Return the form's effect: the next slots on each channel, its errors, and the changes to the plan."""
     now = desk.clock()
     try:
-        fresh = _built(desk.config, forms.changed(text, digest, channel, said))
+        fresh = _built(desk.config, forms.apply_form(text, digest, channel, said))
     except ConfigError as error:
-        errors, others = forms.at_fields(error.problems, digest, channel)
+        errors, others = forms.problems_by_field(error.problems, digest, channel)
         return {"errors": errors, "others": others}
     times = []
     for where in (channel,) if channel else fresh.digests[digest].channels:
-        lane = Lane.of(fresh, digest, where)
+        lane = posting_rules(fresh, digest, where)
         slots = list(islice(lane.calendar.slots(now), NEXT))
         times.append((where, lane.calendar.zone, [(slot, lane.calendar.closed(slot.at)) for slot in slots]))
-    found: Difference | None = None
+    found: PlanDiff | None = None
     others = []
     try:
         trial = Service(fresh, desk.ledger, desk.clock)
         trial.check()
-        found = difference(desk.plan(now, now + AHEAD).rows, trial.plan(now, now + AHEAD), fresh, now)
+        found = diff_plans(desk.plan(now, now + AHEAD).rows, trial.plan(now, now + AHEAD), fresh, now)
     except DigestbotError as error:
         others = [str(error)]
     return {"times": times, "errors": {}, "others": others, "difference": found}

@@ -1,4 +1,4 @@
-"""Serving the pages: alone, or from a thread beside the scheduler."""
+"""The server of the operator pages: alone, or in a thread beside the scheduler."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from functools import partial
 
 import uvicorn
 
-from digestbot.errors import PortTakenError
-from digestbot.web import application
-from digestbot.web.desk import Desk
-from digestbot.web.figures import counted
+from digestbot.domain.errors import PortTakenError
+from digestbot.web.app import application
+from digestbot.web.app_state import AppState
+from digestbot.web.statistics import compute_counts
 
 log = logging.getLogger(__name__)
 
 
 class Server:
-    """The pages on their port. Use it as a context manager: the port is opened when the block begins, or PortTakenError
-    is raised; and closed when it ends."""
+    """Serves the operator pages on a port. Use it as a context manager: entering opens the port, or raises
+    PortTakenError; leaving closes it."""
 
-    def __init__(self, desk: Desk, host: str, port: int) -> None:
+    def __init__(self, desk: AppState, host: str, port: int) -> None:
         self.desk, self._host, self._port = desk, host, port
         settings = uvicorn.Config(
             application(desk), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
@@ -30,7 +30,7 @@ class Server:
         self._server = uvicorn.Server(settings)
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
         self._stop = threading.Event()
-        keep = partial(desk.plans.keep, self._stop, partial(counted, desk))
+        keep = partial(desk.plans.keep, self._stop, partial(compute_counts, desk))
         self._keeper = threading.Thread(target=keep, name="plan", daemon=True)
         self._socket: socket.socket | None = None
         self.url = ""

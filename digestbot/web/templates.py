@@ -1,4 +1,4 @@
-"""Templates: which there are, what one makes of any summary, and where its mistakes are."""
+"""The page of templates: which there are, a preview of one for any summary, and the line of its error."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from digestbot.config import Config
-from digestbot.errors import DigestbotError
-from digestbot.ledger import backlogs
-from digestbot.model import Draft, Platform
-from digestbot.render import BUILT_IN
-from digestbot.service import SAMPLE
-from digestbot.text import LIMITS
-from digestbot.web import showing
-from digestbot.web.desk import Desk
-from digestbot.web.rendering import page
+from digestbot.domain.errors import DigestbotError
+from digestbot.domain.model import Draft
+from digestbot.ledger import backlog_views
+from digestbot.pipeline.app import SAMPLE
+from digestbot.platforms.registry import PLATFORMS
+from digestbot.rendering.renderer import BUILT_IN
+from digestbot.web import post_previews
+from digestbot.web.app_state import AppState
+from digestbot.web.pages import page
 
 _LINE = re.compile(r", line (\d+)")
 _NAME = re.compile(r"([A-Za-z0-9_-]+)\.([a-z]+)\.txt\.j2")
 
 
 @dataclass(frozen=True)
-class Template:
-    """A template's file, whose it is, and for which digests on which channels it is used."""
+class TemplateFile:
+    """A template's file: its name and platform, whether it is the operator's own, and the digests on channels that use
+    it."""
 
     name: str
     platform: str
@@ -35,30 +36,31 @@ class Template:
     used_by: tuple[str, ...]
 
 
-def found(config: Config) -> list[Template]:
-    """All templates: the operator's own first; of two with one name, theirs."""
+def find_templates(config: Config) -> list[TemplateFile]:
+    """Return all templates, the operator's first. These replace built-in ones of the same name."""
     folders = [(config.folder / config.templates, True)] if config.templates else []
-    some: dict[str, Template] = {}
+    some: dict[str, TemplateFile] = {}
     for folder, own in [*folders, (BUILT_IN, False)]:
         for file in sorted(folder.glob("*.txt.j2")):
             match = _NAME.fullmatch(file.name)
             if match and file.name not in some:
-                some[file.name] = Template(match[1], match[2], own, file, _used_by(config, match[1], match[2]))
+                some[file.name] = TemplateFile(match[1], match[2], own, file, _used_by(config, match[1], match[2]))
     return list(some.values())
 
 
 def _used_by(config: Config, name: str, platform: str) -> tuple[str, ...]:
     return tuple(
         f"{digest} on {channel}"
-        for digest, channel in config.pairs()
-        if config.platform(channel) == platform and config.appearance(digest, channel).template_name == name
+        for digest, channel in config.routes()
+        if config.platform(channel).name == platform and config.appearance(digest, channel).template_name == name
     )
 
 
-def templates(desk: Desk, request: Request) -> Response:
-    """GET /templates?template=…&summary=…&digest=…&channel=…"""
+def templates(desk: AppState, request: Request) -> Response:
+    """Serve GET /templates?template=…&summary=…&pair=…: all templates, and a preview of one. ``pair`` is ``DIGEST on
+    CHANNEL``."""
     config, asked = desk.config, request.query_params
-    all_ = found(config)
+    all_ = find_templates(config)
     wanted = next((one for one in all_ if one.file.name == asked.get("template")), None)
     summary, trouble, line = SAMPLE, "", 0
     drafts: list[Draft] = []
@@ -66,14 +68,14 @@ def templates(desk: Desk, request: Request) -> Response:
     about = asked.get("summary", "").strip()
     if about:
         with desk.ledger.read() as tx:
-            some = backlogs.find(tx, about[:500])
+            some = backlog_views.find_summaries(tx, about[:500])
         if some:
             summary = some[0][0]
         else:
             trouble = f"No summary is known by {about!r}: write its id, its address or its paper's key."
     pair = None
     if wanted is not None:
-        pairs = [one for one in config.pairs() if config.platform(one[1]) == wanted.platform]
+        pairs = [one for one in config.routes() if config.platform(one[1]).name == wanted.platform]
         chosen = asked.get("pair", "")
         pair = next((one for one in pairs if " on ".join(one) == (chosen or next(iter(wanted.used_by), ""))), None)
         pair = pair or next(iter(pairs), None)
@@ -87,7 +89,7 @@ def templates(desk: Desk, request: Request) -> Response:
                 trouble = str(error)
                 match = _LINE.search(trouble)
                 line = int(match[1]) if match else 0
-    limit = LIMITS[Platform(wanted.platform)] if wanted is not None and wanted.platform in list(Platform) else None
+    limit = PLATFORMS[wanted.platform].limit if wanted is not None and wanted.platform in PLATFORMS else None
     return page(
         desk,
         request,
@@ -103,5 +105,5 @@ def templates(desk: Desk, request: Request) -> Response:
         pair=pair,
         lengths=[limit.measure(draft.message.text) for draft in drafts] if limit else [],
         most=limit.most if limit else 0,
-        shown=showing.drafts(config, *pair, drafts, {}, "now", "", pictures=False) if pair else [],
+        shown=post_previews.preview_drafts(config, *pair, drafts, {}, "now", "", pictures=False) if pair else [],
     )

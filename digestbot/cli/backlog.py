@@ -1,0 +1,82 @@
+"""The command backlog: what a digest would publish next, what is pending, and why."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from digestbot.cli import OK
+from digestbot.cli.argument_types import positive
+from digestbot.cli.common import known_channels, known_digest, now_, open_existing
+from digestbot.text import plain_title
+
+if TYPE_CHECKING:
+    from digestbot.cli.parser import Commands
+    from digestbot.ledger.backlog_views import PendingSummary
+
+
+def register(commands: Commands) -> None:
+    """Register the commands of this module."""
+    command = commands.add("backlog", "list what a digest would publish next, and what is pending, and why", backlog)
+    command.add_argument("digest", metavar="DIGEST")
+    command.add_argument("--channel", metavar="CHANNEL", help="only this one of the digest's channels")
+    command.add_argument("--limit", type=positive, metavar="N", help="only the first N of each channel")
+
+
+def backlog(arguments: argparse.Namespace) -> int:
+    """Print which summaries a digest would publish next and why others are still pending, from what was read of the
+    sources so far; return the exit code. Nothing is written to the ledger."""
+    from digestbot.cli import output
+    from digestbot.config.rules import filters_for
+    from digestbot.ledger import backlog_views, queries
+    from digestbot.pipeline.app import Service
+
+    with open_existing(arguments) as (config, ledger):
+        digest = known_digest(config, arguments.digest)
+        shown = []
+        for channel in known_channels(config, digest, arguments.channel):
+            with ledger.rehearsal() as rehearsal:
+                service = Service(config, rehearsal, now_)
+                service.prepare()
+                service.extend_backlog(digest, channel)
+                gate = filters_for(config, digest, channel)
+                order = config.timing(digest, channel).order
+                with rehearsal.read() as tx:
+                    rows = backlog_views.list_pending(tx, digest, channel, order, gate, arguments.limit, now_())
+                    counts = queries.backlog_counts(tx, digest, channel)
+            shown.append(
+                {"digest": digest, "channel": channel, "counts": counts, "waiting": [_json(row) for row in rows]}
+            )
+            if not arguments.json:
+                _print(digest, channel, counts, rows)
+    if arguments.json:
+        output.print_json(shown)
+    return OK
+
+
+def _json(row: PendingSummary) -> dict[str, Any]:
+    summary = row.summary
+    return {
+        "summary": summary.id,
+        "title": summary.paper.title,
+        "writer": summary.writer,
+        "votes": summary.votes,
+        "dated": summary.dated,
+        "link": summary.link,
+        "waits_for": row.waits_for or None,
+    }
+
+
+def _print(digest: str, channel: str, counts: dict[str, int], rows: list[PendingSummary]) -> None:
+    told = ", ".join(f"{counts.get(name, 0)} {name}" for name in ("waiting", "taken", "skipped"))
+    print(f"{digest} on {channel}: {told}")
+    if rows:
+        print(f"{'id':>6}  {'edited':<10}  {'paper':<56}  {'by':<20}  waits for (times are UTC)")
+    for row in rows:
+        summary = row.summary
+        title = textwrap.shorten(plain_title(summary.paper.title), 56, placeholder="…")
+        writer = textwrap.shorten(summary.writer or "anonymous", 20, placeholder="…")
+        dated = f"{summary.dated:%Y-%m-%d}" if summary.dated else ""
+        print(f"{summary.id:>6}  {dated:<10}  {title:<56}  {writer:<20}  {row.waits_for or 'its turn'}")
+    print()

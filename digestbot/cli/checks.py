@@ -1,0 +1,368 @@
+"""The implementation of the command check: report at once everything that would make run, once or send fail or do
+nothing."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import re
+import socket
+import stat
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from digestbot.cli import OK, TROUBLE, USAGE
+from digestbot.cli.common import load_config, now_, open_ledger
+from digestbot.cli.digest_checks import of_digests
+from digestbot.cli.findings import Finding, checked
+from digestbot.config.model_fields import secret_keys
+from digestbot.domain.errors import ConfigError, DigestbotError
+from digestbot.platforms.error_catalogue import with_channel
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from digestbot.config import Config, Web
+    from digestbot.ledger import Ledger
+    from digestbot.pipeline.app import Service
+    from digestbot.platforms.base import ChannelConfig, Publisher
+
+CLOCKS = timedelta(seconds=1)  # by how much this machine's clock and that of the ledger's database may differ
+PLATFORM_CLOCKS = timedelta(seconds=30)
+WEB_EXTRA = ("argon2", "prometheus_client", "multipart", "starlette", "tomlkit", "uvicorn")
+ADDRESSES = ("database", "url", "ping_url")  # URLs, which are secret only if they contain a password
+
+
+def run_checks(arguments: argparse.Namespace) -> int:
+    """Check configuration, templates, schedules, ledger and extras, and with ``--online`` also the sources and the
+    credentials; print the findings and return the exit code."""
+    from digestbot.cli import output
+    from digestbot.config import Config
+
+    mistakes: tuple[str, ...] = ()
+    try:
+        found = list(_findings(load_config(arguments), online=arguments.online))
+    except ConfigError as error:
+        mistakes, found = error.problems, []
+        if isinstance(error.sound, Config):  # report what would still fail once these are corrected
+            found = [one for one in _sound_part(error.sound) if not one.ok]
+    if arguments.json:
+        output.print_json(
+            [one.as_json() for one in (*(Finding("configuration", False, one) for one in mistakes), *found)]
+        )
+    else:
+        for one in mistakes:
+            print(one, file=sys.stderr)
+        for finding in found:
+            print(f"{finding.label} {finding.what}: {finding.detail}")
+    return USAGE if mistakes else OK if all(one.ok for one in found) else TROUBLE
+
+
+def _findings(config: Config, *, online: bool) -> Iterator[Finding]:
+    yield Finding("configuration", True, str(config.path))
+    yield from _of_the_file(config)
+    yield from _unused(config)
+    ledger, problem = None, ""
+    try:
+        ledger = open_ledger(config)
+    except ConfigError as error:
+        problem = "; ".join(error.problems)
+    with _rehearsing(config) as service:
+        yield from _offline(config, service)
+        if ledger is None:
+            yield Finding("ledger", False, problem)
+        else:
+            yield from _of_the_ledger(config, ledger)
+            ledger.close()
+        yield from _of_alerts(config, online=online)
+        if online:
+            yield from _online(config, service)
+
+
+def _sound_part(config: Config) -> Iterator[Finding]:
+    """Yield the findings about those parts of the configuration that are valid."""
+    with _rehearsing(config) as service:
+        yield from _offline(config, service)
+
+
+@contextmanager
+def _rehearsing(config: Config) -> Iterator[Service]:
+    """Yield a service over a ledger in memory, so that the checks do not depend on the configured one."""
+    from digestbot.ledger import Ledger
+    from digestbot.pipeline.app import Service
+
+    with closing(Ledger("sqlite://")) as ledger:
+        ledger.prepare()
+        with closing(Service(config, ledger, now_)) as service:
+            yield service
+
+
+def _offline(config: Config, service: Service) -> Iterator[Finding]:
+    """Yield the findings that need neither the network nor the ledger."""
+    yield from of_digests(config, service)
+    yield from _of_sources(config, service)
+    yield from _of_channels(config)
+    if config.web is not None:
+        yield checked("web", partial(_web_extra, config.web))
+        yield from _port_in_use(config.web.host, config.web.port)
+
+
+# ---- the configuration
+
+
+def _of_the_file(config: Config) -> Iterator[Finding]:
+    """Yield a warning if the file holds secrets and other users can read it."""
+    if config.path is None or not _holds_secrets(tomllib.loads(config.path.read_text(encoding="utf-8-sig"))):
+        return
+    if config.path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        detail = f"{config.path} holds secrets, and other users of this machine can read it: chmod 600 {config.path}"
+        yield Finding("configuration file", True, detail, warning=True)
+
+
+def _holds_secrets(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(
+            (name in secret_keys() and name not in ADDRESSES) or name == "to" or _holds_secrets(one)
+            for name, one in value.items()
+        )
+    if isinstance(value, list):
+        return any(map(_holds_secrets, value))
+    return isinstance(value, str) and bool(re.search(r"://[^/?#]*:[^/?#@]+@|[?&][^=&]*pass[^=&]*=", value))
+
+
+def _unused(config: Config) -> Iterator[Finding]:
+    if not config.digests:
+        yield Finding(
+            "digests", False, f"{config.path}: there is none, so nothing would ever be posted: add [digests.NAME]"
+        )
+    used = {name for digest in config.digests.values() for name in (*digest.sources, *digest.channels)}
+    used |= config.backfill_sources()
+    for kind, names in (("source", config.sources), ("channel", config.channels)):
+        for name in names:
+            if name not in used and config.digests:
+                yield Finding(
+                    f"{kind} {name}",
+                    True,
+                    f"is not used by any digest: add it to a digest's {kind}s, or remove it",
+                    warning=True,
+                )
+
+
+def _of_sources(config: Config, service: Service) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for name, source in config.sources.items():
+        yield from _of_source(name, service)
+        identity = source.identity()
+        if identity is not None and identity in seen:
+            detail = f"reads the same as source {seen[identity]}, so everything would be posted twice: remove one"
+            yield Finding(f"source {name}", False, f"sources.{name}: {detail}")
+        elif identity is not None:
+            seen[identity] = name
+        for key, problem in source.problems():
+            yield Finding(f"source {name}", False, f"sources.{name}.{key}: {problem}")
+
+
+def _of_source(name: str, service: Service) -> Iterator[Finding]:
+    try:
+        fine = service.poller.source(name).check()
+    except DigestbotError as error:
+        yield Finding(f"source {name}", False, str(error))
+    else:
+        if fine is not None:
+            yield Finding(f"source {name}", True, fine)
+
+
+def _of_channels(config: Config) -> Iterator[Finding]:
+    accounts: dict[str, str] = {}
+    for name, settings in config.channels.items():
+        account = config.account(name)
+        if account is not None and account in accounts:
+            detail = f"has the same account as channel {accounts[account]}: use one channel, with several digests"
+            yield Finding(f"channel {name}, account", False, f"channels.{name}: {detail}")
+        elif account is not None:
+            accounts[account] = name
+        yield from _advice(name, settings, online=False)
+
+
+def _advice(name: str, settings: ChannelConfig, *, online: bool) -> Iterator[Finding]:
+    for what, advice, fatal in settings.advice(now_(), online=online):
+        detail = advice if online else f"channels.{name}: {advice}"
+        yield Finding(f"channel {name}, {what}", not fatal, detail, warning=not (fatal or online))
+
+
+def _web_extra(web: Web) -> str:
+    missing = [name for name in WEB_EXTRA if find_spec(name) is None]
+    if missing:
+        raise DigestbotError(f"{', '.join(missing)} not installed: pip install 'digestbot[web]', or remove [web]")
+    if web.password_hash is not None:
+        import argon2
+
+        try:
+            argon2.extract_parameters(web.password_hash.get_secret_value())
+        except argon2.exceptions.InvalidHashError as error:
+            raise DigestbotError(
+                "web.password_hash: nobody could log in with it: digestbot web --set-password"
+            ) from error
+    return "everything that the pages need is installed"
+
+
+def _port_in_use(host: str, port: int) -> Iterator[Finding]:
+    where = f"web.port: {host}, port {port}"
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.create_server(address[:2], family=family):
+            return
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            yield Finding(
+                "web, port", True, f"{where}: is in use, if not by `digestbot run`, choose another", warning=True
+            )
+        else:
+            yield Finding("web, port", False, f"{where}: cannot be used ({error.strerror or error})")
+
+
+# ---- the ledger
+
+
+def _of_the_ledger(config: Config, ledger: Ledger) -> Iterator[Finding]:
+    from digestbot.ledger import queries
+
+    if ledger.file is not None and not ledger.file.exists():
+        folder = ledger.file.parent
+        if folder.is_dir() and os.access(folder, os.W_OK):
+            yield Finding("ledger", True, f"{ledger.file} will be made at the first run")
+        else:
+            yield Finding("ledger", False, f"{ledger.file} cannot be made: {folder} is no folder you can write to")
+        return
+
+    def opens() -> str:
+        ledger.try_writing()
+        return "can be written"
+
+    written = checked("ledger", opens)
+    if not written.ok and "malformed" in written.detail:
+        detail = f"is damaged, so nothing is posted: {written.detail}; restore a backup"
+        written = Finding("ledger", False, detail)
+    yield written
+    if not written.ok:
+        return
+    with ledger.read() as tx:
+        ready = ledger.revision(tx) is not None
+    damage = ledger.check() if ready else []
+    if damage:
+        yield Finding("ledger", False, f"is damaged, so nothing is posted: {damage[0]}; restore a backup")
+        return
+    with ledger.read() as tx:
+        troubles = queries.source_errors(tx) if ready else {}
+        paused = queries.paused_channels(tx) if ready else {}
+        before = now_()
+        there = ledger.now(tx)
+        difference = before - there
+    for name, error in troubles.items():
+        yield Finding(f"source {name}", False, error)
+    for name, reason in paused.items():
+        if name in config.channels:
+            yield Finding(f"channel {name}", False, f"is paused: {reason}; to resume it: digestbot resume {name}")
+    yield _clock("clock", "the ledger's database", difference, CLOCKS)
+    if ready:
+        with ledger.read() as tx:
+            yield from _of_slots(config, tx)
+
+
+def _of_slots(config: Config, tx: Connection) -> Iterator[Finding]:
+    """Yield failures for slots that stay empty although they are scheduled: a clock that was ahead recorded them, or an
+    alert about missed slots is undecided."""
+    from digestbot.ledger import Ledger, alerts, editions, schema
+
+    if Ledger.revision(tx) != schema.REVISION:
+        return  # an older schema is upgraded at the next use
+    recorded = editions.recorded_ahead(tx, now_())
+    undecided = alerts.open_subjects(tx, alerts.MAKE_UP)
+    for digest, channel in config.routes():
+        dues = recorded.get((digest, channel), ())
+        if dues:
+            last = max(dues).astimezone(config.zone(digest, channel))
+            detail = (
+                f"{len(dues)} to come, the last of {last:%Y-%m-%d %H:%M %Z}, will stay empty: a clock that was ahead "
+                "recorded them. If the clock is right now: digestbot alerts"
+            )
+            yield Finding(f"slots of {digest} on {channel}", False, detail)
+        if f"{digest} on {channel}" in undecided:
+            detail = "none is kept until you decide whether missed slots are made up for: digestbot alerts"
+            yield Finding(f"slots of {digest} on {channel}", False, detail)
+
+
+def _clock(what: str, other: str, difference: timedelta, most: timedelta) -> Finding:
+    seconds = difference.total_seconds()
+    if abs(difference) <= most:
+        return Finding(what, True, f"agrees with {other}'s")
+    direction = "ahead of" if seconds > 0 else "behind"
+    detail = f"this machine's clock is {abs(seconds):.0f} s {direction} {other}'s: let both follow a time server (NTP)"
+    return Finding(what, True, detail, warning=True)
+
+
+# ---- alerts, sources and platforms
+
+
+def _of_alerts(config: Config, *, online: bool) -> Iterator[Finding]:
+    from digestbot.infra import notifier
+
+    addresses = [address.get_secret_value() for address in config.alerts.to]
+    if not addresses:
+        return
+
+    def understood() -> str:
+        if not notifier.apprise_available():
+            raise DigestbotError(f"cannot be sent here: {notifier.MISSING}")
+        wrong = notifier.unusable_urls(addresses)
+        if wrong:
+            raise DigestbotError(f"Apprise does not understand {', '.join(wrong)}://…")
+        return f"{len(addresses)} address{'es' if len(addresses) > 1 else ''}"
+
+    def sent() -> str:
+        if not notifier.Notifier(addresses).send("digestbot: this is a test", "Alerts will reach you here."):
+            raise DigestbotError("no notification could be delivered")
+        return "a test was sent"
+
+    configured = checked("alerts", understood)
+    yield configured
+    if online and configured.ok:
+        yield checked("alerts, now", sent)
+
+
+def _online(config: Config, service: Service) -> Iterator[Finding]:
+    from digestbot.platforms.registry import publisher_for
+
+    for name, settings in config.channels.items():
+        publisher = publisher_for(settings)
+        yield checked(f"channel {name}", partial(_asks, name, publisher))
+        there = publisher.platform_time()
+        if there is not None:
+            yield _clock(f"clock against channel {name}", config.platform(name).title, now_() - there, PLATFORM_CLOCKS)
+        yield from _advice(name, settings, online=True)
+    for name in config.sources:
+        readers = [digest for digest in config.digests.values() if name in digest.sources]
+        votes, sections = any(one.min_votes for one in readers), any(one.include.sections for one in readers)
+        ask = partial(_ask_source, service, name, votes_wanted=votes, sections_wanted=sections)
+        yield checked(f"source {name}, now", ask)
+
+
+def _ask_source(service: Service, name: str, *, votes_wanted: bool, sections_wanted: bool) -> str:
+    return service.poller.source(name).probe(votes_wanted=votes_wanted, sections_wanted=sections_wanted)
+
+
+def _asks(channel: str, publisher: Publisher) -> str:
+    try:
+        account, advice = publisher.verify(seconds=60)
+    except DigestbotError as error:
+        raise DigestbotError(with_channel(str(error), channel)) from error
+    if advice:
+        raise DigestbotError("; ".join([account, *advice]))
+    return account

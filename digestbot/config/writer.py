@@ -1,0 +1,59 @@
+"""Writing the configuration file: atomically, with the previous version kept next to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from digestbot.domain.errors import ConfigError
+
+KEPT = 10  # previous versions
+
+
+def save(path: Path, text: str, before: str, now: datetime) -> Path:
+    """Replace the file's content, which must still be ``before``. Return the path of the kept previous version.
+
+    Raises ConfigError if the file cannot be written, or was changed meanwhile.
+    """
+    real = path.resolve()
+    kept = real.with_name(f"{real.name}.{now:%Y%m%dT%H%M%S.%fZ}")
+    try:
+        if real.read_text(encoding="utf-8") != before:
+            raise ConfigError([f"{path}: somebody else has changed the file meanwhile; reload it and try again"])
+        shutil.copy2(real, kept)
+        handle, name = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.")
+        fresh = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                shutil.copymode(real, fresh)
+                stat = real.stat()
+                with suppress(PermissionError):  # only root may change a file's owner
+                    os.fchown(file.fileno(), stat.st_uid, stat.st_gid)
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(real)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+        _sync(real.parent)
+    except OSError as error:
+        kept.unlink(missing_ok=True)
+        raise ConfigError(
+            [f"{path}: cannot be written: {error.strerror}; it must be a file in a writable folder"]
+        ) from error
+    for old in sorted(real.parent.glob(f"{real.name}.[0-9]*Z"))[:-KEPT]:
+        old.unlink(missing_ok=True)
+    return kept
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,274 @@
+"""Decisions about a slot of a digest on a channel: which summaries it takes, or why it takes none.
+
+`run` decides with what its ledger holds now, `plan` with what it will hold. Both use this code.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from digestbot.domain.model import CatchUp, Shape, Slot, Summary
+from digestbot.domain.schedule.constraints import ChannelHistory, PostingRules, PostLimit
+
+# With catch_up = "none", a slot that is handled later than this was missed. Longer than any poll takes.
+GRACE = timedelta(hours=1)
+UNDECIDED = "is used up by editions that wait for approval"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A pending summary that passes the filters, apart from its age.
+
+    It may be posted from ``old_enough_at`` until ``ends_at``; None means no limit.
+    """
+
+    summary: Summary
+    paper: int
+    first_seen_at: datetime
+    old_enough_at: datetime | None = None
+    ends_at: datetime | None = None
+
+    @property
+    def ready_at(self) -> datetime:
+        """Return when the summary could first be posted."""
+        return ready_at(self.first_seen_at, self.old_enough_at)
+
+
+def ready_at(first_seen_at: datetime, old_enough_at: datetime | None) -> datetime:
+    """Return when a summary could first be posted. Windows are based on this time, so that a summary which was too
+    young for one window is in the next."""
+    return first_seen_at if old_enough_at is None else max(first_seen_at, old_enough_at)
+
+
+def window_begins(window: timedelta, past: DigestHistory, now: datetime) -> datetime:
+    """Return the time after which a summary must have become ready to be in a window that ends now.
+
+    The window reaches back to the last edition, so that nothing falls between two editions. Before the first edition,
+    it reaches back to the beginning of the window that ended when the digest was first seen.
+    """
+    return min(now - window, past.edition or past.first_seen - window)
+
+
+class CandidateQueue:
+    """A backlog's candidates in the digest's order, read only as far as needed."""
+
+    def __init__(self, candidates: Iterator[Candidate], taken: Callable[[Candidate], bool] = lambda _: False) -> None:
+        """Read from ``candidates`` on demand. ``taken`` tells of a candidate whether it is no longer one."""
+        self._unread, self._taken = candidates, taken
+        self._place = 0
+        self._ready: list[tuple[int, Candidate]] = []
+        self._young: list[tuple[datetime, int, Candidate]] = []
+
+    def choose(self, most: int, at: datetime, since: datetime | None, *, one_per_paper: bool) -> list[Candidate]:
+        """Return up to ``most`` candidates that may be posted at an instant; they stay candidates until they are taken.
+
+        With ``since``, only those that became ready after it are returned. With ``one_per_paper``, no paper occurs
+        twice.
+        """
+        while self._young and self._young[0][0] <= at:
+            _, place, candidate = heapq.heappop(self._young)
+            heapq.heappush(self._ready, (place, candidate))
+        chosen: list[tuple[int, Candidate]] = []
+        aside: list[tuple[int, Candidate]] = []
+        papers: set[int] = set()
+        while len(chosen) < most:
+            following = self._next(at)
+            if following is None:
+                break
+            candidate = following[1]
+            late = candidate.ends_at is not None and candidate.ends_at < at
+            if late or self._taken(candidate) or (since is not None and candidate.ready_at <= since):
+                continue  # none of these can become eligible later
+            if one_per_paper and candidate.paper in papers:
+                aside.append(following)
+                continue
+            papers.add(candidate.paper)
+            chosen.append(following)
+        for one in chosen + aside:
+            heapq.heappush(self._ready, one)
+        return [candidate for _, candidate in chosen]
+
+    def _next(self, at: datetime) -> tuple[int, Candidate] | None:
+        if self._ready:
+            return heapq.heappop(self._ready)
+        for candidate in self._unread:
+            self._place += 1
+            if candidate.old_enough_at is None or candidate.old_enough_at <= at:
+                return self._place, candidate
+            heapq.heappush(self._young, (candidate.old_enough_at, self._place, candidate))
+        return None
+
+    def next_ready(self) -> datetime | None:
+        """Return when the first candidate that is still too young becomes ready; None where there is none. Call it only
+        when all candidates have been read."""
+        return self._young[0][0] if self._young else None
+
+
+@dataclass(frozen=True, slots=True)
+class DigestHistory:
+    """What a digest has done on a channel.
+
+    ``since`` is when the last slot reached was due, or when the digest was first seen. ``edition`` is when the last
+    edition was made. ``ahead`` are future slots that were recorded as reached while the clock was ahead.
+    """
+
+    since: datetime
+    first_seen: datetime
+    edition: datetime | None = None
+    ahead: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SlotDecision:
+    """What a digest does on a channel at an instant.
+
+    With ``chosen``, it makes the slot's edition. With a ``slot`` and nothing chosen, the slot passes without an
+    edition. Without a slot, nothing is done, and there is nothing new to decide before ``until`` (None: before
+    something else happens). ``reason`` is for operators.
+    """
+
+    slot: Slot | None = None
+    chosen: Sequence[Summary] = ()
+    reason: str = ""
+    until: datetime | None = None
+
+
+class EditionRules(Protocol):
+    """When a digest's editions are made on a channel, and how much is in them; docs/configuration.md has each key."""
+
+    @property
+    def size(self) -> int:
+        """Return the maximum number of summaries in an edition."""
+
+    @property
+    def min_size(self) -> int:
+        """Return the minimum number of summaries in an edition."""
+
+    @property
+    def skip_if_empty(self) -> bool:
+        """Return whether a slot with too few summaries passes, rather than staying open."""
+
+    @property
+    def spread(self) -> bool:
+        """Return whether the pending summaries are shared among the remaining slots of the day."""
+
+    @property
+    def window(self) -> timedelta | None:
+        """Return the time within which a summary must have arrived to be chosen; None for no window."""
+
+    @property
+    def one_per_paper(self) -> bool:
+        """Return whether an edition has at most one summary of a paper."""
+
+    @property
+    def catch_up(self) -> CatchUp:
+        """Return which missed slots are made up for."""
+
+    @property
+    def approval(self) -> bool:
+        """Return whether an operator must approve each edition."""
+
+
+def is_due(lane: PostingRules, past: DigestHistory, now: datetime) -> Slot | None:
+    """Return the first slot that is due and has not been handled; None where there is none."""
+    slot = lane.calendar.first_open(past.since)
+    return slot if slot is not None and slot.at <= now else None
+
+
+def decide_slot(
+    lane: PostingRules,
+    timing: EditionRules,
+    shape: Shape,
+    past: DigestHistory,
+    traffic: ChannelHistory[Any],
+    queue: CandidateQueue,
+    now: datetime,
+) -> SlotDecision:
+    """Return what the digest does on the channel now. The caller checks the budget once the edition's cost is known."""
+    if is_due(lane, past, now) is None:
+        following = lane.calendar.first_open(past.since)
+        return SlotDecision(until=following.at if following else None)
+    if lane.distance and traffic.goes_first(now):
+        return SlotDecision(reason="posts before it wait to be sent")
+    obstacle = lane.closed(now) or lane.too_soon(traffic, now)
+    if obstacle is not None:
+        return SlotDecision(reason=obstacle.reason, until=obstacle.until)
+    slot = _slot(lane, timing.catch_up, past, now)
+    open_ = not timing.skip_if_empty  # such a slot stays open, so it may take place late even if nothing was missed
+    if timing.catch_up is CatchUp.NONE and not open_ and now > _kept_at(lane, slot, traffic) + GRACE:
+        return SlotDecision(slot, reason="missed while digestbot was stopped")
+    turn = _edition(lane, timing, shape, past, traffic, queue, slot, now)
+    if turn.slot is not None and not turn.chosen:  # all missed slots up to the newest would pass in the same way
+        return replace(turn, slot=lane.calendar.newest_open(past.since, now))
+    return turn
+
+
+def _slot(lane: PostingRules, catch_up: CatchUp, past: DigestHistory, now: datetime) -> Slot:
+    calendar = lane.calendar
+    find = calendar.first_open(past.since) if catch_up is CatchUp.ALL else calendar.newest_open(past.since, now)
+    assert find is not None  # noqa: S101 - one is due
+    return find
+
+
+def _kept_at(lane: PostingRules, slot: Slot, traffic: ChannelHistory[Any]) -> datetime:
+    """Return when the slot could first have taken place if digestbot had been running: its own time, deferred by each
+    post that came too soon before it."""
+    at = lane.calendar.opens(slot.at) or slot.at
+    for post in traffic.since(slot.at - lane.distance) if lane.distance else ():
+        if post.at > at + GRACE:
+            break
+        put_off = max(at, post.keeps_distance_until(lane.distance))
+        at = lane.calendar.opens(put_off) or put_off
+    return at
+
+
+def _no_room(room: int, limit: PostLimit, needed: int, traffic: ChannelHistory[Any]) -> str:
+    undecided = traffic.waiting(limit) - traffic.waiting(limit, approved=True)
+    if room + undecided >= needed and room < needed:
+        return f"{limit} {UNDECIDED}"
+    left = "is used up" if room <= 0 else f"leaves room for {room}, and {needed} are needed"
+    return f"{limit} {left}"
+
+
+def _edition(
+    lane: PostingRules,
+    timing: EditionRules,
+    shape: Shape,
+    past: DigestHistory,
+    traffic: ChannelHistory[Any],
+    queue: CandidateQueue,
+    slot: Slot,
+    now: datetime,
+) -> SlotDecision:
+    most, least = timing.size, timing.min_size
+    room = lane.room(traffic, now)
+    if room is not None:
+        needed = 1 if shape is Shape.ROUNDUP else least
+        if room[0] < needed:
+            return SlotDecision(slot, reason=_no_room(room[0], room[1], needed, traffic))
+        if shape is not Shape.ROUNDUP:
+            most = min(most, room[0])
+    since = None
+    if timing.window is not None:
+        since = window_begins(timing.window, past, now)
+
+    def choose(number: int) -> list[Candidate]:
+        return queue.choose(number, now, since, one_per_paper=timing.one_per_paper)
+
+    if timing.spread:
+        slots = lane.calendar.left_today(slot)
+        waiting = len(queue.choose(most * slots, now, since, one_per_paper=False))
+        most = max(min(most, -(-waiting // slots)), least)
+    found = choose(most)
+    if len(found) >= least:
+        return SlotDecision(slot, [candidate.summary for candidate in found])
+    some = f"{len(found)} of the {least} asked for" if least > 1 else "nothing"
+    if timing.skip_if_empty:
+        return SlotDecision(slot, reason=f"{some} waits" if some == "nothing" else f"{some} wait")
+    following = next(iter(lane.calendar.slots(slot.due)), None)
+    times = [at for at in (queue.next_ready(), following.at if following else None) if at is not None and at > now]
+    return SlotDecision(reason=f"waits until there are {least}", until=min(times, default=None))

@@ -1,0 +1,135 @@
+"""Functions that run inside a transaction: what is stored about each source, and when it is polled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from digestbot.domain.retry import FIRST_WAIT, LONGEST_WAIT, backoff
+from digestbot.ledger.concurrency import insert_unless_there
+from digestbot.ledger.schema import cursors, sources
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What is stored about a source between polls.
+
+    ``fetched_at`` is when a complete document was last received. ``suspect_hash`` is the hash of the last entry of a
+    document that broke off. For a feed that left a gap, ``scan_cursor`` is the latest date known before the gap, until
+    it is filled. For a database, ``scan_cursor`` is how far the scan in key order has come. ``recheck_cursor`` is the
+    id of the last known summary that was looked up in the database. ``sighted``: the source was read completely at
+    least once. ``failed``: the last poll failed.
+    """
+
+    url: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    body_hash: bytes | None = None
+    suspect_hash: bytes | None = None
+    fetched_at: datetime | None = None
+    scan_cursor: str | None = None
+    recheck_cursor: int | None = None
+    sighted: bool = False
+    failed: bool = False
+
+
+def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, *, at_once: bool) -> SourceState | None:
+    """Claim the right to poll the source now; return the state to poll with, or None if no poll is due.
+
+    The next poll is scheduled before this one is made, so that only one of several processes polls. A next poll further
+    away than ``every`` was set by a clock that has since been set back, so the source is due. With ``at_once``, the
+    source is polled even if it is not due.
+    """
+    query = sa.select(sources).where(sources.c.name == source).with_for_update()
+    row = tx.execute(query).first()
+    if row is None:
+        if insert_unless_there(tx, sources, name=source, next_poll_at=now + every):
+            return SourceState()
+        row = tx.execute(query).one()  # another process inserted it first
+    due = row.next_poll_at is None or not now < row.next_poll_at <= now + every
+    if not due and not at_once:
+        return None
+    tx.execute(sources.update().where(sources.c.name == source).values(next_poll_at=now + every))
+    return SourceState(
+        row.url,
+        row.etag,
+        row.last_modified,
+        row.body_hash,
+        row.suspect_hash,
+        row.fetched_at,
+        row.scan_cursor,
+        row.recheck_cursor,
+        row.polled_at is not None,
+        row.failures > 0,
+    )
+
+
+def next_poll(tx: sa.Connection, source: str) -> datetime | None:
+    """Return when the source is to be polled next; None if it was never polled."""
+    found: datetime | None = tx.scalar(sa.select(sources.c.next_poll_at).where(sources.c.name == source))
+    return found
+
+
+def poll_succeeded(tx: sa.Connection, source: str, state: SourceState, now: datetime, *, sighted: bool = True) -> None:
+    """Record a successful poll, with the state for the next one. ``sighted``: the source was read completely."""
+    values: dict[str, object] = {"polled_at": now} if sighted else {}
+    if state.fetched_at is None:  # for a feed, `set_gap_since` sets it instead
+        values |= {"scan_cursor": state.scan_cursor}
+    tx.execute(
+        sources.update()
+        .where(sources.c.name == source)
+        .values(
+            url=state.url,
+            etag=state.etag,
+            last_modified=state.last_modified,
+            body_hash=state.body_hash,
+            suspect_hash=state.suspect_hash,
+            fetched_at=state.fetched_at,
+            recheck_cursor=state.recheck_cursor,
+            failures=0,
+            error=None,
+            **values,
+        )
+    )
+
+
+def poll_failed(tx: sa.Connection, source: str, error: str, every: timedelta, now: datetime) -> int:
+    """Record a failed poll with its error, and schedule a retry soon; return how many polls have failed in a row."""
+    failures = int(tx.scalar(sa.select(sources.c.failures).where(sources.c.name == source)) or 0) + 1
+    tx.execute(
+        sources.update()
+        .where(sources.c.name == source)
+        .values(
+            failures=failures, error=error, next_poll_at=now + min(every, backoff(failures, FIRST_WAIT, LONGEST_WAIT))
+        )
+    )
+    return failures
+
+
+def save_scan_cursor(tx: sa.Connection, source: str, scan_cursor: str) -> None:
+    """Record how far the first scan of a database has come."""
+    tx.execute(sources.update().where(sources.c.name == source).values(scan_cursor=scan_cursor))
+
+
+def reapply_initial_policy(tx: sa.Connection, source: str, *, again: bool = True) -> None:
+    """Treat the source's next new summaries like those of a source that is read for the first time; with ``again``
+    False, treat them as new."""
+    tx.execute(sa.select(sources.c.name).where(sources.c.name == source).with_for_update())  # as in extend_backlog
+    tx.execute(cursors.update().where(cursors.c.source == source).values(reapply_initial_policy=again))
+
+
+def known_until(tx: sa.Connection, source: str) -> datetime | None:
+    """Return the latest date that was known before a feed's gap; None if there is no gap."""
+    date = tx.scalar(sa.select(sources.c.scan_cursor).where(sources.c.name == source))
+    try:
+        return datetime.fromisoformat(date) if date else None
+    except ValueError:  # it is a key, because the source was a database before
+        return None
+
+
+def set_gap_since(tx: sa.Connection, source: str, newest: datetime | None) -> None:
+    """Record the latest date that was known before a feed's gap; None if there is none, or no gap any more."""
+    date = newest.isoformat() if newest else None
+    tx.execute(sources.update().where(sources.c.name == source).values(scan_cursor=date))

@@ -1,0 +1,156 @@
+"""Operator changes to upcoming slots and posts: move, skip or send a slot, move a post, write a post's text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from digestbot.config import Config
+from digestbot.domain.budget import FREE, estimate
+from digestbot.domain.errors import ConfigError, LedgerError
+from digestbot.domain.model import PostRow, Shape, Slot, SlotChange
+from digestbot.domain.schedule import A_SECOND, MOVED, instant
+from digestbot.ledger import approvals, backlog_overrides, editions, queries, slot_overrides
+from digestbot.pipeline.app import Service
+from digestbot.pipeline.report import Report
+from digestbot.pipeline.rule_book import Pair
+
+FURTHEST = timedelta(days=366)
+AROUND = timedelta(days=2)  # around a slot's nominal time, whatever its zone: where it is looked for
+
+
+class SlotOverrides:
+    """Changes upcoming slots and posts. Every change takes effect at the next tick, in whichever process runs it."""
+
+    def __init__(self, service: Service) -> None:
+        self._config, self._ledger, self._clock = service.config, service.ledger, service.clock
+        self._planner, self._book = service.planner, service.rule_book
+
+    # ---- slots
+
+    def move(self, pair: Pair, nominal: str, to: datetime) -> None:
+        """Move the slot to another time. Raises LedgerError if there is no such slot, or the new time is not
+        allowed."""
+        slot = self._slot(pair, nominal)
+        self._may_come(pair, to)
+        with self._ledger.begin() as tx:
+            slot_overrides.change(tx, *pair, SlotChange(slot.nominal, slot.due, to))
+
+    def skip(self, pair: Pair, nominal: str) -> None:
+        """Skip the slot; its summaries stay pending for the next one. Raises LedgerError if there is no such slot."""
+        slot = self._slot(pair, nominal)
+        with self._ledger.begin() as tx:
+            slot_overrides.change(tx, *pair, SlotChange(slot.nominal, slot.due))
+
+    def restore(self, pair: Pair, nominal: str) -> None:
+        """Undo what an operator changed of the slot. Raises LedgerError if nothing is changed of it."""
+        with self._ledger.begin() as tx:
+            if not slot_overrides.restore(tx, *pair, nominal.partition(MOVED)[2] or nominal):
+                raise LedgerError(f"nothing is changed of the slot {nominal} (any more)")
+
+    def send_now(self, pair: Pair, nominal: str, summaries: Sequence[int]) -> list[int]:
+        """Create what the slot would publish now, whatever the hour, with ``summaries`` first, and skip the slot;
+        return the ids of the posts. Raises LedgerError if nothing could be created."""
+        slot, now = self._slot(pair, nominal), self._clock()
+        with self._ledger.begin() as tx:
+            backlog_overrides.pin(tx, pair, summaries, now)
+        report = Report()
+        if not self._planner.send(pair, report):
+            raise LedgerError("; ".join([*report.troubles, *report.render_errors]) or "nothing pending could be sent")
+        with self._ledger.begin() as tx:
+            slot_overrides.change(tx, *pair, SlotChange(slot.nominal, slot.due))
+        return report.made
+
+    def move_post(self, post: int, to: datetime) -> Pair:
+        """Withdraw a pending post with its edition, to be created again at another time; return its digest and channel.
+        Raises LedgerError if sending has begun, or the new time is not allowed."""
+        now = self._clock()
+        with self._ledger.read() as tx:
+            row = queries.post_row(tx, post)
+        pair = row.digest, row.channel
+        self._may_come(pair, to)
+        with self._ledger.begin() as tx:
+            taken = approvals.withdraw_edition(tx, post, now)
+            backlog_overrides.pin(tx, pair, taken.summaries, now)
+            slot_overrides.change(tx, *pair, SlotChange(taken.slot.nominal, taken.slot.due, to))
+        return pair
+
+    def _slot(self, pair: Pair, nominal: str) -> Slot:
+        """Return the upcoming slot as the schedule has it. Raises LedgerError if there is none."""
+        self._known(pair)
+        nominal = nominal.partition(MOVED)[2] or nominal
+        with self._ledger.read() as tx:
+            changed = [one for one in slot_overrides.changes(tx).get(pair, ()) if one.nominal == nominal]
+            past = editions.pasts(tx, self._clock()).get(pair)
+        if changed:
+            return Slot(nominal, changed[0].due)
+        zone = self._config.zone(*pair)
+        try:
+            about = datetime.fromisoformat(nominal).replace(tzinfo=zone)
+        except ValueError:
+            raise LedgerError(f"{nominal!r} is no slot's time") from None
+        for slot in self._book.calendar(pair).slots(about - AROUND):
+            if slot.nominal == nominal and (past is None or slot.due > past.since):
+                return slot
+            if slot.due > about + AROUND:
+                break
+        raise LedgerError(f"{pair[0]} on {pair[1]} has no slot {nominal} to come (any more)")
+
+    def _may_come(self, pair: Pair, at: datetime) -> None:
+        self._known(pair)
+        now, calendar = self._clock(), self._book.calendar(pair)
+        if at <= now:
+            raise LedgerError("that time is over: choose one to come")
+        if at > now + FURTHEST:
+            raise LedgerError("that is more than a year ahead")
+        closed = calendar.closed(at)
+        if closed:
+            raise LedgerError(f"nothing is posted then: {closed}")
+        following = next(iter(calendar.slots(at - A_SECOND)), None)
+        if following is not None and following.due == at:
+            raise LedgerError("another slot of the same digest comes then already")
+
+    def _known(self, pair: Pair) -> None:
+        if pair not in self._config.routes():
+            raise LedgerError(f"digest {pair[0]} is not configured for {pair[1]}")
+
+    # ---- texts
+
+    def write(self, pair: Pair, summary: int, text: str) -> None:
+        """Set the text of the summary's post. Raises ConfigError if the text is empty or too long for the platform,
+        LedgerError if the digest's shape is not ``single``."""
+        self._known(pair)
+        if self._config.appearance(*pair).shape is not Shape.SINGLE:
+            raise LedgerError("the parts of threads and roundups can be edited once they are made, if approval is on")
+        words = self._fitting(pair[1], text)
+        with self._ledger.begin() as tx:
+            backlog_overrides.set_custom_text(tx, pair, summary, words)
+
+    def rewrite(self, post: int, text: str) -> PostRow:
+        """Change the text of a post that needs approval; return the post. Raises ConfigError if the text is empty or
+        too long for the platform, LedgerError if the post needs no approval."""
+        with self._ledger.begin() as tx:
+            row = queries.post_row(tx, post)
+            text = self._fitting(row.channel, text)
+            cost = estimate(replace(row.message(), text=text), self._config.prices(row.channel) or FREE)
+            approvals.edit_text(tx, post, text, cost, self._clock())
+            return queries.post_row(tx, post)
+
+    def _fitting(self, channel: str, text: str) -> str:
+        limit = self._config.platform(channel).limit
+        text = text.replace("\r\n", "\n").strip()
+        length = limit.measure(text)
+        if not text or length > limit.most:
+            raise ConfigError([f"the text has {length} characters, and may have 1 to {limit.most}"])
+        return text
+
+
+def parse_local_time(text: str, pair: Pair, config: Config, now: datetime) -> datetime:
+    """Return a local time of the digest, as forms give it, as an instant; one with an offset is kept. Raises
+    LedgerError."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise LedgerError(f"{text!r} is no time; write one such as 2026-12-24T18:00") from None
+    return found if found.tzinfo else instant(found, config.zone(*pair), now)

@@ -1,0 +1,157 @@
+"""The alert monitor: it detects conditions that the operator must know about, sends one notification for each, and
+signals that digestbot is alive."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from digestbot.config import Config
+from digestbot.domain.alert_rules import AlertInputs, SourceHealth, active_conditions
+from digestbot.domain.errors import PublishError
+from digestbot.infra import notifier
+from digestbot.infra.notifier import Notifier
+from digestbot.ledger import Ledger, alerts, clock_steps, heartbeats, notifications, queries, stats
+from digestbot.ledger.concurrency import WATCH, one_at_a_time
+from digestbot.pipeline.forecaster import Forecaster
+from digestbot.pipeline.report import Clock
+from digestbot.platforms.base import Publisher
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = timedelta(minutes=1)
+COUNT_EVERY = timedelta(hours=1)
+TOKEN_EVERY = timedelta(days=1)
+TOKEN_SECONDS = 20.0
+ARRIVALS = 200
+A_DAY = timedelta(days=1)
+
+
+class AlertMonitor:
+    """The monitor that runs after each tick, but at most once a minute."""
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        clock: Clock,
+        forecaster: Forecaster,
+        publisher: Callable[[str], Publisher],
+        stopping: Callable[[], bool],
+        notifier: Notifier | None = None,
+        overrunning: Callable[[], Mapping[str, timedelta]] = dict,
+        progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._config, self._ledger, self._clock, self._forecaster = config, ledger, clock, forecaster
+        self._publisher, self._stopping = publisher, stopping
+        settings = config.alerts
+        self._notifier = notifier or Notifier([address.get_secret_value() for address in settings.to])
+        self._overrunning, self._progress = overrunning, progress
+        self._looked: datetime | None = None
+
+    def watch(self) -> None:
+        """Check for conditions, notify the operator and ping the monitoring URL. Call this after a completed tick;
+        within a minute of the last check it does nothing."""
+        now = self._clock()
+        if self._looked is not None and timedelta(0) <= now - self._looked < LOOK_EVERY:
+            return
+        self._looked = now
+        with self._ledger.begin() as tx:
+            one_at_a_time(tx, WATCH)
+            heartbeats.record_heartbeat(tx, heartbeats.TICK, now)
+            stepped = clock_steps.detect_clock_step(tx, now)
+            if _is_over(heartbeats.last_heartbeat(tx, heartbeats.COUNT), COUNT_EVERY, now):
+                stats.count_day(tx, now)
+                heartbeats.record_heartbeat(tx, heartbeats.COUNT, now)
+        if stepped:
+            log.error("%s: digestbot alerts", stepped)
+        self._check_tokens(now)
+        settings = self._config.alerts
+        found = active_conditions(self._state(now), now, settings.stale_after, settings.dry_after)
+        with self._ledger.begin() as tx:
+            one_at_a_time(tx, WATCH)
+            notifications.update_conditions(tx, found, now)
+            claimed = notifications.claim_notifications(tx, self._ledger.now(tx)) if self._notifier else []
+        for alert in claimed:
+            if self._stopping():
+                return
+            self._tell(alert)
+            self._progress()
+        self._ping(now)
+
+    def _check_tokens(self, now: datetime) -> None:
+        with self._ledger.read() as tx:
+            known = queries.channel_rows(tx)
+        for name in self._config.channels:
+            row = known.get(name)
+            if not self._config.platform(name).tokens_expire or row is None or self._stopping():
+                continue
+            if row.pause_reason is not None or not _is_over(row.token_checked_at, TOKEN_EVERY, now):
+                continue
+            try:
+                expires_at = self._publisher(name).expires_at(seconds=TOKEN_SECONDS, now=now)
+            except PublishError as error:  # the next check, a day later, may succeed
+                log.info("channel %s: nobody can say until when the token holds: %s", name, error)
+                expires_at = row.token_expires_at
+            with self._ledger.begin() as tx:
+                notifications.record_token_expiry(tx, name, expires_at, now)
+            self._progress()
+
+    def _state(self, now: datetime) -> AlertInputs:
+        config = self._config
+        with self._ledger.read() as tx:
+            channels, sources = queries.channel_rows(tx), queries.source_rows(tx)
+            unapproved = notifications.unapproved(tx)
+            return AlertInputs(
+                paused={
+                    name: reason
+                    for name in config.channels
+                    if name in channels and (reason := channels[name].pause_reason)
+                },
+                tokens={
+                    name: at for name in config.channels if name in channels and (at := channels[name].token_expires_at)
+                },
+                quarantined=notifications.quarantined(tx),
+                alerts=alerts.open_alerts(tx),
+                sources={
+                    name: SourceHealth(row.failures, row.error, notifications.arrivals(tx, name, ARRIVALS))
+                    for name in config.sources
+                    if (row := sources.get(name)) is not None
+                },
+                dry=self._forecaster.dry_channels(tx, now, config.alerts.dry_after),
+                overdue=notifications.overdue(tx, now - A_DAY),
+                unapproved=unapproved,
+                passed_undecided=notifications.passed_undecided(tx, unapproved),
+                resent=notifications.resent(tx),
+                postponed=notifications.postponed(tx),
+                overrunning=self._overrunning(),
+            )
+
+    def _tell(self, alert: notifications.Notification) -> None:
+        one = alert.condition
+        title = f"digestbot: {'over: ' if alert.over else ''}{one.title}"
+        body = f"It began at {alert.begun_at:%Y-%m-%d %H:%M} UTC: {one.note}" if alert.over else one.note
+        web = self._config.web
+        if web is not None and web.public_url:
+            body += f"\n{web.public_url}"
+        if self._notifier.send(title, body):
+            with self._ledger.begin() as tx:
+                notifications.told(tx, alert, self._clock())
+
+    def _ping(self, now: datetime) -> None:
+        settings = self._config.alerts
+        if settings.ping_url is None:
+            return
+        with self._ledger.begin() as tx:
+            if not _is_over(heartbeats.last_heartbeat(tx, heartbeats.PING), settings.ping_every, now):
+                return
+        if notifier.ping(settings.ping_url.get_secret_value()):
+            with self._ledger.begin() as tx:
+                heartbeats.record_heartbeat(tx, heartbeats.PING, now)
+
+
+def _is_over(before: datetime | None, span: timedelta, now: datetime) -> bool:
+    """Return whether ``span`` has passed since ``before``. Also return True if there was no such time, or if the clock
+    has stepped back behind it."""
+    return before is None or not before <= now < before + span

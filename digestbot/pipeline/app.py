@@ -1,0 +1,424 @@
+"""The service: its operations poll sources, handle edits, plan editions and publish posts.
+
+Each operation reads the ledger, decides what to do, calls sources or platforms, and records the result. The clock is
+passed in. Nothing here depends on a scheduler or on the command line.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache, partial
+
+from digestbot.config import Config
+from digestbot.domain.budget import Budget
+from digestbot.domain.model import Draft, PostRow, PostStatus, Slot, Summary
+from digestbot.domain.schedule import PlanEntry
+from digestbot.ledger import (
+    Ledger,
+    approvals,
+    channel_states,
+    delivery,
+    heartbeats,
+    monthly_costs,
+    queries,
+    rollback_detection,
+    source_states,
+    summary_rows,
+)
+from digestbot.ledger.concurrency import SETUP, one_at_a_time
+from digestbot.pipeline.alert_monitor import LOOK_EVERY, AlertMonitor
+from digestbot.pipeline.backlog_growth import BacklogGrowth
+from digestbot.pipeline.delivery_worker import DeliveryWorker
+from digestbot.pipeline.edit_handler import EditHandler
+from digestbot.pipeline.explain import Explainer, Reason
+from digestbot.pipeline.forecaster import Forecaster
+from digestbot.pipeline.ingest import Poller
+from digestbot.pipeline.jobs import (
+    ALERTS,
+    CHANNELS,
+    SLACK,
+    SOURCES,
+    UPKEEP,
+    UPKEEP_EVERY,
+    Job,
+    channel_job,
+    job_names,
+    patience_of_source,
+    polled_sources,
+    readers_of,
+    run_all,
+    source_job,
+)
+from digestbot.pipeline.planner import Planner
+from digestbot.pipeline.post_builder import SAMPLE, PostBuilder
+from digestbot.pipeline.report import Clock, ErrorBoundary, Report
+from digestbot.pipeline.rule_book import RuleBook
+from digestbot.platforms.base import Publisher
+from digestbot.platforms.registry import publisher_for
+
+__all__ = ["SAMPLE", "Preview", "Reason", "Report", "Service"]
+
+log = logging.getLogger(__name__)
+
+LOOK_AFTER_OTHERS = timedelta(seconds=5)  # until a channel that another process holds is tried again
+PATIENCE = timedelta(minutes=3)  # with upkeep and alerts, which wait for databases and notification services
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What would be sent next and when, or the ``reason`` why nothing would be.
+
+    If there is nothing to send, ``sample`` is a draft of the newest summary.
+    """
+
+    digest: str
+    channel: str
+    slot: Slot | None
+    drafts: list[Draft]
+    sample: Draft | None
+    backlog: dict[str, int]
+    account: Budget
+    reason: str
+
+
+class Service:
+    """The operations on one configuration and one ledger.
+
+    Each job may run in a thread of its own; everything else is for one thread at a time. Any number of processes may
+    share a ledger.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        clock: Clock,
+        publishers: Callable[[str], Publisher] | None = None,
+        *,
+        progress: Callable[[], None] = lambda: None,
+        stopping: Callable[[], bool] = lambda: False,
+        overrunning: Callable[[], Mapping[str, timedelta]] = dict,
+    ) -> None:
+        """Assemble the service.
+
+        ``progress`` is called after each step. Once ``stopping`` returns True, no further step begins. ``overrunning``
+        returns the jobs that show no sign of progress, and for how long.
+        """
+        self.config, self.ledger, self.clock = config, ledger, clock
+        self.stopping = stopping
+        self.poller = Poller(config, ledger, clock, progress, stopping)
+        make_publisher = publishers or (lambda name: publisher_for(config.channels[name]))
+        self.delivery_worker = DeliveryWorker(config, ledger, clock, make_publisher, progress, stopping)
+        self.drafter = PostBuilder(config, ledger)
+        self._amender = EditHandler(config, ledger, clock, self.drafter.drafts)
+        self._contained = ErrorBoundary(log, progress)
+        self.rule_book = RuleBook(config, ledger, clock)
+        self.growth = BacklogGrowth(config, ledger, clock, self.rule_book, self._contained)
+        self.forecaster = Forecaster(config, ledger, clock, self.rule_book, self.growth, self.drafter)
+        self.planner = Planner(
+            config,
+            ledger,
+            clock,
+            self.rule_book,
+            self.growth,
+            self.poller,
+            self.drafter,
+            self._contained,
+            lambda: self.stopping(),
+        )
+
+        # it has publishers of its own, because two threads must not use the same one at once
+        self._watcher = AlertMonitor(
+            config,
+            ledger,
+            clock,
+            self.forecaster,
+            cache(make_publisher),
+            self.stopping,
+            overrunning=overrunning,
+            progress=progress,
+        )
+        self._acted_at: datetime | None = None
+        self._worked_on_elsewhere: set[str] = set()
+
+    def prepare(self) -> None:
+        """Open the ledger, register the configured channels and schedules in it, and detect renamed channels and
+        sources."""
+        self.ledger.prepare()
+        accounts = {name: self.config.account(name) or f"unknown:{name}" for name in self.config.channels}
+        urls = {name: self.poller.url(name) for name in self.config.sources}
+        with self.ledger.begin() as tx:
+            one_at_a_time(tx, SETUP)
+            renamed = rollback_detection.adopt_channels(tx, accounts, self.ledger.now(tx))
+            renamed |= rollback_detection.adopt_sources(tx, urls)
+            self.rule_book.record_versions(tx)
+        for old, new in renamed.items():
+            log.warning("%s is now called %s: what the ledger knows of it is kept", old, new)
+
+    def check(self) -> None:
+        """Raise RenderError if a digest's template cannot render anything."""
+        for digest, channel in self.config.routes():
+            self.drafter.drafts(digest, channel, [SAMPLE])
+
+    # ---- everything that is due
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs: one for upkeep, one for each polled source, one for each channel, and one for alerts."""
+        config = self.config
+        found = [Job(UPKEEP, UPKEEP, self._upkeep, lambda: UPKEEP_EVERY, PATIENCE)]
+        for name in polled_sources(config):
+            poll, due = partial(self._poll, name), partial(self.poller.next_due, name)
+            found.append(Job(source_job(name), SOURCES, poll, due, patience_of_source(config, name)))
+        for name in config.channels:
+            publish, due = partial(self._publish, name), partial(self._next_due, name)
+            found.append(Job(channel_job(name), CHANNELS, publish, due, config.delivery.lease + SLACK))
+        return [*found, Job(ALERTS, ALERTS, self._alert, lambda: LOOK_EVERY, PATIENCE)]
+
+    def tick(self, threads: int = 1) -> Report:
+        """Do everything that is due now, running each job once on up to ``threads`` threads.
+
+        Errors in one part are logged and do not stop the others. Only LedgerChanged is raised; after it, this process
+        must stop.
+        """
+        report = Report()
+        groups: dict[str, list[Job]] = defaultdict(list)
+        for job in self.jobs():
+            groups[job.group].append(job)
+        for group in (SOURCES, UPKEEP, CHANNELS, ALERTS):
+            run_all([partial(job.run, report) for job in groups[group]], threads, self.stopping)
+        return report
+
+    def _poll(self, source: str, report: Report, *, at_once: bool = False) -> Collection[str]:
+        with self._contained(f"source {source}", report):
+            self.poller.poll(source, report, at_once=at_once)
+        taken = report.polled.get(source)
+        return readers_of(self.config, source) if taken is not None else ()
+
+    def _publish(self, channel: str, report: Report) -> Collection[str]:
+        with self.ledger.channel_locks.hold(channel) as held:
+            if not held:
+                self._worked_on_elsewhere.add(channel)
+                return ()
+            with self._contained(f"plan of {channel}", report):
+                self.planner.make_due(report, channel)
+            with self._contained(f"channel {channel}", report):
+                self.delivery_worker.publish(channel, report)
+        return ()
+
+    def _next_due(self, channel: str) -> timedelta | None:
+        """Return how long until something is due on the channel, negative if it is overdue; None if nothing is known to
+        be due."""
+        if channel in self._worked_on_elsewhere:
+            self._worked_on_elsewhere.discard(channel)
+            return LOOK_AFTER_OTHERS
+        moments = (self.rule_book.next_due(channel), self.delivery_worker.next_due(channel))
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _upkeep(self, report: Report) -> Collection[str]:
+        """End what has expired, and decide what becomes of posts whose summary changed. Return the names of the jobs
+        that may have something to do now."""
+        woken = self._release_expired(report)
+        before = len(report.made)
+        with self._contained("changes", report):
+            self._amender.amend(report)
+        if len(report.made) > before or self._operator_acted(report):
+            return job_names(self.config)
+        return woken
+
+    def _operator_acted(self, report: Report) -> bool:
+        """Return whether an operator has changed something in the ledger since the last call."""
+        before = self._acted_at
+        with self._contained("operators", report), self.ledger.read() as tx:
+            self._acted_at = heartbeats.last_heartbeat(tx, heartbeats.ACTION)
+        return before != self._acted_at
+
+    def _release_expired(self, report: Report) -> set[str]:
+        """End leases, approvals and pauses that have expired; return the names of the jobs of the channels that they
+        held up."""
+        found: set[str] = set()
+        with self._contained("leases", report), self.ledger.begin() as tx:
+            now = self.ledger.now(tx)
+            for post, channel in delivery.expire(tx, self.config.delivery.lease, now):
+                log.error("post %d: the lease ran out; whether it was published is unknown", post)
+                found.add(channel_job(channel))
+            for post in approvals.expire_approvals(tx, now):
+                log.warning("post %d: nobody approved it in time; its summaries are pending again", post)
+                found.update(map(channel_job, self.config.channels))
+            for channel in channel_states.end_pauses(tx, now):
+                log.warning("channel %s resumed: the limit has reset", channel)
+                found.add(channel_job(channel))
+        return found
+
+    def _alert(self, report: Report) -> Collection[str]:
+        with self._contained("alerts", report):
+            self._watcher.watch()
+        return ()
+
+    def close(self) -> None:
+        """Close the connections that sources keep open between ticks."""
+        self.poller.close()
+
+    def extend_backlog(self, digest: str, channel: str) -> None:
+        """Add new summaries from the digest's sources to its backlog on the channel."""
+        self.growth.extend((digest, channel))
+
+    def plan(self, begin: datetime, end: datetime) -> list[PlanEntry]:
+        """Return what will be posted between two instants, and which slots stay empty, unless something new arrives.
+        Nothing is written, and no source is read."""
+        return list(self.foresee(begin, end))
+
+    def foresee(self, begin: datetime, end: datetime) -> Iterator[PlanEntry]:
+        """Yield the entries of `plan` one by one."""
+        with self._looking_ahead() as forecaster:
+            yield from forecaster.foresee(begin, end)
+
+    @contextmanager
+    def _looking_ahead(self) -> Iterator[Forecaster]:
+        """Yield a forecaster whose backlogs contain everything that has arrived.
+
+        Where a service runs, the ledger's own backlogs do. Otherwise they are extended in a dry run, of which nothing
+        remains.
+        """
+        with self.ledger.read() as tx:
+            ready = Ledger.revision(tx) is not None
+        if ready and not self.growth.is_behind():
+            yield self.forecaster
+            return
+        with self.ledger.rehearsal() as ledger:
+            other = Service(self.config, ledger, self.clock)
+            other.prepare()
+            other.growth.extend_all(Report())
+            yield other.forecaster
+
+    def why(self, summary: Summary, source: str) -> list[Reason]:
+        """Return what becomes of the summary on each channel, and why. Nothing is written."""
+        with self._looking_ahead() as forecaster:
+            return Explainer(self.config, forecaster.ledger, self.clock, forecaster).why(summary, source)
+
+    # ---- outside the schedule
+
+    def send(
+        self,
+        digest: str,
+        count: int,
+        channels: Sequence[str] = (),
+        *,
+        decide: Callable[[Sequence[PostRow]], bool] | None = None,
+        threads: int = 1,
+    ) -> Report:
+        """Make and publish ``count`` editions now, on each of ``channels``, or on all of the digest's channels.
+
+        ``decide`` is called for each edition that needs approval, with its posts, and returns whether it is approved.
+        The summaries of an edition that is not approved go back to the backlog. Without ``decide``, no edition needs
+        approval. Up to ``threads`` threads read sources and post to channels; channels that need approval are handled
+        one by one.
+        """
+        report = Report()
+        settings = self.config.digests[digest]
+        polls = [partial(self._poll, source, report, at_once=True) for source in settings.sources]
+        run_all(polls, threads, self.stopping)
+        names = channels or settings.channels
+        asking = [name for name in names if decide is not None and self.config.timing(digest, name).approval]
+        for channel in asking:
+            self._send_on(channel, digest, count, report, decide)
+        others = [partial(self._send_on, name, digest, count, report, None) for name in names if name not in asking]
+        run_all(others, threads, self.stopping)
+        return report
+
+    def _send_on(
+        self,
+        channel: str,
+        digest: str,
+        count: int,
+        report: Report,
+        decide: Callable[[Sequence[PostRow]], bool] | None,
+    ) -> None:
+        self.extend_backlog(digest, channel)
+        for _ in range(count):
+            if self.stopping():
+                break
+            with self._contained(f"digest {digest} on {channel}", report):
+                made = Report()
+                try:
+                    going_on = self.planner.send((digest, channel), made, needs_approval=decide is not None)
+                finally:
+                    report.take(made)
+                if going_on and decide is not None:
+                    going_on = self._decided(made.made, decide)
+                if going_on:
+                    continue
+            break
+        self.delivery_worker.publish(channel, report)
+
+    def _decided(self, ids: Sequence[int], decide: Callable[[Sequence[PostRow]], bool]) -> bool:
+        """Ask for approval of the edition that was just made, and record the answer. Return whether it is approved; an
+        interruption counts as a refusal."""
+        with self.ledger.read() as tx:
+            rows = queries.post_rows(tx, ids=ids)
+        approved = False
+        try:
+            approved = decide(rows)
+        finally:
+            with self.ledger.begin() as tx:
+                now = self.ledger.now(tx)
+                if approved:
+                    approvals.approve(tx, ids[0], now)
+                else:
+                    approvals.decline(tx, ids[0], "not approved", now, later=True)
+        return approved
+
+    def rehearse_send(self, digest: str, count: int, channels: Sequence[str]) -> list[PostRow]:
+        """Return the posts that `send` would make. Sources are read, but nothing is written."""
+        with self._rehearsed(self.config.digests[digest].sources) as other:
+            report = Report()
+            for channel in channels:
+                other.extend_backlog(digest, channel)
+                for _ in range(count):
+                    if not other.planner.send((digest, channel), report):
+                        break
+            with other.ledger.read() as tx:
+                return queries.post_rows(tx, ids=report.made) if report.made else []
+
+    @contextmanager
+    def _rehearsed(self, sources: Sequence[str]) -> Iterator[Service]:
+        """Yield a service over a dry-run ledger, of which nothing remains, with the present content of these
+        sources."""
+        polls = {name: self.poller.source(name).prepare_dry_run() for name in sources}
+        with self.ledger.rehearsal() as ledger:
+            ledger.prepare()
+            for name, poll_into in polls.items():
+                with ledger.begin() as tx:
+                    every = self.config.sources[name].every
+                    state = source_states.claim_poll(tx, name, every, self.clock(), at_once=True)
+                assert state is not None  # noqa: S101 - at once
+                poll_into(ledger, state)
+            yield Service(self.config, ledger, self.clock)
+
+    def preview(self, digest: str, channel: str) -> Preview:
+        """Return what would be sent next if the slot were due now. Sources are read, but nothing is written."""
+        settings = self.config.digests[digest]
+        now = self.clock()
+        with self._rehearsed(settings.sources) as other:
+            ledger = other.ledger
+            other.extend_backlog(digest, channel)
+            turn, drafts = other.planner.next_turn((digest, channel))
+            with ledger.read() as tx:
+                account = Budget(monthly_costs.spent(tx, channel, now), self.config.budget(channel))
+                counts = queries.backlog_counts(tx, digest, channel)
+                waiting = list(queries.post_rows(tx, statuses=[PostStatus.PENDING], channel=channel, digest=digest))
+                sample = None if drafts or waiting else summary_rows.newest_summary(tx, settings.sources)
+            return Preview(
+                digest,
+                channel,
+                turn.slot or other.rule_book.next_slot((digest, channel)),
+                [Draft(row.message(), cost=row.cost) for row in waiting] or drafts,
+                other.drafter.drafts(digest, channel, [sample])[1][0] if sample else None,
+                counts,
+                account,
+                turn.reason,
+            )

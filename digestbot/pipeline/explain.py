@@ -1,0 +1,194 @@
+"""Explanations of why a summary appeared, is pending, or will not appear, as shown by `digestbot why`."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from digestbot.config import Config
+from digestbot.config.rules import filters_for
+from digestbot.domain.model import PostRow, PostStatus, Summary
+from digestbot.domain.schedule import OVERTAKEN, Blocker, DigestHistory, ready_at, window_begins
+from digestbot.ledger import Ledger, backlog_views, editions, queries
+from digestbot.ledger.backlog_views import BacklogStatus
+from digestbot.pipeline.forecaster import Forecaster
+from digestbot.pipeline.report import Clock
+
+HORIZON = timedelta(days=366)  # how far ahead the summary's turn is searched for
+MOST_ROWS = 20_000  # plan entries that are searched
+MOST_SECONDS = 0.8  # CPU time that the search may take
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What becomes of a summary in one digest on one channel.
+
+    ``because`` says why. The summary has been waiting ``since`` then and appears ``at`` that time, if these are known.
+    ``not_posted``: it does not appear unless somebody changes something. ``posts`` show it, or will; ``held`` says what
+    keeps the first of them from being sent, and until when.
+    """
+
+    digest: str
+    channel: str
+    because: str
+    since: datetime | None = None
+    at: datetime | None = None
+    not_posted: bool = False
+    posts: tuple[PostRow, ...] = ()
+    held: tuple[Blocker, ...] = ()
+
+
+class Explainer:
+    """Explains what becomes of summaries, by a ledger whose backlogs contain everything that has arrived."""
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        clock: Clock,
+        forecaster: Forecaster,
+        seconds: Callable[[], float] = time.thread_time,
+    ) -> None:
+        """Create an explainer. ``seconds`` is the clock, in seconds, that limits how long it looks ahead."""
+        self._config, self._ledger, self._clock, self._forecaster = config, ledger, clock, forecaster
+        self._seconds = seconds
+
+    def why(self, summary: Summary, source: str) -> list[Reason]:
+        """Return what becomes of the summary in each digest that reads its source, or once did, on each channel."""
+        now = self._clock()
+        with self._ledger.read() as tx:
+            standings = backlog_views.backlog_statuses(tx, summary.id or 0)
+            pasts = editions.pasts(tx, now)
+            posts = {
+                standing.edition: queries.posts_showing(tx, standing.edition, summary.id or 0)
+                for standing in standings.values()
+                if standing.edition is not None
+            }
+        found = []
+        ahead: list[tuple[str, str]] = []
+        for digest, channel in dict.fromkeys([*self._config.routes(), *standings]):
+            standing = standings.get((digest, channel))
+            if standing is None:
+                if source in self._config.digests[digest].sources:
+                    found.append(Reason(digest, channel, f"source {source} was not read to its end yet"))
+                continue
+            shown = tuple(posts.get(standing.edition, ())) if standing.edition is not None else ()
+            reason = self._standing(digest, channel, standings, pasts.get((digest, channel)), shown, now)
+            if reason is None:
+                ahead.append((digest, channel))
+            else:
+                found.append(reason)
+        return found + self._ahead(summary, ahead, standings, now)
+
+    def _standing(
+        self,
+        digest: str,
+        channel: str,
+        standings: dict[tuple[str, str], BacklogStatus],
+        past: DigestHistory | None,
+        posts: tuple[PostRow, ...],
+        now: datetime,
+    ) -> Reason | None:
+        """Return the explanation if the ledger alone gives it; None if it depends on the slots to come."""
+        standing = standings[digest, channel]
+        if standing.status == "skipped":
+            return Reason(digest, channel, _sentence(standing.reason or "it was skipped"), not_posted=True)
+        if standing.status == "taken":
+            pending = [row.id for row in posts if row.status is PostStatus.PENDING]
+            held = self._forecaster.holding(channel, pending[0]) if pending else ()
+            return Reason(digest, channel, "it is in an edition", posts=posts, held=tuple(held))
+        if digest not in self._config.digests_on(channel):
+            because = f"digest {digest} is no longer configured for {channel}"
+            return Reason(digest, channel, because, standing.since, not_posted=True)
+        if standing.withdrawn:
+            return Reason(digest, channel, "it was withdrawn", standing.since, not_posted=True)
+        gate, window = filters_for(self._config, digest, channel), self._config.timing(digest, channel).window
+        for (other, there), its in standings.items():
+            if there == channel and its.status == "taken" and other not in (digest, *gate.shares_with):
+                because = f"digest {other} has put it there, or is about to"
+                gone = other not in self._config.digests_on(channel)
+                return Reason(digest, channel, because, standing.since, not_posted=gone)
+        if standing.blocked_reason:
+            return Reason(digest, channel, _sentence(standing.blocked_reason), standing.since)
+        waits = gate.waits_for(standing.votes, standing.edited_at, now)
+        if waits and not waits.startswith("too young"):
+            return Reason(digest, channel, _sentence(waits), standing.since, not_posted=waits.startswith("too old"))
+        if window is not None and past is not None:
+            old_enough_at = standing.edited_at + gate.min_age if gate.min_age is not None else None
+            ready = ready_at(standing.first_seen_at, old_enough_at)
+            if ready <= window_begins(window, past, now):
+                because = (
+                    f"its window is over: it could have gone from {ready:%Y-%m-%d %H:%M} UTC on, and was not chosen"
+                )
+                return Reason(digest, channel, because, standing.since, not_posted=True)
+        return None
+
+    def _ahead(
+        self,
+        summary: Summary,
+        pairs: list[tuple[str, str]],
+        standings: dict[tuple[str, str], BacklogStatus],
+        now: datetime,
+    ) -> list[Reason]:
+        """Return the explanations for the digests on channels in ``pairs``, where the summary only waits for its
+        turn."""
+        reasons: dict[tuple[str, str], Reason] = {}
+        before: Counter[tuple[str, str]] = Counter()
+        empty: dict[tuple[str, str], Counter[str]] = {pair: Counter() for pair in pairs}
+        until = now + HORIZON
+        begun = self._seconds()
+        rows = (
+            self._forecaster.foresee(now, until, {channel for _, channel in pairs}, costs=False) if pairs else iter(())
+        )
+        for number, row in enumerate(rows):
+            if len(reasons) == len(pairs):
+                break
+            if number >= MOST_ROWS or self._seconds() - begun > MOST_SECONDS:
+                until = row.at
+                break
+            shown = any(one.id == summary.id for one in row.summaries)
+            pair = row.digest, row.channel
+            if pair in empty and pair not in reasons:
+                if shown:
+                    reasons[pair] = Reason(*pair, _also(_turn(before[pair]), row.note), standings[pair].since, row.at)
+                elif not row.summaries and row.note != OVERTAKEN:
+                    empty[pair][row.note] += 1
+                before[pair] += len(row.summaries)
+            if shown:
+                for other in pairs:
+                    allowed = (other[0], *filters_for(self._config, *other).shares_with)
+                    if other[1] == row.channel and other not in reasons and row.digest not in allowed:
+                        because = f"digest {row.digest} puts it there at {row.at:%Y-%m-%d %H:%M} UTC"
+                        reasons[other] = Reason(*other, because, standings[other].since)
+        for pair in pairs:
+            if pair not in reasons:
+                reasons[pair] = self._not_in(pair, before[pair], empty[pair], standings[pair], until)
+        return [reasons[pair] for pair in pairs]
+
+    def _not_in(
+        self, pair: tuple[str, str], before: int, empty: Counter[str], standing: BacklogStatus, until: datetime
+    ) -> Reason:
+        """Return why the digest's plan on the channel does not contain the summary by ``until``."""
+        if before and self._config.timing(*pair).window is not None:
+            because = "its window ends before its turn comes: others go before it"
+            return Reason(*pair, because, standing.since, not_posted=True)
+        notes = [f"its slots: {note}" for note, _ in empty.most_common(1)]
+        others = f"{before} go before it until then" if before > 1 else ""
+        return Reason(*pair, _also(f"its turn does not come by {until:%Y-%m-%d}", others, *notes), standing.since)
+
+
+def _turn(before: int) -> str:
+    return f"{before} go before it" if before > 1 else "one goes before it" if before else "it is next"
+
+
+def _sentence(reason: str) -> str:
+    """Return the reason as a complete clause."""
+    first = reason.split(" ", 1)[0]
+    return f"it {reason}" if first in ("was", "has") else f"it is {reason}" if first == "too" else reason
+
+
+def _also(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)

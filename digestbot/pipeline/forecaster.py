@@ -1,0 +1,281 @@
+"""The forecast: what will be posted when, by the same code that decides what is due now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from digestbot.config import Config
+from digestbot.domain import schedule
+from digestbot.domain.budget import month_start
+from digestbot.domain.errors import RenderError
+from digestbot.domain.model import Shape, Summary
+from digestbot.domain.schedule import (
+    Blocker,
+    Candidate,
+    ChannelHistory,
+    ChannelState,
+    DigestHistory,
+    DigestState,
+    PendingPost,
+    PlanEntry,
+    PostingRules,
+)
+from digestbot.ledger import (
+    Ledger,
+    backlog_overrides,
+    candidates,
+    channel_states,
+    editions,
+    monthly_costs,
+    notifications,
+    post_queue,
+    queries,
+)
+from digestbot.pipeline.backlog_growth import BacklogGrowth
+from digestbot.pipeline.post_builder import PostBuilder
+from digestbot.pipeline.report import Clock
+from digestbot.pipeline.rule_book import DECIDE, Pair, RuleBook, name_of
+
+MOST_KEPT = 5000  # renderings that are kept
+PAGE = 100  # candidates in the first page of a backlog
+MOST_AT_ONCE = 2000  # candidates in any later page
+MOST_KNOWN = 20_000  # summaries that are kept in memory for all digests
+
+
+@dataclass
+class _Read:
+    """The candidates of a backlog that have been read: ``rows`` is how many rows that took, ``most`` how many are read
+    next."""
+
+    candidates: list[Candidate] = field(default_factory=list)
+    rows: int = 0
+    most: int = PAGE
+
+
+class Forecaster:
+    """Forecasts what will be posted, from one ledger. Nothing is written."""
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        clock: Clock,
+        book: RuleBook,
+        growth: BacklogGrowth,
+        post_builder: PostBuilder,
+    ) -> None:
+        self._config, self.ledger, self._clock = config, ledger, clock
+        self._book, self._growth, self._post_builder = book, growth, post_builder
+        self._kept: dict[tuple[str, str, tuple[Summary, ...]], schedule.Rendered] | None = None
+        self._queues: dict[Pair, _Read] = {}  # the candidates read so far, once `remember` was called
+
+    def forecast(
+        self, begin: datetime, end: datetime, channels: Collection[str] | None = None, *, costs: bool = True
+    ) -> list[PlanEntry]:
+        """Return what will be posted between two instants, and which slots stay empty, unless something new arrives.
+
+        ``channels`` limits the forecast to these channels; None means all. For ``costs``, see `foresee`.
+        """
+        return list(self.foresee(begin, end, channels, costs=costs))
+
+    def foresee(
+        self, begin: datetime, end: datetime, channels: Collection[str] | None = None, *, costs: bool = True
+    ) -> Iterator[PlanEntry]:
+        """Yield the entries of `forecast` one by one. Without ``costs``, posts are rendered only for channels with a
+        budget, which is faster."""
+        now = self._clock()
+        only = next(iter(channels)) if channels is not None and len(channels) == 1 else None
+        with self.ledger.read() as tx:
+            self._book.refresh(tx, only)
+            ahead = editions.recorded_ahead(tx, now)
+            pasts = {
+                pair: replace(past, ahead=ahead.get(pair, ())) for pair, past in editions.pasts(tx, now, only).items()
+            }
+            undecided = self._book.undecided(tx) | self._book.would_ask(tx, now)
+            asks = any(rules.timing.approval for rules in self._book.rules.values())
+            approved = backlog_overrides.preapproved(tx) if asks else {}
+            names = [name for name in self._config.channels if channels is None or name in channels]
+            roads = {channel: self._road(tx, channel, now) for channel in names}
+        known: dict[int, Summary] = {}
+        plans = [
+            replace(
+                self._plan(pair, pasts[pair], now, end, approved.get(pair, frozenset()), known),
+                held=DECIDE if name_of(pair) in undecided else "",
+            )
+            for pair in self._book.rules
+            if pair in pasts and pair[1] in roads
+        ]
+
+        def rendered(lane: PostingRules, chosen: Sequence[Summary]) -> schedule.Rendered:
+            if costs or roads[lane.channel].budget is not None:
+                return self._rendered(lane, chosen)
+            together = self._book.rules[lane.digest, lane.channel].shape is Shape.ROUNDUP
+            return [(tuple(chosen), 0)] if together else [((one,), 0) for one in chosen]
+
+        for row in schedule.simulate(plans, roads, rendered, now, end):
+            if begin <= row.at <= end:
+                yield row
+
+    def dry_channels(self, tx: sa.Connection, now: datetime, span: timedelta) -> list[str]:
+        """Return the channels on which nothing was posted for ``span``, and no pending summary can be posted within the
+        next ``span``."""
+        pasts = editions.pasts(tx, now)
+        found = []
+        for channel in self._config.channels:
+            pairs = [pair for pair in self._book.rules if pair[1] == channel and pair in pasts]
+            last = notifications.last_post(tx, channel) or min((pasts[pair].first_seen for pair in pairs), default=now)
+            if not pairs or now - last < span or any(post.approved for post in post_queue.queued_posts(tx, channel)):
+                continue
+            if not any(
+                next(self._growth.candidates(tx, pair, pasts[pair], now, now + span, 1), None) for pair in pairs
+            ):
+                found.append(channel)
+        return found
+
+    def _plan(
+        self,
+        pair: Pair,
+        past: DigestHistory,
+        now: datetime,
+        end: datetime,
+        approved: frozenset[int],
+        known: dict[int, Summary],
+    ) -> DigestState:
+        """Return the present state of the digest on the channel, for a simulation. ``known`` holds summaries that were
+        read for other digests or channels."""
+        rules = self._book.rules[pair]
+        timing = rules.timing
+        since = schedule.window_begins(timing.window, past, now) if timing.window else None
+        kept = self._queues.setdefault(pair, _Read()) if self._kept is not None else None
+        passed_over: set[int] = set()
+
+        def read_candidates() -> Iterator[Candidate]:
+            """Yield the candidates. They are read in short transactions, so that a forecast does not block those who
+            post."""
+            if kept is not None:
+                yield from kept.candidates
+            read, most = (kept.rows, kept.most) if kept is not None else (0, PAGE)
+            skips = passed_over if kept is None else ()  # candidates that are kept also serve later forecasts
+            while most:
+                with self.ledger.read() as tx:
+                    if len(known) > MOST_KNOWN:
+                        known.clear()
+                    page, rows = candidates.candidate_page(
+                        tx, *pair, timing.order, rules.gate, now, end, since, read, most, skips, known
+                    )
+                read, most = read + rows, min(most * 4, MOST_AT_ONCE) if rows == most else 0
+                if kept is not None:
+                    kept.candidates += page
+                    kept.rows, kept.most = read, most
+                yield from page
+
+        shares_with = frozenset(rules.gate.shares_with)
+        return DigestState(rules.lane, timing, rules.shape, past, read_candidates(), shares_with, approved, passed_over)
+
+    def remember(self) -> None:
+        """Start keeping what a forecast renders, and what it reads from backlogs, for the next forecast."""
+        self._kept = {}
+
+    def forget_backlogs(self, channel: str) -> None:
+        """Discard the candidates that were read for a channel, because its backlogs may have changed."""
+        for pair in self._book.pairs(channel):
+            self._queues.pop(pair, None)
+
+    def forget(self, summary: int | None) -> None:
+        """Discard what was rendered from a summary, because its post will say something else; None discards everything
+        rendered."""
+        for key in list(self._kept or ()):
+            if self._kept and (summary is None or any(one.id == summary for one in key[2])):
+                self._kept.pop(key, None)
+
+    def _rendered(self, lane: PostingRules, chosen: Sequence[Summary]) -> schedule.Rendered:
+        if self._kept is None:
+            return self._render(lane, chosen)
+        key = lane.digest, lane.channel, tuple(chosen)
+        if key not in self._kept:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            self._kept[key] = self._render(lane, chosen)
+        return self._kept[key]
+
+    def _render(self, lane: PostingRules, chosen: Sequence[Summary]) -> schedule.Rendered:
+        try:
+            return self._post_builder.groups(lane.digest, lane.channel, chosen)
+        except RenderError as error:
+            self._post_builder.raise_if_broken((lane.digest, lane.channel), error)
+            raise
+
+    def holding(self, channel: str, post: int) -> list[Blocker]:
+        """Return what keeps a pending post from being sent now, each with the time at which that may be over."""
+        now = self._clock()
+        with self.ledger.read() as tx:
+            self._book.refresh(tx, channel)
+            road = self._road(tx, channel, now)
+            shown = queries.parts_of(tx, post)
+        ids = {row.id for row in shown} | {post}
+        departures = [one for one in road.traffic.queue if one.post in ids]  # a thread's entry is its first part
+        departure = next((one for one in departures if one.post == post), departures[0] if departures else None)
+        found = [Blocker(road.note, None)] if road.note else []
+        if departure is None:
+            return found
+        if departure.note:  # it needs approval
+            found.append(Blocker(departure.note, None))
+        if road.blocked_until is not None and road.blocked_until > now:
+            found.append(Blocker("an attempt failed, or the platform asked to wait", road.blocked_until))
+        if departure.not_before is not None and departure.not_before > now:
+            found.append(Blocker("several attempts failed", departure.not_before))
+        obstacle = departure.obstacle(road.traffic, now)
+        if obstacle is not None:
+            found.append(obstacle)
+        if not road.account(now).lets_through(departure.cost):
+            found.append(Blocker(schedule.OVER_BUDGET, month_start(month_start(now) + timedelta(days=32))))
+        return found
+
+    def _road(self, tx: sa.Connection, channel: str, now: datetime) -> ChannelState:
+        """Return the channel's state: what was published, what is queued, what was spent, and what blocks it."""
+        state = channel_states.channel_state_now(tx, channel, now)
+        queue, not_before = self._departures(tx, channel)
+        road = ChannelState(
+            ChannelHistory(post_queue.published_posts(tx, channel, now), queue), self._config.budget(channel)
+        )
+        road.spent[month_start(now)] = monthly_costs.spent(tx, channel, now)
+        road.note = f"the channel is paused: {state.pause_reason}" if state.pause_reason else ""
+        road.blocked_until = max((at for at in (state.wait_until, not_before) if at is not None), default=None)
+        return road
+
+    def _departures(self, tx: sa.Connection, channel: str) -> tuple[list[PendingPost], datetime | None]:
+        """Return the channel's pending posts, each with the replies to it, and until when the first of them waits for
+        its next attempt."""
+        found: list[PendingPost] = []
+        edition, not_before = 0, None
+        for post, shows in queries.upcoming_posts(tx, channel):
+            not_before = not_before or (None if post.yields else post.not_before)
+            if post.reply and found and post.edition == edition:
+                before = found[-1]
+                new = tuple(one for one in shows if one not in before.summaries)
+                found[-1] = replace(before, summaries=before.summaries + new, cost=before.cost + post.cost)
+            else:
+                lane = self._book.posting_rules(post.digest, channel)
+                zone = lane.calendar.zone
+                until = f"{post.approve_by.astimezone(zone):%Y-%m-%d %H:%M %Z}" if post.approve_by else ""
+                note = f"waits for approval until {until}" if until else ""
+                found.append(
+                    PendingPost(
+                        lane,
+                        post.scheduled,
+                        begins=not post.reply,
+                        planned_at=post.planned_at,
+                        slot=post.slot,
+                        summaries=shows,
+                        cost=post.cost,
+                        post=post.post,
+                        note=note,
+                        not_before=post.not_before if post.yields else None,
+                    )
+                )
+            edition = post.edition
+        return found, not_before

@@ -1,0 +1,310 @@
+"""The planner: for each due slot, it decides which summaries are taken, and makes the edition."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from digestbot.config import Config
+from digestbot.domain import schedule
+from digestbot.domain.budget import Budget
+from digestbot.domain.errors import PictureError, RenderError, SourceError
+from digestbot.domain.model import Draft, ImageFailure, Shape, Slot
+from digestbot.domain.schedule import (
+    CandidateQueue,
+    ChannelHistory,
+    DigestHistory,
+    QueuedPost,
+    SlotDecision,
+)
+from digestbot.ledger import (
+    Ledger,
+    alerts,
+    backlog,
+    backlog_overrides,
+    editions,
+    monthly_costs,
+    post_queue,
+)
+from digestbot.pipeline.backlog_growth import BacklogGrowth
+from digestbot.pipeline.ingest import Poller
+from digestbot.pipeline.post_builder import PostBuilder
+from digestbot.pipeline.report import Clock, ErrorBoundary, Report
+from digestbot.pipeline.rule_book import Pair, RuleBook
+
+log = logging.getLogger(__name__)
+
+MOST_WAITS = 20  # how often `next_turn` moves on to a later instant
+CONFIRMATIONS = 5  # how often an edition is chosen again because its summaries changed in their source
+
+
+class Planner:
+    """Makes the editions of every digest on every channel. Each channel may have a thread of its own."""
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        clock: Clock,
+        book: RuleBook,
+        growth: BacklogGrowth,
+        poller: Poller,
+        post_builder: PostBuilder,
+        contained: ErrorBoundary,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._config, self._ledger, self._clock = config, ledger, clock
+        self._book, self._growth = book, growth
+        self._poller, self._post_builder, self._contained, self._stopping = poller, post_builder, contained, stopping
+
+    def make_due(self, report: Report, channel: str | None = None) -> None:
+        """Make the editions of all due slots in the order of their times, on one channel or, with None, on all."""
+        pasts = self._growth.extend_all(report, channel)
+        pairs = self._book.pairs(channel)
+        due: list[tuple[datetime, int]] = []
+        for index, pair in enumerate(pairs):
+            with self._contained(f"slots of digest {pair[0]} on {pair[1]}", report):
+                self._note_due(due, index, pair, pasts.get(pair))
+        before = len(report.made)
+        while due and not self._stopping():
+            _, index = heapq.heappop(due)
+            pair = pairs[index]
+            with self._contained(f"digest {pair[0]} on {pair[1]}", report):
+                if self._take_turn(pair, report):
+                    with self._ledger.read() as tx:
+                        past = editions.past(tx, *pair, self._clock())
+                    self._note_due(due, index, pair, past)
+        for pair in pairs:
+            if pair in pasts and not self._stopping():
+                with self._contained(f"slots of digest {pair[0]} on {pair[1]}", report):
+                    self._record_closed(pair)
+        if len(report.made) > before and len(pairs) > 1:  # what one digest took is blocked for others
+            self._growth.extend_all(report, channel)
+
+    def _note_due(self, due: list[tuple[datetime, int]], index: int, pair: Pair, past: DigestHistory | None) -> None:
+        slot = schedule.is_due(self._book.rules[pair].lane, past, self._clock()) if past else None
+        if slot is not None:
+            heapq.heappush(due, (slot.at, index))
+
+    def _record_closed(self, pair: Pair) -> None:
+        """Record that slots passed within a blackout, by marking the newest of them as reached."""
+        calendar, now = self._book.rules[pair].lane.calendar, self._clock()
+        if not calendar.may_close:
+            return
+        with self._ledger.read() as tx:
+            since = editions.past(tx, *pair, now).since
+        slot = calendar.newest_closed(since, now)
+        if slot is not None:
+            with suppress(editions.TakenElsewhereError), self._ledger.begin() as tx:
+                editions.reach_slot(tx, *pair, slot, now, outcome=calendar.closed(slot.at))
+
+    def _take_turn(self, pair: Pair, report: Report) -> bool:
+        """Make the edition of the slot that is due, or let the slot pass. Return False if the slot was not reached
+        here: it stays due, or another process was faster."""
+        if self._book.rules[pair].lane.closed(self._clock()):
+            return False
+        turn, shape, drafts = self._settled(pair, self._turn, report)
+        if turn.slot is None:
+            return False
+        _, reached = self._reach(pair, turn, turn.slot, shape, drafts, report, scheduled=True)
+        return reached
+
+    def _turn(self, pair: Pair) -> SlotDecision:
+        """Return what the digest does on the channel now."""
+        with self._ledger.read() as tx:
+            return self._turn_at(tx, pair, self._clock())
+
+    def _turn_at(self, tx: sa.Connection, pair: Pair, at: datetime) -> SlotDecision:
+        rules, past = self._book.rules[pair], editions.past(tx, *pair, at)
+        traffic: ChannelHistory[QueuedPost] = ChannelHistory() if rules.lane.free else self._traffic(tx, pair[1], at)
+        queue = CandidateQueue(self._growth.candidates(tx, pair, past, self._clock(), at))
+        return schedule.decide_slot(rules.lane, rules.timing, rules.shape, past, traffic, queue, at)
+
+    def _traffic(self, tx: sa.Connection, channel: str, now: datetime) -> ChannelHistory[QueuedPost]:
+        return ChannelHistory(
+            post_queue.published_posts(tx, channel, now),
+            [
+                QueuedPost(self._book.posting_rules(post.digest, channel), post.scheduled, approved=post.approved)
+                for post in post_queue.queued_posts(tx, channel)
+            ],
+        )
+
+    def next_turn(self, pair: Pair) -> tuple[SlotDecision, list[Draft]]:
+        """Return what the digest does next on the channel, now or at its next slot, and the drafts. No slot is marked
+        as reached and no edition is made."""
+
+        def choose(pair: Pair) -> SlotDecision:
+            at = self._clock()
+            with self._ledger.read() as tx:
+                self._book.refresh(tx)
+                turn = self._turn_at(tx, pair, at)
+                for _ in range(MOST_WAITS):
+                    if turn.slot is None and turn.until is not None and turn.until > at:
+                        at = turn.until
+                        turn = self._turn_at(tx, pair, at)
+            return turn
+
+        turn, _, drafts = self._settled(pair, choose, Report())
+        return turn, drafts
+
+    def _at_once(self, pair: Pair) -> SlotDecision:
+        """Return what the digest does on the channel when an operator asks for an edition, whatever the time and
+        however few summaries there are."""
+        rules, now = self._book.rules[pair], self._clock()
+        local = now.astimezone(rules.lane.calendar.zone).replace(tzinfo=None)
+        slot = Slot(f"{local.isoformat(timespec='seconds')} by hand {uuid.uuid4().hex[:8]}", now)
+        with self._ledger.read() as tx:
+            queue = CandidateQueue(self._growth.candidates(tx, pair, None, now, now))
+            found = queue.choose(rules.timing.size, now, None, one_per_paper=rules.timing.one_per_paper)
+            return SlotDecision(slot, [candidate.summary for candidate in found], "" if found else "nothing waits")
+
+    def send(self, pair: Pair, report: Report, *, needs_approval: bool = False) -> bool:
+        """Make an edition now, outside the schedule. Return False if none was made."""
+        turn, shape, drafts = self._settled(pair, self._at_once, report)
+        if not turn.chosen or turn.slot is None:
+            return False
+        made, _ = self._reach(
+            pair, turn, turn.slot, shape, drafts, report, scheduled=False, needs_approval=needs_approval
+        )
+        return made
+
+    def _reach(
+        self,
+        pair: Pair,
+        turn: SlotDecision,
+        slot: Slot,
+        shape: Shape,
+        drafts: Sequence[Draft],
+        report: Report,
+        *,
+        scheduled: bool,
+        needs_approval: bool = False,
+    ) -> tuple[bool, bool]:
+        """Mark the slot as reached and make its edition. Return whether an edition was made, and whether the slot was
+        reached here rather than by another process.
+
+        A scheduled slot without an edition is marked too: summaries that arrive later wait for the next slot.
+        """
+        (digest, channel), now = pair, self._clock()
+        timing = self._book.rules[pair].timing
+        made: list[int] = []
+        ids = [summary.id or 0 for summary in turn.chosen]
+        outcome: str | None = None
+        try:
+            with self._ledger.begin() as tx:
+                if not turn.chosen:
+                    outcome = turn.reason
+                elif not self._is_paid_for(tx, channel, drafts, now):
+                    outcome = schedule.OVER_BUDGET
+                slot_id = editions.reach_slot(tx, digest, channel, slot, now, scheduled=scheduled, outcome=outcome)
+                asks = timing.approval and scheduled and not backlog_overrides.are_preapproved(tx, digest, channel, ids)
+                asks = asks or needs_approval
+                approve_by = self._ledger.now(tx) + timing.approve_by if asks else None
+                if outcome is None:
+                    shares_with = self._book.rules[pair].gate.shares_with
+                    made = editions.make_edition(
+                        tx,
+                        slot_id,
+                        digest,
+                        channel,
+                        turn.chosen,
+                        drafts,
+                        now,
+                        shape,
+                        approve_by,
+                        shares_with,
+                        slot.at if scheduled else None,
+                    )
+                    report.made += made
+        except editions.TakenElsewhereError:
+            with self._ledger.begin() as tx:
+                backlog.reset_verdicts(tx, digest, channel, ids)
+            log.info("digest %s on %s: slot %s: another process was faster", digest, channel, slot.nominal)
+            return False, False
+        if made:
+            waits = ", which waits for approval: digestbot approve" if approve_by else ""
+            result = f"makes post {', '.join(map(str, made))}{waits}"
+        else:
+            result = f"makes none: {outcome}"
+        log.info("digest %s on %s: slot %s %s", digest, channel, slot.nominal, result)
+        if turn.chosen and not made and not scheduled:
+            report.troubles.append(f"{channel}: the month's budget has no room for this edition")
+        return bool(made), True
+
+    def _is_paid_for(self, tx: sa.Connection, channel: str, drafts: Sequence[Draft], now: datetime) -> bool:
+        """Return whether the month's budget covers the edition in addition to what is pending. If it does not, raise an
+        alert."""
+        budget = self._config.budget(channel)
+        if budget is None:
+            monthly_costs.clear_budget_alerts(tx, channel, Budget(0, None), now)
+            return True
+        account = Budget(monthly_costs.spent(tx, channel, now) + monthly_costs.reserved(tx, channel), budget)
+        cost = sum(draft.cost for draft in drafts)
+        if account.lets_through(cost):
+            monthly_costs.clear_budget_alerts(tx, channel, account, now)
+            return True
+        if monthly_costs.alert_exhausted(tx, channel, account, cost, now):
+            log.error("channel %s: the month's budget is used up: digestbot alerts", channel)
+        return False
+
+    def _settled(
+        self, pair: Pair, choose: Callable[[Pair], SlotDecision], report: Report
+    ) -> tuple[SlotDecision, Shape, list[Draft]]:
+        """Return what ``choose`` decides, the shape, and the drafts, after the sources have confirmed the summaries.
+
+        A summary that cannot be rendered, although others can, is skipped with its reason. One whose required picture
+        cannot be made waits for it. RenderError is raised for a template that cannot render anything, SourceError if
+        the summaries keep changing in their source. Then nothing is made, and the slot stays due.
+        """
+        digest, channel = pair
+        tries, held = 0, ""
+        if self._config.appearance(digest, channel).image_failure is ImageFailure.HOLD:
+            with self._ledger.begin() as tx:
+                backlog.retry_pictures(tx, digest, channel)
+        self._growth.filter_new(pair)
+        while True:
+            turn = choose(pair)
+            try:
+                shape, drafts = self._post_builder.drafts(digest, channel, turn.chosen)
+                if self._poller.confirm(turn.chosen):
+                    drafts = self._post_builder.pictured(digest, channel, turn.chosen, drafts)
+                    self._tell_of_pictures(pair, held)
+                    return turn, shape, drafts
+                self._growth.filter_new(pair)
+                tries += 1
+                if tries >= CONFIRMATIONS:
+                    raise SourceError("what would be published keeps changing in its store; the slot stays due")
+            except PictureError as error:
+                held = str(error)
+                log.error(
+                    "digest %s on %s: summary %s waits for its picture: %s", digest, channel, error.summary, error
+                )
+                with self._ledger.begin() as tx:
+                    backlog.hold_after_failure(tx, digest, channel, error.summary or 0, held)
+            except RenderError as error:
+                report.render_errors.append(str(error))
+                self._post_builder.raise_if_broken(pair, error)
+                log.error("digest %s on %s: summary %d is skipped: %s", digest, channel, error.summary, error)
+                with self._ledger.begin() as tx:
+                    backlog.skip_after_failure(tx, digest, channel, error.summary or 0, str(error))
+
+    def _tell_of_pictures(self, pair: Pair, held: str) -> None:
+        """Raise an alert about summaries that wait for their pictures, or close it if none does."""
+        (digest, channel), now = pair, self._clock()
+        subject = f"{digest} on {channel}"
+        with self._ledger.read() as tx:
+            told = alerts.open_alert(tx, "pictures", subject) is not None
+        if not (held or told):
+            return
+        with self._ledger.begin() as tx:
+            if held:
+                note = f"summaries wait for their pictures ({held}): digestbot backlog {digest} lists them"
+                alerts.raise_alert(tx, "pictures", subject, note, now)
+            else:
+                alerts.close_alert(tx, "pictures", subject, now)

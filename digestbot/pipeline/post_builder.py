@@ -1,0 +1,131 @@
+"""The posts of an edition: rendered in the digest's template and shape, with pictures and estimated costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from digestbot.config import Config
+from digestbot.domain.budget import FREE, estimate
+from digestbot.domain.errors import RenderError
+from digestbot.domain.model import Draft, Image, LinkPolicy, Paper, Shape, Summary
+from digestbot.ledger import Ledger, backlog_overrides, channel_states
+from digestbot.pipeline.images import ImageBuilder
+from digestbot.rendering.renderer import Renderer, RenderTarget
+
+SAMPLE = Summary(
+    paper=Paper("conf/sample/Sample26", r"A Sample Title of $\mathcal{O}(n)$ Words"),
+    writer="Some Reader",
+    handle="somereader",
+    body="A *first* sentence with $x_1 + x_2$. A second one.\n\n* an item\n* another",
+    link="https://www.example.org/paper?bibtexKey=conf/sample/Sample26#somereader",
+    votes=2,
+    dated=datetime(2026, 1, 1, tzinfo=UTC),
+)
+"""The summary with which templates are tried."""
+
+
+class PostBuilder:
+    """Builds posts from summaries."""
+
+    def __init__(self, config: Config, ledger: Ledger) -> None:
+        self._config, self._ledger = config, ledger
+        self.renderer = Renderer(config.folder / config.templates if config.templates else None)
+        self.picturer = ImageBuilder(config)
+
+    def drafts(
+        self, digest: str, channel: str, chosen: Sequence[Summary], shape: Shape | None = None
+    ) -> tuple[Shape, list[Draft]]:
+        """Return the shape and the drafts of the summaries' posts, by the digest's template and with their costs.
+        ``shape`` replaces the digest's own. Raise RenderError if a summary or the template cannot be rendered.
+
+        If the channel takes no replies and no ``shape`` is given, each summary of a thread becomes a post of its own.
+        It carries its link, unless the digest shows none.
+        """
+        look = self._config.appearance(digest, channel)
+        if shape is not None:
+            look = look.model_copy(update={"shape": shape})
+        parameters = self._config.channels[channel].link_parameters
+        place = RenderTarget(digest, channel, self._config.platform(channel), parameters)
+        found = self.renderer.drafts(look, place, chosen) if chosen else []
+        if any(draft.message.reply for draft in found) and shape is None and not self._takes_replies(channel):
+            link = LinkPolicy.NONE if look.link is LinkPolicy.NONE else LinkPolicy.POST
+            look = look.model_copy(update={"shape": Shape.SINGLE, "template": None, "link": link})
+            found = self.renderer.drafts(look, place, chosen)
+        if look.shape is Shape.SINGLE:
+            found = self._as_written(digest, channel, found)
+        return look.shape, self._priced(channel, found)
+
+    def tried(self, digest: str, channel: str, template: str, chosen: Sequence[Summary]) -> list[Draft]:
+        """Return the drafts that this template makes, in the shape that its name stands for, or else in the digest's.
+        Raise RenderError if it cannot be rendered."""
+        look = self._config.appearance(digest, channel)
+        named = next((shape for shape in (Shape.THREAD, Shape.ROUNDUP) if shape == template), None)
+        shape = named or (Shape.SINGLE if template == "summary" else look.shape)
+        look = look.model_copy(update={"template": template, "shape": shape})
+        parameters = self._config.channels[channel].link_parameters
+        return self.renderer.drafts(
+            look, RenderTarget(digest, channel, self._config.platform(channel), parameters), chosen
+        )
+
+    def _as_written(self, digest: str, channel: str, drafts: list[Draft]) -> list[Draft]:
+        """Return the drafts with an operator's own text, where there is one, in place of the rendered text."""
+        ids = [draft.shows[0] for draft in drafts if draft.shows]
+        if not ids:
+            return drafts
+        with self._ledger.read() as tx:
+            words = backlog_overrides.custom_texts(tx, digest, channel, ids)
+        return [
+            replace(draft, message=replace(draft.message, text=words[draft.shows[0]]))
+            if draft.shows and draft.shows[0] in words and not draft.message.reply
+            else draft
+            for draft in drafts
+        ]
+
+    def pictured(self, digest: str, channel: str, chosen: Sequence[Summary], drafts: Sequence[Draft]) -> list[Draft]:
+        """Return the drafts with pictures, and with the costs of these. Raise PictureError if a post must be held
+        because its picture is not available."""
+        look = self._config.appearance(digest, channel)
+        if look.image is Image.NONE or not chosen:
+            return list(drafts)
+        return self._priced(channel, self.picturer.attach(look, channel, chosen, drafts))
+
+    def raise_if_broken(self, pair: tuple[str, str], error: RenderError) -> None:
+        """Raise RenderError if the template itself is broken, or if ``error`` names no summary."""
+        try:
+            self.drafts(*pair, [SAMPLE])
+        except RenderError:
+            raise RenderError(f"{error}; nothing was made, the slot stays due") from error
+        if error.summary is None:
+            raise error
+
+    def groups(self, digest: str, channel: str, chosen: Sequence[Summary]) -> list[tuple[tuple[Summary, ...], int]]:
+        """Return, for each of the edition's posts that is not a reply, the summaries that it shows together with its
+        replies, and what they cost.
+
+        Costs are estimates and include pictures, which are not made for this. Raise RenderError if rendering fails.
+        """
+        look = self._config.appearance(digest, channel)
+        by_id = {summary.id: summary for summary in chosen}
+        found: list[tuple[tuple[Summary, ...], int]] = []
+        _, drafts = self.drafts(digest, channel, chosen)
+        if look.image is not Image.NONE:
+            drafts = self._priced(channel, self.picturer.supposed(look, chosen, drafts))
+        for draft in drafts:
+            shows = tuple(by_id[id_] for id_ in draft.shows)
+            if draft.message.reply:
+                before, cost = found[-1]
+                new = tuple(one for one in shows if one not in before)
+                found[-1] = before + new, cost + draft.cost
+            else:
+                found.append((shows, draft.cost))
+        return found
+
+    def _priced(self, channel: str, drafts: Sequence[Draft]) -> list[Draft]:
+        prices = self._config.prices(channel) or FREE
+        return [replace(draft, cost=estimate(draft.message, prices)) for draft in drafts]
+
+    def _takes_replies(self, channel: str) -> bool:
+        with self._ledger.read() as tx:
+            return channel_states.takes_replies(tx, channel)

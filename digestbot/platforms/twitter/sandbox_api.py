@@ -1,0 +1,377 @@
+"""The sandbox's version of X's API v2: the endpoints that posting needs, with X's headers, error bodies and rules."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from urllib.parse import unquote
+
+from digestbot.platforms.sandbox_http import Answer, Request
+from digestbot.platforms.sandbox_world import Faults, Post, UploadedPicture, World, altered_text
+from digestbot.platforms.twitter.length import weighted_length
+from digestbot.text import find_urls
+
+LENGTH = 280
+DUPLICATE_HOURS = 24
+IMAGE_BYTES = 5 * 2**20
+_OAUTH = re.compile(r'(\w+)="([^"]*)"')
+
+
+def problem(status: int, detail: str, title: str = "", type_: str = "about:blank", **more: object) -> Answer:
+    """Return an error answer in X's problem format."""
+    titles = {400: "Invalid Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
+    body = {"detail": detail, "type": type_, "title": title or titles.get(status, "Error"), "status": status} | more
+    return Answer(status, body)
+
+
+def invalid(message: str, **parameters: list[str]) -> Answer:
+    """Return a 400 answer that names the invalid parameter."""
+    return problem(
+        400,
+        "One or more parameters to your request was invalid.",
+        type_="https://api.x.com/2/problems/invalid-request",
+        errors=[{"message": message, "parameters": parameters}],
+    )
+
+
+class XApi:
+    """The sandbox's version of X's API under /2/.
+
+    With ``secrets`` (consumer and token secret) it also checks signatures.
+    """
+
+    def __init__(self, world: World, faults: Faults, secrets: tuple[str, str] | None = None) -> None:
+        self.world, self.faults, self.secrets = world, faults, secrets
+        self.tweets = world.timelines["twitter"]
+        self._routes: list[tuple[str, str, Callable[..., Answer]]] = [
+            ("POST", r"/2/tweets", self.create),
+            ("GET", r"/2/tweets/(\d+)", self.show),
+            ("DELETE", r"/2/tweets/(\d+)", self.delete),
+            ("GET", r"/2/users/me", self.me),
+            ("GET", r"/2/users/(\d+)/tweets", self.timeline),
+            ("POST", r"/2/media/upload", self.upload),
+            ("GET", r"/2/media/upload", self.upload_status),
+            ("POST", r"/2/media/upload/initialize", self.initialize),
+            ("POST", r"/2/media/upload/(\d+)/append", self.append),
+            ("POST", r"/2/media/upload/(\d+)/finalize", self.finalize),
+            ("POST", r"/2/media/metadata", self.metadata),
+        ]
+
+    account_name = "Sandbox 100"
+
+    def serves(self, path: str) -> bool:
+        """Return True if the path belongs to X's API."""
+        return path.startswith("/2/") or path == "/oauth2/token"
+
+    def unauthorized(self) -> Answer:
+        """Return X's answer to an invalid token."""
+        return problem(401, "Unauthorized")
+
+    def too_many_requests(self, retry_after: int | None) -> Answer:
+        """Return X's rate limit answer; with ``retry_after`` (seconds) it names the reset time."""
+        headers = {}
+        if retry_after is not None:
+            reset = str(int(self.world.clock()) + retry_after)
+            headers = {"x-rate-limit-limit": "100", "x-rate-limit-remaining": "0", "x-rate-limit-reset": reset}
+        return replace(problem(429, "Too Many Requests"), headers=headers)
+
+    def post_by_hand(self, text: str, link: str | None, at: float) -> Post:
+        """Return a post as a person would write it; its text already contains the link."""
+        return Post(self.world.new_id(), "100", text, at, link=link)
+
+    def post_path(self, post: Post) -> str:
+        """Return the path of the post in X's URLs."""
+        return f"/i/web/status/{post.id}"
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one call, without injected faults."""
+        if request.path == "/oauth2/token":
+            return Answer(200, {"token_type": "bearer", "access_token": "sandbox-application-token"})
+        if request.path == "/2/usage/tweets":
+            return Answer(200, {"data": {"cap_reset_day": 1, "project_cap": "100", "project_usage": "100"}})
+        user = self._user(request)
+        if user is None:
+            return problem(401, "Unauthorized")
+        for method, pattern, handler in self._routes:
+            match = re.fullmatch(pattern, request.path)
+            if match and method == request.method:
+                with self.world.lock:
+                    return handler(request, user, *match.groups())
+        return problem(404, "Not Found")
+
+    def _user(self, request: Request) -> str | None:
+        """Return the id of the account that signed the call, or None if the signature is missing or wrong.
+
+        The id is the prefix of the access token, or 100 if that is no number.
+        """
+        header = request.headers.get("authorization", "")
+        fields = {name: unquote(value) for name, value in _OAUTH.findall(header)}
+        needed = ("oauth_consumer_key", "oauth_token", "oauth_signature", "oauth_nonce", "oauth_timestamp")
+        if not header.startswith("OAuth ") or not all(fields.get(name) for name in needed):
+            return None
+        if self.secrets is not None and not self._signed(request, header, fields["oauth_signature"]):
+            return None
+        prefix = fields["oauth_token"].partition("-")[0]
+        return prefix if prefix.isdecimal() else "100"
+
+    def _signed(self, request: Request, header: str, signature: str) -> bool:
+        from oauthlib.oauth1.rfc5849 import signature as oauth
+
+        assert self.secrets is not None  # noqa: S101
+        collected = oauth.collect_parameters(
+            uri_query=request.url.partition("?")[2], headers={"Authorization": header}, body=request.form or None
+        )
+        base = oauth.signature_base_string(
+            request.method, oauth.base_string_uri(request.url.partition("?")[0]), oauth.normalize_parameters(collected)
+        )
+        wanted: str = oauth.sign_hmac_sha1_with_client(base, _Secrets(*self.secrets))
+        return wanted == signature
+
+    # ---- posts
+
+    def create(self, request: Request, user: str) -> Answer:
+        """Handle POST /2/tweets."""
+        body = request.json
+        if body is None:
+            return invalid("The request body must be JSON.")
+        text = body.get("text", "")
+        media = body.get("media")
+        ids = media.get("media_ids", []) if isinstance(media, dict) else []
+        if not isinstance(text, str) or (not text.strip() and not ids):
+            return invalid("Tweet text or media is required.", text=[str(text)])
+        text = unicodedata.normalize("NFC", text)
+        if weighted_length(text) > LENGTH:
+            return invalid(
+                "Your Tweet text is too long. For more information on how Twitter determines text length "
+                "see https://github.com/twitter/twitter-text.",
+                text=[text],
+            )
+        if len(re.findall(r"(?<!\w)\$[A-Za-z]{1,6}(?!\w)", text)) > 1:
+            return problem(403, "A post may hold one cashtag at most.")
+        if not isinstance(ids, list) or len(ids) > 4 or any(str(id_) not in self.world.pictures for id_ in ids):
+            return invalid("Your media IDs are invalid.", **{"media.media_ids": [str(id_) for id_ in ids]})
+        reply = body.get("reply")
+        reply_to = str(reply.get("in_reply_to_tweet_id")) if isinstance(reply, dict) else None
+        if reply_to and self.faults.refuse_replies:
+            return problem(403, "You can only reply to or quote posts where you are mentioned or are the author.")
+        if reply_to and not any(tweet.id == reply_to for tweet in self.tweets):
+            return invalid("The post that is replied to does not exist.", **{"reply.in_reply_to_tweet_id": [reply_to]})
+        now = self.world.clock()
+        if self.faults.refuse_duplicates and any(
+            tweet.account == user
+            and tweet.text == text
+            and tweet.reply_to == reply_to
+            and now - tweet.at < DUPLICATE_HOURS * 3600
+            for tweet in self.tweets
+        ):
+            return problem(403, "You are not allowed to create a Tweet with duplicate content.")
+        tweet = Post(self.world.new_id(), user, text, now, reply_to=reply_to, media=[str(id_) for id_ in ids])
+        self.tweets.append(tweet)
+        shown = _shown(tweet)
+        return Answer(201, {"data": {key: shown[key] for key in ("id", "text", "edit_history_tweet_ids")}})
+
+    def show(self, _request: Request, _user: str, id_: str) -> Answer:
+        """Handle GET /2/tweets/:id."""
+        for tweet in self.tweets:
+            if tweet.id == id_:
+                return Answer(200, {"data": _shown(tweet, altered=self.faults.alter_texts)})
+        return Answer(200, {"errors": [_not_found("id", id_)]})
+
+    def delete(self, _request: Request, user: str, id_: str) -> Answer:
+        """Handle DELETE /2/tweets/:id."""
+        for tweet in self.tweets:
+            if tweet.id == id_:
+                if tweet.account != user:
+                    return problem(403, "You are not authorized to delete this Tweet.")
+                self.tweets.remove(tweet)
+                return Answer(200, {"data": {"deleted": True}})
+        return Answer(200, {"errors": [_not_found("id", id_)]})
+
+    def me(self, request: Request, user: str) -> Answer:
+        """Handle GET /2/users/me. Its post count is correct even if the timeline is made to lie."""
+        data: dict[str, object] = {"id": user, "name": "Sandbox account", "username": f"sandbox_{user}"}
+        if "public_metrics" in request.query.get("user.fields", "").split(","):
+            visible = self.world.visible(self.tweets, self.faults.lag)
+            data["public_metrics"] = {"tweet_count": sum(tweet.account == user for tweet in visible)}
+        return Answer(200, {"data": data})
+
+    def timeline(self, request: Request, _user: str, id_: str) -> Answer:
+        """Handle GET /2/users/:id/tweets: newest first, in pages."""
+        query = request.query
+        most = query.get("max_results", "10")
+        if not most.isdecimal() or not 5 <= int(most) <= 100:
+            return invalid(
+                f"The `max_results` query parameter value [{most}] is not between 5 and 100", max_results=[most]
+            )
+        lie = self.faults.timeline.get("twitter")
+        untrue: dict[str, dict[str, object]] = {
+            "empty": {"meta": {"result_count": 0}},
+            "object": {},
+            "no-count": {"data": []},
+            "errors": {"errors": [_not_found("id", id_)], "meta": {"result_count": 0}},
+            "endless": {"meta": {"result_count": 0, "next_token": query.get("pagination_token", "0") + "1"}},
+        }
+        if lie in untrue:
+            return Answer(200, untrue[lie])
+        lag = 3600 if lie == "old" else self.faults.lag
+        found = [tweet for tweet in self.world.visible(self.tweets, lag) if tweet.account == id_]
+        if "since_id" in query and lie != "foreign":
+            found = [tweet for tweet in found if int(tweet.id) > int(query["since_id"])]
+        if "start_time" in query:
+            start = datetime.fromisoformat(query["start_time"]).timestamp()
+            found = [tweet for tweet in found if tweet.at >= start]
+        if "replies" in query.get("exclude", "").split(","):
+            found = [tweet for tweet in found if tweet.reply_to is None]
+        start_at = int(query.get("pagination_token", "0"))
+        page, after = found[start_at : start_at + int(most)], start_at + int(most)
+        meta: dict[str, object] = {"result_count": len(page)}
+        if page:
+            meta |= {"newest_id": page[0].id, "oldest_id": page[-1].id}
+        if after < len(found):
+            meta["next_token"] = str(after)
+        fields = set(f"{query.get('tweet.fields', '')},{query.get('post.fields', '')}".split(","))
+        always = {"id", "text", "edit_history_tweet_ids"}
+        shown = [_shown(tweet, altered=self.faults.alter_texts) for tweet in page]
+        if lie == "foreign":
+            shown = [one | {"id": str(int(str(one["id"])) + 1), "author_id": "999"} for one in shown]
+        data = [{key: value for key, value in one.items() if key in fields | always} for one in shown]
+        if lie == "partial":
+            data = data[len(data) // 2 :]
+            return Answer(
+                200, {"meta": meta | {"result_count": len(data)}, "data": data, "errors": [_not_found("id", id_)]}
+            )
+        return Answer(200, {"meta": meta} | ({"data": data} if data else {}))
+
+    # ---- pictures
+
+    def upload(self, request: Request, _user: str) -> Answer:
+        """Handle POST /2/media/upload in one request, as multipart or as base64 in JSON."""
+        if "media" in request.files:
+            kind, content = request.files["media"]
+        elif request.json and isinstance(request.json.get("media"), str):
+            if set(request.json) - {"media", "media_category", "additional_owners"}:
+                return invalid("Additional properties are not allowed.", media=[])
+            content = base64.b64decode(str(request.json["media"]))
+            kind = "image/jpeg" if content.startswith(b"\xff\xd8") else "image/png"
+        else:
+            return invalid("media is required", media=[])
+        if self.faults.refuse_pictures:
+            return invalid("media type unrecognized.", media=[])
+        if len(content) > IMAGE_BYTES:
+            return invalid("File size exceeds 5242880 bytes.", media=[])
+        return self._keep(UploadedPicture(self.world.new_id(), content, kind))
+
+    def _keep(self, picture: UploadedPicture) -> Answer:
+        self.world.pictures[picture.id] = picture
+        data = {
+            "id": picture.id,
+            "media_key": f"3_{picture.id}",
+            "size": len(picture.content),
+            "expires_after_secs": 86400,
+        }
+        return Answer(200, {"data": data})
+
+    def initialize(self, request: Request, _user: str) -> Answer:
+        """Handle POST /2/media/upload/initialize."""
+        kind = str((request.json or {}).get("media_type", "image/png"))
+        return self._keep(UploadedPicture(self.world.new_id(), b"", kind, done=False))
+
+    def append(self, request: Request, _user: str, id_: str) -> Answer:
+        """Handle POST /2/media/upload/:id/append."""
+        picture = self.world.pictures.get(id_)
+        if picture is None:
+            return problem(404, "Not Found")
+        if "media" in request.files:
+            picture.content += request.files["media"][1]
+        elif request.json and isinstance(request.json.get("media"), str):
+            picture.content += base64.b64decode(str(request.json["media"]))
+        return Answer(200, {"data": {"expires_at": int(self.world.clock()) + 86400}})
+
+    def finalize(self, _request: Request, _user: str, id_: str) -> Answer:
+        """Handle POST /2/media/upload/:id/finalize."""
+        picture = self.world.pictures.get(id_)
+        if picture is None:
+            return problem(404, "Not Found")
+        picture.done = True
+        return self._keep(picture)
+
+    def upload_status(self, request: Request, _user: str) -> Answer:
+        """Handle GET /2/media/upload?command=STATUS."""
+        picture = self.world.pictures.get(request.query.get("media_id", ""))
+        if picture is None:
+            return problem(404, "Not Found")
+        state = "succeeded" if picture.done else "pending"
+        return Answer(
+            200, {"data": {"id": picture.id, "media_key": f"3_{picture.id}", "processing_info": {"state": state}}}
+        )
+
+    def metadata(self, request: Request, _user: str) -> Answer:
+        """Handle POST /2/media/metadata, which sets the alt text."""
+        body = request.json or {}
+        picture = self.world.pictures.get(str(body.get("id")))
+        if picture is None:
+            return invalid("The media ID is invalid.", id=[str(body.get("id"))])
+        metadata = body.get("metadata")
+        alt = metadata.get("alt_text") if isinstance(metadata, dict) else None
+        text = str(alt.get("text", "")) if isinstance(alt, dict) else ""
+        if len(text) > 1000:
+            return invalid("alt_text must be at most 1000 characters", alt_text=[text])
+        picture.alt_text = text
+        return Answer(200, {"data": {"id": picture.id, "associated_metadata": {"alt_text": {"text": text}}}})
+
+
+class _Secrets:
+    """The secrets in the shape that oauthlib's signing function expects."""
+
+    def __init__(self, client_secret: str, token_secret: str) -> None:
+        self.client_secret, self.resource_owner_secret = client_secret, token_secret
+
+
+def _not_found(parameter: str, value: str) -> dict[str, str]:
+    return {
+        "value": value,
+        "parameter": parameter,
+        "title": "Not Found Error",
+        "resource_type": "tweet",
+        "detail": f"Could not find tweet with {parameter}: [{value}].",
+        "type": "https://api.x.com/2/problems/resource-not-found",
+    }
+
+
+def _shown(tweet: Post, *, altered: bool = False) -> dict[str, object]:
+    """Return a post as the API shows it: URLs shortened, and `&`, `<` and `>` escaped.
+
+    With ``altered``, the text differs from what was posted.
+    """
+    text, urls = html.escape(tweet.text, quote=False), []
+    if altered:
+        text = altered_text(text)
+    for number, url in enumerate(find_urls(tweet.text)):
+        short = f"https://t.co/{tweet.id[-9:]}{number}"
+        text = text.replace(html.escape(url, quote=False), short, 1)
+        expanded = url if url.startswith("http") else f"http://{url}"
+        urls.append({"url": short, "expanded_url": expanded, "display_url": url.partition("//")[2][:27]})
+    if tweet.media:  # an attached picture is also a URL in the text
+        short = f"https://t.co/{tweet.id[-9:]}p"
+        text += f" {short}"
+        photo = f"https://x.com/sandbox_{tweet.account}/status/{tweet.id}/photo/1"
+        urls.append({"url": short, "expanded_url": photo, "display_url": f"pic.x.com/{tweet.id[-9:]}p"})
+    shown: dict[str, object] = {
+        "id": tweet.id,
+        "text": text,
+        "author_id": tweet.account,
+        "created_at": datetime.fromtimestamp(tweet.at, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "edit_history_tweet_ids": [tweet.id],
+    }
+    if urls:
+        shown["entities"] = {"urls": urls}
+    if tweet.reply_to:
+        shown["referenced_tweets"] = [{"type": "replied_to", "id": tweet.reply_to}]
+    if tweet.media:
+        shown["attachments"] = {"media_keys": [f"3_{id_}" for id_ in tweet.media]}
+    return shown

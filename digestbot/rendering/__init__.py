@@ -1,0 +1,1 @@
+"""The rendering of summaries into posts: Jinja templates, threads, pictures and previews."""

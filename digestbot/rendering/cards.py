@@ -1,0 +1,227 @@
+"""A summary as a picture with its formulas typeset, by Typst (the wheel `typst`) and tex2typst.
+
+Nothing is fetched. A formula that cannot be typeset is set as text. A card with a missing glyph is not made.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from digestbot.domain.errors import PictureError
+from digestbot.domain.model import Picture, Summary
+from digestbot.platforms.base import Platform
+from digestbot.rendering.renderer import BUILT_IN, PaperView, SummaryView
+from digestbot.rendering.template_views import build_link, format_names
+from digestbot.rendering.typst_math import typeset
+from digestbot.text import (
+    FORMULA,
+    MOST_FORMULAS,
+    UNBROKEN,
+    blocks,
+    sanitize,
+    sentence_ends,
+    to_unicode,
+    truncate,
+)
+
+MOST_ALT = 1000  # characters; X's limit for alt text
+MOST_SENTENCES = 12
+MOST_TITLE = 300  # characters
+MOST_SENTENCE = 420  # characters; nobody reads a longer one on a card
+MISSING = "pip install 'digestbot[cards]' for pictures"
+
+_MARK = re.compile(f"([{chr(FORMULA)}-{chr(FORMULA + MOST_FORMULAS)}])")
+_LONG_WORD = re.compile(r"(\S{24})(?=\S{8})")
+_EMOJI = re.compile("[\U0001f000-\U0001fbff\u2600-\u27bf\ufe0f\u200d\u20e3]+")
+
+
+class CardMaker:
+    """A maker of cards, one at a time for all threads. Fonts are read only once."""
+
+    def __init__(self, template: Path | None = None, font_paths: Sequence[Path] = ()) -> None:
+        self._template = template or BUILT_IN / "card.typ"
+        self._font_paths = [str(path) for path in font_paths]
+        self._compiler: Any = None
+        self._bad: set[str] = set()  # formulas that Typst cannot typeset
+        self._lock = threading.Lock()
+
+    def make(self, summary: Summary, platform: Platform, *, required: bool = False) -> Picture:
+        """Return the summary's card.
+
+        Raises PictureError if no typesetter is installed, a glyph is missing, or the template fails.
+        """
+        with self._lock:
+            return self._make(summary, platform, required=required)
+
+    def _make(self, summary: Summary, platform: Platform, *, required: bool) -> Picture:
+        width, height = platform.card_size
+        view = SummaryView(summary, build_link(summary, {}))
+        formulas: list[tuple[str, bool]] = []
+        sentences = _sentences(summary.body, formulas)
+        about = _about(view.paper)
+        title = _plain(truncate(view.paper.title, MOST_TITLE))
+        card: dict[str, Any] = {
+            "width": width,
+            "height": height,
+            "title": title,
+            "about": about,
+            "by": view.by,
+            "site": urlsplit(view.link).hostname or "",
+        }
+        content, shown = self._typeset(card, sentences[:MOST_SENTENCES], formulas, more=len(sentences) > MOST_SENTENCES)
+        said = [_plain(_as_text(sentence, formulas)) for _, sentence in sentences[:shown]]
+        alt = ". ".join(filter(None, (title, about, view.by))) + ". " + " ".join(said)
+        return Picture(content, "image/png", truncate(alt.replace("\u200b", "").strip(), MOST_ALT), required)
+
+    def _typeset(
+        self, card: dict[str, Any], sentences: list[tuple[str, str]], formulas: list[tuple[str, bool]], *, more: bool
+    ) -> tuple[bytes, int]:
+        """Return the picture, and how many of the sentences it shows."""
+        compiler = self._opened()
+        from typst import TypstError
+
+        trouble = ""
+        for attempt in range(3):
+            data = card | {
+                "more": more,
+                "sentences": [
+                    {"kind": kind, "pieces": self._pieces(sentence, formulas)} for kind, sentence in sentences
+                ],
+            }
+            if attempt == 2:  # last try, for any error: without emoji, which few fonts have
+                data = json.loads(_EMOJI.sub("", json.dumps(data, ensure_ascii=False)))
+            inputs = {"card": json.dumps(data, ensure_ascii=False)}
+            try:
+                # PDF/A forbids missing glyphs, so this finds those that a picture would show as an empty box.
+                compiler.compile(sys_inputs=inputs, format="pdf", pdf_standards=["a-2u"])
+                content = compiler.compile(sys_inputs=inputs, format="png", ppi=72)
+                if not isinstance(content, bytes):
+                    raise PictureError(f"card {self._template.name}: makes {len(content)} pages; it has to fit one")
+                return content, self._shown(compiler)
+            except TypstError as error:
+                trouble = _said(error, self._template.name)
+                if attempt == 0 and not self._find_bad(formulas) and not _EMOJI.search(inputs["card"]):
+                    break
+        raise PictureError(f"card {trouble[:200]}")
+
+    def _shown(self, compiler: Any) -> int:
+        try:
+            shown = json.loads(compiler.query("<shown>", field="value", one=True))
+        except RuntimeError:
+            shown = None
+        if not isinstance(shown, int) or shown < 0:
+            raise PictureError(
+                f"card {self._template.name}: does not say how many sentences it shows; write #metadata(count) <shown>"
+            )
+        return shown
+
+    def _opened(self) -> Any:
+        if self._compiler is None:
+            if not cards_available():
+                raise PictureError(f"no typesetter is installed: {MISSING}")
+            import typst
+
+            if not self._template.is_file():
+                raise PictureError(f"card {self._template}: there is no such template")
+            fonts = typst.Fonts(font_paths=self._font_paths)
+            self._compiler = typst.Compiler(str(self._template), root=str(self._template.parent), font_paths=fonts)
+        return self._compiler
+
+    def _pieces(self, sentence: str, formulas: list[tuple[str, bool]]) -> list[dict[str, str]]:
+        """Return a sentence as pieces of text and formulas."""
+        pieces: list[dict[str, str]] = []
+        for part in _MARK.split(sentence):
+            if not part:
+                continue
+            if _MARK.fullmatch(part):
+                formula, displayed = formulas[ord(part) - FORMULA]
+                set_out = typeset(formula) if formula not in self._bad else None
+                if set_out is None:
+                    pieces.append({"kind": "text", "body": _plain(sanitize(to_unicode(formula)))})
+                else:
+                    pieces.append({"kind": "display" if displayed else "math", "body": set_out})
+            else:
+                goes_on = pieces and pieces[-1]["kind"] != "display" and part[0] == " "
+                body = f"{' ' if goes_on else ''}{_plain(sanitize(part))}{' ' if part[-1] == ' ' else ''}"
+                pieces.append({"kind": "text", "body": body})
+        return pieces
+
+    def _find_bad(self, formulas: list[tuple[str, bool]]) -> bool:
+        """Find formulas that Typst rejects, to set them as text from now on. Return True if there are new ones."""
+        import typst
+
+        before = len(self._bad)
+        for formula, _ in formulas:
+            set_out = typeset(formula)
+            if set_out is None or formula in self._bad:
+                continue
+            source = f'#set document(title: [x])\n#eval({json.dumps(set_out)}, mode: "math")'
+            try:
+                typst.compile(source.encode(), format="pdf", pdf_standards=["a-2u"])
+            except typst.TypstError:
+                self._bad.add(formula)
+        return len(self._bad) > before
+
+
+def _said(error: Any, name: str) -> str:
+    """Return Typst's error in one line, with its position."""
+    place = re.search(r"[^\s/]+\.typ:\d+:\d+", str(getattr(error, "diagnostic", "")))
+    return f"{place[0] if place else name}: " + " ".join(error.message.split())
+
+
+def cards_available() -> bool:
+    """Return True if the typesetter is installed."""
+    return find_spec("typst") is not None and find_spec("tex2typst") is not None
+
+
+def _sentences(body: str, formulas: list[tuple[str, bool]]) -> list[tuple[str, str]]:
+    """Return the prose of a summary's text as sentences, with marks in place of formulas.
+
+    Each comes with its kind. It begins a paragraph ("paragraph") or a list item ("item"), or it continues one: after a
+    space ("same"), or in a script without spaces ("close").
+    """
+    found: list[tuple[str, str]] = []
+    for block in blocks(body, formulas):
+        if block.kind == "heading":
+            continue
+        kind, start, text = "item" if block.kind == "item" else "paragraph", 0, block.text
+        if kind == "item":
+            text = f"• {text}" if block.number is None else f"{block.number}. {text}"
+        for end in [*sentence_ends(text), len(text)]:
+            if re.search(r"[^\W\d]|" + _MARK.pattern, text[start:end]):
+                found.append((kind, truncate(text[start:end].strip(), MOST_SENTENCE)))
+                kind, start = "same" if text[end : end + 1].isspace() else "close", end
+        if len(found) > MOST_SENTENCES:
+            break
+    return found
+
+
+def _as_text(sentence: str, formulas: list[tuple[str, bool]]) -> str:
+    def said(match: re.Match[str]) -> str:
+        formula, displayed = formulas[ord(match[1]) - FORMULA]
+        text = to_unicode(formula)
+        ends = displayed and sentence[match.end() :].lstrip()[:1].isupper() and text[-1:] not in ".,;:!?"
+        return f"{text}." if ends else text
+
+    return sanitize(_MARK.sub(said, sentence))
+
+
+def _plain(text: str) -> str:
+    """Return finished text in which even a word wider than the card can break."""
+    return _LONG_WORD.sub("\\1\u200b", text.replace(UNBROKEN, " "))
+
+
+def _about(paper: PaperView) -> str:
+    """Return authors, venue and year in one line."""
+    people = format_names(paper.authors, 5)
+    where = ", ".join(
+        str(part) for part in (truncate(paper.venue, 60) if paper.venue else "", paper.year or "") if part
+    )
+    return " · ".join(filter(None, (_plain(people), where)))

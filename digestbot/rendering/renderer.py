@@ -1,0 +1,311 @@
+"""The rendering of Jinja2 templates into posts: sandboxed, strict, and never over a platform's limit.
+
+A template is named TEMPLATE.PLATFORM.txt.j2. It is searched for in the operator's folder, then among the built-in ones.
+docs/templates.md lists the values that it receives.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from jinja2 import Template, TemplateNotFound, TemplateSyntaxError
+
+from digestbot.config import Appearance
+from digestbot.domain.errors import RenderError
+from digestbot.domain.model import Draft, LinkPolicy, Message, Shape, Summary
+from digestbot.platforms.base import LengthLimit, Platform
+from digestbot.rendering.jinja_sandbox import MOST_TEXT, RENDERING, RenderContext, SandboxedJinja, TooMuchError
+from digestbot.rendering.template_views import (
+    ChannelView,
+    DigestView,
+    MarkedView,
+    PaperView,
+    SummaryView,
+    build_link,
+    format_names,
+    hashtags,
+)
+from digestbot.rendering.threads import split_into_parts
+from digestbot.text import UNBROKEN, ascii_link, blocks, defang_urls, find_urls, sanitize, to_unicode, truncate
+
+__all__ = [
+    "BUILT_IN",
+    "PaperView",
+    "RenderTarget",
+    "Renderer",
+    "SummaryView",
+]
+
+_PACKAGED = Path(__file__).parent.parent / "templates"
+BUILT_IN = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent.parent / "templates"
+
+LEAST_ROOM = 12  # a `fit` text with less room than this is left out: a word and a half is useless
+_MARK = re.compile("\ue000(\\d+)\ue001")  # where a `fit` text goes; sanitize() removes these characters
+MARKS = 0xE200  # private-use characters from here on mark the summaries in a roundup's text
+_MARKS = re.compile(f"[{chr(MARKS)}-{chr(MARKS + 255)}]")
+
+
+@dataclass(frozen=True, slots=True)
+class RenderTarget:
+    """The digest and channel that posts are rendered for. ``parameters`` are added to the links."""
+
+    digest: str
+    channel: str
+    platform: Platform
+    parameters: dict[str, str]
+
+
+class Renderer:
+    """A renderer of summaries that compiles each template only once."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folders = [path for path in (folder, BUILT_IN) if path is not None]
+        filters: dict[str, Callable[..., Any]] = {
+            "cut": _cut,
+            "fit": _fit,
+            "names": format_names,
+            "plain": _plain,
+            "math": _math,
+        }
+        self._environment = SandboxedJinja(self._folders, filters)
+
+    def drafts(self, look: Appearance, place: RenderTarget, chosen: Sequence[Summary]) -> list[Draft]:
+        """Return the drafts of an edition's posts, without their costs.
+
+        Raises RenderError, with the template's line and the summary at fault where they are known.
+        """
+        if look.shape is not Shape.ROUNDUP:
+            make = self._thread if look.shape is Shape.THREAD else self._single
+            return [draft for summary in chosen for draft in _about(summary, make, look, place, summary)]
+        try:
+            return _about(None, self._roundup, look, place, chosen)
+        except RenderError:
+            if len(chosen) > 1:  # find out if one summary is at fault
+                for summary in chosen:
+                    _about(summary, self._roundup, look, place, [summary])
+            raise
+
+    def _single(self, look: Appearance, place: RenderTarget, summary: Summary) -> list[Draft]:
+        link, comment = self._links(look, place, summary)
+        limit = place.platform.limit
+        texts: list[str] = []
+        view = SummaryView(summary, link)
+        raw = self._render(look, place, [summary], limit, texts, summary=view, paper=view.paper)
+        text = _fill(raw, texts, limit)
+        found = self._posts(look, place, [text], link, [_ids([summary])], find_urls(text))
+        return found + _comment(comment, found)
+
+    def _thread(self, look: Appearance, place: RenderTarget, summary: Summary) -> list[Draft]:
+        link, comment = self._links(look, place, summary)
+        view = SummaryView(summary, "")
+        limit = place.platform.limit
+        text = _tidy(self._render(look, place, [summary], limit, None, summary=view, paper=view.paper))
+        texts = split_into_parts(text, link, look.link, limit)
+        found = self._posts(look, place, texts, link, [_ids([summary])] * len(texts), [*find_urls(text), link])
+        return found + _comment(comment, found)
+
+    @staticmethod
+    def _links(look: Appearance, place: RenderTarget, summary: Summary) -> tuple[str, str]:
+        """Return the link for the summary's posts and the link for a comment under them; one or both are empty."""
+        if look.link is LinkPolicy.NONE:
+            return "", ""
+        link = build_link(summary, place.parameters)
+        return ("", link) if look.link is LinkPolicy.COMMENT else (link, "")
+
+    def _roundup(self, look: Appearance, place: RenderTarget, chosen: Sequence[Summary]) -> list[Draft]:
+        each = look.link is LinkPolicy.POST
+        views = [
+            MarkedView(one, build_link(one, place.parameters) if each else "", chr(MARKS + number))
+            for number, one in enumerate(chosen)
+        ]
+        limit = _unmarked(place.platform.limit)
+        raw = self._render(look, place, chosen, limit, None, summaries=views)
+        shared = _home(chosen, place.parameters) if look.link is LinkPolicy.LAST else ""
+        marked = split_into_parts(_tidy(raw), shared, look.link, limit, whole=True)
+        shown = [{ord(mark) - MARKS for mark in _MARKS.findall(text)} for text in marked]
+        if set().union(*shown) != set(range(len(chosen))):
+            where = f"template {_file(look, place)}"
+            raise RenderError(f"{where}: shows nothing of one of the summaries; is it made for a roundup?")
+        ids = [_ids([one for number, one in enumerate(chosen) if number in some]) for some in shown]
+        texts = [_MARKS.sub("", text) for text in marked]
+        found = self._posts(look, place, texts, shared, ids, [*find_urls(_MARKS.sub("", raw)), shared])
+        if look.link is not LinkPolicy.COMMENT:
+            return found
+        lines = "\n".join(build_link(one, place.parameters) for one in chosen)
+        fits = place.platform.limit.measure(lines) <= place.platform.limit.most
+        return found + _comment(lines if fits else _home(chosen, place.parameters), found)
+
+    def _posts(
+        self,
+        look: Appearance,
+        place: RenderTarget,
+        texts: Sequence[str],
+        link: str,
+        shows: Sequence[tuple[int, ...]],
+        links: Collection[str],
+    ) -> list[Draft]:
+        """Return the finished texts as drafts. ``links`` are all the URLs that may be links in them.
+
+        Raises RenderError if a text is empty or over the limit.
+        """
+        limit = place.platform.limit
+        found = []
+        for number, (text, ids) in enumerate(zip(texts, shows, strict=True)):
+            finished = text.replace(UNBROKEN, " ")
+            if place.platform.links_bare_hosts:  # truncation may have made text look like a URL
+                finished = defang_urls(finished, links)
+            length = limit.measure(finished)
+            where = f"template {_file(look, place)}"
+            if not finished:
+                raise RenderError(f"{where}: makes an empty post")
+            if length > limit.most:
+                raise RenderError(
+                    f"{where}: makes {length} characters, over the limit of {limit.most}; "
+                    "pass what may be shortened through the filter fit"
+                )
+            attached = link if place.platform.attaches_links and link and not number else None
+            found.append(Draft(Message(finished, attached, reply=number > 0), ids))
+        return found
+
+    def _render(
+        self,
+        look: Appearance,
+        place: RenderTarget,
+        chosen: Sequence[Summary],
+        limit: LengthLimit,
+        texts: list[str] | None,
+        **values: Any,
+    ) -> str:
+        name = _file(look, place)
+        compiled = self._compiled(name)
+        under_way = RENDERING.set(RenderContext(limit, texts))
+        try:
+            pieces, length = [], 0
+            for piece in compiled.generate(
+                **values,
+                digest=DigestView(place.digest, look.heading),
+                channel=ChannelView(place.channel, place.platform.name, limit.most),
+                hashtags=hashtags(look.hashtags, [summary.paper for summary in chosen]),
+            ):
+                pieces.append(piece)
+                length += len(piece)
+                if length > MOST_TEXT:
+                    raise TooMuchError(f"makes more than {MOST_TEXT} characters")
+        except Exception as error:  # a template may raise anything
+            said = str(error) or type(error).__name__
+            raise RenderError(f"template {name}, line {_line(error, compiled)}: {said}") from error
+        finally:
+            RENDERING.reset(under_way)
+        return "".join(pieces)
+
+    def _compiled(self, name: str) -> Template:
+        try:
+            return self._environment.get_template(name)
+        except TemplateNotFound as error:
+            places = " or ".join(str(folder) for folder in self._folders)
+            raise RenderError(f"template {error.name}: not found in {places}") from error
+        except TemplateSyntaxError as error:
+            raise RenderError(f"template {error.name or name}, line {error.lineno}: {error.message}") from error
+        except UnicodeDecodeError as error:
+            raise RenderError(f"template {name}: is not UTF-8 text") from error
+
+
+def _ids(chosen: Sequence[Summary]) -> tuple[int, ...]:
+    return tuple(summary.id for summary in chosen if summary.id is not None)
+
+
+def _about(summary: Summary | None, make: Callable[..., list[Draft]], *arguments: Any) -> list[Draft]:
+    """Call ``make`` and return its drafts. A RenderError, or any other error turned into one, names the summary."""
+    try:
+        return make(*arguments)
+    except RenderError as error:
+        error.summary = summary.id if summary else None
+        raise
+    except Exception as error:
+        trouble = RenderError(f"cannot be made into a post: {type(error).__name__}: {error}")
+        trouble.summary = summary.id if summary else None
+        raise trouble from error
+
+
+def _comment(text: str, found: Sequence[Draft]) -> list[Draft]:
+    """Return a reply with this text under the posts, if any. It shows the same summaries as the last post."""
+    return [Draft(Message(text, None, reply=True), found[-1].shows)] if text else []
+
+
+def _home(chosen: Sequence[Summary], parameters: dict[str, str]) -> str:
+    """Return the URL of the site that the summaries are on, the link that a roundup can share."""
+    found = urlsplit(chosen[0].link)
+    return ascii_link(f"{found.scheme}://{found.netloc}/", parameters)
+
+
+def _unmarked(limit: LengthLimit) -> LengthLimit:
+    """Return the limit with a measure that ignores the marks of summaries."""
+    return LengthLimit(limit.most, lambda text: limit.measure(_MARKS.sub("", text)))
+
+
+def _cut(text: object, most: int) -> str:
+    """Filter: return at most that many characters, as the platform counts them."""
+    return truncate(str(text), most, RENDERING.get().limit.measure)
+
+
+def _fit(text: object) -> str:
+    """Filter: return as much of the text as the rest of the post leaves room for.
+
+    In a thread or a roundup, return all of it.
+    """
+    texts = RENDERING.get().texts
+    if texts is None:
+        return str(text)
+    texts.append(str(text))
+    return f"\ue000{len(texts) - 1}\ue001"
+
+
+def _plain(text: object) -> str:
+    """Filter: return Markdown with LaTeX as sanitized plain text."""
+    return sanitize("\n\n".join(block.text for block in blocks(str(text))))
+
+
+def _math(formula: object) -> str:
+    """Filter: return a LaTeX formula as Unicode."""
+    return sanitize(to_unicode(str(formula)))
+
+
+def _fill(raw: str, texts: Sequence[str], limit: LengthLimit) -> str:
+    """Replace the placeholders with the `fit` texts. The first text gets all the available room."""
+    text = _tidy(_MARK.sub("", raw))
+    length = limit.measure(text)
+    for match in _MARK.finditer(raw):
+        room = limit.most - length
+        while room >= LEAST_ROOM:
+            filled = raw.replace(match[0], truncate(texts[int(match[1])], room, limit.measure), 1)
+            whole = _tidy(_MARK.sub("", filled))
+            over = limit.measure(whole) - limit.most
+            if over <= 0:
+                raw, text, length = filled, whole, limit.most + over
+                break
+            room -= over  # two adjacent texts can weigh more than each alone
+        else:
+            raw = raw.replace(match[0], "", 1)
+    return text
+
+
+def _file(look: Appearance, place: RenderTarget) -> str:
+    """Return the template's file name."""
+    return f"{look.template_name}.{place.platform.name}.txt.j2"
+
+
+def _tidy(text: str) -> str:
+    """Return text without trailing blanks, consecutive empty lines, and surrounding white space."""
+    text = "\n".join(line.rstrip() for line in text.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def _line(error: Exception, template: Template) -> int | str:
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == template.filename]
+    return lines[-1] if lines and lines[-1] is not None else "?"

@@ -1,0 +1,211 @@
+"""The values passed to templates: summaries, papers, digests and channels, with sanitized texts.
+
+docs/templates.md lists them all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property, lru_cache
+from itertools import zip_longest
+
+from digestbot.domain.model import Paper, Summary
+from digestbot.text import Block, ascii_link, blocks, plain_title, sanitize
+
+_SENTENCE_END = (".", "!", "?", ":", ";", "…", "。", "！", "？")
+# Name particles that belong to the surname, and suffixes that follow it.
+_PARTICLES = frozenset(
+    ("al", "ap", "ben", "bin", "da", "das", "de", "del", "della", "den", "der", "di", "dos", "du", "el", "la", "le",
+     "los", "ten", "ter", "van", "von", "zu", "zum", "zur", "'t")
+)  # fmt: skip
+_AFTER_NAME = re.compile(r",?\s+(?:Jr\.?|Sr\.?|I{2,3}|IV)$")
+
+
+@lru_cache(maxsize=1024)  # because one summary is rendered for several channels
+def plain_blocks(body: str) -> tuple[Block, ...]:
+    """Return the readable parts of a summary's text, sanitized."""
+    found = blocks(body)
+    if not found:
+        return ()
+    texts = sanitize("\n".join(block.text for block in found)).split("\n")  # no block's text contains a line break
+    pairs = zip(found, texts, strict=True)
+    return tuple(Block(block.kind, text, block.number) for block, text in pairs if text)
+
+
+@dataclass(frozen=True)
+class PaperView:
+    """The variable `paper` in a template."""
+
+    title: str
+    key: str
+    arxiv_id: str | None
+    doi: str | None
+    authors: tuple[str, ...]
+    venue: str | None
+    year: int | None
+    category: str | None
+    sections: tuple[str, ...]
+
+    @classmethod
+    def of(cls, paper: Paper) -> PaperView:
+        """Return the view of a paper, with its text sanitized."""
+        return cls(
+            title=sanitize(plain_title(paper.title)),
+            key=sanitize(paper.key),
+            arxiv_id=paper.arxiv_id,
+            doi=paper.doi,
+            authors=tuple(sanitize(plain_title(name)) for name in paper.authors),
+            venue=sanitize(plain_title(paper.venue)) if paper.venue else None,
+            year=paper.year,
+            category=sanitize(paper.category) if paper.category else None,
+            sections=tuple(sanitize(name) for name in paper.sections),
+        )
+
+
+class SummaryView:
+    """The variable `summary` in a template."""
+
+    def __init__(self, summary: Summary, link: str) -> None:
+        self._body = summary.body
+        self._paper = summary.paper
+        self.writer: str | None = sanitize(summary.writer) or None if summary.writer else None
+        self.link = link
+        self.orcid: str | None = sanitize(summary.orcid) if summary.orcid else None
+        self.votes: int | None = summary.votes
+        self.dated: datetime | None = summary.dated
+
+    @cached_property
+    def paper(self) -> PaperView:
+        """Return the paper that the summary is about."""
+        return PaperView.of(self._paper)
+
+    @property
+    def by(self) -> str:
+        """Return who wrote the summary, as a line of the post."""
+        return f"Summary by {self.writer}" if self.writer else "Anonymous summary"
+
+    @cached_property
+    def text(self) -> str:
+        """Return the whole text as plain text: separate paragraphs, and list items with a bullet or their number."""
+        text, before = "", ""
+        for block in plain_blocks(self._body):
+            text += ("\n" if block.kind == before == "item" else "\n\n") if text else ""
+            mark = "• " if block.number is None else f"{block.number}. "
+            text += mark + block.text if block.kind == "item" else block.text
+            before = block.kind
+        return text
+
+    @cached_property
+    def lead(self) -> str:
+        """Return the whole text as one paragraph of prose: without headings, and with list items as clauses."""
+        prose = [block for block in plain_blocks(self._body) if block.kind != "heading"]
+        text = ""
+        for block, after in zip_longest(prose, prose[1:]):
+            text += block.text if block.number is None else f"({block.number}) {block.text}"
+            if after and not block.text.endswith((*_SENTENCE_END, ",")):
+                if block.kind == after.kind == "item":
+                    text += ";"
+                elif block.kind == "item":
+                    text += "."
+                elif after.kind == "item":
+                    text += ":"
+                elif after.kind != "formula" and after.text[:1].isupper():
+                    text += "."
+            text += " "
+        return text.strip(" ")
+
+
+class MarkedView(SummaryView):
+    """The variable `summary` in a roundup's template.
+
+    Its texts carry a mark, by which the parts that show the summary are recognised.
+    """
+
+    def __init__(self, summary: Summary, link: str, mark: str) -> None:
+        super().__init__(summary, link)
+        self._mark = mark
+        self.writer = self._marked(self.writer) if self.writer else None
+        self.link = self._marked(link)
+
+    def _marked(self, text: str) -> str:
+        return self._mark + text if text else ""
+
+    @cached_property
+    def paper(self) -> PaperView:
+        """Return the paper that the summary is about."""
+        paper = super().paper
+        return replace(paper, title=self._marked(paper.title))
+
+    @property
+    def by(self) -> str:
+        """Return who wrote the summary, as a line of the post."""
+        return self._marked(super().by)
+
+    @cached_property
+    def text(self) -> str:
+        """Return the whole text as plain text."""
+        return self._marked(super().text)
+
+    @cached_property
+    def lead(self) -> str:
+        """Return the whole text as one paragraph of prose."""
+        return self._marked(super().lead)
+
+
+@dataclass(frozen=True)
+class DigestView:
+    """The variable `digest` in a template."""
+
+    name: str
+    heading: str
+
+
+@dataclass(frozen=True)
+class ChannelView:
+    """The variable `channel` in a template."""
+
+    name: str
+    platform: str
+    limit: int
+
+
+def build_link(summary: Summary, parameters: dict[str, str]) -> str:
+    """Return the summary's URL with the channel's parameters, in ASCII."""
+    return ascii_link(summary.link, parameters)
+
+
+def hashtags(wanted: Sequence[str], papers: Sequence[Paper]) -> tuple[str, ...]:
+    """Return the hashtags for the digest's ``hashtags``: those written out, and those derived from the papers."""
+    found: list[str] = []
+    for one in wanted:
+        if one.startswith("#"):
+            found.append(one)
+            continue
+        for paper in papers:
+            names = [paper.category or ""] if one == "category" else paper.sections
+            words = (re.sub(r"[^\w]|_", "", name) for name in names)
+            found += [f"#{word}" for word in words if re.search(r"[^\W\d]", word)]
+    return tuple(dict.fromkeys(found))
+
+
+def format_names(people: Sequence[str], most: int = 4) -> str:
+    """Return surnames as papers are cited: "Ren, He, Girshick and Sun"; above ``most`` names, "Ren et al."."""
+    surnames = [_surname(name) for name in people]
+    if not surnames:
+        return ""
+    if len(surnames) > max(most, 1):
+        return f"{surnames[0]} et al."
+    return " and ".join(filter(None, (", ".join(surnames[:-1]), surnames[-1])))
+
+
+def _surname(name: str) -> str:
+    words = _AFTER_NAME.sub("", name.strip()).split()
+    if not words:
+        return name
+    first = len(words) - 1
+    while first > 1 and words[first - 1].lower() in _PARTICLES:
+        first -= 1
+    return " ".join(words[first:])

@@ -1,0 +1,204 @@
+"""The pages of long lists (backlogs, posts, the audit log), and the page of one post with its whole history."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from digestbot.config import Config
+from digestbot.config.rules import filters_for
+from digestbot.domain.errors import LedgerError, PictureError
+from digestbot.domain.model import Action, Approval, Image, PostStatus
+from digestbot.ledger import backlog_views, queries, summary_rows
+from digestbot.ledger.audit import newest_entries
+from digestbot.rendering.cards import cards_available
+from digestbot.web import post_previews
+from digestbot.web.app_state import AppState
+from digestbot.web.pages import page
+
+PAGE = 50
+KINDS = ("waiting", "ready", "held", "skipped")
+DECIDABLE = (PostStatus.UNKNOWN, PostStatus.QUARANTINED, PostStatus.FAILED)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 19 else 0
+
+
+def _post_id(request: Request) -> int:
+    found = _number(request.path_params["post"])
+    if not found:
+        raise HTTPException(404, "There is no such post.")
+    return found
+
+
+def backlog_page(desk: AppState, request: Request) -> Response:
+    """Serve GET /backlog?digest=…&channel=…&kind=…&words=…&after=…: part of a digest's backlog on a channel. The
+    parameter ``pair`` (``DIGEST|CHANNEL``) may replace the first two."""
+    config, asked, now = desk.config, request.query_params, desk.clock()
+    pairs = config.routes()
+    wanted = f"{asked.get('digest', '')}|{asked.get('channel', '')}"
+    pair = next((one for one in pairs if "|".join(one) in (wanted, asked.get("pair"))), pairs[0] if pairs else None)
+    kind = asked.get("kind") if asked.get("kind") in KINDS else KINDS[0]
+    words, after = asked.get("words", "").strip()[:100], _number(asked.get("after"))
+    found: list[backlog_views.BacklogEntry] = []
+    count = 0
+    if pair is not None:
+        with desk.ledger.read() as tx:
+            found = backlog_views.backlog_entries(
+                tx,
+                *pair,
+                config.timing(*pair).order,
+                filters_for(config, *pair),
+                now,
+                kind=str(kind),
+                words=words,
+                after=after,
+                most=PAGE + 1,
+            )
+            count = backlog_views.pending_count(tx, *pair)
+    return page(
+        desk,
+        request,
+        "backlog",
+        pairs=pairs,
+        pair=pair,
+        kind=kind,
+        kinds=KINDS,
+        words=words,
+        after=after,
+        more=len(found) > PAGE,
+        size=PAGE,
+        entries=found[:PAGE],
+        count=count,
+    )
+
+
+def posts_page(desk: AppState, request: Request) -> Response:
+    """Serve GET /posts?status=…&channel=…&digest=…&words=…&before=…: the posts that match, newest first."""
+    config, asked = desk.config, request.query_params
+    statuses = []
+    with suppress(ValueError):
+        statuses = [PostStatus(asked["status"])] if asked.get("status") else []
+    words, before = asked.get("words", "").strip()[:100], _number(asked.get("before")) or None
+    with desk.ledger.read() as tx:
+        found = queries.newest_posts(
+            tx,
+            statuses=statuses,
+            channel=asked.get("channel") or None,
+            digest=asked.get("digest") or None,
+            words=words,
+            before=before,
+            most=PAGE + 1,
+        )
+        channels = sorted({*config.channels, *queries.channel_names(tx)})
+    return page(
+        desk,
+        request,
+        "posts",
+        rows=found[:PAGE],
+        more=len(found) > PAGE,
+        words=words,
+        before=before,
+        asked={name: asked.get(name, "") for name in ("status", "channel", "digest")},
+        statuses=list(PostStatus),
+        channels=channels,
+        digests=list(config.digests),
+    )
+
+
+def post_page(desk: AppState, request: Request) -> Response:
+    """Serve GET /posts/17: the post, its attempts, its timeline checks, and what may be decided."""
+    config, id_ = desk.config, _post_id(request)
+    with desk.ledger.read() as tx:
+        try:
+            row = queries.post_row(tx, id_)
+        except LedgerError as error:
+            raise HTTPException(404, f"There is no post {id_}.") from error
+        attempts, looks = queries.post_history(tx, id_)
+        changes = queries.changes_of(tx, id_)
+        parts = queries.parts_of(tx, id_) if row.action is Action.PUBLISH else [row]
+        approval = queries.approval_of(tx, id_)
+        shown_ids = queries.summaries_shown_by(tx, id_)
+        target = queries.post_row(tx, row.target) if row.target else None
+    limit = config.platform(row.channel).limit if row.channel in config.channels else None
+    waits = row.status is PostStatus.PENDING and row.action is Action.PUBLISH
+    return page(
+        desk,
+        request,
+        "post",
+        row=row,
+        target=target,
+        shown=post_previews.preview_posts(
+            config, parts, config.timezone, f"{request.scope.get('root_path', '')}/pictures/post/"
+        ),
+        parts=parts,
+        attempts=attempts,
+        looks=looks,
+        changes=changes,
+        summaries=sorted(shown_ids),
+        unapproved=approval is Approval.WAITING and waits,
+        waits=waits,
+        untouched=waits and all(one.attempts == 0 for one in parts),
+        decidable=row.status in DECIDABLE or (row.status is PostStatus.SKIPPED and approval is None),
+        reopenable=row.reopenable,
+        length=limit.measure(row.text) if limit else 0,
+        most=limit.most if limit else 0,
+    )
+
+
+def audit_page(desk: AppState, request: Request) -> Response:
+    """Serve GET /audit: the newest 200 entries of the audit log."""
+    with desk.ledger.read() as tx:
+        return page(desk, request, "audit", changes=newest_entries(tx, 200))
+
+
+def post_picture(desk: AppState, request: Request) -> Response:
+    """Serve GET /pictures/post/17: the post's picture. It is stored until the post is published; later a card is
+    rendered again from its summary."""
+    id_ = _post_id(request)
+    with desk.ledger.read() as tx:
+        found = queries.picture_content(tx, id_)
+        if found is not None:
+            return _picture(found.content, found.media_type)
+        try:
+            row = queries.post_row(tx, id_)
+        except LedgerError as error:
+            raise HTTPException(404) from error
+        shown = sorted(queries.summaries_shown_by(tx, id_))[:1]
+    is_card = (row.digest, row.channel) in desk.config.routes() and (
+        desk.config.appearance(row.digest, row.channel).image is Image.CARD
+    )
+    if not shown or not is_card:
+        raise HTTPException(404)
+    return _card(desk, desk.config, row.channel, shown[0])
+
+
+def card(desk: AppState, request: Request) -> Response:
+    """Serve GET /pictures/card?channel=…&summary=…: the card of a summary."""
+    channel = request.query_params.get("channel", "")
+    if channel not in desk.config.channels:
+        raise HTTPException(404)
+    return _card(desk, desk.config, channel, _number(request.query_params.get("summary")))
+
+
+def _card(desk: AppState, config: Config, channel: str, summary: int) -> Response:
+    with desk.ledger.read() as tx:
+        found = summary_rows.summaries_by_id(tx, [summary], lock=False).get(summary)
+    if found is None or not cards_available() or channel not in config.channels:
+        raise HTTPException(404)
+    with desk.service() as service:
+        try:
+            picture = service.drafter.picturer.picture(Image.CARD, channel, found)
+        except PictureError as error:
+            raise HTTPException(404) from error
+    if picture is None:
+        raise HTTPException(404)
+    return _picture(picture.content, picture.media_type)
+
+
+def _picture(content: bytes, media_type: str) -> Response:
+    return Response(content, media_type=media_type, headers={"Cache-Control": "private, max-age=600"})

@@ -1,0 +1,192 @@
+"""Endpoints for monitoring: health, readiness, and metrics for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import sqlalchemy as sa
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from digestbot.domain.budget import DOLLAR, Budget
+from digestbot.domain.errors import DigestbotError
+from digestbot.domain.model import PostStatus
+from digestbot.ledger import monthly_costs, queries, stats
+from digestbot.ledger.schema import REVISION
+from digestbot.pipeline.jobs import job_names
+from digestbot.text.durations import duration
+from digestbot.web.app_state import AppState
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+KEPT = timedelta(seconds=50)
+LAG_OF = timedelta(days=30)
+
+
+def healthz(desk: AppState, request: Request) -> Response:  # noqa: ARG001 - as all pages
+    """Serve GET /healthz: 200 as long as the process answers."""
+    return PlainTextResponse("ok\n")
+
+
+def readyz(desk: AppState, request: Request) -> Response:
+    """Serve GET /readyz: 200 if all checks pass, else 503; callers with access also get the reasons."""
+    troubles = _troubles(desk)
+    ready = not any(troubles.values())
+    said: dict[str, object] = {"ready": ready, "checks": {name: not trouble for name, trouble in troubles.items()}}
+    if request.state.who:
+        said["troubles"] = {name: trouble for name, trouble in troubles.items() if trouble}
+    return JSONResponse(said, 200 if ready else 503)
+
+
+def _troubles(desk: AppState) -> dict[str, str]:
+    """Return each check with the reason why it fails, or an empty string if it passes."""
+    found = {"ledger": "", "scheduler": "", "jobs": "", "sources": "", "tokens": "", "configuration": ""}
+    found["configuration"] = "; ".join(desk.pulse.problems())
+    overrunning = desk.pulse.overrunning().items()
+    found["jobs"] = "; ".join(f"{name}: no sign of progress for {duration(span)}" for name, span in overrunning)
+    try:
+        with desk.ledger.read() as tx:
+            revision = desk.ledger.revision(tx)
+            if revision != REVISION:
+                found["ledger"] = f"is at revision {revision}, not at {REVISION}"
+                return found
+            sources, channels = queries.source_rows(tx), queries.channel_rows(tx)
+        late = desk.is_late()
+    except DigestbotError as error:
+        found["ledger"] = str(error)
+        return found
+    if late:
+        tick = desk.last_tick()
+        found["scheduler"] = f"has not run since {tick:%Y-%m-%d %H:%M:%S} UTC" if tick else "never ran"
+    config = desk.config
+    failing = [f"{name}: {sources[name].error}" for name in config.sources if name in sources and sources[name].error]
+    found["sources"] = "; ".join(failing)
+    dead = [
+        f"{name}: {channels[name].pause_reason}"
+        for name in config.channels
+        if name in channels and channels[name].pause_reason
+    ]
+    found["tokens"] = "; ".join(dead)
+    return found
+
+
+def _counts(tx: sa.Connection) -> tuple[dict[tuple[str, str], int], ...]:
+    return stats.posts_by_status(tx), stats.attempts_by_outcome(tx), stats.pending_counts(tx)
+
+
+class _Numbers(Collector):
+    """A collector of metrics from the ledger. Counts of posts, attempts and summaries may be up to 50 seconds old."""
+
+    def __init__(self, desk: AppState) -> None:
+        self._desk = desk
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all metrics."""
+        desk, now = self._desk, self._desk.clock()
+        config = desk.config
+        posts, attempts, waiting = desk.counted("metrics", KEPT, _counts)
+        with desk.ledger.read() as tx:
+            lags = {name: stats.lags(tx, name, now - LAG_OF) for name in config.channels}
+            accounts = {
+                name: Budget(monthly_costs.spent(tx, name, now), config.budget(name)) for name in config.channels
+            }
+            sources, channels = queries.source_rows(tx), queries.channel_rows(tx)
+        yield _gauge(
+            "posts",
+            "Posts by where they stand.",
+            ("channel", "status"),
+            {
+                (channel, status): posts.get((channel, status), 0)
+                for channel in sorted({*config.channels, *(channel for channel, _ in posts)})
+                for status in PostStatus
+            },
+        )
+        tries = CounterMetricFamily(
+            "digestbot_attempts", "Tries at posts by how they ended.", labels=("channel", "outcome")
+        )
+        for (channel, outcome), number in attempts.items():
+            tries.add_metric((channel, outcome or "open"), number)
+        yield tries
+        yield _gauge(
+            "backlog",
+            "Summaries that wait.",
+            ("digest", "channel"),
+            {pair: waiting.get(pair, 0) for pair in config.routes()},
+        )
+        yield _gauge(
+            "lag_seconds",
+            "From a summary's arrival to its post, of the newest posts: the median.",
+            ("channel",),
+            {(name,): sorted(seconds for _, seconds in some)[len(some) // 2] for name, some in lags.items() if some},
+        )
+        yield _gauge(
+            "month_cost_dollars",
+            "What this month has cost, as estimated.",
+            ("channel",),
+            {(name,): account.spent / DOLLAR for name, account in accounts.items()},
+        )
+        yield _gauge(
+            "month_budget_dollars",
+            "What a month may cost.",
+            ("channel",),
+            {(name,): account.budget / DOLLAR for name, account in accounts.items() if account.budget is not None},
+        )
+        yield _gauge(
+            "channel_paused",
+            "1 for a channel that waits for its operator.",
+            ("channel",),
+            {(name,): float(name in channels and channels[name].pause_reason is not None) for name in config.channels},
+        )
+        yield _gauge(
+            "token_days_left",
+            "Until the channel's token expires.",
+            ("channel",),
+            {
+                (name,): (row.token_expires_at - now) / timedelta(days=1)
+                for name, row in channels.items()
+                if row.token_expires_at is not None and name in config.channels
+            },
+        )
+        yield _gauge(
+            "source_failures",
+            "Polls that failed in a row.",
+            ("source",),
+            {(name,): sources[name].failures for name in config.sources if name in sources},
+        )
+        yield _gauge(
+            "source_age_seconds",
+            "Since the source last gave something new.",
+            ("source",),
+            {
+                (name,): (now - row.newest_at).total_seconds()
+                for name, row in sources.items()
+                if row.newest_at is not None and name in config.sources
+            },
+        )
+        overrunning = desk.pulse.overrunning()
+        yield _gauge(
+            "job_overrun_seconds",
+            "Since a job that takes too long gave its last sign of progress; 0 for one that does not.",
+            ("job",),
+            {(name,): overrunning.get(name, timedelta(0)).total_seconds() for name in job_names(config)},
+        )
+        tick = desk.last_tick()
+        if tick is not None:
+            yield _gauge("tick_age_seconds", "Since the last upkeep was done.", (), {(): (now - tick).total_seconds()})
+
+
+def _gauge(name: str, says: str, labels: tuple[str, ...], values: dict[tuple[str, ...], float]) -> Metric:
+    made = GaugeMetricFamily(f"digestbot_{name}", says, labels=labels)
+    for label, value in values.items():
+        made.add_metric([str(one) for one in label], value)
+    return made
+
+
+def metrics(desk: AppState, request: Request) -> Response:  # noqa: ARG001 - as all pages
+    """Serve GET /metrics: all metrics, in Prometheus's text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Numbers(desk))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE)

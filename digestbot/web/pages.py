@@ -1,0 +1,90 @@
+"""Rendering of pages from templates, with the values that every page needs."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from digestbot.domain.budget import dollars
+from digestbot.rendering import post_preview
+from digestbot.text import plain_title, truncate
+from digestbot.text.durations import duration
+from digestbot.web.app_state import AppState
+from digestbot.web.auth import FORM_TOKEN_MARK
+
+FOLDER = Path(__file__).parent
+NAVIGATION = (
+    ("", "Today"),
+    ("calendar", "Calendar"),
+    ("backlog", "Backlog"),
+    ("posts", "Posts"),
+    ("schedules", "Schedules"),
+    ("figures", "Statistics"),
+    ("templates", "Templates"),
+    ("audit", "Audit"),
+)
+
+
+def _version() -> str:
+    """Return a hash of the static files and the style of previews, which changes when one of them does."""
+    files = sorted((FOLDER / "static").iterdir())
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files) + post_preview.style().encode()).hexdigest()[
+        :10
+    ]
+
+
+def _environment() -> Environment:
+    environment = post_preview.preview_environment(
+        FileSystemLoader(FOLDER / "html"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals |= {"navigation": NAVIGATION, "version": _version()}
+    environment.filters |= {
+        "dollars": dollars,
+        "title_of": lambda title, most=90: truncate(plain_title(title), most),
+        "span": duration,
+        "local": format_local,
+    }
+    return environment
+
+
+def format_local(at: datetime, zone: ZoneInfo, form: str = "%a %-d %b, %H:%M") -> str:
+    """Return an instant as local time in a zone, in a ``strftime`` format."""
+    return at.astimezone(zone).strftime(form)
+
+
+_ENVIRONMENT = _environment()
+
+
+def page(desk: AppState, request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """Render the template ``name`` with these values and those that every page needs; return it with this HTTP
+    status."""
+    root = request.scope.get("root_path", "")
+
+    def url(path: str, **query: object) -> str:
+        said = urlencode({key: value for key, value in query.items() if value not in (None, "")})
+        return f"{root}{path}{'?' + said if said else ''}"
+
+    key = request.query_params.get("note")
+    here = request.scope["path"].removeprefix(root) or "/"
+    asked = [(name, value) for name, value in request.query_params.multi_items() if name != "note"]
+    values |= {
+        "url": url,
+        "form_token": FORM_TOKEN_MARK.decode(),
+        "who": request.state.who,
+        "locked": desk.web.locked,
+        "here": here,
+        "back": here + (f"?{urlencode(asked)}" if asked else ""),
+        "note": desk.take(key) if key else None,
+        "now": values.get("now") or desk.clock(),
+        "zone": values.get("zone") or desk.config.timezone,
+        "UTC": UTC,
+    }
+    return HTMLResponse(_ENVIRONMENT.get_template(f"{name}.html.j2").render(**values), status)
