@@ -25,7 +25,7 @@ from digestbot.text import to_unicode
 
 FIRST = (
     "import time; from bench.posts import summaries; import typst, tex2typst;"
-    "from digestbot.rendering.cards import CardMaker; from digestbot.domain.model import ;"
+    "from digestbot.rendering.cards import CardMaker; from digestbot.platforms.registry import TWITTER;"
     "(one,) = summaries(1, 0); start = time.perf_counter();"
     "CardMaker().make(one, TWITTER); print(time.perf_counter() - start)"
 )

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digestbot.cli import ATTENTION, OK
@@ -98,6 +94,8 @@ def perform_and_print(arguments: argparse.Namespace, name: str, given: Mapping[s
 
 def _command_line(name: str, given: Mapping[str, str]) -> str:
     """Return the command that performs an action, quoted for a shell."""
+    import shlex
+
     action = ACTIONS[name]
     return shlex.join([*filter(None, (action.group, action.command)), *(given[one] for one in action.required)])
 
@@ -108,6 +106,8 @@ def _as_text(value: object) -> str:
 
 def _text(name: str, arguments: argparse.Namespace) -> str:
     """Return the text from the command line, a file, standard input or an editor. Raises ConfigError."""
+    from pathlib import Path
+
     before = _present_text(name, arguments)
     if arguments.text is not None:
         return str(arguments.text)
@@ -121,9 +121,19 @@ def _text(name: str, arguments: argparse.Namespace) -> str:
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not editor or not sys.stdin.isatty():
         raise ConfigError(["pass the text with --text TEXT or --file FILE, or set $EDITOR and run this on a terminal"])
+    return _edited(editor, before)
+
+
+def _edited(editor: str, text: str) -> str:
+    """Open the operator's editor on ``text``; return what they saved."""
+    import shlex
+    import subprocess
+    import tempfile
+    from pathlib import Path
+
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "post.txt"
-        file.write_text(before + "\n", encoding="utf-8")
+        file.write_text(text + "\n", encoding="utf-8")
         subprocess.run([*shlex.split(editor), str(file)], check=False)  # noqa: S603 - the operator's own editor
         return file.read_text(encoding="utf-8")
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 from digestbot.cli import OK
 from digestbot.cli.argument_types import positive
 from digestbot.cli.common import known_channels, known_digest, now_, open_existing
-from digestbot.text import plain_title
 
 if TYPE_CHECKING:
     from digestbot.cli.parser import Commands
@@ -69,6 +67,10 @@ def _json(row: PendingSummary) -> dict[str, Any]:
 
 
 def _print(digest: str, channel: str, counts: dict[str, int], rows: list[PendingSummary]) -> None:
+    import textwrap
+
+    from digestbot.text import plain_title
+
     told = ", ".join(f"{counts.get(name, 0)} {name}" for name in ("waiting", "taken", "skipped"))
     print(f"{digest} on {channel}: {told}")
     if rows:

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from digestbot.cli import logs
 from digestbot.domain.errors import ConfigError, LedgerError
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ def now_() -> datetime:
 def load_config(arguments: argparse.Namespace) -> Config:
     """Return the configuration, and set up logging for it. Raises ConfigError."""
     from digestbot import config
+    from digestbot.cli import logs
 
     logs.configure_logging(verbose=arguments.verbose, quiet=arguments.quiet)
     loaded = config.load(config.find(arguments.config, os.environ), os.environ)
@@ -39,6 +39,8 @@ def load_config(arguments: argparse.Namespace) -> Config:
 def set_up_logs(arguments: argparse.Namespace, secrets: list[str], form: str) -> None:
     """Configure logging: the level as the command line asks, this format (``text`` or ``json``), these secrets
     redacted."""
+    from digestbot.cli import logs
+
     logs.configure_logging(verbose=arguments.verbose, quiet=arguments.quiet, secrets=secrets, form=form)
 
 

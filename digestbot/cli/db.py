@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digestbot.cli import OK, TROUBLE
@@ -26,6 +25,8 @@ def register(commands: Commands) -> None:
 
 def db(arguments: argparse.Namespace) -> int:
     """Back up, check or upgrade the ledger, or mark it as restored from a backup; return the exit code."""
+    from pathlib import Path
+
     with open_existing(arguments) as (_, ledger):
         if arguments.action == "backup":
             with progress("copying the ledger", quiet=arguments.quiet) as step:

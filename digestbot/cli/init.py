@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digestbot.cli import OK
@@ -23,6 +22,8 @@ def register(commands: Commands) -> None:
 def init(arguments: argparse.Namespace) -> int:
     """Write a commented example configuration, readable only by its owner; return the exit code. Raises ConfigError if
     the file exists or cannot be written."""
+    from pathlib import Path
+
     target = Path(arguments.file)
     packaged = Path(__file__).parent.parent / "config.example.toml"
     example = packaged if packaged.is_file() else packaged.parent.parent / packaged.name

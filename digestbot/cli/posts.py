@@ -11,12 +11,12 @@ from digestbot.cli.act import add_action, perform_and_print
 from digestbot.cli.argument_types import positive, row_id
 from digestbot.cli.common import now_, open_existing
 from digestbot.domain.errors import ConfigError
-from digestbot.domain.model import PostRow, PostStatus
 from digestbot.operator.action_list import ACTIONS
 
 if TYPE_CHECKING:
     from digestbot.cli.parser import Commands
     from digestbot.config import Config
+    from digestbot.domain.model import PostRow, PostStatus
     from digestbot.ledger import Ledger
 
 PAGE = 500  # posts per transaction
@@ -48,6 +48,7 @@ def list_posts(arguments: argparse.Namespace) -> int:
     """Print the posts that match the options, oldest first, and as text also this month's costs; return the exit
     code."""
     from digestbot.cli import output
+    from digestbot.domain.model import PostStatus
 
     try:
         statuses = [PostStatus(status) for status in arguments.status or ()]

@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,6 @@ from digestbot.cli.common import (
     until_signalled,
 )
 from digestbot.cli.progress import working
-from digestbot.cli.report import report_on
 from digestbot.domain.errors import LedgerChanged, PortTakenError
 
 if TYPE_CHECKING:
@@ -51,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the service until SIGTERM or SIGINT; return the exit code, which is 1 if the ledger was replaced
     meanwhile."""
     import logging
+    from dataclasses import replace
 
     from digestbot.cli.config_reload import Reloader
     from digestbot.cli.systemd import notify
@@ -148,6 +147,8 @@ def _pages(
 
 def once(arguments: argparse.Namespace) -> int:
     """Do everything that is due now, once; return the exit code."""
+    from digestbot.cli.report import report_on
+
     config, stopping = load_config(arguments), until_signalled().is_set
     with (
         working("doing what is due", quiet=arguments.quiet) as step,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digestbot.cli import OK, TROUBLE, logs
+from digestbot.cli import OK, TROUBLE
 from digestbot.cli.argument_types import port
 from digestbot.cli.common import now_, until_signalled
 from digestbot.domain.errors import ConfigError
-from digestbot.domain.model import PostStatus
 
 if TYPE_CHECKING:
     from digestbot.cli.parser import Commands
@@ -44,6 +42,7 @@ def register(commands: Commands) -> None:
 def sandbox(arguments: argparse.Namespace) -> int:
     """Serve a local stand-in for X and Facebook until a signal; return the exit code. Raises ConfigError for an unknown
     fault."""
+    from digestbot.cli import logs
     from digestbot.sandbox import Sandbox
 
     logs.configure_logging(verbose=arguments.verbose, quiet=arguments.quiet)
@@ -66,9 +65,11 @@ def sandbox(arguments: argparse.Namespace) -> int:
 
 def demo(arguments: argparse.Namespace) -> int:
     """Run the demo and print its timelines and ledger; return the exit code."""
-    from digestbot.cli import output
+    from pathlib import Path
+
+    from digestbot.cli import logs, output
     from digestbot.cli.demo import run_demo
-    from digestbot.domain.model import Message
+    from digestbot.domain.model import Message, PostStatus
     from digestbot.platforms.registry import PLATFORMS
 
     logs.configure_logging(verbose=arguments.verbose, quiet=not arguments.verbose)

@@ -11,7 +11,6 @@ from digestbot.cli import OK
 from digestbot.cli.argument_types import positive
 from digestbot.cli.common import known_channels, known_digest, load_config, open_service, until_signalled
 from digestbot.cli.progress import working
-from digestbot.cli.report import report_on
 from digestbot.domain.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ def register(commands: Commands) -> None:
 def send(arguments: argparse.Namespace) -> int:
     """Create and publish editions now; return the exit code. On a terminal the operator is asked for approval where the
     digest requires it; elsewhere ``--approve`` is needed."""
+    from digestbot.cli.report import report_on
+
     config = load_config(arguments)
     digest = known_digest(config, arguments.digest)
     channels = known_channels(config, digest, arguments.channel)

@@ -2,16 +2,22 @@
 
 ::
 
-DigestbotError ├── ConfigError the operator's configuration is wrong; lists every problem at once ├── PortTakenError the
-port of the operator pages is in use ├── SourceError a source could not be read; the ledger is unchanged ├── RenderError
-a template is missing, broken, or rendered something that cannot be posted ├── PictureError a picture cannot be made or
-fetched ├── LedgerError the ledger cannot be opened, read or written: nothing is sent │ └── LedgerChanged it is no
-longer the ledger that this process opened: the process ends └── PublishError an attempt at a post produced no receipt
-├── Rejected the platform rejected this content: the post fails, others continue │ └── RepliesRefused it rejected a part
-of a thread for being a reply ├── Unauthorized the channel, or its application, may not post: it pauses, its posts wait
-├── RateLimited too many calls: the channel waits ├── Unavailable definitely not sent: it may be tried again └──
-OutcomeUnknown the post may exist: never sent again before its absence is established └── DuplicateText the platform
-says that it already has this text: check the timeline, never send again
+    DigestbotError
+    ├── ConfigError        the operator's configuration is wrong; lists every problem at once
+    ├── PortTakenError     the port of the operator pages is in use
+    ├── SourceError        a source could not be read; the ledger is unchanged
+    ├── RenderError        a template is missing, broken, or rendered something that cannot be posted
+    ├── PictureError       a picture cannot be made or fetched
+    ├── LedgerError        the ledger cannot be opened, read or written: nothing is sent
+    │   └── LedgerChanged  it is no longer the ledger that this process opened: the process ends
+    └── PublishError       an attempt at a post produced no receipt
+        ├── Rejected       the platform rejected this content: the post fails, others continue
+        │   └── RepliesRefused  it rejected a part of a thread for being a reply
+        ├── Unauthorized   the channel, or its application, may not post: it pauses, its posts wait
+        ├── RateLimited    too many calls: the channel waits
+        ├── Unavailable    definitely not sent: it may be tried again
+        └── OutcomeUnknown the post may exist: never sent again before its absence is established
+            └── DuplicateText  the platform says that it already has this text: check the timeline, never send again
 
 Publishers raise only subclasses of PublishError, with the cause chained and secrets removed. Any other exception that
 escapes while publishing counts as OutcomeUnknown.

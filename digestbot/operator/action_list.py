@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class OperatorAction:
+class OperatorAction(NamedTuple):
     """The command and the parameters of one operator action.
 
     ``group`` is the command of which it is a subcommand, empty if it is a command itself; ``command`` is its own name.
