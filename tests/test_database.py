@@ -490,8 +490,8 @@ def test_a_query_of_ones_own(tmp_path: Path, make_service: Make) -> None:
 @pytest.mark.parametrize(
     ("columns", "mend"),
     [
-        ("n AS id, head AS title", "gives no column body, and gives no column link"),
-        (COLUMNS + ", who AS password", "gives a column password, which has no meaning here"),
+        ("n AS id, head AS title", "returns no column body and returns no column link"),
+        (COLUMNS + ", who AS password", "returns an unknown column password"),
         ("nonsense(", "near|incomplete|no such"),
     ],
 )

@@ -24,6 +24,7 @@ from digestbot.ledger import (
     queries,
     source_states,
 )
+from digestbot.ledger.backup import back_up
 from digestbot.pipeline.app import Report, Service
 from digestbot.sandbox import FAULTS, Sandbox
 
@@ -310,9 +311,9 @@ def test_a_backup_put_back_posts_nothing_again(
     service.tick()
     clock.forward(hours=1)
     service.tick()
-    service.ledger.backup(tmp_path / "copy.db")
+    back_up(service.ledger, tmp_path / "copy.db")
     with pytest.raises(LedgerError, match="exists already"):
-        service.ledger.backup(tmp_path / "copy.db")
+        back_up(service.ledger, tmp_path / "copy.db")
     for hours in (4, 4):
         clock.forward(hours=hours)
         service.tick()

@@ -19,6 +19,7 @@ from digestbot.domain.errors import ConfigError, LedgerError
 from digestbot.domain.model import PostStatus, Receipt, ReceiptBasis
 from digestbot.domain.retry import Decision
 from digestbot.ledger import Ledger, alerts, channel_states, delivery, monthly_costs, queries, schema, timeline_checks
+from digestbot.ledger.backup import back_up
 from digestbot.ledger.schema import posts, summaries
 from digestbot.operator.resolution import Resolver
 from digestbot.pipeline.app import Report, Service
@@ -570,7 +571,7 @@ def test_the_ledger_and_its_backups_are_the_owner_s_alone(tmp_path: Path) -> Non
     try:
         ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
         ledger.prepare()
-        ledger.backup(tmp_path / "copy.db")
+        back_up(ledger, tmp_path / "copy.db")
     finally:
         os.umask(old)
     assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("ledger.db", "copy.db")} == {0o600}

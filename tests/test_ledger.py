@@ -25,14 +25,14 @@ from digestbot.ledger import (
     channel_states,
     delivery,
     editions,
-    engine,
     intake,
     queries,
+    revisions,
     rollback_detection,
     schema,
     source_states,
 )
-from digestbot.ledger.engine import wal_is_safe
+from digestbot.ledger.connections import wal_is_safe
 
 LEASE = timedelta(minutes=2)
 UTC_ZONE = ZoneInfo("UTC")
@@ -106,11 +106,11 @@ def test_migrations_make_the_tables_that_the_code_makes(database_url: str) -> No
 
     migrated = Ledger(database_url)
     with migrated.begin() as tx:
-        Ledger.migrate(tx, None)
+        revisions.migrate(tx, None)
     with migrated.read() as tx:
         differences = compare_metadata(MigrationContext.configure(tx), schema.metadata)
         assert [d for d in differences if getattr(d[1], "name", "") != "alembic_version"] == []
-        assert Ledger.revision(tx) == schema.REVISION
+        assert revisions.current_revision(tx) == schema.REVISION
     migrated.prepare()
     migrated.close()
 
@@ -121,7 +121,7 @@ def test_named_constraints_are_the_same_in_migrations_and_code(tmp_path: Path) -
         opened = Ledger(f"sqlite:///{tmp_path / way}.db")
         if way == "migrated":
             with opened.begin() as tx:
-                Ledger.migrate(tx, None)
+                revisions.migrate(tx, None)
         opened.prepare()
         with opened.read() as tx:
             looked = sa.inspect(tx)
@@ -179,9 +179,9 @@ def test_an_older_ledger_with_all_that_it_holds_is_brought_up_to_date(
             "INSERT INTO attempts (id, post_id, epoch, started_at, deadline) VALUES (1, 1, 1, '2026-11-01 09:00:00', '2026-11-01 09:02:00')",
         ):
             tx.exec_driver_sql(statement)
-    shutil.copytree(engine.MIGRATIONS, tmp_path / "migrations")
+    shutil.copytree(revisions.MIGRATIONS, tmp_path / "migrations")
     (tmp_path / "migrations" / "versions" / "0002_second.py").write_text(SECOND)
-    monkeypatch.setattr(engine, "MIGRATIONS", tmp_path / "migrations")
+    monkeypatch.setattr(revisions, "MIGRATIONS", tmp_path / "migrations")
     monkeypatch.setattr(schema, "REVISION", "0002")
     if old.file is not None:
         with old.rehearsal() as rehearsal:
@@ -191,10 +191,10 @@ def test_an_older_ledger_with_all_that_it_holds_is_brought_up_to_date(
             rehearsal.prepare()
     old.try_writing()  # what check does
     with old.read() as tx:
-        assert Ledger.revision(tx) == "0001"
+        assert revisions.current_revision(tx) == "0001"
     old.prepare()
     with old.read() as tx:
-        assert Ledger.revision(tx) == "0002"
+        assert revisions.current_revision(tx) == "0002"
         assert tx.scalar(sa.text("SELECT more FROM sources")) == "x"
         (row,) = queries.post_rows(tx)
         assert (row.text, row.status, row.receipt) == (
@@ -231,7 +231,7 @@ def test_a_newer_digestbots_ledger_is_refused(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     ("url", "mend"),
     [
-        ("nonsense", "not an address"),
+        ("nonsense", "not a URL"),
         ("mysql://root@localhost/x", "use sqlite or postgresql"),
         ("sqlite:////nowhere/at/all/ledger.db", "does not exist; make it first"),
         ("postgresql://nobody:hunter22@127.0.0.1:1/none", "127.0.0.1"),

@@ -17,7 +17,7 @@ from digestbot import config as configuration
 from digestbot.domain.alert_rules import AlertInputs, active_conditions
 from digestbot.domain.errors import LedgerError
 from digestbot.domain.model import PostStatus
-from digestbot.domain.schedule import OVERTAKEN, PlanEntry, simulation
+from digestbot.domain.schedule import OVERTAKEN, PlanEntry, entry_order
 from digestbot.ledger import alerts, approvals, edit_queue, notifications, post_queue, queries
 from digestbot.ledger.backlog_views import find_summaries
 from digestbot.ledger.schema import cursors, schedule_versions, slots
@@ -646,7 +646,7 @@ def test_a_plan_comes_row_by_row_in_order_however_long_a_slot_waits(
         assert [row.at for row in rows] == sorted(row.at for row in rows)
         waits = [row for row in rows if row.note == "waits until there are 9"]
         assert len(waits) + sum(row.note == OVERTAKEN for row in rows) == 24 + 72
-        monkeypatch.setattr(simulation, "MOST_READY", 5)
+        monkeypatch.setattr(entry_order, "MOST_READY", 5)
         again = run.service.plan(START, START + 3 * DAY)
         assert sorted(again, key=key) == sorted(rows, key=key) or {key(row) for row in again} >= {
             key(row) for row in rows if row.summaries

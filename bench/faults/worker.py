@@ -23,7 +23,7 @@ from digestbot.domain import reconciliation, retry
 from digestbot.domain.errors import LedgerChanged
 from digestbot.domain.model import Message, Receipt, TimelinePost
 from digestbot.infra import http_client
-from digestbot.ledger import Ledger, delivery, engine, schema
+from digestbot.ledger import Ledger, connections, delivery, schema
 from digestbot.ledger.schema import posts
 from digestbot.pipeline import pre_send_check, timeline_reader
 from digestbot.pipeline.app import Report, Service
@@ -48,7 +48,9 @@ def scale_time() -> None:
     reconciliation.RESEND_AFTER = (timedelta(0), timedelta(seconds=2.5), timedelta(seconds=4))
     reconciliation.RECHECKS = (timedelta(seconds=1), timedelta(seconds=2))
     delivery.CLOCK_STEP = timedelta(seconds=1)
-    engine.POSTGRESQL_OPTIONS = engine.POSTGRESQL_OPTIONS.replace("session_timeout=25s", f"session_timeout={CUT_IDLE}s")
+    connections.POSTGRESQL_OPTIONS = connections.POSTGRESQL_OPTIONS.replace(
+        "session_timeout=25s", f"session_timeout={CUT_IDLE}s"
+    )
     http_client.USER_TIMEOUT_MS = 1000
 
 

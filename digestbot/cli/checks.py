@@ -232,7 +232,7 @@ def _port_in_use(host: str, port: int) -> Iterator[Finding]:
 
 
 def _of_the_ledger(config: Config, ledger: Ledger) -> Iterator[Finding]:
-    from digestbot.ledger import queries
+    from digestbot.ledger import queries, revisions
 
     if ledger.file is not None and not ledger.file.exists():
         folder = ledger.file.parent
@@ -254,7 +254,7 @@ def _of_the_ledger(config: Config, ledger: Ledger) -> Iterator[Finding]:
     if not written.ok:
         return
     with ledger.read() as tx:
-        ready = ledger.revision(tx) is not None
+        ready = revisions.current_revision(tx) is not None
     damage = ledger.check() if ready else []
     if damage:
         yield Finding("ledger", False, f"is damaged, so nothing is posted: {damage[0]}; restore a backup")
@@ -279,9 +279,9 @@ def _of_the_ledger(config: Config, ledger: Ledger) -> Iterator[Finding]:
 def _of_slots(config: Config, tx: Connection) -> Iterator[Finding]:
     """Yield failures for slots that stay empty although they are scheduled: a clock that was ahead recorded them, or an
     alert about missed slots is undecided."""
-    from digestbot.ledger import Ledger, alerts, editions, schema
+    from digestbot.ledger import alerts, editions, revisions, schema
 
-    if Ledger.revision(tx) != schema.REVISION:
+    if revisions.current_revision(tx) != schema.REVISION:
         return  # an older schema is upgraded at the next use
     recorded = editions.recorded_ahead(tx, now_())
     undecided = alerts.open_subjects(tx, alerts.MAKE_UP)

@@ -69,12 +69,12 @@ def open_existing(arguments: argparse.Namespace) -> Iterator[tuple[Config, Ledge
         raise ConfigError([f"there is no ledger at {ledger.file} yet; digestbot run or once makes it"])
     try:
         if arguments.command != "db":
-            from digestbot.ledger.engine import OLDER
+            from digestbot.ledger import revisions
             from digestbot.ledger.schema import REVISION
 
             with ledger.read() as tx:
-                if ledger.revision(tx) not in (None, REVISION):
-                    raise LedgerError(OLDER)
+                if revisions.current_revision(tx) not in (None, REVISION):
+                    raise LedgerError(revisions.OLDER)
         yield config, ledger
     finally:
         ledger.close()

@@ -27,10 +27,12 @@ def db(arguments: argparse.Namespace) -> int:
     """Back up, check or upgrade the ledger, or mark it as restored from a backup; return the exit code."""
     from pathlib import Path
 
+    from digestbot.ledger.backup import back_up
+
     with open_existing(arguments) as (_, ledger):
         if arguments.action == "backup":
             with progress("copying the ledger", quiet=arguments.quiet) as step:
-                ledger.backup(Path(arguments.file), lambda done: step(done, ""))
+                back_up(ledger, Path(arguments.file), lambda done: step(done, ""))
             print(f"wrote {arguments.file}: used as the ledger, it reads the platforms' timelines before it posts")
         elif arguments.action == "restored":
             ledger.mark_restored()

@@ -18,7 +18,7 @@ from digestbot import config
 from digestbot.domain.errors import LedgerError
 from digestbot.domain.model import PostRow
 from digestbot.domain.schedule import Calendar
-from digestbot.ledger import Ledger, queries
+from digestbot.ledger import Ledger, queries, revisions
 from digestbot.pipeline.app import Report, Service
 from digestbot.platforms.sandbox_http import Answer, Request
 from digestbot.platforms.sandbox_world import World
@@ -85,7 +85,7 @@ def _refuse_a_real_one(ledger: Ledger) -> None:
     if ledger.file is None or not ledger.file.exists():
         return
     with ledger.read() as tx:
-        known = set(queries.channel_names(tx)) if Ledger.revision(tx) else set()
+        known = set(queries.channel_names(tx)) if revisions.current_revision(tx) else set()
     if known - {"demo-x", "demo-page"}:
         raise LedgerError(f"{ledger.file} is not a ledger of the demo's; name another file")
 

@@ -26,6 +26,7 @@ from digestbot.ledger import (
     heartbeats,
     monthly_costs,
     queries,
+    revisions,
     rollback_detection,
     source_states,
     summary_rows,
@@ -285,7 +286,7 @@ class Service:
         remains.
         """
         with self.ledger.read() as tx:
-            ready = Ledger.revision(tx) is not None
+            ready = revisions.current_revision(tx) is not None
         if ready and not self.growth.is_behind():
             yield self.forecaster
             return

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from digestbot.domain.budget import DOLLAR, Budget
 from digestbot.domain.errors import DigestbotError
 from digestbot.domain.model import PostStatus
-from digestbot.ledger import monthly_costs, queries, stats
+from digestbot.ledger import monthly_costs, queries, revisions, stats
 from digestbot.ledger.schema import REVISION
 from digestbot.pipeline.jobs import job_names
 from digestbot.text.durations import duration
@@ -49,7 +49,7 @@ def _troubles(desk: AppState) -> dict[str, str]:
     found["jobs"] = "; ".join(f"{name}: no sign of progress for {duration(span)}" for name, span in overrunning)
     try:
         with desk.ledger.read() as tx:
-            revision = desk.ledger.revision(tx)
+            revision = revisions.current_revision(tx)
             if revision != REVISION:
                 found["ledger"] = f"is at revision {revision}, not at {REVISION}"
                 return found

@@ -11,6 +11,7 @@ from digestbot.domain.schedule.constraints import (
     PublishedPost,
     QueuedPost,
 )
+from digestbot.domain.schedule.entry_order import OVERTAKEN
 from digestbot.domain.schedule.selection import (
     UNDECIDED,
     Candidate,
@@ -22,17 +23,8 @@ from digestbot.domain.schedule.selection import (
     ready_at,
     window_begins,
 )
-from digestbot.domain.schedule.simulation import (
-    OVER_BUDGET,
-    OVERTAKEN,
-    ChannelState,
-    DigestState,
-    PendingPost,
-    PlanEntry,
-    Rendered,
-    forecast,
-    simulate,
-)
+from digestbot.domain.schedule.simulation import OVER_BUDGET, Rendered, forecast, simulate
+from digestbot.domain.schedule.simulation_state import ChannelState, DigestState, PendingPost, PlanEntry
 
 __all__ = [
     "A_SECOND",

@@ -9,109 +9,19 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import count
 
-from digestbot.domain.budget import Budget, month_start
+from digestbot.domain.budget import month_start
 from digestbot.domain.errors import RenderError
-from digestbot.domain.model import Shape, Slot, Summary
-from digestbot.domain.schedule.constraints import ChannelHistory, PostingRules, PublishedPost, QueuedPost
-from digestbot.domain.schedule.selection import (
-    Candidate,
-    CandidateQueue,
-    DigestHistory,
-    EditionRules,
-    SlotDecision,
-    decide_slot,
-)
+from digestbot.domain.model import Slot, Summary
+from digestbot.domain.schedule.constraints import PostingRules
+from digestbot.domain.schedule.entry_order import EntryOrder
+from digestbot.domain.schedule.selection import Candidate, CandidateQueue, SlotDecision, decide_slot
+from digestbot.domain.schedule.simulation_state import ChannelState, DigestState, PendingPost, PlanEntry
 
 OVER_BUDGET = "over the month's budget"
-MOST_READY = 10_000  # entries that are held back because the outcome of an earlier slot is not known yet
-OVERTAKEN = "a later slot took its place"
 AHEAD = "recorded already, by a clock that was ahead: digestbot alerts"
-
-
-@dataclass(frozen=True, slots=True)
-class PlanEntry:
-    """One line of a plan: summaries that appear together, or a slot that stays empty.
-
-    ``slot`` is its nominal time, and ``cost`` is in millionths of a dollar. ``note`` says why the slot is empty, or
-    what else the operator should know. ``post`` is the id of a post that already exists.
-    """
-
-    at: datetime
-    digest: str
-    channel: str
-    slot: str
-    summaries: tuple[Summary, ...] = ()
-    cost: int = 0
-    note: str = ""
-    post: int | None = None
-
-    @property
-    def made(self) -> bool:
-        """Return whether its posts already exist and wait to be sent."""
-        return self.post is not None
-
-
-@dataclass(frozen=True, slots=True)
-class PendingPost(QueuedPost):
-    """A post that is to be sent, with the replies under it.
-
-    It is not sent before ``not_before``, which is set after several failed tries.
-    """
-
-    slot: str = ""
-    summaries: tuple[Summary, ...] = ()
-    cost: int = 0
-    post: int | None = None
-    note: str = ""
-    not_before: datetime | None = None
-
-    def appears(self, traffic: ChannelHistory[PendingPost], now: datetime) -> PublishedPost:
-        """Return the post as it is published now."""
-        wanted = self.planned_at if self.scheduled else None
-        planned = now if wanted is None else self.lane.planned_at(traffic, min(wanted, now), now)
-        return PublishedPost(now, planned, self.lane.digest)
-
-
-@dataclass
-class DigestState:
-    """A digest on a channel as recorded in its ledger: its rules, its history, and its candidates."""
-
-    lane: PostingRules
-    timing: EditionRules
-    shape: Shape
-    past: DigestHistory
-    candidates: Iterator[Candidate]
-    shares_with: frozenset[str] = frozenset()
-    """The other digests whose summaries may come again here."""
-    approved: frozenset[int] = frozenset()
-    """The summaries that an operator approved in advance."""
-    passed_over: set[int] = field(default_factory=set)
-    """Summaries that other digests put on the channel during the simulation; those not read yet need not be."""
-    held: str = ""
-    """Why no slot takes place until an operator has decided; empty if nothing needs a decision."""
-
-
-@dataclass
-class ChannelState:
-    """A channel as recorded in its ledger.
-
-    ``spent`` has an amount for each month, by the beginning of the month. Nothing is sent before ``blocked_until``.
-    ``note`` is added to every entry, for example that the channel is paused.
-    """
-
-    traffic: ChannelHistory[PendingPost]
-    budget: int | None = None
-    spent: dict[datetime, int] = field(default_factory=lambda: defaultdict(int))
-    blocked_until: datetime | None = None
-    note: str = ""
-
-    def account(self, now: datetime) -> Budget:
-        """Return the budget of the month that contains the instant."""
-        return Budget(self.spent[month_start(now)], self.budget)
 
 
 Rendered = Sequence[tuple[tuple[Summary, ...], int]]
@@ -153,18 +63,9 @@ class _Walk:
         now: datetime,
         end: datetime,
     ) -> None:
-        self.plans, self.roads, self.render, self.begin, self.end = plans, roads, render, now, end
-        self._told: list[set[str]] = [set() for _ in plans]
-        self._last: PlanEntry | None = None  # more may be merged into it
-        self._ready: list[tuple[datetime, int, int, PlanEntry]] = []  # entries, until nothing can come before them
-        self._numbers = count()
-        # each route's next slot that may stay empty; slots that are still open are kept in `_waiting`
-        self._next_slots = [plan.lane.calendar.slots(plan.past.since) for plan in plans]
-        self._slots: list[tuple[datetime, int, Slot]] = []
-        self._waiting: dict[int, tuple[datetime, int, Slot]] = {}
-        for index in range(len(plans)):
-            self._next_slot(index)
+        self.plans, self.roads, self.render, self.end = plans, roads, render, end
         self._waits = [""] * len(plans)  # why a slot that is due does not take place yet
+        self._entries = EntryOrder(plans, self._waits, now, end)
         self._queues = [self._queue(plan) for plan in plans]
         self._by_channel: dict[str, list[DigestState]] = defaultdict(list)
         for plan in plans:
@@ -208,71 +109,13 @@ class _Walk:
                 continue  # the same event was added twice
             before = event
             at, kind, _, index, channel = event
-            yield from self._told_before(at)
+            yield from self._entries.before(at)
             if kind:
                 self._send(channel, at)
             else:
                 self._take_turn(index, at)
-                if index in self._waiting:  # its outcome may be known by now
-                    heapq.heappush(self._slots, self._waiting.pop(index))
-        yield from self._told_before(self.end + timedelta.resolution)
-        while self._waiting or self._slots:
-            self._give_up_waiting()
-            self._pass_slots(self.end + timedelta.resolution)
-        if self._last is not None:
-            self._is_ready(self._last)
-        while self._ready:
-            yield heapq.heappop(self._ready)[3]
-
-    # ---- entries, in order of time
-
-    def _told_before(self, now: datetime) -> Iterator[PlanEntry]:
-        """Yield the entries before ``now`` up to the first place where another entry may still come in between."""
-        self._pass_slots(now)
-        if len(self._ready) > MOST_READY:
-            self._give_up_waiting()
-            self._pass_slots(now)
-        if self._last is not None and self._last.at < now:
-            self._is_ready(self._last)
-            self._last = None
-        until = min([now, *(slot[0] for slot in self._waiting.values())])
-        while self._ready and self._ready[0][0] < until:
-            yield heapq.heappop(self._ready)[3]
-
-    def _is_ready(self, row: PlanEntry) -> None:
-        heapq.heappush(self._ready, (row.at, not row.summaries, next(self._numbers), row))
-
-    def _next_slot(self, index: int) -> None:
-        slot = next(self._next_slots[index], None)
-        if slot is not None and slot.at <= self.end:
-            heapq.heappush(self._slots, (slot.at, index, slot))
-
-    def _pass_slots(self, now: datetime) -> None:
-        """Report the slots before ``now`` that have no entry yet: those in a blackout, and those that a later slot
-        overtook. Slots that may still take place are set aside."""
-        while self._slots and self._slots[0][0] < now:
-            entry = heapq.heappop(self._slots)
-            at, index, slot = entry
-            plan = self.plans[index]
-            closed = plan.lane.calendar.closed(at)
-            if slot.due > plan.past.since and not closed and slot.nominal not in self._told[index]:
-                self._waiting[index] = entry
-                continue
-            self._pass(index, slot, closed or OVERTAKEN)
-
-    def _pass(self, index: int, slot: Slot, note: str) -> None:
-        if slot.nominal in self._told[index]:
-            self._told[index].discard(slot.nominal)
-        elif slot.at >= self.begin:
-            lane = self.plans[index].lane
-            self._is_ready(PlanEntry(slot.at, lane.digest, lane.channel, slot.nominal, note=note))
-        self._next_slot(index)
-
-    def _give_up_waiting(self) -> None:
-        """Report the slots that are still open, with the reason why they wait."""
-        for index, (_, _, slot) in self._waiting.items():
-            self._pass(index, slot, self._waits[index] or OVERTAKEN)
-        self._waiting.clear()
+                self._entries.look_again(index)
+        yield from self._entries.rest()
 
     # ---- a digest's turn
 
@@ -304,8 +147,8 @@ class _Walk:
             edition = now
         else:
             reason = OVER_BUDGET if rendered else reason
-            self._tell(PlanEntry(now, lane.digest, lane.channel, slot.nominal, note=reason))
-        self._told[index].add(slot.nominal)
+            self._entries.add(PlanEntry(now, lane.digest, lane.channel, slot.nominal, note=reason))
+        self._entries.concluded(index, slot.nominal)
         plan.past, self._waits[index] = replace(plan.past, since=slot.due, edition=edition), ""
         self._wake(index, now)
 
@@ -315,8 +158,8 @@ class _Walk:
         for due in plan.past.ahead:
             if plan.past.since < due <= now:
                 nominal = due.astimezone(plan.lane.calendar.zone).replace(tzinfo=None).isoformat(timespec="minutes")
-                self._tell(PlanEntry(due, plan.lane.digest, plan.lane.channel, nominal, note=AHEAD))
-                self._told[index].add(nominal)
+                self._entries.add(PlanEntry(due, plan.lane.digest, plan.lane.channel, nominal, note=AHEAD))
+                self._entries.concluded(index, nominal)
                 plan.past = replace(plan.past, since=due)
 
     def _is_paid_for(self, road: ChannelState, cost: int, now: datetime) -> bool:
@@ -356,7 +199,7 @@ class _Walk:
                 road.traffic.add(departure.appears(road.traffic, now))
             road.spent[month_start(now)] += departure.cost
             lane = departure.lane
-            self._tell(
+            self._entries.add(
                 PlanEntry(
                     now,
                     lane.digest,
@@ -390,24 +233,6 @@ class _Walk:
             if obstacle.until is not None:
                 until.append(obstacle.until)
         return None
-
-    # ---- merging of entries
-
-    def _tell(self, row: PlanEntry) -> None:
-        """Add an entry. What appears at the same time for one slot becomes one entry."""
-        last = self._last
-        if last is not None and row.summaries and last.summaries and _same(last, row):
-            new = tuple(one for one in row.summaries if one not in last.summaries)
-            self._last = replace(last, summaries=last.summaries + new, cost=last.cost + row.cost)
-            return
-        if last is not None:
-            self._is_ready(last)
-        self._last = row
-
-
-def _same(one: PlanEntry, other: PlanEntry) -> bool:
-    mine = (one.at, one.digest, one.channel, one.slot, one.note, one.made)
-    return mine == (other.at, other.digest, other.channel, other.slot, other.note, other.made)
 
 
 def _notes(*notes: str) -> str:

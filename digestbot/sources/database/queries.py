@@ -182,10 +182,10 @@ def custom_layout(query: str, columns: Iterable[str], site: str, zone: ZoneInfo)
     missing = [name for name in REQUIRED if name not in columns]
     strange = [name for name in columns if name not in REQUIRED + OPTIONAL]
     if missing or strange:
-        problems = [f"gives no column {name}" for name in missing] + [
-            f"returns a column {name}, which has no meaning here" for name in strange
+        problems = [f"returns no column {name}" for name in missing] + [
+            f"returns an unknown column {name}" for name in strange
         ]
-        raise SourceError(f"the query {', and '.join(problems)}; columns are {', '.join(REQUIRED + OPTIONAL)}")
+        raise SourceError(f"the query {' and '.join(problems)}; columns are {', '.join(REQUIRED + OPTIONAL)}")
     key = "q.paper" if "paper" in columns else "q.id"
     others = ", ".join(f"q.{name} AS {name}" for name in columns if name not in ("id", "paper"))
     inner = f"FROM {as_subquery(query)}".replace("{", "{{").replace("}", "}}")
