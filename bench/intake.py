@@ -64,7 +64,7 @@ def take_in(url: str, database: str) -> None:
     assert report.polled["store"].new == ITEMS, report
     with ledger.begin() as tx:
         waiting = up_next(tx, "all", "x", ITEMS, datetime.now(UTC))
-    drafts = [draft for channel in ("x", "page") for draft in service.drafter.drafts("all", channel, waiting)[1]]
+    drafts = [draft for channel in ("x", "page") for draft in service.post_builder.drafts("all", channel, waiting)[1]]
     assert len(drafts) == 2 * ITEMS
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from bench.faults.__main__ import databases
 from bench.plans import NOW, fill, history, service
+from digestbot.domain.model import Route
 from digestbot.operator.slot_actions import SlotOverrides
 from digestbot.pipeline.app import Service
 from digestbot.web.app_state import AppState
@@ -84,7 +85,7 @@ def after_a_change(name: str, digests: int, waiting: int, *, database: str = "",
                 if datetime.fromisoformat(slot).weekday() > 4:
                     continue
                 with desk.service() as acting:
-                    SlotOverrides(acting).skip(("d0", "x"), slot)
+                    SlotOverrides(acting).skip(Route("d0", "x"), slot)
                 start = time.process_time()
                 desk.changed("x")
                 _ask(server.url, "/calendar")

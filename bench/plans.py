@@ -131,7 +131,7 @@ def plans(runs: int, *, digests: int, waiting: int) -> None:
             start = time.process_time()
             for row in rows:
                 if row.summaries:
-                    made.drafter.drafts(row.digest, row.channel, row.summaries)
+                    made.post_builder.drafts(row.digest, row.channel, row.summaries)
             return time.process_time() - start
 
         a, b, ratio = paired(plan, render, min(runs, 5))

@@ -135,7 +135,7 @@ class Told:
 
 def watcher(service: Service, told: Any) -> AlertMonitor:
     courier = service.delivery_worker.publisher
-    return AlertMonitor(service.config, service.ledger, service.clock, service.forecaster, courier, lambda: False, told)
+    return AlertMonitor(service.runtime, service.forecaster, courier, told)
 
 
 def test_each_is_told_once_and_its_end_too(make_service: Callable[..., Service], clock: Clock, feed: Feed) -> None:

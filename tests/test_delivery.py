@@ -367,7 +367,7 @@ def test_a_damaged_ledger_is_noticed(tmp_path: Path) -> None:
 
 def test_only_sqlite_is_backed_up_by_copying(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="pg_dump"):
-        Ledger("postgresql://nobody@127.0.0.1:1/none").backup(tmp_path / "x")
+        back_up(Ledger("postgresql://nobody@127.0.0.1:1/none"), tmp_path / "x")
 
 
 def test_a_ledger_that_is_locked_or_read_only_sends_nothing(

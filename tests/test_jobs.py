@@ -29,8 +29,8 @@ from digestbot.ledger import (
     approvals,
     change_tokens,
     channel_states,
+    connections,
     delivery,
-    engine,
     heartbeats,
     notifications,
     queries,
@@ -155,7 +155,7 @@ def test_what_cannot_be_done_has_been_due_for_a_while(make_service: Make, feed: 
     def broken(*_: object) -> None:
         raise RenderError("the template is broken")
 
-    service.drafter.drafts = broken  # type: ignore[method-assign, assignment]
+    service.post_builder.drafts = broken  # type: ignore[method-assign, assignment]
     clock.forward(hours=1, seconds=3)
     x.run(Report())
     due = x.next_due()
@@ -190,8 +190,8 @@ def test_one_client_is_not_for_two_threads_at_once() -> None:
 
 def test_alerts_ask_by_a_client_of_their_own(make_service: Make) -> None:
     service = make_service()
-    assert service._watcher._publisher("page") is service._watcher._publisher("page")
-    assert service._watcher._publisher("page") is not service.delivery_worker.publisher("page")
+    assert service._alert_monitor._publisher("page") is service._alert_monitor._publisher("page")
+    assert service._alert_monitor._publisher("page") is not service.delivery_worker.publisher("page")
 
 
 def test_a_receipt_is_written_down_though_the_channel_was_renamed_meanwhile(
@@ -238,14 +238,14 @@ def test_a_forecast_that_takes_a_minute_delays_no_tick(
     plans = PlanCache(lambda: service.config, service.ledger, clock)
     plans.get(clock(), clock() + timedelta(days=1))
     assert plans._service is not None
-    groups = plans._service.drafter.groups
+    groups = plans._service.post_builder.groups
 
     def slow(*arguments: object) -> object:
         looking.set()
         assert go_on.wait(60)
         return groups(*arguments)  # type: ignore[arg-type]
 
-    plans._service.drafter.groups = slow  # type: ignore[method-assign, assignment]
+    plans._service.post_builder.groups = slow  # type: ignore[method-assign, assignment]
     with service.ledger.begin() as tx:
         heartbeats.record_heartbeat(tx, heartbeats.ACTION, clock())  # an operator did something: all is computed again
     thread = threading.Thread(target=plans.get, args=(clock(), clock() + timedelta(days=1)))
@@ -331,7 +331,7 @@ def test_only_the_channel_that_changed_is_planned_again() -> None:
 
 
 def test_a_writer_that_is_stopped_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.2)
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     ledger.prepare()
     holder = f"""
@@ -358,7 +358,7 @@ def test_a_writer_that_is_stopped_is_named(tmp_path: Path, monkeypatch: pytest.M
 def test_threads_wait_for_their_turn_no_longer_than_for_another_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.1)
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     ledger.prepare()
     refused: list[str] = []

@@ -213,7 +213,7 @@ def test_a_card_names_nobody_who_takes_the_name_back(
     (tmp_path / "bare.twitter.txt.j2").write_text("{{ paper.title }}\n{{ summary.lead | fit }}")
     store.add(1)
     service = make_service(source=site(store), channels=["x"], image="card", link="none", template="bare")
-    service.drafter.renderer = Renderer(tmp_path)
+    service.post_builder.renderer = Renderer(tmp_path)
     service.tick()
     clock.forward(hours=1)
     if not sent:

@@ -181,26 +181,28 @@ def test_a_strangers_image_is_not_fetched_from_a_private_network(make_service: M
     service = make_service()  # whose source may be at a private address
     shown = summary(body=f"![a plot]({sandbox.url}/plot.png)")
     with pytest.raises(PictureError, match="private address"):
-        service.drafter.picturer.picture(Image.FIRST_IMAGE, "x", shown)
+        service.post_builder.image_builder.picture(Image.FIRST_IMAGE, "x", shown)
     with pytest.raises(PictureError, match="no web address"):
-        service.drafter.picturer.picture(Image.FIRST_IMAGE, "x", summary(body="![x](data:image/png;base64,AAAA)"))
-    assert service.drafter.picturer.picture(Image.FIRST_IMAGE, "x", summary(body="no picture")) is None
+        service.post_builder.image_builder.picture(
+            Image.FIRST_IMAGE, "x", summary(body="![x](data:image/png;base64,AAAA)")
+        )
+    assert service.post_builder.image_builder.picture(Image.FIRST_IMAGE, "x", summary(body="no picture")) is None
 
 
 def test_the_first_image_with_its_words(make_service: Make, sandbox: Sandbox) -> None:
     sandbox.documents["/plot.png"] = lambda _: Answer(200, png(), content_type="image/png")
-    picturer = ImageBuilder(make_service().config, allow_private=True)
+    image_builder = ImageBuilder(make_service().config, allow_private=True)
     body = f"Text. ![the *loss* curve]({sandbox.url}/plot.png) ![]({sandbox.url}/second.png)"
-    picture = picturer.picture(Image.FIRST_IMAGE, "x", summary(body=body))
+    picture = image_builder.picture(Image.FIRST_IMAGE, "x", summary(body=body))
     assert picture is not None
     assert picture.alt_text == "the loss curve"
     assert size(picture) == (60, 40)
     relative = summary(body="![](/plot.png)", link=f"{sandbox.url}/paper?x#y")
-    picture = picturer.picture(Image.FIRST_IMAGE, "x", relative)
+    picture = image_builder.picture(Image.FIRST_IMAGE, "x", relative)
     assert picture is not None
     assert picture.alt_text == "A figure from a summary of Adam: A Method for Stochastic Optimization"
     with pytest.raises(PictureError, match="404"):
-        picturer.picture(Image.FIRST_IMAGE, "x", summary(body=f"![]({sandbox.url}/no.png)"))
+        image_builder.picture(Image.FIRST_IMAGE, "x", summary(body=f"![]({sandbox.url}/no.png)"))
 
 
 # ---- published

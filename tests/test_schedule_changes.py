@@ -54,8 +54,8 @@ def at(text: str) -> datetime:
 
 def watch(run: Run) -> None:
     """As the alerts' job does each minute."""
-    run.service._watcher._looked = None
-    run.service._watcher.watch()
+    run.service._alert_monitor._looked = None
+    run.service._alert_monitor.watch()
 
 
 def outcomes(run: Run) -> list[tuple[str, str | None]]:
@@ -621,7 +621,7 @@ def test_why_looks_ahead_no_longer_than_it_may(make: Make) -> None:
     from digestbot.pipeline.explain import Explainer
 
     seconds = iter([0.0, 0.1, 0.2, *[9.0] * 99])
-    short = Explainer(run.config, run.ledger, run.clock, explainer.forecaster, lambda: next(seconds))
+    short = Explainer(explainer.forecaster, lambda: next(seconds))
     with run.ledger.read() as tx:
         ((found, source),) = find_summaries(tx, "20")
     (reason,) = short.why(found, source)

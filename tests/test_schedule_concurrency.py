@@ -13,7 +13,7 @@ from helpers.planning_harness import Run, planned
 
 from digestbot import config as configuration
 from digestbot.domain.errors import ConfigError, LedgerError
-from digestbot.domain.model import PostStatus, Summary
+from digestbot.domain.model import PostStatus, Route, Summary
 from digestbot.ledger import Ledger, approvals, backlog, backlog_views, channel_states, manual_resolution, queries
 from digestbot.pipeline.app import Report, Service
 
@@ -65,7 +65,7 @@ def test_a_verdict_that_was_overtaken_puts_nothing_on_a_channel_twice(make: Make
     run.clock.now = NINE
     with run.ledger.begin() as tx:  # what a judging at the same moment leaves behind
         backlog.reset_verdicts(tx, "two", "x", [1])
-    run.service.planner._take_turn(("one", "x"), Report())
+    run.service.planner._take_turn(Route("one", "x"), Report())
     with run.ledger.begin() as tx:
         tx.execute(backlog.backlog.update().where(backlog.backlog.c.digest == "two").values(blocked_reason=""))
     run.tick(NINE)
@@ -284,7 +284,7 @@ def test_the_rest_of_a_thread_counts_as_no_post_of_its_own(make: Make) -> None:
 
 def test_a_preview_of_what_waits_for_more_ends(make: Make) -> None:
     run = make(1, {"one": {"size": 2, "min_size": 2, "skip_if_empty": False}})
-    turn, drafts = run.service.planner.next_turn(("one", "x"))
+    turn, drafts = run.service.planner.next_turn(Route("one", "x"))
     assert (turn.reason, drafts) == ("waits until there are 2", [])
 
 
@@ -338,7 +338,7 @@ def test_a_window_keeps_what_a_budget_held_up(make: Make) -> None:
 
 def test_a_reading_ahead_keeps_nobody_from_writing(make: Make, tmp_path: Any) -> None:
     run = make(3, {"one": {}}, url=f"sqlite:///{tmp_path / 'ledger.db'}")
-    original, written = run.service.drafter.groups, []
+    original, written = run.service.post_builder.groups, []
 
     def groups(*arguments: Any) -> Any:
         with run.ledger.begin() as tx:  # in the middle of the walk
@@ -346,6 +346,6 @@ def test_a_reading_ahead_keeps_nobody_from_writing(make: Make, tmp_path: Any) ->
         written.append(1)
         return original(*arguments)
 
-    run.service.drafter.groups = groups  # type: ignore[method-assign]
+    run.service.post_builder.groups = groups  # type: ignore[method-assign]
     run.service.plan(START, START + DAY)
     assert written

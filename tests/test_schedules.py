@@ -9,7 +9,7 @@ from helpers.basics import START, make_summary
 from helpers.planning_harness import Make, Run, planned, raw
 
 from digestbot.domain.errors import ConfigError, LedgerError
-from digestbot.domain.model import Paper, PostStatus
+from digestbot.domain.model import Paper, PostStatus, Route
 from digestbot.ledger import approvals, backlog_views, queries
 from digestbot.operator.slot_actions import SlotOverrides
 from digestbot.pipeline.app import Service
@@ -250,7 +250,7 @@ def test_otherwise_on_one_channel(make: Make) -> None:
     }
     run = make(schedule="every day at 09:00", channels=["x", "page"], on=on)
     assert live(run, hours=4) == [("02 09:00", "latest/page", [1]), ("02 09:00", "latest/x", [1])]
-    assert run.service.rule_book.next_slot(("latest", "page")) is not None
+    assert run.service.rule_book.next_slot(Route("latest", "page")) is not None
 
 
 def test_sending_by_hand_heeds_no_hour_and_no_limit_but_the_schedule_heeds_it(make: Make) -> None:

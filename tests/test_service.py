@@ -262,10 +262,10 @@ def test_a_refused_post_fails_alone(
     service = make_service(channels=["x"])
     service.tick()
     clock.forward(hours=1)
-    original = service.drafter.renderer.drafts
-    service.drafter.renderer.drafts = lambda *a: [replace(one, message=Message("x" * 400)) for one in original(*a)]  # type: ignore[method-assign]
+    original = service.post_builder.renderer.drafts
+    service.post_builder.renderer.drafts = lambda *a: [replace(one, message=Message("x" * 400)) for one in original(*a)]  # type: ignore[method-assign]
     service.tick()
-    service.drafter.renderer.drafts = original  # type: ignore[method-assign]
+    service.post_builder.renderer.drafts = original  # type: ignore[method-assign]
     clock.forward(hours=4)
     service.tick()
     assert [row.status for row in rows(service)] == [PostStatus.FAILED, PostStatus.PUBLISHED]
@@ -413,14 +413,15 @@ def test_preview_of_a_digest_that_skips_shows_a_sample(make_service: Make, feed:
 
 def test_stopping_begins_nothing_new(make_service: Make, feed: Feed, sandbox: Sandbox, clock: Clock) -> None:
     feed.add(0)
-    service = make_service()
+    service, stopping = make_service(), threading.Event()
     service.tick()
     clock.forward(hours=1)
-    service.stopping = lambda: True
-    service.tick()
+    stoppable = Service(service.config, service.ledger, clock, stopping=stopping.is_set)
+    stopping.set()
+    stoppable.tick()
     assert asked(sandbox) == []
-    service.stopping = lambda: False
-    service.tick()
+    stopping.clear()
+    stoppable.tick()
     assert titles(sandbox) == ["0"]
 
 

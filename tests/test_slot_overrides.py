@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digestbot.domain.errors import ConfigError, LedgerError
-from digestbot.domain.model import PostStatus
+from digestbot.domain.model import PostStatus, Route
 from digestbot.ledger import approvals, backlog, backlog_overrides, backlog_views, queries, schema, slot_overrides
 from digestbot.operator.slot_actions import SlotOverrides, parse_local_time
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NINE = START + HOUR  # the first slot of most
-PAIR = ("latest", "x")
+ROUTE = Route("latest", "x")
 
 
 @pytest.fixture(name="daily")
@@ -38,7 +38,7 @@ def upcoming(run: Run, days: int = 3) -> list[tuple[str, list[int]]]:
 
 def test_a_moved_slot_comes_at_its_new_time_in_plan_and_run(daily: Make) -> None:
     run = daily()
-    SlotOverrides(run.service).move(PAIR, "2026-11-03T09:00", START + DAY + 5 * HOUR)
+    SlotOverrides(run.service).move(ROUTE, "2026-11-03T09:00", START + DAY + 5 * HOUR)
     foreseen = upcoming(run)
     assert foreseen == [("02 09:00", [1]), ("03 13:00", [2]), ("04 09:00", [3])]
     run.until(START + 3 * DAY, {START + DAY + 5 * HOUR, NINE, NINE + 2 * DAY})
@@ -49,27 +49,27 @@ def test_a_moved_slot_comes_at_its_new_time_in_plan_and_run(daily: Make) -> None
 
 def test_a_slot_may_be_moved_past_others_and_moved_again(daily: Make) -> None:
     run = daily()
-    SlotOverrides(run.service).move(PAIR, "2026-11-02T09:00", START + 2 * DAY + 5 * HOUR)
+    SlotOverrides(run.service).move(ROUTE, "2026-11-02T09:00", START + 2 * DAY + 5 * HOUR)
     assert [at for at, _ in upcoming(run)] == ["03 09:00", "04 09:00", "04 13:00"]
     (moved,) = [row.slot for row in run.service.plan(START, START + 3 * DAY) if row.at.hour == 13]
     assert moved == "2026-11-04T13:00 moved from 2026-11-02T09:00"
-    SlotOverrides(run.service).move(PAIR, moved, START + 5 * HOUR)
+    SlotOverrides(run.service).move(ROUTE, moved, START + 5 * HOUR)
     assert [at for at, _ in upcoming(run)] == ["02 13:00", "03 09:00", "04 09:00"]
-    SlotOverrides(run.service).restore(PAIR, "2026-11-02T13:00 moved from 2026-11-02T09:00")
+    SlotOverrides(run.service).restore(ROUTE, "2026-11-02T13:00 moved from 2026-11-02T09:00")
     assert [at for at, _ in upcoming(run)] == ["02 09:00", "03 09:00", "04 09:00"]
 
 
 def test_a_skipped_slot_does_not_come_until_it_is_restored(daily: Make) -> None:
     run = daily()
-    SlotOverrides(run.service).skip(PAIR, "2026-11-02T09:00")
+    SlotOverrides(run.service).skip(ROUTE, "2026-11-02T09:00")
     assert [at for at, _ in upcoming(run)] == ["03 09:00", "04 09:00"]
     run.until(START + 2 * HOUR, {NINE})
     assert run.appeared() == []
-    SlotOverrides(run.service).restore(PAIR, "2026-11-02T09:00")  # it is late by now, and made up for
+    SlotOverrides(run.service).restore(ROUTE, "2026-11-02T09:00")  # it is late by now, and made up for
     run.until(START + 3 * HOUR)
     assert [ids for _, _, ids in run.appeared()] == [[1]]
     with pytest.raises(LedgerError, match="nothing is changed of the slot"):
-        SlotOverrides(run.service).restore(PAIR, "2026-11-02T09:00")
+        SlotOverrides(run.service).restore(ROUTE, "2026-11-02T09:00")
 
 
 def test_a_slot_is_only_moved_to_where_it_can_come(daily: Make) -> None:
@@ -82,29 +82,29 @@ def test_a_slot_is_only_moved_to_where_it_can_come(daily: Make) -> None:
         (NINE + DAY, "another slot of the same digest comes then"),
     ):
         with pytest.raises(LedgerError, match=why):
-            move(PAIR, "2026-11-02T09:00", to)
+            move(ROUTE, "2026-11-02T09:00", to)
     with pytest.raises(LedgerError, match="has no slot 2026-11-02T10:00 to come"):
-        move(PAIR, "2026-11-02T10:00", START + 2 * HOUR)
+        move(ROUTE, "2026-11-02T10:00", START + 2 * HOUR)
     with pytest.raises(LedgerError, match="'soon' is no slot's time"):
-        move(PAIR, "soon", START + 2 * HOUR)
+        move(ROUTE, "soon", START + 2 * HOUR)
     with pytest.raises(LedgerError, match="digest other is not configured for x"):
-        move(("other", "x"), "2026-11-02T09:00", START + 2 * HOUR)
+        move(Route("other", "x"), "2026-11-02T09:00", START + 2 * HOUR)
     run.tick(NINE)
     with pytest.raises(LedgerError, match="has no slot 2026-11-02T09:00 to come"):
-        SlotOverrides(run.service).skip(PAIR, "2026-11-02T09:00")
+        SlotOverrides(run.service).skip(ROUTE, "2026-11-02T09:00")
     with pytest.raises(LedgerError, match="'never' is no time"):
-        parse_local_time("never", PAIR, run.config, run.clock())
+        parse_local_time("never", ROUTE, run.config, run.clock())
 
 
 def test_times_of_forms_are_the_digests_own(daily: Make) -> None:
     run = daily(timezone="America/New_York")
-    assert parse_local_time("2026-12-24T18:00", PAIR, run.config, START).isoformat() == "2026-12-24T23:00:00+00:00"
-    assert parse_local_time("2026-12-24T18:00+01:00", PAIR, run.config, START).hour == 18
+    assert parse_local_time("2026-12-24T18:00", ROUTE, run.config, START).isoformat() == "2026-12-24T23:00:00+00:00"
+    assert parse_local_time("2026-12-24T18:00+01:00", ROUTE, run.config, START).hour == 18
 
 
 def test_a_slot_sent_now_heeds_no_hour_and_does_not_come_again(daily: Make) -> None:
     run = daily(quiet_hours="07:00-08:59")
-    SlotOverrides(run.service).send_now(PAIR, "2026-11-03T09:00", [2])
+    SlotOverrides(run.service).send_now(ROUTE, "2026-11-03T09:00", [2])
     run.tick(START + timedelta(minutes=1))
     assert [(at, ids) for at, _, ids in run.appeared()] == [("02 08:01", [2])]
     assert upcoming(run) == [("02 09:00", [1]), ("04 09:00", [3])]
@@ -113,13 +113,13 @@ def test_a_slot_sent_now_heeds_no_hour_and_does_not_come_again(daily: Make) -> N
 def test_nothing_is_sent_now_where_nothing_could_be_made(daily: Make) -> None:
     run = daily()
     with pytest.raises(LedgerError, match="summary 99 does not wait"):
-        SlotOverrides(run.service).send_now(PAIR, "2026-11-03T09:00", [99])
+        SlotOverrides(run.service).send_now(ROUTE, "2026-11-03T09:00", [99])
     for number in range(1, 7):
         with run.ledger.begin() as tx:
-            backlog_overrides.skip_summary(tx, PAIR, number)
+            backlog_overrides.skip_summary(tx, ROUTE, number)
     with pytest.raises(LedgerError, match="nothing pending could be sent"):
-        SlotOverrides(run.service).send_now(PAIR, "2026-11-03T09:00", [])
-    assert run.service.rule_book.next_slot(PAIR) is not None
+        SlotOverrides(run.service).send_now(ROUTE, "2026-11-03T09:00", [])
+    assert run.service.rule_book.next_slot(ROUTE) is not None
 
 
 # the minutes after START at which a slot of a daily digest is moved to, None to skip it
@@ -135,9 +135,9 @@ def test_plan_and_run_agree_on_whatever_is_changed(minutes: list[int | None]) ->
             nominal = f"2026-11-{2 + day:02}T09:00"
             try:
                 if minute is None:
-                    SlotOverrides(run.service).skip(PAIR, nominal)
+                    SlotOverrides(run.service).skip(ROUTE, nominal)
                 else:
-                    SlotOverrides(run.service).move(PAIR, nominal, START + timedelta(minutes=minute))
+                    SlotOverrides(run.service).move(ROUTE, nominal, START + timedelta(minutes=minute))
             except LedgerError:
                 continue  # two at one time
         end = START + 6 * DAY
@@ -145,7 +145,7 @@ def test_plan_and_run_agree_on_whatever_is_changed(minutes: list[int | None]) ->
         run.until(end, {row.at for row in rows})
         assert planned(rows) == run.posted()
         with run.ledger.read() as tx:
-            assert [one for one in slot_overrides.changes(tx).get(PAIR, ()) if one.moved_to] == []
+            assert [one for one in slot_overrides.changes(tx).get(ROUTE, ()) if one.moved_to] == []
     finally:
         run.close()
 
@@ -156,7 +156,7 @@ def test_plan_and_run_agree_on_whatever_is_changed(minutes: list[int | None]) ->
 def test_a_post_that_waits_is_made_anew_at_another_time(daily: Make) -> None:
     run = daily(size=2, approval=True)
     run.until(START + 2 * HOUR, {NINE})
-    assert SlotOverrides(run.service).move_post(1, START + 5 * HOUR) == PAIR
+    assert SlotOverrides(run.service).move_post(1, START + 5 * HOUR) == ROUTE
     with run.ledger.read() as tx:
         assert {row.status for row in queries.post_rows(tx)} == {PostStatus.SKIPPED}
     assert upcoming(run, 1)[0] == ("02 13:00", [1, 2])
@@ -173,7 +173,7 @@ def test_a_windowed_digest_finds_again_what_was_taken_back(daily: Make) -> None:
     run = daily(2, size=2, window="1 day", schedule="every day at 09:00, 12:00", approval=True)
     run.until(START + 2 * HOUR, {NINE})
     SlotOverrides(run.service).move_post(1, START + 5 * HOUR)
-    SlotOverrides(run.service).skip(PAIR, "2026-11-02T12:00")
+    SlotOverrides(run.service).skip(ROUTE, "2026-11-02T12:00")
     assert upcoming(run, 1)[0] == ("02 13:00", [1, 2])
 
 
@@ -196,22 +196,22 @@ def test_a_post_that_is_let_go_heeds_neither_hour_nor_approval(daily: Make) -> N
 def test_what_is_pinned_goes_first_and_what_is_held_waits(daily: Make) -> None:
     run = daily()
     with run.ledger.begin() as tx:
-        backlog_overrides.pin(tx, PAIR, [5, 6], run.clock())
-        backlog_overrides.hold_summary(tx, PAIR, 1)
-        backlog_overrides.skip_summary(tx, PAIR, 2)
+        backlog_overrides.pin(tx, ROUTE, [5, 6], run.clock())
+        backlog_overrides.hold_summary(tx, ROUTE, 1)
+        backlog_overrides.skip_summary(tx, ROUTE, 2)
     assert [ids for _, ids in upcoming(run, 6)] == [[5], [6], [3], [4]]
     (reason,) = run.service.why(make_found(run, 1), "store")
     assert (reason.because, reason.at) == ("held by hand", None)
     with run.ledger.begin() as tx:
         backlog.reset_verdicts_elsewhere(tx, "another", "x", [1])  # what judges it again does not release it
-        backlog_overrides.unpin(tx, PAIR, 5)
+        backlog_overrides.unpin(tx, ROUTE, 5)
     assert [ids for _, ids in upcoming(run, 6)] == [[6], [3], [4], [5]]
     with run.ledger.begin() as tx:
-        backlog_overrides.release(tx, PAIR, 1)
-        backlog_overrides.unskip(tx, PAIR, 2)
+        backlog_overrides.release(tx, ROUTE, 1)
+        backlog_overrides.unskip(tx, ROUTE, 2)
     assert [ids for _, ids in upcoming(run, 6)] == [[6], [1], [2], [3], [4], [5]]
     with run.ledger.begin() as tx, pytest.raises(LedgerError, match="summary 2 is not among what latest skipped"):
-        backlog_overrides.unskip(tx, PAIR, 2)
+        backlog_overrides.unskip(tx, ROUTE, 2)
 
 
 def make_found(run: Run, number: int) -> Any:
@@ -221,45 +221,45 @@ def make_found(run: Run, number: int) -> Any:
 
 def test_a_person_writes_the_post_of_a_summary(daily: Make) -> None:
     run = daily(2)
-    SlotOverrides(run.service).write(PAIR, 1, "In my own words.")
+    SlotOverrides(run.service).write(ROUTE, 1, "In my own words.")
     (row,) = run.service.plan(START, START + 2 * HOUR)
     assert row.cost == 15_000  # no link, and cheaper for it
     run.tick(NINE)
     with run.ledger.read() as tx:
         assert queries.post_row(tx, 1).text == "In my own words."
     with pytest.raises(LedgerError, match="summary 1 does not wait"):
-        SlotOverrides(run.service).write(PAIR, 1, "Too late.")
+        SlotOverrides(run.service).write(ROUTE, 1, "Too late.")
     with pytest.raises(ConfigError, match="has 281 characters"):
-        SlotOverrides(run.service).write(PAIR, 2, "x" * 281)
+        SlotOverrides(run.service).write(ROUTE, 2, "x" * 281)
 
 
 def test_what_a_person_wrote_is_dropped_when_the_summary_changes(daily: Make) -> None:
     run = daily(2, approval=True)
-    SlotOverrides(run.service).write(PAIR, 1, "Reader 0 says it well.")
+    SlotOverrides(run.service).write(ROUTE, 1, "Reader 0 says it well.")
     with run.ledger.begin() as tx:
-        backlog_overrides.preapprove(tx, PAIR, [1, 2], run.clock())
+        backlog_overrides.preapprove(tx, ROUTE, [1, 2], run.clock())
     run.arrive([make_summary(1, body="Something else entirely."), make_summary(2)])
     with run.ledger.read() as tx:
-        assert backlog_overrides.custom_texts(tx, *PAIR, [1, 2]) == {}
-        assert backlog_overrides.preapproved(tx) == {PAIR: frozenset([2])}
+        assert backlog_overrides.custom_texts(tx, *ROUTE, [1, 2]) == {}
+        assert backlog_overrides.preapproved(tx) == {ROUTE: frozenset([2])}
 
 
 def test_threads_are_not_written_ahead(daily: Make) -> None:
     run = daily(2, shape="thread")
     with pytest.raises(LedgerError, match="once they are made"):
-        SlotOverrides(run.service).write(PAIR, 1, "One post.")
+        SlotOverrides(run.service).write(ROUTE, 1, "One post.")
 
 
 def test_what_is_approved_ahead_needs_no_word_at_its_slot(daily: Make) -> None:
     run = daily(3, size=2, approval=True)
     with run.ledger.begin() as tx:
-        backlog_overrides.preapprove(tx, PAIR, [1, 2], run.clock())
+        backlog_overrides.preapprove(tx, ROUTE, [1, 2], run.clock())
     assert [row.note for row in run.service.plan(START, START + 2 * DAY)] == ["", "if approved"]
     run.tick(NINE)
     assert [ids for _, _, ids in run.appeared()] == [[1, 2]]
     with run.ledger.begin() as tx:
-        backlog_overrides.preapprove(tx, PAIR, [3], run.clock())
-        backlog_overrides.preapprove(tx, PAIR, [3], None)
+        backlog_overrides.preapprove(tx, ROUTE, [3], run.clock())
+        backlog_overrides.preapprove(tx, ROUTE, [3], None)
     run.tick(NINE + DAY)
     with run.ledger.read() as tx:
         assert approvals.posts_needing_approval(tx) == [3]

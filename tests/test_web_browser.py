@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 from helpers.web_app import Everything, served, world
 
-from digestbot.domain.model import PostStatus
+from digestbot.domain.model import PostStatus, Route
 from digestbot.ledger import (
     alerts,
     approvals,
@@ -29,7 +29,7 @@ from digestbot.operator.action_list import ACTIONS
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = os.environ.get("DIGESTBOT_TEST_CHROMIUM") or shutil.which("chromium")
-PAIR = ("latest", "x")
+ROUTE = Route("latest", "x")
 PAGES = (
     "/",
     "/calendar",
@@ -178,7 +178,7 @@ def test_summaries_are_pinned_held_and_skipped_with_undo(browser: Any, desk: tup
         from digestbot.domain.model import Order
 
         with made.ledger.read() as tx:
-            found = backlog_views.backlog_entries(tx, *PAIR, Order.OLDEST, DigestFilters(), made.clock(), kind=kind)
+            found = backlog_views.backlog_entries(tx, *ROUTE, Order.OLDEST, DigestFilters(), made.clock(), kind=kind)
         return {one.summary.id or 0: one for one in found}
 
     with Person(browser, url, "telephone") as person:
@@ -224,7 +224,7 @@ def test_slots_are_moved_skipped_and_sent(browser: Any, desk: tuple[str, Everyth
         assert "another slot of the same digest comes then already" in person.presses("Move")
         assert person.page.locator(".note.bad").count() == 1
         with made.ledger.read() as tx:
-            assert [one.moved_to for one in slot_overrides.changes(tx)[PAIR]] == [
+            assert [one.moved_to for one in slot_overrides.changes(tx)[ROUTE]] == [
                 made.clock() + timedelta(minutes=1410)
             ]
         assert "follows the schedule again" in person.presses("Undo: latest on x, 2026-11-03T09:00")
@@ -236,7 +236,7 @@ def test_slots_are_moved_skipped_and_sent(browser: Any, desk: tuple[str, Everyth
         assert "Created post 3" in person.presses("Send now")
         with made.ledger.read() as tx:
             assert queries.post_row(tx, 3).text.split("\n")[0] == shown.split("\n")[0]
-            assert [one.nominal for one in slot_overrides.changes(tx)[PAIR]] == ["2026-11-03T13:00"]
+            assert [one.nominal for one in slot_overrides.changes(tx)[ROUTE]] == ["2026-11-03T13:00"]
 
 
 def test_a_post_is_written_and_approved_ahead(browser: Any, desk: tuple[str, Everything]) -> None:
@@ -396,7 +396,7 @@ def test_a_schedule_is_changed_in_its_form(browser: Any, desk: tuple[str, Everyt
         person.goes_to("/schedules/latest?channel=page")
         made.file.write_text(made.file.read_text() + "\n# another hand\n")
         person.page.get_by_role("button", name="Save").click()
-        assert "changed meanwhile by another hand" in person.page.locator("#outcome").inner_text()
+        assert "Someone else changed the file" in person.page.locator("#outcome").inner_text()
         person.complaints = [one for one in person.complaints if "409" not in one]
 
 

@@ -134,7 +134,7 @@ def one_round(service: Service, threads: int) -> None:
     with service.ledger.begin() as tx:
         delivery.expire(tx, LEASE, service.ledger.now(tx))
     publish = service.delivery_worker.publish
-    run_all([partial(publish, channel, Report()) for channel in CHANNELS], threads, service.stopping)
+    run_all([partial(publish, channel, Report()) for channel in CHANNELS], threads, service.runtime.stopping)
 
 
 def publish_naively(ledger: Ledger, channel: str, publisher: object, strategy: str) -> None:

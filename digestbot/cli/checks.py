@@ -24,6 +24,7 @@ from digestbot.cli.digest_checks import of_digests
 from digestbot.cli.findings import Finding, checked
 from digestbot.config.model_fields import secret_keys
 from digestbot.domain.errors import ConfigError, DigestbotError
+from digestbot.domain.model import Route
 from digestbot.platforms.error_catalogue import with_channel
 
 if TYPE_CHECKING:
@@ -286,7 +287,7 @@ def _of_slots(config: Config, tx: Connection) -> Iterator[Finding]:
     recorded = editions.recorded_ahead(tx, now_())
     undecided = alerts.open_subjects(tx, alerts.MAKE_UP)
     for digest, channel in config.routes():
-        dues = recorded.get((digest, channel), ())
+        dues = recorded.get(Route(digest, channel), ())
         if dues:
             last = max(dues).astimezone(config.zone(digest, channel))
             detail = (

@@ -14,7 +14,7 @@ from digestbot.domain.errors import ConfigError, DigestbotError, LedgerChanged
 from digestbot.pipeline.app import Service
 from digestbot.pipeline.jobs import channel_job, source_job
 from digestbot.pipeline.plan_diff import AHEAD, diff_plans
-from digestbot.pipeline.report import Clock
+from digestbot.pipeline.runtime import Clock
 
 log = logging.getLogger("digestbot")
 

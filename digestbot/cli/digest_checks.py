@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from digestbot.cli.common import now_
 from digestbot.cli.findings import Finding, checked
 from digestbot.domain.errors import DigestbotError
-from digestbot.domain.model import Image, ImageFailure, Shape, Summary
+from digestbot.domain.model import Image, ImageFailure, Route, Shape, Summary
 from digestbot.text.durations import duration
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def _renders(service: Service, digest: str, channel: str) -> str:
     least = max(timing.min_size, 1)
     together = max(least, 2) if look.shape is Shape.ROUNDUP and timing.size > 1 else least
     samples = [replace(SAMPLE, id=number) for number in range(1, together + 1)]
-    _, drafts = service.drafter.drafts(digest, channel, samples, look.shape)
+    _, drafts = service.post_builder.drafts(digest, channel, samples, look.shape)
     budget = config.budget(channel)
-    cost = sum(cost for _, cost in service.drafter.groups(digest, channel, samples[:least]))
+    cost = sum(cost for _, cost in service.post_builder.groups(digest, channel, samples[:least]))
     if budget is not None and cost > budget:
         raise DigestbotError(
             f"an edition costs at least {dollars(cost)}, more than a month's budget of {dollars(budget)}, so nothing "
@@ -65,7 +65,7 @@ def _renders(service: Service, digest: str, channel: str) -> str:
         body="A sentence about what the paper says. " * (LONG_WORDS // 7),
     )
     try:
-        service.drafter.drafts(digest, channel, [long], look.shape)
+        service.post_builder.drafts(digest, channel, [long], look.shape)
     except DigestbotError as error:
         raise DigestbotError(f"cannot be made of a long summary, which would be skipped: {error}") from error
     return f"renders ({limit.measure(drafts[0].message.text)} of {limit.most} characters for a sample)"
@@ -77,7 +77,7 @@ def _without_optional_values(service: Service, digest: str, channel: str) -> Ite
 
     bare = replace(SAMPLE, writer=None, votes=None, dated=None)
     try:
-        service.drafter.drafts(digest, channel, [bare])
+        service.post_builder.drafts(digest, channel, [bare])
     except DigestbotError as error:
         detail = f"cannot be made of a summary without writer, votes or date, which would be skipped: {error}"
         yield Finding(f"template of {digest} for {channel}", True, detail, warning=True)
@@ -92,14 +92,14 @@ def _pictures(service: Service, digest: str, channel: str) -> str:
     if not cards_available():
         raise DigestbotError(f"cannot be made here, {held}; {MISSING}")
     if look.image is Image.CARD:
-        picture = service.drafter.picturer.picture(look.image, channel, SAMPLE)
+        picture = service.post_builder.image_builder.picture(look.image, channel, SAMPLE)
         assert picture is not None  # noqa: S101 - a card is made of every summary
         return f"a card can be made ({len(picture.content) // 1000} kB for a sample)"
     return "taken from the summaries' texts"
 
 
 def _next_slot(service: Service, digest: str, channel: str) -> str:
-    slot = service.rule_book.next_slot((digest, channel))
+    slot = service.rule_book.next_slot(Route(digest, channel))
     if slot is None:
         raise DigestbotError("no slot ever comes outside its quiet hours and the days on which it is not to post")
     zone = service.config.zone(digest, channel)
@@ -152,5 +152,5 @@ def _always_empty(service: Service, digest: str, channel: str) -> Iterator[Findi
 
 def _slots(service: Service, digest: str, channel: str) -> Iterator[Slot]:
     now = now_()
-    slots = service.rule_book.calendar_of((digest, channel)).slots(now)
+    slots = service.rule_book.calendar_of(Route(digest, channel)).slots(now)
     return takewhile(lambda slot: slot.due < now + AHEAD, slots)

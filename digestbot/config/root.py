@@ -23,7 +23,7 @@ from digestbot.config.sections import (
     Web,
 )
 from digestbot.domain.budget import Prices
-from digestbot.domain.model import Shape
+from digestbot.domain.model import Route, Shape
 from digestbot.infra.config_values import LedgerAddress, SecretUrl, Section, Zone
 from digestbot.platforms.base import ChannelConfig, Platform
 from digestbot.platforms.registry import PLATFORMS, get_platform
@@ -112,9 +112,9 @@ class Config(Section):
         """Return the channel's monthly budget, in millionths of a dollar; None without a limit."""
         return self.channels[channel].budget()
 
-    def routes(self) -> list[tuple[str, str]]:
+    def routes(self) -> list[Route]:
         """Return every configured (digest, channel)."""
-        return [(name, channel) for name, digest in self.digests.items() for channel in digest.channels]
+        return [Route(name, channel) for name, digest in self.digests.items() for channel in digest.channels]
 
     def secrets(self) -> list[str]:
         """Return all secret values and the passwords in URLs, which are redacted in logs."""

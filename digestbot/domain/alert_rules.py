@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from digestbot.domain.model import Alert
+from digestbot.domain.model import Alert, Route
 from digestbot.text.durations import duration
 
 FAILURES = 4  # polls in a row; fewer failures usually resolve themselves
@@ -116,7 +116,7 @@ class AlertInputs:
     dry: Sequence[str] = ()
     overdue: Mapping[str, Overdue] = field(default_factory=dict)
     unapproved: Sequence[NeedsApproval] = ()
-    passed_undecided: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    passed_undecided: Mapping[Route, int] = field(default_factory=dict)
     resent: Mapping[int, Resent] = field(default_factory=dict)
     postponed: Mapping[int, str] = field(default_factory=dict)
     overrunning: Mapping[str, timedelta] = field(default_factory=dict)
@@ -191,7 +191,7 @@ def _piling_up(state: AlertInputs) -> list[Condition]:
     waiting = Counter((one.digest, one.channel) for one in state.unapproved)
     found = []
     for (digest, channel), count in waiting.items():
-        passed = state.passed_undecided.get((digest, channel), 0)
+        passed = state.passed_undecided.get(Route(digest, channel), 0)
         if count >= PILE or passed:
             note = f"{count} edition{'s need' if count > 1 else ' needs'} approval: digestbot approve"
             if passed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class PostStatus(StrEnum):
@@ -228,6 +229,17 @@ class TimelinePage:
     end_proven: bool = False
     platform_time: datetime | None = None
     users: int = 0
+
+
+class Route(NamedTuple):
+    """A digest on one of its channels, by their names."""
+
+    digest: str
+    channel: str
+
+    def __str__(self) -> str:
+        """Return the name that messages use."""
+        return f"{self.digest} on {self.channel}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from digestbot.domain.filters import DigestFilters
-from digestbot.domain.model import PostStatus, Summary
+from digestbot.domain.model import PostStatus, Route, Summary
 from digestbot.ledger.schema import UNJUDGED, WAITING, backlog, cursors, papers, posts, sources, summaries
 from digestbot.ledger.summary_rows import EDITED_AT, PAPER_COLUMNS, as_summary
 
@@ -30,9 +30,7 @@ _SOURCES = sa.select(sources.c.name, _NEWEST.label("newest")).where(
 _CURSORS = sa.select(cursors).where(cursors.c.channel.in_(sa.bindparam("channels", expanding=True)))
 
 
-def pairs_behind(
-    tx: sa.Connection, wanted: Mapping[tuple[str, str], tuple[Sequence[str], bytes]]
-) -> list[tuple[str, str]]:
+def routes_behind(tx: sa.Connection, wanted: Mapping[Route, tuple[Sequence[str], bytes]]) -> list[Route]:
     """Return the routes (digest, channel) whose backlogs need extending.
 
     ``wanted`` gives each route's sources and the hash of its filters. A route needs it if it has not read all of a
@@ -44,13 +42,13 @@ def pairs_behind(
     rows = tx.execute(_CURSORS, {"channels": channels})
     known = {(row.digest, row.channel, row.source): row for row in rows}
     found = []
-    for (digest, channel), (names, mark) in wanted.items():
+    for route, (names, mark) in wanted.items():
         for name in names:
-            row = known.get((digest, channel, name))
+            row = known.get((*route, name))
             if name in newest and (
                 row is None or row.filters_hash != mark or row.summary_id < newest[name] or row.reapply_initial_policy
             ):
-                found.append((digest, channel))
+                found.append(route)
                 break
     return found
 
@@ -240,12 +238,12 @@ def reset_verdicts(tx: sa.Connection, digest: str, channel: str, ids: Sequence[i
     )
 
 
-def unfiltered_pairs(tx: sa.Connection, channel: str | None = None) -> set[tuple[str, str]]:
+def unfiltered_routes(tx: sa.Connection, channel: str | None = None) -> set[Route]:
     """Return the routes (digest, channel) with waiting summaries whose filters' verdict is missing or outdated."""
-    pairs = sa.select(backlog.c.digest, backlog.c.channel).where(UNJUDGED).distinct()
+    routes = sa.select(backlog.c.digest, backlog.c.channel).where(UNJUDGED).distinct()
     if channel is not None:
-        pairs = pairs.where(backlog.c.channel == channel)
-    return {(row.digest, row.channel) for row in tx.execute(pairs)}
+        routes = routes.where(backlog.c.channel == channel)
+    return {Route(row.digest, row.channel) for row in tx.execute(routes)}
 
 
 def reset_verdicts_elsewhere(tx: sa.Connection, digest: str, channel: str, ids: Sequence[int]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from digestbot.domain.filters import DigestFilters
-from digestbot.domain.model import Order, Summary
+from digestbot.domain.model import Order, Route, Summary
 from digestbot.ledger.backlog import of_route, select_summaries
 from digestbot.ledger.candidates import sort_key
 from digestbot.ledger.schema import READY, WAITING, backlog, papers, summaries
@@ -43,7 +43,7 @@ class BacklogStatus:
     withdrawn: bool
 
 
-def backlog_statuses(tx: sa.Connection, summary: int) -> dict[tuple[str, str], BacklogStatus]:
+def backlog_statuses(tx: sa.Connection, summary: int) -> dict[Route, BacklogStatus]:
     """Return the summary's status in each backlog, by digest and channel."""
     columns = (
         backlog,
@@ -55,7 +55,7 @@ def backlog_statuses(tx: sa.Connection, summary: int) -> dict[tuple[str, str], B
     )
     query = sa.select(*columns).join(summaries, summaries.c.id == backlog.c.summary_id)
     return {
-        (row.digest, row.channel): BacklogStatus(
+        Route(row.digest, row.channel): BacklogStatus(
             row.status,
             row.reason,
             row.blocked_reason or "",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
+from digestbot.domain.model import Route
 from digestbot.ledger import alerts, heartbeats, schedule_versions
 from digestbot.ledger.editions import CLOCK_STEP, recorded_ahead
 from digestbot.ledger.schema import SCHEDULED_SLOT, cursors, slots
@@ -40,7 +41,7 @@ def detect_clock_step(tx: sa.Connection, now: datetime) -> str:
     return note
 
 
-def _note(newest: datetime, now: datetime, dues: dict[tuple[str, str], tuple[datetime, ...]], first_seen: int) -> str:
+def _note(newest: datetime, now: datetime, dues: dict[Route, tuple[datetime, ...]], first_seen: int) -> str:
     stepped = f"the clock stepped back by {duration(newest - now)}, from {newest:%Y-%m-%d %H:%M} UTC"
     recorded = [
         f"{len(some)} slot{'s' if len(some) > 1 else ''} of {digest} on {channel}, the last of "

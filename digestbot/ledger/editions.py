@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from digestbot.domain.model import Approval, Draft, PostStatus, Shape, Slot, Summary
+from digestbot.domain.model import Approval, Draft, PostStatus, Route, Shape, Slot, Summary
 from digestbot.domain.schedule import DigestHistory
 from digestbot.ledger import backlog, schema, slot_overrides, summary_rows
 from digestbot.ledger.schema import (
@@ -74,22 +74,22 @@ _AHEAD = (
 def past(tx: sa.Connection, digest: str, channel: str, now: datetime) -> DigestHistory:
     """Return what the digest has done on the channel. It must have read a source before."""
     only = _PASTS.where(cursors.c.digest == digest, cursors.c.channel == channel)
-    return _pasts(tx, only, now)[digest, channel]
+    return _pasts(tx, only, now)[Route(digest, channel)]
 
 
-def pasts(tx: sa.Connection, now: datetime, channel: str | None = None) -> dict[tuple[str, str], DigestHistory]:
+def pasts(tx: sa.Connection, now: datetime, channel: str | None = None) -> dict[Route, DigestHistory]:
     """Return what each digest has done on each channel, or on one ``channel``. Routes that have not read a source yet
     are left out."""
     return _pasts(tx, _PASTS if channel is None else _PASTS.where(cursors.c.channel == channel), now)
 
 
-def _pasts(tx: sa.Connection, query: sa.Select[Any], now: datetime) -> dict[tuple[str, str], DigestHistory]:
-    found = {}
+def _pasts(tx: sa.Connection, query: sa.Select[Any], now: datetime) -> dict[Route, DigestHistory]:
+    found: dict[Route, DigestHistory] = {}
     for row in tx.execute(query, _clock(now)):
         # a clock that was far ahead may have recorded this; until that is corrected, use now
         first_seen = row.first_seen_at if row.first_seen_at <= now + CLOCK_STEP else now
         since = max(instant for instant in (first_seen, row.reached) if instant is not None)
-        found[row.digest, row.channel] = DigestHistory(since, first_seen, row.edition)
+        found[Route(row.digest, row.channel)] = DigestHistory(since, first_seen, row.edition)
     return found
 
 
@@ -97,15 +97,13 @@ def _clock(now: datetime, step: timedelta = CLOCK_STEP) -> dict[str, datetime]:
     return {"now_": now, "horizon": now + step}
 
 
-def recorded_ahead(
-    tx: sa.Connection, now: datetime, step: timedelta = CLOCK_STEP
-) -> dict[tuple[str, str], tuple[datetime, ...]]:
+def recorded_ahead(tx: sa.Connection, now: datetime, step: timedelta = CLOCK_STEP) -> dict[Route, tuple[datetime, ...]]:
     """Return the due times of upcoming slots that a clock which was ahead by more than ``step`` has recorded as
     reached, by digest and channel."""
-    found: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    found: dict[Route, list[datetime]] = defaultdict(list)
     for row in tx.execute(_AHEAD, _clock(now, step)):
-        found[row.digest, row.channel].append(row.due)
-    return {pair: tuple(dues) for pair, dues in found.items()}
+        found[Route(row.digest, row.channel)].append(row.due)
+    return {route: tuple(dues) for route, dues in found.items()}
 
 
 def reach_slot(

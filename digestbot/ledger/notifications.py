@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from digestbot.domain.alert_rules import Condition, NeedsApproval, Overdue, Resent
-from digestbot.domain.model import Approval, PostStatus
+from digestbot.domain.model import Approval, PostStatus, Route
 from digestbot.domain.retry import HANDFUL
 from digestbot.domain.schedule import UNDECIDED
 from digestbot.ledger.schema import (
@@ -150,22 +150,22 @@ def unapproved(tx: sa.Connection) -> list[NeedsApproval]:
     ]
 
 
-def passed_undecided(tx: sa.Connection, waiting: Sequence[NeedsApproval]) -> dict[tuple[str, str], int]:
+def passed_undecided(tx: sa.Connection, waiting: Sequence[NeedsApproval]) -> dict[Route, int]:
     """Return how many slots passed because editions that need approval use up the digest's limit, by digest and
     channel.
 
     Slots are counted since the first of these editions was created.
     """
-    first: dict[tuple[str, str], datetime] = {}
+    first: dict[Route, datetime] = {}
     for one in waiting:
-        pair = one.digest, one.channel
-        first[pair] = min(one.made_at, first.get(pair, one.made_at))
+        route = Route(one.digest, one.channel)
+        first[route] = min(one.made_at, first.get(route, one.made_at))
     found = {}
-    for (digest, channel), since in first.items():
-        which = (slots.c.digest == digest, slots.c.channel == channel, SCHEDULED_SLOT, slots.c.due >= since)
+    for route, since in first.items():
+        which = (slots.c.digest == route.digest, slots.c.channel == route.channel, SCHEDULED_SLOT, slots.c.due >= since)
         query = sa.select(sa.func.count()).where(*which, slots.c.outcome.endswith(UNDECIDED, autoescape=True))
-        found[digest, channel] = int(tx.scalar(query) or 0)
-    return {pair: passed for pair, passed in found.items() if passed}
+        found[route] = int(tx.scalar(query) or 0)
+    return {route: passed for route, passed in found.items() if passed}
 
 
 def resent(tx: sa.Connection) -> dict[int, Resent]:

@@ -8,31 +8,30 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from digestbot.domain.model import Route
 from digestbot.domain.schedule.versions import NONE, Rules, ScheduleVersion
 from digestbot.ledger.editions import CLOCK_STEP, pasts
 from digestbot.ledger.schema import schedule_versions
 
 MOST_KEPT = 20  # versions of a route; there are more only if the rules change often while a slot is overdue
 
-Pair = tuple[str, str]
 
-
-def versions(tx: sa.Connection) -> dict[Pair, list[ScheduleVersion]]:
+def versions(tx: sa.Connection) -> dict[Route, list[ScheduleVersion]]:
     """Return the stored versions of each digest on each channel, oldest first."""
-    known: dict[Pair, list[ScheduleVersion]] = defaultdict(list)
+    known: dict[Route, list[ScheduleVersion]] = defaultdict(list)
     for row in tx.execute(sa.select(schedule_versions).order_by(schedule_versions.c.since)):
-        known[row.digest, row.channel].append(ScheduleVersion(row.since, row.rules))
+        known[Route(row.digest, row.channel)].append(ScheduleVersion(row.since, row.rules))
     return dict(known)
 
 
 def changed_rules(
-    known: Mapping[Pair, list[ScheduleVersion]], rules: Mapping[Pair, Rules]
-) -> dict[Pair, list[ScheduleVersion]]:
+    known: Mapping[Route, list[ScheduleVersion]], rules: Mapping[Route, Rules]
+) -> dict[Route, list[ScheduleVersion]]:
     """Return the stored routes (digest, channel) whose current rules differ from ``rules``, with their versions."""
-    return {pair: some for pair, some in known.items() if some[-1].rules != rules.get(pair, NONE)}
+    return {route: some for route, some in known.items() if some[-1].rules != rules.get(route, NONE)}
 
 
-def activate(tx: sa.Connection, rules: Mapping[Pair, Rules], now: datetime) -> dict[Pair, list[ScheduleVersion]]:
+def activate(tx: sa.Connection, rules: Mapping[Route, Rules], now: datetime) -> dict[Route, list[ScheduleVersion]]:
     """Record the rules that apply from now on, where they have changed; return the changed routes (digest, channel)
     with their former versions.
 
@@ -41,16 +40,16 @@ def activate(tx: sa.Connection, rules: Mapping[Pair, Rules], now: datetime) -> d
     deactivate_future(tx, now)
     known = versions(tx)
     changed = changed_rules(known, rules)
-    for pair, some in changed.items():
+    for route, some in changed.items():
         if some[-1].rules == NONE:  # it is configured again, and starts there
-            tx.execute(schedule_versions.delete().where(_of(pair), schedule_versions.c.since < some[-1].since))
-    new = [pair for pair in rules if pair not in known]
-    for pair in [*changed, *new]:
+            tx.execute(schedule_versions.delete().where(_of(route), schedule_versions.c.since < some[-1].since))
+    new = [route for route in rules if route not in known]
+    for route in [*changed, *new]:
         # if the clock was set back, the new rules must still come after the old ones
-        since = max([now, *(one.since for one in known.get(pair, ()))])
-        which = _of(pair) & (schedule_versions.c.since == since)
+        since = max([now, *(one.since for one in known.get(route, ()))])
+        which = _of(route) & (schedule_versions.c.since == since)
         tx.execute(schedule_versions.delete().where(which))
-        values = {"digest": pair[0], "channel": pair[1], "since": since, "rules": rules.get(pair, NONE)}
+        values = {"digest": route.digest, "channel": route.channel, "since": since, "rules": rules.get(route, NONE)}
         tx.execute(schedule_versions.insert().values(**values))
     if changed:
         _forget_old(tx, changed, now)
@@ -61,21 +60,21 @@ def deactivate_future(tx: sa.Connection, now: datetime) -> None:
     """Let rules apply from now on that a clock which was far ahead has recorded for later."""
     ahead = sa.select(schedule_versions).where(schedule_versions.c.since > now + CLOCK_STEP)
     for row in tx.execute(ahead.order_by(schedule_versions.c.since)).all():
-        pair = row.digest, row.channel
-        tx.execute(schedule_versions.delete().where(_of(pair), schedule_versions.c.since.in_([row.since, now])))
+        route = Route(row.digest, row.channel)
+        tx.execute(schedule_versions.delete().where(_of(route), schedule_versions.c.since.in_([row.since, now])))
         values = {"digest": row.digest, "channel": row.channel, "since": now, "rules": row.rules}
         tx.execute(schedule_versions.insert().values(**values))
 
 
-def _forget_old(tx: sa.Connection, changed: Mapping[Pair, list[ScheduleVersion]], now: datetime) -> None:
+def _forget_old(tx: sa.Connection, changed: Mapping[Route, list[ScheduleVersion]], now: datetime) -> None:
     """Delete versions that applied only before the last slot that was reached, because they are no longer needed."""
     reached = pasts(tx, now)
-    for pair, some in changed.items():
-        past = reached.get(pair)
+    for route, some in changed.items():
+        past = reached.get(route)
         needed = [one.since for one in some if past is not None and one.since <= past.since][-1:]
         oldest = max([*needed, *(one.since for one in some[-MOST_KEPT:][:1])])
-        tx.execute(schedule_versions.delete().where(_of(pair), schedule_versions.c.since < oldest))
+        tx.execute(schedule_versions.delete().where(_of(route), schedule_versions.c.since < oldest))
 
 
-def _of(pair: Pair) -> sa.ColumnElement[bool]:
-    return sa.and_(schedule_versions.c.digest == pair[0], schedule_versions.c.channel == pair[1])
+def _of(route: Route) -> sa.ColumnElement[bool]:
+    return sa.and_(schedule_versions.c.digest == route.digest, schedule_versions.c.channel == route.channel)

@@ -7,20 +7,20 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from digestbot.domain.model import SlotChange
+from digestbot.domain.model import Route, SlotChange
 from digestbot.ledger.schema import slot_changes
 
 
-def changes(tx: sa.Connection, channel: str | None = None) -> dict[tuple[str, str], tuple[SlotChange, ...]]:
+def changes(tx: sa.Connection, channel: str | None = None) -> dict[Route, tuple[SlotChange, ...]]:
     """Return the slot changes of each digest on each channel, or on one ``channel``, by the slots' original due
     times."""
-    found: dict[tuple[str, str], list[SlotChange]] = defaultdict(list)
+    found: dict[Route, list[SlotChange]] = defaultdict(list)
     query = sa.select(slot_changes).order_by(slot_changes.c.due, slot_changes.c.nominal)
     if channel is not None:
         query = query.where(slot_changes.c.channel == channel)
     for row in tx.execute(query):
-        found[row.digest, row.channel].append(SlotChange(row.nominal, row.due, row.moved_to))
-    return {pair: tuple(some) for pair, some in found.items()}
+        found[Route(row.digest, row.channel)].append(SlotChange(row.nominal, row.due, row.moved_to))
+    return {route: tuple(some) for route, some in found.items()}
 
 
 def change(tx: sa.Connection, digest: str, channel: str, changed: SlotChange) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from digestbot.domain.budget import month_start
-from digestbot.domain.model import Action, PostStatus
+from digestbot.domain.model import Action, PostStatus, Route
 from digestbot.ledger import monthly_costs
 from digestbot.ledger.schema import WAITING, attempts, backlog, backlog_days, post_summaries, posts, summaries
 
@@ -74,20 +74,20 @@ def costs_by_month(tx: sa.Connection, channel: str, now: datetime, months: int) 
     return dict(sorted(found.items()))
 
 
-def backlog_by_day(tx: sa.Connection, since: date) -> dict[tuple[str, str], dict[date, int]]:
+def backlog_by_day(tx: sa.Connection, since: date) -> dict[Route, dict[date, int]]:
     """Return how many summaries were waiting at the end of each day, for each digest and channel."""
-    found: dict[tuple[str, str], dict[date, int]] = defaultdict(dict)
+    found: dict[Route, dict[date, int]] = defaultdict(dict)
     query = sa.select(backlog_days).where(backlog_days.c.day >= since).order_by(backlog_days.c.day)
     for row in tx.execute(query):
-        found[row.digest, row.channel][row.day] = row.waiting
+        found[Route(row.digest, row.channel)][row.day] = row.waiting
     return dict(found)
 
 
-def pending_counts(tx: sa.Connection) -> dict[tuple[str, str], int]:
+def pending_counts(tx: sa.Connection) -> dict[Route, int]:
     """Return how many summaries are waiting, for each digest and channel."""
     columns = (backlog.c.digest, backlog.c.channel)
     query = sa.select(*columns, sa.func.count().label("number")).where(WAITING).group_by(*columns)
-    return {(row.digest, row.channel): row.number for row in tx.execute(query)}
+    return {Route(row.digest, row.channel): row.number for row in tx.execute(query)}
 
 
 def count_day(tx: sa.Connection, now: datetime) -> None:
@@ -95,7 +95,10 @@ def count_day(tx: sa.Connection, now: datetime) -> None:
     today = now.date()
     counts = pending_counts(tx)
     tx.execute(backlog_days.delete().where(backlog_days.c.day == today))
-    rows = [{"day": today, "digest": pair[0], "channel": pair[1], "waiting": number} for pair, number in counts.items()]
+    rows = [
+        {"day": today, "digest": route.digest, "channel": route.channel, "waiting": number}
+        for route, number in counts.items()
+    ]
     if rows:
         tx.execute(backlog_days.insert(), rows)
 

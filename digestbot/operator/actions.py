@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from digestbot.domain.errors import ConfigError, LedgerError
+from digestbot.domain.model import Route
 from digestbot.ledger import approvals, backlog_overrides, channel_states, edit_queue, queries
 from digestbot.operator.approval import Approver
 from digestbot.operator.resolution import Resolver
@@ -19,7 +20,6 @@ from digestbot.operator.slot_actions import SlotOverrides, parse_local_time
 from digestbot.pipeline.app import Service
 
 Arguments = Mapping[str, str]
-Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ def _ids(arguments: Arguments) -> list[int]:
     return [_number(one.strip(), "summary") for one in arguments.get("summaries", "").split(",") if one.strip()]
 
 
-def _pair(service: Service, arguments: Arguments) -> Pair:
-    pair = _text(arguments, "digest"), _text(arguments, "channel")
-    if pair not in service.config.routes():
-        raise ConfigError([f"digest {pair[0]} is not configured for {pair[1]}"])
-    return pair
+def _route(service: Service, arguments: Arguments) -> Route:
+    route = Route(_text(arguments, "digest"), _text(arguments, "channel"))
+    if route not in service.config.routes():
+        raise ConfigError([f"digest {route.digest} is not configured for {route.channel}"])
+    return route
 
 
 def _channel(service: Service, arguments: Arguments) -> str:
@@ -96,77 +96,80 @@ def _override(message: str, undo: str, change: Callable[..., None]) -> Callable[
     """Return an action that changes one pending summary."""
 
     def run(service: Service, arguments: Arguments) -> Outcome:
-        pair, summary = _pair(service, arguments), _id(arguments, "summary")
+        route, summary = _route(service, arguments), _id(arguments, "summary")
         with service.ledger.begin() as tx:
-            change(tx, pair, summary, service)
-        about = {"digest": pair[0], "channel": pair[1], "summary": str(summary)}
-        text = f"Summary {summary} {message} ({pair[0]} on {pair[1]})."
+            change(tx, route, summary, service)
+        about = {"digest": route.digest, "channel": route.channel, "summary": str(summary)}
+        text = f"Summary {summary} {message} ({route})."
         return Outcome(text, about | {"summary": summary}, undo, about)
 
     return run
 
 
 def _write(service: Service, arguments: Arguments) -> Outcome:
-    pair, summary = _pair(service, arguments), _id(arguments, "summary")
-    SlotOverrides(service).write(pair, summary, arguments.get("text", ""))
-    about = {"digest": pair[0], "channel": pair[1], "summary": str(summary)}
+    route, summary = _route(service, arguments), _id(arguments, "summary")
+    SlotOverrides(service).write(route, summary, arguments.get("text", ""))
+    about = {"digest": route.digest, "channel": route.channel, "summary": str(summary)}
     message = f"The post of summary {summary} will have your text."
     return Outcome(message, about | {"summary": summary}, "reset-text", about)
 
 
 def _preapprove(service: Service, arguments: Arguments) -> Outcome:
-    pair, ids = _pair(service, arguments), _ids(arguments)
+    route, ids = _route(service, arguments), _ids(arguments)
     with service.ledger.begin() as tx:
-        backlog_overrides.preapprove(tx, pair, ids, service.clock())
-    about = {"digest": pair[0], "channel": pair[1], "summaries": ",".join(map(str, ids))}
+        backlog_overrides.preapprove(tx, route, ids, service.clock())
+    about = {"digest": route.digest, "channel": route.channel, "summaries": ",".join(map(str, ids))}
     data = about | {"summaries": ids, "approved": True}
     return Outcome("Approved. It is posted when its slot comes.", data, "unapprove", about)
 
 
 def _unapprove(service: Service, arguments: Arguments) -> Outcome:
-    pair, ids = _pair(service, arguments), _ids(arguments)
+    route, ids = _route(service, arguments), _ids(arguments)
     with service.ledger.begin() as tx:
-        backlog_overrides.preapprove(tx, pair, ids, None)
-    data = {"digest": pair[0], "channel": pair[1], "summaries": ids, "approved": False}
+        backlog_overrides.preapprove(tx, route, ids, None)
+    data = {"digest": route.digest, "channel": route.channel, "summaries": ids, "approved": False}
     return Outcome("It needs approval again.", data)
 
 
 # ---- slots
 
 
-def _about_slot(pair: Pair, slot: str) -> dict[str, str]:
-    return {"digest": pair[0], "channel": pair[1], "slot": slot}
+def _about_slot(route: Route, slot: str) -> dict[str, str]:
+    return {"digest": route.digest, "channel": route.channel, "slot": slot}
 
 
 def _move_slot(service: Service, arguments: Arguments) -> Outcome:
-    pair, slot = _pair(service, arguments), _text(arguments, "slot")
-    to = parse_local_time(_text(arguments, "to"), pair, service.config, service.clock())
-    SlotOverrides(service).move(pair, slot, to)
-    local = to.astimezone(service.config.zone(*pair))
-    about = _about_slot(pair, slot)
+    route, slot = _route(service, arguments), _text(arguments, "slot")
+    to = parse_local_time(_text(arguments, "to"), route, service.config, service.clock())
+    SlotOverrides(service).move(route, slot, to)
+    local = to.astimezone(service.config.zone(*route))
+    about = _about_slot(route, slot)
     message = f"The slot of {slot} is moved to {local:%a %d %b, %H:%M %Z}."
     return Outcome(message, about | {"at": local.isoformat()}, "restore-slot", about)
 
 
 def _skip_slot(service: Service, arguments: Arguments) -> Outcome:
-    pair, slot = _pair(service, arguments), _text(arguments, "slot")
-    SlotOverrides(service).skip(pair, slot)
-    about = _about_slot(pair, slot)
+    route, slot = _route(service, arguments), _text(arguments, "slot")
+    SlotOverrides(service).skip(route, slot)
+    about = _about_slot(route, slot)
     message = f"The slot of {slot} is skipped; its summaries stay pending for the next one."
     return Outcome(message, about, "restore-slot", about)
 
 
 def _restore_slot(service: Service, arguments: Arguments) -> Outcome:
-    pair, slot = (_text(arguments, "digest"), _text(arguments, "channel")), _text(arguments, "slot")  # may be gone
-    SlotOverrides(service).restore(pair, slot)
-    return Outcome(f"The slot of {slot} follows the schedule again.", _about_slot(pair, slot))
+    route, slot = (
+        Route(_text(arguments, "digest"), _text(arguments, "channel")),
+        _text(arguments, "slot"),
+    )  # may be gone
+    SlotOverrides(service).restore(route, slot)
+    return Outcome(f"The slot of {slot} follows the schedule again.", _about_slot(route, slot))
 
 
 def _send_slot(service: Service, arguments: Arguments) -> Outcome:
-    pair, slot = _pair(service, arguments), _text(arguments, "slot")
-    made = SlotOverrides(service).send_now(pair, slot, _ids(arguments))
+    route, slot = _route(service, arguments), _text(arguments, "slot")
+    made = SlotOverrides(service).send_now(route, slot, _ids(arguments))
     message = f"Created {_posts(made)}; a running service sends within seconds."
-    return Outcome(message, _about_slot(pair, slot) | {"posts": made})
+    return Outcome(message, _about_slot(route, slot) | {"posts": made})
 
 
 # ---- posts
@@ -176,12 +179,12 @@ def _move_post(service: Service, arguments: Arguments) -> Outcome:
     post = _id(arguments, "post")
     with service.ledger.read() as tx:
         row = queries.post_row(tx, post)
-    pair = _pair(service, {"digest": row.digest, "channel": row.channel})
-    to = parse_local_time(_text(arguments, "to"), pair, service.config, service.clock())
+    route = _route(service, {"digest": row.digest, "channel": row.channel})
+    to = parse_local_time(_text(arguments, "to"), route, service.config, service.clock())
     SlotOverrides(service).move_post(post, to)
-    local = to.astimezone(service.config.zone(*pair))
+    local = to.astimezone(service.config.zone(*route))
     message = f"Post {post} is withdrawn; a new one is created at {local:%a %d %b, %H:%M %Z}."
-    return Outcome(message, {"post": post, "digest": pair[0], "channel": pair[1], "at": local.isoformat()})
+    return Outcome(message, {"post": post, "digest": route.digest, "channel": route.channel, "at": local.isoformat()})
 
 
 def _send_now(service: Service, arguments: Arguments) -> Outcome:
@@ -296,16 +299,16 @@ def _decide_alert(*, confirm: bool) -> Callable[[Service, Arguments], Outcome]:
 
 _RUN: dict[str, Callable[[Service, Arguments], Outcome]] = {
     "pin": _override(
-        "is pinned", "unpin", lambda tx, pair, id_, service: backlog_overrides.pin(tx, pair, [id_], service.clock())
+        "is pinned", "unpin", lambda tx, route, id_, service: backlog_overrides.pin(tx, route, [id_], service.clock())
     ),
-    "unpin": _override("is no longer pinned", "pin", lambda tx, pair, id_, _: backlog_overrides.unpin(tx, pair, id_)),
-    "hold": _override("is held", "release", lambda tx, pair, id_, _: backlog_overrides.hold_summary(tx, pair, id_)),
-    "release": _override("is released", "hold", lambda tx, pair, id_, _: backlog_overrides.release(tx, pair, id_)),
-    "skip": _override("is skipped", "unskip", lambda tx, pair, id_, _: backlog_overrides.skip_summary(tx, pair, id_)),
-    "unskip": _override("is pending again", "skip", lambda tx, pair, id_, _: backlog_overrides.unskip(tx, pair, id_)),
+    "unpin": _override("is no longer pinned", "pin", lambda tx, route, id_, _: backlog_overrides.unpin(tx, route, id_)),
+    "hold": _override("is held", "release", lambda tx, route, id_, _: backlog_overrides.hold_summary(tx, route, id_)),
+    "release": _override("is released", "hold", lambda tx, route, id_, _: backlog_overrides.release(tx, route, id_)),
+    "skip": _override("is skipped", "unskip", lambda tx, route, id_, _: backlog_overrides.skip_summary(tx, route, id_)),
+    "unskip": _override("is pending again", "skip", lambda tx, route, id_, _: backlog_overrides.unskip(tx, route, id_)),
     "write": _write,
     "reset-text": _override(
-        "uses the template again", "", lambda tx, pair, id_, _: backlog_overrides.set_custom_text(tx, pair, id_, None)
+        "uses the template again", "", lambda tx, route, id_, _: backlog_overrides.set_custom_text(tx, route, id_, None)
     ),
     "preapprove": _preapprove,
     "unapprove": _unapprove,

@@ -27,7 +27,7 @@ class Approver:
 
     def __init__(self, service: Service) -> None:
         self._config, self._ledger, self._clock = service.config, service.ledger, service.clock
-        self._drafter = service.drafter
+        self._post_builder = service.post_builder
 
     def approve(self, post: int) -> ApprovalResult:
         """Approve the edition that the post belongs to, or return its posts rendered again if their text has changed.
@@ -44,7 +44,7 @@ class Approver:
         if not configured or now - edition.rendered_at <= FRESH:
             return self._approved(post)
         chosen = [known[id_] for id_ in edition.summaries if id_ in known]
-        _, drafts = self._drafter.drafts(edition.digest, edition.channel, chosen, edition.shape)
+        _, drafts = self._post_builder.drafts(edition.digest, edition.channel, chosen, edition.shape)
         if [(draft.message.text, draft.message.link) for draft in drafts] == [
             (one.text, one.link) for one in edition.posts
         ]:

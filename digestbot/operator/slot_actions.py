@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 from digestbot.config import Config
 from digestbot.domain.budget import FREE, estimate
 from digestbot.domain.errors import ConfigError, LedgerError
-from digestbot.domain.model import PostRow, Shape, Slot, SlotChange
+from digestbot.domain.model import PostRow, Route, Shape, Slot, SlotChange
 from digestbot.domain.schedule import A_SECOND, MOVED, instant
 from digestbot.ledger import approvals, backlog_overrides, editions, queries, slot_overrides
 from digestbot.pipeline.app import Service
 from digestbot.pipeline.report import Report
-from digestbot.pipeline.rule_book import Pair
 
 FURTHEST = timedelta(days=366)
 AROUND = timedelta(days=2)  # around a slot's nominal time, whatever its zone: where it is looked for
@@ -29,77 +28,77 @@ class SlotOverrides:
 
     # ---- slots
 
-    def move(self, pair: Pair, nominal: str, to: datetime) -> None:
+    def move(self, route: Route, nominal: str, to: datetime) -> None:
         """Move the slot to another time. Raises LedgerError if there is no such slot, or the new time is not
         allowed."""
-        slot = self._slot(pair, nominal)
-        self._may_come(pair, to)
+        slot = self._slot(route, nominal)
+        self._may_come(route, to)
         with self._ledger.begin() as tx:
-            slot_overrides.change(tx, *pair, SlotChange(slot.nominal, slot.due, to))
+            slot_overrides.change(tx, *route, SlotChange(slot.nominal, slot.due, to))
 
-    def skip(self, pair: Pair, nominal: str) -> None:
+    def skip(self, route: Route, nominal: str) -> None:
         """Skip the slot; its summaries stay pending for the next one. Raises LedgerError if there is no such slot."""
-        slot = self._slot(pair, nominal)
+        slot = self._slot(route, nominal)
         with self._ledger.begin() as tx:
-            slot_overrides.change(tx, *pair, SlotChange(slot.nominal, slot.due))
+            slot_overrides.change(tx, *route, SlotChange(slot.nominal, slot.due))
 
-    def restore(self, pair: Pair, nominal: str) -> None:
+    def restore(self, route: Route, nominal: str) -> None:
         """Undo what an operator changed of the slot. Raises LedgerError if nothing is changed of it."""
         with self._ledger.begin() as tx:
-            if not slot_overrides.restore(tx, *pair, nominal.partition(MOVED)[2] or nominal):
+            if not slot_overrides.restore(tx, *route, nominal.partition(MOVED)[2] or nominal):
                 raise LedgerError(f"nothing is changed of the slot {nominal} (any more)")
 
-    def send_now(self, pair: Pair, nominal: str, summaries: Sequence[int]) -> list[int]:
+    def send_now(self, route: Route, nominal: str, summaries: Sequence[int]) -> list[int]:
         """Create what the slot would publish now, whatever the hour, with ``summaries`` first, and skip the slot;
         return the ids of the posts. Raises LedgerError if nothing could be created."""
-        slot, now = self._slot(pair, nominal), self._clock()
+        slot, now = self._slot(route, nominal), self._clock()
         with self._ledger.begin() as tx:
-            backlog_overrides.pin(tx, pair, summaries, now)
+            backlog_overrides.pin(tx, route, summaries, now)
         report = Report()
-        if not self._planner.send(pair, report):
+        if not self._planner.send(route, report):
             raise LedgerError("; ".join([*report.troubles, *report.render_errors]) or "nothing pending could be sent")
         with self._ledger.begin() as tx:
-            slot_overrides.change(tx, *pair, SlotChange(slot.nominal, slot.due))
+            slot_overrides.change(tx, *route, SlotChange(slot.nominal, slot.due))
         return report.made
 
-    def move_post(self, post: int, to: datetime) -> Pair:
+    def move_post(self, post: int, to: datetime) -> Route:
         """Withdraw a pending post with its edition, to be created again at another time; return its digest and channel.
         Raises LedgerError if sending has begun, or the new time is not allowed."""
         now = self._clock()
         with self._ledger.read() as tx:
             row = queries.post_row(tx, post)
-        pair = row.digest, row.channel
-        self._may_come(pair, to)
+        route = Route(row.digest, row.channel)
+        self._may_come(route, to)
         with self._ledger.begin() as tx:
             taken = approvals.withdraw_edition(tx, post, now)
-            backlog_overrides.pin(tx, pair, taken.summaries, now)
-            slot_overrides.change(tx, *pair, SlotChange(taken.slot.nominal, taken.slot.due, to))
-        return pair
+            backlog_overrides.pin(tx, route, taken.summaries, now)
+            slot_overrides.change(tx, *route, SlotChange(taken.slot.nominal, taken.slot.due, to))
+        return route
 
-    def _slot(self, pair: Pair, nominal: str) -> Slot:
+    def _slot(self, route: Route, nominal: str) -> Slot:
         """Return the upcoming slot as the schedule has it. Raises LedgerError if there is none."""
-        self._known(pair)
+        self._known(route)
         nominal = nominal.partition(MOVED)[2] or nominal
         with self._ledger.read() as tx:
-            changed = [one for one in slot_overrides.changes(tx).get(pair, ()) if one.nominal == nominal]
-            past = editions.pasts(tx, self._clock()).get(pair)
+            changed = [one for one in slot_overrides.changes(tx).get(route, ()) if one.nominal == nominal]
+            past = editions.pasts(tx, self._clock()).get(route)
         if changed:
             return Slot(nominal, changed[0].due)
-        zone = self._config.zone(*pair)
+        zone = self._config.zone(*route)
         try:
             about = datetime.fromisoformat(nominal).replace(tzinfo=zone)
         except ValueError:
             raise LedgerError(f"{nominal!r} is no slot's time") from None
-        for slot in self._book.calendar(pair).slots(about - AROUND):
+        for slot in self._book.calendar(route).slots(about - AROUND):
             if slot.nominal == nominal and (past is None or slot.due > past.since):
                 return slot
             if slot.due > about + AROUND:
                 break
-        raise LedgerError(f"{pair[0]} on {pair[1]} has no slot {nominal} to come (any more)")
+        raise LedgerError(f"{route} has no slot {nominal} to come (any more)")
 
-    def _may_come(self, pair: Pair, at: datetime) -> None:
-        self._known(pair)
-        now, calendar = self._clock(), self._book.calendar(pair)
+    def _may_come(self, route: Route, at: datetime) -> None:
+        self._known(route)
+        now, calendar = self._clock(), self._book.calendar(route)
         if at <= now:
             raise LedgerError("that time is over: choose one to come")
         if at > now + FURTHEST:
@@ -111,21 +110,21 @@ class SlotOverrides:
         if following is not None and following.due == at:
             raise LedgerError("another slot of the same digest comes then already")
 
-    def _known(self, pair: Pair) -> None:
-        if pair not in self._config.routes():
-            raise LedgerError(f"digest {pair[0]} is not configured for {pair[1]}")
+    def _known(self, route: Route) -> None:
+        if route not in self._config.routes():
+            raise LedgerError(f"digest {route.digest} is not configured for {route.channel}")
 
     # ---- texts
 
-    def write(self, pair: Pair, summary: int, text: str) -> None:
+    def write(self, route: Route, summary: int, text: str) -> None:
         """Set the text of the summary's post. Raises ConfigError if the text is empty or too long for the platform,
         LedgerError if the digest's shape is not ``single``."""
-        self._known(pair)
-        if self._config.appearance(*pair).shape is not Shape.SINGLE:
+        self._known(route)
+        if self._config.appearance(*route).shape is not Shape.SINGLE:
             raise LedgerError("the parts of threads and roundups can be edited once they are made, if approval is on")
-        words = self._fitting(pair[1], text)
+        words = self._fitting(route.channel, text)
         with self._ledger.begin() as tx:
-            backlog_overrides.set_custom_text(tx, pair, summary, words)
+            backlog_overrides.set_custom_text(tx, route, summary, words)
 
     def rewrite(self, post: int, text: str) -> PostRow:
         """Change the text of a post that needs approval; return the post. Raises ConfigError if the text is empty or
@@ -146,11 +145,11 @@ class SlotOverrides:
         return text
 
 
-def parse_local_time(text: str, pair: Pair, config: Config, now: datetime) -> datetime:
+def parse_local_time(text: str, route: Route, config: Config, now: datetime) -> datetime:
     """Return a local time of the digest, as forms give it, as an instant; one with an offset is kept. Raises
     LedgerError."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise LedgerError(f"{text!r} is no time; write one such as 2026-12-24T18:00") from None
-    return found if found.tzinfo else instant(found, config.zone(*pair), now)
+    return found if found.tzinfo else instant(found, config.zone(*route), now)

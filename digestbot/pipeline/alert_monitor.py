@@ -4,18 +4,17 @@ signals that digestbot is alive."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from digestbot.config import Config
 from digestbot.domain.alert_rules import AlertInputs, SourceHealth, active_conditions
 from digestbot.domain.errors import PublishError
 from digestbot.infra import notifier
 from digestbot.infra.notifier import Notifier
-from digestbot.ledger import Ledger, alerts, clock_steps, heartbeats, notifications, queries, stats
+from digestbot.ledger import alerts, clock_steps, heartbeats, notifications, queries, stats
 from digestbot.ledger.concurrency import WATCH, one_at_a_time
 from digestbot.pipeline.forecaster import Forecaster
-from digestbot.pipeline.report import Clock
+from digestbot.pipeline.runtime import Runtime
 from digestbot.platforms.base import Publisher
 
 log = logging.getLogger(__name__)
@@ -33,21 +32,15 @@ class AlertMonitor:
 
     def __init__(
         self,
-        config: Config,
-        ledger: Ledger,
-        clock: Clock,
+        runtime: Runtime,
         forecaster: Forecaster,
         publisher: Callable[[str], Publisher],
-        stopping: Callable[[], bool],
         notifier: Notifier | None = None,
-        overrunning: Callable[[], Mapping[str, timedelta]] = dict,
-        progress: Callable[[], None] = lambda: None,
     ) -> None:
-        self._config, self._ledger, self._clock, self._forecaster = config, ledger, clock, forecaster
-        self._publisher, self._stopping = publisher, stopping
-        settings = config.alerts
+        self._config, self._ledger, self._clock = runtime.config, runtime.ledger, runtime.clock
+        self._runtime, self._forecaster, self._publisher = runtime, forecaster, publisher
+        settings = runtime.config.alerts
         self._notifier = notifier or Notifier([address.get_secret_value() for address in settings.to])
-        self._overrunning, self._progress = overrunning, progress
         self._looked: datetime | None = None
 
     def watch(self) -> None:
@@ -74,10 +67,10 @@ class AlertMonitor:
             notifications.update_conditions(tx, found, now)
             claimed = notifications.claim_notifications(tx, self._ledger.now(tx)) if self._notifier else []
         for alert in claimed:
-            if self._stopping():
+            if self._runtime.stopping():
                 return
             self._tell(alert)
-            self._progress()
+            self._runtime.progress()
         self._ping(now)
 
     def _check_tokens(self, now: datetime) -> None:
@@ -85,7 +78,7 @@ class AlertMonitor:
             known = queries.channel_rows(tx)
         for name in self._config.channels:
             row = known.get(name)
-            if not self._config.platform(name).tokens_expire or row is None or self._stopping():
+            if not self._config.platform(name).tokens_expire or row is None or self._runtime.stopping():
                 continue
             if row.pause_reason is not None or not _is_over(row.token_checked_at, TOKEN_EVERY, now):
                 continue
@@ -96,7 +89,7 @@ class AlertMonitor:
                 expires_at = row.token_expires_at
             with self._ledger.begin() as tx:
                 notifications.record_token_expiry(tx, name, expires_at, now)
-            self._progress()
+            self._runtime.progress()
 
     def _state(self, now: datetime) -> AlertInputs:
         config = self._config
@@ -125,7 +118,7 @@ class AlertMonitor:
                 passed_undecided=notifications.passed_undecided(tx, unapproved),
                 resent=notifications.resent(tx),
                 postponed=notifications.postponed(tx),
-                overrunning=self._overrunning(),
+                overrunning=self._runtime.overrunning(),
             )
 
     def _tell(self, alert: notifications.Notification) -> None:

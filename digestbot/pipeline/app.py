@@ -16,7 +16,7 @@ from functools import cache, partial
 
 from digestbot.config import Config
 from digestbot.domain.budget import Budget
-from digestbot.domain.model import Draft, PostRow, PostStatus, Slot, Summary
+from digestbot.domain.model import Draft, PostRow, PostStatus, Route, Slot, Summary
 from digestbot.domain.schedule import PlanEntry
 from digestbot.ledger import (
     Ledger,
@@ -57,8 +57,9 @@ from digestbot.pipeline.jobs import (
 )
 from digestbot.pipeline.planner import Planner
 from digestbot.pipeline.post_builder import SAMPLE, PostBuilder
-from digestbot.pipeline.report import Clock, ErrorBoundary, Report
+from digestbot.pipeline.report import ErrorBoundary, Report
 from digestbot.pipeline.rule_book import RuleBook
+from digestbot.pipeline.runtime import Clock, Runtime
 from digestbot.platforms.base import Publisher
 from digestbot.platforms.registry import publisher_for
 
@@ -107,43 +108,22 @@ class Service:
     ) -> None:
         """Assemble the service.
 
-        ``progress`` is called after each step. Once ``stopping`` returns True, no further step begins. ``overrunning``
-        returns the jobs that show no sign of progress, and for how long.
+        ``publishers`` returns the publisher of a channel. `Runtime` explains the others.
         """
-        self.config, self.ledger, self.clock = config, ledger, clock
-        self.stopping = stopping
-        self.poller = Poller(config, ledger, clock, progress, stopping)
+        contained = ErrorBoundary(log, progress)
+        runtime = Runtime(config, ledger, clock, contained, progress, stopping, overrunning)
+        self.config, self.ledger, self.clock, self.runtime = config, ledger, clock, runtime
         make_publisher = publishers or (lambda name: publisher_for(config.channels[name]))
-        self.delivery_worker = DeliveryWorker(config, ledger, clock, make_publisher, progress, stopping)
-        self.drafter = PostBuilder(config, ledger)
-        self._amender = EditHandler(config, ledger, clock, self.drafter.drafts)
-        self._contained = ErrorBoundary(log, progress)
-        self.rule_book = RuleBook(config, ledger, clock)
-        self.growth = BacklogGrowth(config, ledger, clock, self.rule_book, self._contained)
-        self.forecaster = Forecaster(config, ledger, clock, self.rule_book, self.growth, self.drafter)
-        self.planner = Planner(
-            config,
-            ledger,
-            clock,
-            self.rule_book,
-            self.growth,
-            self.poller,
-            self.drafter,
-            self._contained,
-            lambda: self.stopping(),
-        )
-
+        self.poller = Poller(runtime)
+        self.delivery_worker = DeliveryWorker(runtime, make_publisher)
+        self.post_builder = PostBuilder(runtime)
+        self._edit_handler = EditHandler(runtime, self.post_builder.drafts)
+        self.rule_book = RuleBook(runtime)
+        self.growth = BacklogGrowth(runtime, self.rule_book)
+        self.forecaster = Forecaster(runtime, self.rule_book, self.growth, self.post_builder)
+        self.planner = Planner(runtime, self.rule_book, self.growth, self.poller, self.post_builder)
         # it has publishers of its own, because two threads must not use the same one at once
-        self._watcher = AlertMonitor(
-            config,
-            ledger,
-            clock,
-            self.forecaster,
-            cache(make_publisher),
-            self.stopping,
-            overrunning=overrunning,
-            progress=progress,
-        )
+        self._alert_monitor = AlertMonitor(runtime, self.forecaster, cache(make_publisher))
         self._acted_at: datetime | None = None
         self._worked_on_elsewhere: set[str] = set()
 
@@ -164,7 +144,7 @@ class Service:
     def check(self) -> None:
         """Raise RenderError if a digest's template cannot render anything."""
         for digest, channel in self.config.routes():
-            self.drafter.drafts(digest, channel, [SAMPLE])
+            self.post_builder.drafts(digest, channel, [SAMPLE])
 
     # ---- everything that is due
 
@@ -191,11 +171,11 @@ class Service:
         for job in self.jobs():
             groups[job.group].append(job)
         for group in (SOURCES, UPKEEP, CHANNELS, ALERTS):
-            run_all([partial(job.run, report) for job in groups[group]], threads, self.stopping)
+            run_all([partial(job.run, report) for job in groups[group]], threads, self.runtime.stopping)
         return report
 
     def _poll(self, source: str, report: Report, *, at_once: bool = False) -> Collection[str]:
-        with self._contained(f"source {source}", report):
+        with self.runtime.contained(f"source {source}", report):
             self.poller.poll(source, report, at_once=at_once)
         taken = report.polled.get(source)
         return readers_of(self.config, source) if taken is not None else ()
@@ -205,9 +185,9 @@ class Service:
             if not held:
                 self._worked_on_elsewhere.add(channel)
                 return ()
-            with self._contained(f"plan of {channel}", report):
+            with self.runtime.contained(f"plan of {channel}", report):
                 self.planner.make_due(report, channel)
-            with self._contained(f"channel {channel}", report):
+            with self.runtime.contained(f"channel {channel}", report):
                 self.delivery_worker.publish(channel, report)
         return ()
 
@@ -225,8 +205,8 @@ class Service:
         that may have something to do now."""
         woken = self._release_expired(report)
         before = len(report.made)
-        with self._contained("changes", report):
-            self._amender.amend(report)
+        with self.runtime.contained("changes", report):
+            self._edit_handler.amend(report)
         if len(report.made) > before or self._operator_acted(report):
             return job_names(self.config)
         return woken
@@ -234,7 +214,7 @@ class Service:
     def _operator_acted(self, report: Report) -> bool:
         """Return whether an operator has changed something in the ledger since the last call."""
         before = self._acted_at
-        with self._contained("operators", report), self.ledger.read() as tx:
+        with self.runtime.contained("operators", report), self.ledger.read() as tx:
             self._acted_at = heartbeats.last_heartbeat(tx, heartbeats.ACTION)
         return before != self._acted_at
 
@@ -242,7 +222,7 @@ class Service:
         """End leases, approvals and pauses that have expired; return the names of the jobs of the channels that they
         held up."""
         found: set[str] = set()
-        with self._contained("leases", report), self.ledger.begin() as tx:
+        with self.runtime.contained("leases", report), self.ledger.begin() as tx:
             now = self.ledger.now(tx)
             for post, channel in delivery.expire(tx, self.config.delivery.lease, now):
                 log.error("post %d: the lease ran out; whether it was published is unknown", post)
@@ -256,8 +236,8 @@ class Service:
         return found
 
     def _alert(self, report: Report) -> Collection[str]:
-        with self._contained("alerts", report):
-            self._watcher.watch()
+        with self.runtime.contained("alerts", report):
+            self._alert_monitor.watch()
         return ()
 
     def close(self) -> None:
@@ -266,7 +246,7 @@ class Service:
 
     def extend_backlog(self, digest: str, channel: str) -> None:
         """Add new summaries from the digest's sources to its backlog on the channel."""
-        self.growth.extend((digest, channel))
+        self.growth.extend(Route(digest, channel))
 
     def plan(self, begin: datetime, end: datetime) -> list[PlanEntry]:
         """Return what will be posted between two instants, and which slots stay empty, unless something new arrives.
@@ -299,7 +279,7 @@ class Service:
     def why(self, summary: Summary, source: str) -> list[Reason]:
         """Return what becomes of the summary on each channel, and why. Nothing is written."""
         with self._looking_ahead() as forecaster:
-            return Explainer(self.config, forecaster.ledger, self.clock, forecaster).why(summary, source)
+            return Explainer(forecaster).why(summary, source)
 
     # ---- outside the schedule
 
@@ -322,13 +302,13 @@ class Service:
         report = Report()
         settings = self.config.digests[digest]
         polls = [partial(self._poll, source, report, at_once=True) for source in settings.sources]
-        run_all(polls, threads, self.stopping)
+        run_all(polls, threads, self.runtime.stopping)
         names = channels or settings.channels
         asking = [name for name in names if decide is not None and self.config.timing(digest, name).approval]
         for channel in asking:
             self._send_on(channel, digest, count, report, decide)
         others = [partial(self._send_on, name, digest, count, report, None) for name in names if name not in asking]
-        run_all(others, threads, self.stopping)
+        run_all(others, threads, self.runtime.stopping)
         return report
 
     def _send_on(
@@ -341,12 +321,12 @@ class Service:
     ) -> None:
         self.extend_backlog(digest, channel)
         for _ in range(count):
-            if self.stopping():
+            if self.runtime.stopping():
                 break
-            with self._contained(f"digest {digest} on {channel}", report):
+            with self.runtime.contained(f"digest {digest} on {channel}", report):
                 made = Report()
                 try:
-                    going_on = self.planner.send((digest, channel), made, needs_approval=decide is not None)
+                    going_on = self.planner.send(Route(digest, channel), made, needs_approval=decide is not None)
                 finally:
                     report.take(made)
                 if going_on and decide is not None:
@@ -380,7 +360,7 @@ class Service:
             for channel in channels:
                 other.extend_backlog(digest, channel)
                 for _ in range(count):
-                    if not other.planner.send((digest, channel), report):
+                    if not other.planner.send(Route(digest, channel), report):
                         break
             with other.ledger.read() as tx:
                 return queries.post_rows(tx, ids=report.made) if report.made else []
@@ -407,7 +387,7 @@ class Service:
         with self._rehearsed(settings.sources) as other:
             ledger = other.ledger
             other.extend_backlog(digest, channel)
-            turn, drafts = other.planner.next_turn((digest, channel))
+            turn, drafts = other.planner.next_turn(Route(digest, channel))
             with ledger.read() as tx:
                 account = Budget(monthly_costs.spent(tx, channel, now), self.config.budget(channel))
                 counts = queries.backlog_counts(tx, digest, channel)
@@ -416,9 +396,9 @@ class Service:
             return Preview(
                 digest,
                 channel,
-                turn.slot or other.rule_book.next_slot((digest, channel)),
+                turn.slot or other.rule_book.next_slot(Route(digest, channel)),
                 [Draft(row.message(), cost=row.cost) for row in waiting] or drafts,
-                other.drafter.drafts(digest, channel, [sample])[1][0] if sample else None,
+                other.post_builder.drafts(digest, channel, [sample])[1][0] if sample else None,
                 counts,
                 account,
                 turn.reason,

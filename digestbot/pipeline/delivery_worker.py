@@ -14,18 +14,18 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from digestbot.config import Config
 from digestbot.domain.errors import LedgerChanged, LedgerError, PublishError, Unauthorized, Unavailable
 from digestbot.domain.model import Action, Claim, PostStatus, Receipt
 from digestbot.domain.reconciliation import Verdict
 from digestbot.domain.retry import Decision, decide_after_attempt
 from digestbot.infra.log_context import log_context
-from digestbot.ledger import Ledger, channel_states, delivery, post_queue, timeline_checks
+from digestbot.ledger import channel_states, delivery, post_queue, timeline_checks
 from digestbot.ledger.rollback_detection import RollbackDetector, catch_up_all
 from digestbot.pipeline.channel_rules import ChannelRules
 from digestbot.pipeline.pre_send_check import START, PreSendCheck
 from digestbot.pipeline.reconciler import Reconciler
-from digestbot.pipeline.report import Clock, Report
+from digestbot.pipeline.report import Report
+from digestbot.pipeline.runtime import Runtime
 from digestbot.pipeline.timeline_reader import TimelineReader
 from digestbot.platforms.base import Publisher
 from digestbot.platforms.error_catalogue import with_channel
@@ -38,17 +38,10 @@ CONCLUDE_TRIES = 3  # each waits for SQLite's whole lock timeout
 class DeliveryWorker:
     """The worker that sends pending posts, one at a time on each channel. Each channel may have a thread of its own."""
 
-    def __init__(
-        self,
-        config: Config,
-        ledger: Ledger,
-        clock: Clock,
-        make_publisher: Callable[[str], Publisher],
-        progress: Callable[[], None],
-        stopping: Callable[[], bool],
-    ) -> None:
-        self._config, self._ledger, self._clock = config, ledger, clock
-        self._make_publisher, self._progress, self._stopping = make_publisher, progress, stopping
+    def __init__(self, runtime: Runtime, make_publisher: Callable[[str], Publisher]) -> None:
+        config, ledger = runtime.config, runtime.ledger
+        self._config, self._ledger, self._clock = config, ledger, runtime.clock
+        self._make_publisher, self._progress, self._stopping = make_publisher, runtime.progress, runtime.stopping
         self._publishers: dict[str, Publisher] = {}
         self._secrets = config.secrets()
         self._reader = TimelineReader(config, ledger, self.publisher)

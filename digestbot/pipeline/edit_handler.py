@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from digestbot.config import Config
 from digestbot.domain import edits
 from digestbot.domain.edits import EditKind, SummaryEdit
 from digestbot.domain.errors import RenderError
 from digestbot.domain.model import Action, Draft, Message, PostStatus, Reaction, Shape, Summary
-from digestbot.ledger import Ledger, alerts, edit_log, edit_queue, queries, summary_rows
-from digestbot.pipeline.report import Clock, Report
+from digestbot.ledger import alerts, edit_log, edit_queue, queries, summary_rows
+from digestbot.pipeline.report import Report
+from digestbot.pipeline.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +51,11 @@ class EditHandler:
 
     def __init__(
         self,
-        config: Config,
-        ledger: Ledger,
-        clock: Clock,
+        runtime: Runtime,
         drafts: Callable[[str, str, Sequence[Summary], Shape], tuple[Shape, list[Draft]]],
     ) -> None:
-        self._config, self._ledger, self._clock, self._drafts = config, ledger, clock, drafts
+        self._config, self._ledger, self._clock = runtime.config, runtime.ledger, runtime.clock
+        self._drafts = drafts
 
     def amend(self, report: Report) -> None:
         """Decide about every open change that does not wait for the operator, and create the updates and deletions."""

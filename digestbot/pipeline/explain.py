@@ -8,14 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digestbot.config import Config
 from digestbot.config.rules import filters_for
-from digestbot.domain.model import PostRow, PostStatus, Summary
+from digestbot.domain.model import PostRow, PostStatus, Route, Summary
 from digestbot.domain.schedule import OVERTAKEN, Blocker, DigestHistory, ready_at, window_begins
-from digestbot.ledger import Ledger, backlog_views, editions, queries
+from digestbot.ledger import backlog_views, editions, queries
 from digestbot.ledger.backlog_views import BacklogStatus
 from digestbot.pipeline.forecaster import Forecaster
-from digestbot.pipeline.report import Clock
 
 HORIZON = timedelta(days=366)  # how far ahead the summary's turn is searched for
 MOST_ROWS = 20_000  # plan entries that are searched
@@ -44,16 +42,12 @@ class Reason:
 class Explainer:
     """Explains what becomes of summaries, by a ledger whose backlogs contain everything that has arrived."""
 
-    def __init__(
-        self,
-        config: Config,
-        ledger: Ledger,
-        clock: Clock,
-        forecaster: Forecaster,
-        seconds: Callable[[], float] = time.thread_time,
-    ) -> None:
-        """Create an explainer. ``seconds`` is the clock, in seconds, that limits how long it looks ahead."""
-        self._config, self._ledger, self._clock, self._forecaster = config, ledger, clock, forecaster
+    def __init__(self, forecaster: Forecaster, seconds: Callable[[], float] = time.thread_time) -> None:
+        """Create an explainer over the forecaster's ledger. ``seconds`` is the clock, in seconds, that limits how long
+        it looks ahead."""
+        runtime = forecaster.runtime
+        self._config, self._ledger, self._clock = runtime.config, runtime.ledger, runtime.clock
+        self._forecaster = forecaster
         self._seconds = seconds
 
     def why(self, summary: Summary, source: str) -> list[Reason]:
@@ -68,17 +62,17 @@ class Explainer:
                 if standing.edition is not None
             }
         found = []
-        ahead: list[tuple[str, str]] = []
+        ahead: list[Route] = []
         for digest, channel in dict.fromkeys([*self._config.routes(), *standings]):
-            standing = standings.get((digest, channel))
+            standing = standings.get(Route(digest, channel))
             if standing is None:
                 if source in self._config.digests[digest].sources:
                     found.append(Reason(digest, channel, f"source {source} was not read to its end yet"))
                 continue
             shown = tuple(posts.get(standing.edition, ())) if standing.edition is not None else ()
-            reason = self._standing(digest, channel, standings, pasts.get((digest, channel)), shown, now)
+            reason = self._standing(digest, channel, standings, pasts.get(Route(digest, channel)), shown, now)
             if reason is None:
-                ahead.append((digest, channel))
+                ahead.append(Route(digest, channel))
             else:
                 found.append(reason)
         return found + self._ahead(summary, ahead, standings, now)
@@ -87,13 +81,13 @@ class Explainer:
         self,
         digest: str,
         channel: str,
-        standings: dict[tuple[str, str], BacklogStatus],
+        standings: dict[Route, BacklogStatus],
         past: DigestHistory | None,
         posts: tuple[PostRow, ...],
         now: datetime,
     ) -> Reason | None:
         """Return the explanation if the ledger alone gives it; None if it depends on the slots to come."""
-        standing = standings[digest, channel]
+        standing = standings[Route(digest, channel)]
         if standing.status == "skipped":
             return Reason(digest, channel, _sentence(standing.reason or "it was skipped"), not_posted=True)
         if standing.status == "taken":
@@ -129,55 +123,59 @@ class Explainer:
     def _ahead(
         self,
         summary: Summary,
-        pairs: list[tuple[str, str]],
-        standings: dict[tuple[str, str], BacklogStatus],
+        routes: list[Route],
+        standings: dict[Route, BacklogStatus],
         now: datetime,
     ) -> list[Reason]:
         """Return the explanations for the digests on channels in ``pairs``, where the summary only waits for its
         turn."""
-        reasons: dict[tuple[str, str], Reason] = {}
-        before: Counter[tuple[str, str]] = Counter()
-        empty: dict[tuple[str, str], Counter[str]] = {pair: Counter() for pair in pairs}
+        reasons: dict[Route, Reason] = {}
+        before: Counter[Route] = Counter()
+        empty: dict[Route, Counter[str]] = {route: Counter() for route in routes}
         until = now + HORIZON
         begun = self._seconds()
         rows = (
-            self._forecaster.foresee(now, until, {channel for _, channel in pairs}, costs=False) if pairs else iter(())
+            self._forecaster.foresee(now, until, {channel for _, channel in routes}, costs=False)
+            if routes
+            else iter(())
         )
         for number, row in enumerate(rows):
-            if len(reasons) == len(pairs):
+            if len(reasons) == len(routes):
                 break
             if number >= MOST_ROWS or self._seconds() - begun > MOST_SECONDS:
                 until = row.at
                 break
             shown = any(one.id == summary.id for one in row.summaries)
-            pair = row.digest, row.channel
-            if pair in empty and pair not in reasons:
+            route = row.digest, row.channel
+            if route in empty and route not in reasons:
                 if shown:
-                    reasons[pair] = Reason(*pair, _also(_turn(before[pair]), row.note), standings[pair].since, row.at)
+                    reasons[route] = Reason(
+                        *route, _also(_turn(before[route]), row.note), standings[route].since, row.at
+                    )
                 elif not row.summaries and row.note != OVERTAKEN:
-                    empty[pair][row.note] += 1
-                before[pair] += len(row.summaries)
+                    empty[route][row.note] += 1
+                before[route] += len(row.summaries)
             if shown:
-                for other in pairs:
+                for other in routes:
                     allowed = (other[0], *filters_for(self._config, *other).shares_with)
                     if other[1] == row.channel and other not in reasons and row.digest not in allowed:
                         because = f"digest {row.digest} puts it there at {row.at:%Y-%m-%d %H:%M} UTC"
                         reasons[other] = Reason(*other, because, standings[other].since)
-        for pair in pairs:
-            if pair not in reasons:
-                reasons[pair] = self._not_in(pair, before[pair], empty[pair], standings[pair], until)
-        return [reasons[pair] for pair in pairs]
+        for route in routes:
+            if route not in reasons:
+                reasons[route] = self._not_in(route, before[route], empty[route], standings[route], until)
+        return [reasons[route] for route in routes]
 
     def _not_in(
-        self, pair: tuple[str, str], before: int, empty: Counter[str], standing: BacklogStatus, until: datetime
+        self, route: Route, before: int, empty: Counter[str], standing: BacklogStatus, until: datetime
     ) -> Reason:
         """Return why the digest's plan on the channel does not contain the summary by ``until``."""
-        if before and self._config.timing(*pair).window is not None:
+        if before and self._config.timing(*route).window is not None:
             because = "its window ends before its turn comes: others go before it"
-            return Reason(*pair, because, standing.since, not_posted=True)
+            return Reason(*route, because, standing.since, not_posted=True)
         notes = [f"its slots: {note}" for note, _ in empty.most_common(1)]
         others = f"{before} go before it until then" if before > 1 else ""
-        return Reason(*pair, _also(f"its turn does not come by {until:%Y-%m-%d}", others, *notes), standing.since)
+        return Reason(*route, _also(f"its turn does not come by {until:%Y-%m-%d}", others, *notes), standing.since)
 
 
 def _turn(before: int) -> str:

@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from digestbot.config import Config
 from digestbot.domain import schedule
 from digestbot.domain.budget import month_start
 from digestbot.domain.errors import RenderError
-from digestbot.domain.model import Shape, Summary
+from digestbot.domain.model import Route, Shape, Summary
 from digestbot.domain.schedule import (
     Blocker,
     Candidate,
@@ -25,7 +24,6 @@ from digestbot.domain.schedule import (
     PostingRules,
 )
 from digestbot.ledger import (
-    Ledger,
     backlog_overrides,
     candidates,
     channel_states,
@@ -37,8 +35,8 @@ from digestbot.ledger import (
 )
 from digestbot.pipeline.backlog_growth import BacklogGrowth
 from digestbot.pipeline.post_builder import PostBuilder
-from digestbot.pipeline.report import Clock
-from digestbot.pipeline.rule_book import DECIDE, Pair, RuleBook, name_of
+from digestbot.pipeline.rule_book import DECIDE, RuleBook
+from digestbot.pipeline.runtime import Runtime
 
 MOST_KEPT = 5000  # renderings that are kept
 PAGE = 100  # candidates in the first page of a backlog
@@ -59,19 +57,12 @@ class _Read:
 class Forecaster:
     """Forecasts what will be posted, from one ledger. Nothing is written."""
 
-    def __init__(
-        self,
-        config: Config,
-        ledger: Ledger,
-        clock: Clock,
-        book: RuleBook,
-        growth: BacklogGrowth,
-        post_builder: PostBuilder,
-    ) -> None:
-        self._config, self.ledger, self._clock = config, ledger, clock
+    def __init__(self, runtime: Runtime, book: RuleBook, growth: BacklogGrowth, post_builder: PostBuilder) -> None:
+        self.runtime = runtime
+        self._config, self._ledger, self._clock = runtime.config, runtime.ledger, runtime.clock
         self._book, self._growth, self._post_builder = book, growth, post_builder
         self._kept: dict[tuple[str, str, tuple[Summary, ...]], schedule.Rendered] | None = None
-        self._queues: dict[Pair, _Read] = {}  # the candidates read so far, once `remember` was called
+        self._queues: dict[Route, _Read] = {}  # the candidates read so far, once `remember` was called
 
     def forecast(
         self, begin: datetime, end: datetime, channels: Collection[str] | None = None, *, costs: bool = True
@@ -89,11 +80,12 @@ class Forecaster:
         budget, which is faster."""
         now = self._clock()
         only = next(iter(channels)) if channels is not None and len(channels) == 1 else None
-        with self.ledger.read() as tx:
+        with self._ledger.read() as tx:
             self._book.refresh(tx, only)
             ahead = editions.recorded_ahead(tx, now)
             pasts = {
-                pair: replace(past, ahead=ahead.get(pair, ())) for pair, past in editions.pasts(tx, now, only).items()
+                route: replace(past, ahead=ahead.get(route, ()))
+                for route, past in editions.pasts(tx, now, only).items()
             }
             undecided = self._book.undecided(tx) | self._book.would_ask(tx, now)
             asks = any(rules.timing.approval for rules in self._book.rules.values())
@@ -103,17 +95,17 @@ class Forecaster:
         known: dict[int, Summary] = {}
         plans = [
             replace(
-                self._plan(pair, pasts[pair], now, end, approved.get(pair, frozenset()), known),
-                held=DECIDE if name_of(pair) in undecided else "",
+                self._plan(route, pasts[route], now, end, approved.get(route, frozenset()), known),
+                held=DECIDE if str(route) in undecided else "",
             )
-            for pair in self._book.rules
-            if pair in pasts and pair[1] in roads
+            for route in self._book.rules
+            if route in pasts and route.channel in roads
         ]
 
         def rendered(lane: PostingRules, chosen: Sequence[Summary]) -> schedule.Rendered:
             if costs or roads[lane.channel].budget is not None:
                 return self._rendered(lane, chosen)
-            together = self._book.rules[lane.digest, lane.channel].shape is Shape.ROUNDUP
+            together = self._book.rules[Route(lane.digest, lane.channel)].shape is Shape.ROUNDUP
             return [(tuple(chosen), 0)] if together else [((one,), 0) for one in chosen]
 
         for row in schedule.simulate(plans, roads, rendered, now, end):
@@ -126,19 +118,21 @@ class Forecaster:
         pasts = editions.pasts(tx, now)
         found = []
         for channel in self._config.channels:
-            pairs = [pair for pair in self._book.rules if pair[1] == channel and pair in pasts]
-            last = notifications.last_post(tx, channel) or min((pasts[pair].first_seen for pair in pairs), default=now)
-            if not pairs or now - last < span or any(post.approved for post in post_queue.queued_posts(tx, channel)):
+            routes = [route for route in self._book.rules if route.channel == channel and route in pasts]
+            last = notifications.last_post(tx, channel) or min(
+                (pasts[route].first_seen for route in routes), default=now
+            )
+            if not routes or now - last < span or any(post.approved for post in post_queue.queued_posts(tx, channel)):
                 continue
             if not any(
-                next(self._growth.candidates(tx, pair, pasts[pair], now, now + span, 1), None) for pair in pairs
+                next(self._growth.candidates(tx, route, pasts[route], now, now + span, 1), None) for route in routes
             ):
                 found.append(channel)
         return found
 
     def _plan(
         self,
-        pair: Pair,
+        route: Route,
         past: DigestHistory,
         now: datetime,
         end: datetime,
@@ -147,10 +141,10 @@ class Forecaster:
     ) -> DigestState:
         """Return the present state of the digest on the channel, for a simulation. ``known`` holds summaries that were
         read for other digests or channels."""
-        rules = self._book.rules[pair]
+        rules = self._book.rules[route]
         timing = rules.timing
         since = schedule.window_begins(timing.window, past, now) if timing.window else None
-        kept = self._queues.setdefault(pair, _Read()) if self._kept is not None else None
+        kept = self._queues.setdefault(route, _Read()) if self._kept is not None else None
         passed_over: set[int] = set()
 
         def read_candidates() -> Iterator[Candidate]:
@@ -161,11 +155,11 @@ class Forecaster:
             read, most = (kept.rows, kept.most) if kept is not None else (0, PAGE)
             skips = passed_over if kept is None else ()  # candidates that are kept also serve later forecasts
             while most:
-                with self.ledger.read() as tx:
+                with self._ledger.read() as tx:
                     if len(known) > MOST_KNOWN:
                         known.clear()
                     page, rows = candidates.candidate_page(
-                        tx, *pair, timing.order, rules.gate, now, end, since, read, most, skips, known
+                        tx, *route, timing.order, rules.gate, now, end, since, read, most, skips, known
                     )
                 read, most = read + rows, min(most * 4, MOST_AT_ONCE) if rows == most else 0
                 if kept is not None:
@@ -182,8 +176,8 @@ class Forecaster:
 
     def forget_backlogs(self, channel: str) -> None:
         """Discard the candidates that were read for a channel, because its backlogs may have changed."""
-        for pair in self._book.pairs(channel):
-            self._queues.pop(pair, None)
+        for route in self._book.routes(channel):
+            self._queues.pop(route, None)
 
     def forget(self, summary: int | None) -> None:
         """Discard what was rendered from a summary, because its post will say something else; None discards everything
@@ -206,13 +200,13 @@ class Forecaster:
         try:
             return self._post_builder.groups(lane.digest, lane.channel, chosen)
         except RenderError as error:
-            self._post_builder.raise_if_broken((lane.digest, lane.channel), error)
+            self._post_builder.raise_if_broken(Route(lane.digest, lane.channel), error)
             raise
 
     def holding(self, channel: str, post: int) -> list[Blocker]:
         """Return what keeps a pending post from being sent now, each with the time at which that may be over."""
         now = self._clock()
-        with self.ledger.read() as tx:
+        with self._ledger.read() as tx:
             self._book.refresh(tx, channel)
             road = self._road(tx, channel, now)
             shown = queries.parts_of(tx, post)

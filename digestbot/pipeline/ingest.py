@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from digestbot.config import Config
 from digestbot.config.rules import filters_for
 from digestbot.domain.errors import SourceError
 from digestbot.domain.model import Summary
-from digestbot.ledger import Ledger, alerts, backlog, intake, source_states, summary_rows
+from digestbot.ledger import alerts, backlog, intake, source_states, summary_rows
 from digestbot.ledger.intake import IngestResult
-from digestbot.pipeline.report import Clock, Report
+from digestbot.pipeline.report import Report
+from digestbot.pipeline.runtime import Runtime
 from digestbot.sources.base import Source, SourceContext
 from digestbot.sources.registry import open_source
 
@@ -26,16 +26,9 @@ log = logging.getLogger(__name__)
 class Poller:
     """Polls the configured sources into one ledger."""
 
-    def __init__(
-        self,
-        config: Config,
-        ledger: Ledger,
-        clock: Clock,
-        progress: Callable[[], None],
-        stopping: Callable[[], bool],
-    ) -> None:
-        self._config, self._ledger, self._clock = config, ledger, clock
-        self._progress, self._stopping = progress, stopping
+    def __init__(self, runtime: Runtime) -> None:
+        self._config, self._ledger, self._clock = runtime.config, runtime.ledger, runtime.clock
+        self._runtime = runtime
         self._opened: dict[str, Source] = {}
 
     def source(self, name: str) -> Source:
@@ -49,8 +42,8 @@ class Poller:
                     self._config.folder,
                     self._ledger,
                     self._clock,
-                    self._progress,
-                    self._stopping,
+                    self._runtime.progress,
+                    self._runtime.stopping,
                 )
             )
         return self._opened[name]
@@ -120,7 +113,7 @@ class Poller:
                 with self._ledger.begin() as tx:
                     source_states.reapply_initial_policy(tx, name)
                     total += intake.ingest(tx, name, old, self._clock(), only_new=True)
-                self._progress()
+                self._runtime.progress()
         finally:  # what was read is older than the gap, even if the rest could not be read
             with self._ledger.begin() as tx:
                 self._extend_all(tx, name)

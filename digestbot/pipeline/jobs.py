@@ -66,8 +66,8 @@ def job_names(config: Config) -> list[str]:
 
 def readers_of(config: Config, source: str) -> list[str]:
     """Return the names of the jobs of the channels that publish a digest of the source."""
-    pairs = config.routes()
-    channels = dict.fromkeys(channel for digest, channel in pairs if source in config.digests[digest].sources)
+    routes = config.routes()
+    channels = dict.fromkeys(channel for digest, channel in routes if source in config.digests[digest].sources)
     return [channel_job(channel) for channel in channels]
 
 

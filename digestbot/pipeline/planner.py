@@ -11,11 +11,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from digestbot.config import Config
 from digestbot.domain import schedule
 from digestbot.domain.budget import Budget
 from digestbot.domain.errors import PictureError, RenderError, SourceError
-from digestbot.domain.model import Draft, ImageFailure, Shape, Slot
+from digestbot.domain.model import Draft, ImageFailure, Route, Shape, Slot
 from digestbot.domain.schedule import (
     CandidateQueue,
     ChannelHistory,
@@ -24,7 +23,6 @@ from digestbot.domain.schedule import (
     SlotDecision,
 )
 from digestbot.ledger import (
-    Ledger,
     alerts,
     backlog,
     backlog_overrides,
@@ -35,8 +33,9 @@ from digestbot.ledger import (
 from digestbot.pipeline.backlog_growth import BacklogGrowth
 from digestbot.pipeline.ingest import Poller
 from digestbot.pipeline.post_builder import PostBuilder
-from digestbot.pipeline.report import Clock, ErrorBoundary, Report
-from digestbot.pipeline.rule_book import Pair, RuleBook
+from digestbot.pipeline.report import Report
+from digestbot.pipeline.rule_book import RuleBook
+from digestbot.pipeline.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -48,82 +47,75 @@ class Planner:
     """Makes the editions of every digest on every channel. Each channel may have a thread of its own."""
 
     def __init__(
-        self,
-        config: Config,
-        ledger: Ledger,
-        clock: Clock,
-        book: RuleBook,
-        growth: BacklogGrowth,
-        poller: Poller,
-        post_builder: PostBuilder,
-        contained: ErrorBoundary,
-        stopping: Callable[[], bool],
+        self, runtime: Runtime, book: RuleBook, growth: BacklogGrowth, poller: Poller, post_builder: PostBuilder
     ) -> None:
-        self._config, self._ledger, self._clock = config, ledger, clock
-        self._book, self._growth = book, growth
-        self._poller, self._post_builder, self._contained, self._stopping = poller, post_builder, contained, stopping
+        self._config, self._ledger, self._clock = runtime.config, runtime.ledger, runtime.clock
+        self._contained, self._stopping = runtime.contained, runtime.stopping
+        self._book, self._growth, self._poller, self._post_builder = book, growth, poller, post_builder
 
     def make_due(self, report: Report, channel: str | None = None) -> None:
         """Make the editions of all due slots in the order of their times, on one channel or, with None, on all."""
         pasts = self._growth.extend_all(report, channel)
-        pairs = self._book.pairs(channel)
+        routes = self._book.routes(channel)
         due: list[tuple[datetime, int]] = []
-        for index, pair in enumerate(pairs):
-            with self._contained(f"slots of digest {pair[0]} on {pair[1]}", report):
-                self._note_due(due, index, pair, pasts.get(pair))
+        for index, route in enumerate(routes):
+            with self._contained(f"slots of digest {route}", report):
+                self._note_due(due, index, route, pasts.get(route))
         before = len(report.made)
         while due and not self._stopping():
             _, index = heapq.heappop(due)
-            pair = pairs[index]
-            with self._contained(f"digest {pair[0]} on {pair[1]}", report):
-                if self._take_turn(pair, report):
+            route = routes[index]
+            with self._contained(f"digest {route}", report):
+                if self._take_turn(route, report):
                     with self._ledger.read() as tx:
-                        past = editions.past(tx, *pair, self._clock())
-                    self._note_due(due, index, pair, past)
-        for pair in pairs:
-            if pair in pasts and not self._stopping():
-                with self._contained(f"slots of digest {pair[0]} on {pair[1]}", report):
-                    self._record_closed(pair)
-        if len(report.made) > before and len(pairs) > 1:  # what one digest took is blocked for others
+                        past = editions.past(tx, *route, self._clock())
+                    self._note_due(due, index, route, past)
+        for route in routes:
+            if route in pasts and not self._stopping():
+                with self._contained(f"slots of digest {route}", report):
+                    self._record_closed(route)
+        if len(report.made) > before and len(routes) > 1:  # what one digest took is blocked for others
             self._growth.extend_all(report, channel)
 
-    def _note_due(self, due: list[tuple[datetime, int]], index: int, pair: Pair, past: DigestHistory | None) -> None:
-        slot = schedule.is_due(self._book.rules[pair].lane, past, self._clock()) if past else None
+    def _note_due(self, due: list[tuple[datetime, int]], index: int, route: Route, past: DigestHistory | None) -> None:
+        slot = schedule.is_due(self._book.rules[route].lane, past, self._clock()) if past else None
         if slot is not None:
             heapq.heappush(due, (slot.at, index))
 
-    def _record_closed(self, pair: Pair) -> None:
+    def _record_closed(self, route: Route) -> None:
         """Record that slots passed within a blackout, by marking the newest of them as reached."""
-        calendar, now = self._book.rules[pair].lane.calendar, self._clock()
+        calendar, now = self._book.rules[route].lane.calendar, self._clock()
         if not calendar.may_close:
             return
         with self._ledger.read() as tx:
-            since = editions.past(tx, *pair, now).since
+            since = editions.past(tx, *route, now).since
         slot = calendar.newest_closed(since, now)
         if slot is not None:
             with suppress(editions.TakenElsewhereError), self._ledger.begin() as tx:
-                editions.reach_slot(tx, *pair, slot, now, outcome=calendar.closed(slot.at))
+                editions.reach_slot(tx, *route, slot, now, outcome=calendar.closed(slot.at))
 
-    def _take_turn(self, pair: Pair, report: Report) -> bool:
+    def _take_turn(self, route: Route, report: Report) -> bool:
         """Make the edition of the slot that is due, or let the slot pass. Return False if the slot was not reached
         here: it stays due, or another process was faster."""
-        if self._book.rules[pair].lane.closed(self._clock()):
+        if self._book.rules[route].lane.closed(self._clock()):
             return False
-        turn, shape, drafts = self._settled(pair, self._turn, report)
+        turn, shape, drafts = self._settled(route, self._turn, report)
         if turn.slot is None:
             return False
-        _, reached = self._reach(pair, turn, turn.slot, shape, drafts, report, scheduled=True)
+        _, reached = self._reach(route, turn, turn.slot, shape, drafts, report, scheduled=True)
         return reached
 
-    def _turn(self, pair: Pair) -> SlotDecision:
+    def _turn(self, route: Route) -> SlotDecision:
         """Return what the digest does on the channel now."""
         with self._ledger.read() as tx:
-            return self._turn_at(tx, pair, self._clock())
+            return self._turn_at(tx, route, self._clock())
 
-    def _turn_at(self, tx: sa.Connection, pair: Pair, at: datetime) -> SlotDecision:
-        rules, past = self._book.rules[pair], editions.past(tx, *pair, at)
-        traffic: ChannelHistory[QueuedPost] = ChannelHistory() if rules.lane.free else self._traffic(tx, pair[1], at)
-        queue = CandidateQueue(self._growth.candidates(tx, pair, past, self._clock(), at))
+    def _turn_at(self, tx: sa.Connection, route: Route, at: datetime) -> SlotDecision:
+        rules, past = self._book.rules[route], editions.past(tx, *route, at)
+        traffic: ChannelHistory[QueuedPost] = (
+            ChannelHistory() if rules.lane.free else self._traffic(tx, route.channel, at)
+        )
+        queue = CandidateQueue(self._growth.candidates(tx, route, past, self._clock(), at))
         return schedule.decide_slot(rules.lane, rules.timing, rules.shape, past, traffic, queue, at)
 
     def _traffic(self, tx: sa.Connection, channel: str, now: datetime) -> ChannelHistory[QueuedPost]:
@@ -135,48 +127,48 @@ class Planner:
             ],
         )
 
-    def next_turn(self, pair: Pair) -> tuple[SlotDecision, list[Draft]]:
+    def next_turn(self, route: Route) -> tuple[SlotDecision, list[Draft]]:
         """Return what the digest does next on the channel, now or at its next slot, and the drafts. No slot is marked
         as reached and no edition is made."""
 
-        def choose(pair: Pair) -> SlotDecision:
+        def choose(route: Route) -> SlotDecision:
             at = self._clock()
             with self._ledger.read() as tx:
                 self._book.refresh(tx)
-                turn = self._turn_at(tx, pair, at)
+                turn = self._turn_at(tx, route, at)
                 for _ in range(MOST_WAITS):
                     if turn.slot is None and turn.until is not None and turn.until > at:
                         at = turn.until
-                        turn = self._turn_at(tx, pair, at)
+                        turn = self._turn_at(tx, route, at)
             return turn
 
-        turn, _, drafts = self._settled(pair, choose, Report())
+        turn, _, drafts = self._settled(route, choose, Report())
         return turn, drafts
 
-    def _at_once(self, pair: Pair) -> SlotDecision:
+    def _at_once(self, route: Route) -> SlotDecision:
         """Return what the digest does on the channel when an operator asks for an edition, whatever the time and
         however few summaries there are."""
-        rules, now = self._book.rules[pair], self._clock()
+        rules, now = self._book.rules[route], self._clock()
         local = now.astimezone(rules.lane.calendar.zone).replace(tzinfo=None)
         slot = Slot(f"{local.isoformat(timespec='seconds')} by hand {uuid.uuid4().hex[:8]}", now)
         with self._ledger.read() as tx:
-            queue = CandidateQueue(self._growth.candidates(tx, pair, None, now, now))
+            queue = CandidateQueue(self._growth.candidates(tx, route, None, now, now))
             found = queue.choose(rules.timing.size, now, None, one_per_paper=rules.timing.one_per_paper)
             return SlotDecision(slot, [candidate.summary for candidate in found], "" if found else "nothing waits")
 
-    def send(self, pair: Pair, report: Report, *, needs_approval: bool = False) -> bool:
+    def send(self, route: Route, report: Report, *, needs_approval: bool = False) -> bool:
         """Make an edition now, outside the schedule. Return False if none was made."""
-        turn, shape, drafts = self._settled(pair, self._at_once, report)
+        turn, shape, drafts = self._settled(route, self._at_once, report)
         if not turn.chosen or turn.slot is None:
             return False
         made, _ = self._reach(
-            pair, turn, turn.slot, shape, drafts, report, scheduled=False, needs_approval=needs_approval
+            route, turn, turn.slot, shape, drafts, report, scheduled=False, needs_approval=needs_approval
         )
         return made
 
     def _reach(
         self,
-        pair: Pair,
+        route: Route,
         turn: SlotDecision,
         slot: Slot,
         shape: Shape,
@@ -191,8 +183,8 @@ class Planner:
 
         A scheduled slot without an edition is marked too: summaries that arrive later wait for the next slot.
         """
-        (digest, channel), now = pair, self._clock()
-        timing = self._book.rules[pair].timing
+        (digest, channel), now = route, self._clock()
+        timing = self._book.rules[route].timing
         made: list[int] = []
         ids = [summary.id or 0 for summary in turn.chosen]
         outcome: str | None = None
@@ -207,7 +199,7 @@ class Planner:
                 asks = asks or needs_approval
                 approve_by = self._ledger.now(tx) + timing.approve_by if asks else None
                 if outcome is None:
-                    shares_with = self._book.rules[pair].gate.shares_with
+                    shares_with = self._book.rules[route].gate.shares_with
                     made = editions.make_edition(
                         tx,
                         slot_id,
@@ -254,7 +246,7 @@ class Planner:
         return False
 
     def _settled(
-        self, pair: Pair, choose: Callable[[Pair], SlotDecision], report: Report
+        self, route: Route, choose: Callable[[Route], SlotDecision], report: Report
     ) -> tuple[SlotDecision, Shape, list[Draft]]:
         """Return what ``choose`` decides, the shape, and the drafts, after the sources have confirmed the summaries.
 
@@ -262,21 +254,21 @@ class Planner:
         cannot be made waits for it. RenderError is raised for a template that cannot render anything, SourceError if
         the summaries keep changing in their source. Then nothing is made, and the slot stays due.
         """
-        digest, channel = pair
+        digest, channel = route
         tries, held = 0, ""
         if self._config.appearance(digest, channel).image_failure is ImageFailure.HOLD:
             with self._ledger.begin() as tx:
                 backlog.retry_pictures(tx, digest, channel)
-        self._growth.filter_new(pair)
+        self._growth.filter_new(route)
         while True:
-            turn = choose(pair)
+            turn = choose(route)
             try:
                 shape, drafts = self._post_builder.drafts(digest, channel, turn.chosen)
                 if self._poller.confirm(turn.chosen):
                     drafts = self._post_builder.pictured(digest, channel, turn.chosen, drafts)
-                    self._tell_of_pictures(pair, held)
+                    self._tell_of_pictures(route, held)
                     return turn, shape, drafts
-                self._growth.filter_new(pair)
+                self._growth.filter_new(route)
                 tries += 1
                 if tries >= CONFIRMATIONS:
                     raise SourceError("what would be published keeps changing in its store; the slot stays due")
@@ -289,14 +281,14 @@ class Planner:
                     backlog.hold_after_failure(tx, digest, channel, error.summary or 0, held)
             except RenderError as error:
                 report.render_errors.append(str(error))
-                self._post_builder.raise_if_broken(pair, error)
+                self._post_builder.raise_if_broken(route, error)
                 log.error("digest %s on %s: summary %d is skipped: %s", digest, channel, error.summary, error)
                 with self._ledger.begin() as tx:
                     backlog.skip_after_failure(tx, digest, channel, error.summary or 0, str(error))
 
-    def _tell_of_pictures(self, pair: Pair, held: str) -> None:
+    def _tell_of_pictures(self, route: Route, held: str) -> None:
         """Raise an alert about summaries that wait for their pictures, or close it if none does."""
-        (digest, channel), now = pair, self._clock()
+        (digest, channel), now = route, self._clock()
         subject = f"{digest} on {channel}"
         with self._ledger.read() as tx:
             told = alerts.open_alert(tx, "pictures", subject) is not None

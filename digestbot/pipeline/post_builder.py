@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from digestbot.config import Config
 from digestbot.domain.budget import FREE, estimate
 from digestbot.domain.errors import RenderError
-from digestbot.domain.model import Draft, Image, LinkPolicy, Paper, Shape, Summary
-from digestbot.ledger import Ledger, backlog_overrides, channel_states
+from digestbot.domain.model import Draft, Image, LinkPolicy, Paper, Route, Shape, Summary
+from digestbot.ledger import backlog_overrides, channel_states
 from digestbot.pipeline.images import ImageBuilder
+from digestbot.pipeline.runtime import Runtime
 from digestbot.rendering.renderer import Renderer, RenderTarget
 
 SAMPLE = Summary(
@@ -29,10 +29,11 @@ SAMPLE = Summary(
 class PostBuilder:
     """Builds posts from summaries."""
 
-    def __init__(self, config: Config, ledger: Ledger) -> None:
-        self._config, self._ledger = config, ledger
+    def __init__(self, runtime: Runtime) -> None:
+        config = runtime.config
+        self._config, self._ledger = config, runtime.ledger
         self.renderer = Renderer(config.folder / config.templates if config.templates else None)
-        self.picturer = ImageBuilder(config)
+        self.image_builder = ImageBuilder(config)
 
     def drafts(
         self, digest: str, channel: str, chosen: Sequence[Summary], shape: Shape | None = None
@@ -89,12 +90,12 @@ class PostBuilder:
         look = self._config.appearance(digest, channel)
         if look.image is Image.NONE or not chosen:
             return list(drafts)
-        return self._priced(channel, self.picturer.attach(look, channel, chosen, drafts))
+        return self._priced(channel, self.image_builder.attach(look, channel, chosen, drafts))
 
-    def raise_if_broken(self, pair: tuple[str, str], error: RenderError) -> None:
+    def raise_if_broken(self, route: Route, error: RenderError) -> None:
         """Raise RenderError if the template itself is broken, or if ``error`` names no summary."""
         try:
-            self.drafts(*pair, [SAMPLE])
+            self.drafts(*route, [SAMPLE])
         except RenderError:
             raise RenderError(f"{error}; nothing was made, the slot stays due") from error
         if error.summary is None:
@@ -111,7 +112,7 @@ class PostBuilder:
         found: list[tuple[tuple[Summary, ...], int]] = []
         _, drafts = self.drafts(digest, channel, chosen)
         if look.image is not Image.NONE:
-            drafts = self._priced(channel, self.picturer.supposed(look, chosen, drafts))
+            drafts = self._priced(channel, self.image_builder.supposed(look, chosen, drafts))
         for draft in drafts:
             shows = tuple(by_id[id_] for id_ in draft.shows)
             if draft.message.reply:

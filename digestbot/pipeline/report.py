@@ -7,15 +7,11 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from digestbot.domain.errors import DigestbotError, LedgerChanged
 from digestbot.domain.reconciliation import Verdict
 from digestbot.domain.retry import Decision
 from digestbot.ledger import intake
-
-Clock = Callable[[], datetime]
-"""Returns the present time as an aware datetime."""
 
 
 @dataclass

@@ -10,28 +10,24 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from digestbot.config import Config, Timing
+from digestbot.config import Timing
 from digestbot.config.rules import filters_for, posting_rules
 from digestbot.domain.filters import DigestFilters
-from digestbot.domain.model import CatchUp, Shape, Slot
+from digestbot.domain.model import CatchUp, Route, Shape, Slot
 from digestbot.domain.schedule import (
     Calendar,
     PostingRules,
 )
 from digestbot.domain.schedule.versions import Rules, ScheduleVersion, made_up_for, rules_of, with_history
 from digestbot.ledger import (
-    Ledger,
     alerts,
     editions,
     schedule_versions,
     slot_overrides,
 )
-from digestbot.pipeline.report import Clock
+from digestbot.pipeline.runtime import Runtime
 
 DECIDE = "a changed schedule would make up for missed slots: decide, see digestbot alerts"
-
-Pair = tuple[str, str]
-"""The names of a digest and of a channel on which it is published."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +46,13 @@ class RouteRules:
 class RuleBook:
     """The rules of every digest on every channel. Each channel may have a thread of its own."""
 
-    def __init__(self, config: Config, ledger: Ledger, clock: Clock) -> None:
-        self._config, self._ledger, self._clock = config, ledger, clock
-        self._versions: dict[Pair, list[ScheduleVersion]] | None = None
+    def __init__(self, runtime: Runtime) -> None:
+        config = runtime.config
+        self._config, self._ledger, self._clock = config, runtime.ledger, runtime.clock
+        self._versions: dict[Route, list[ScheduleVersion]] | None = None
         self._newest_version = datetime.min.replace(tzinfo=UTC)
         self.rules = {
-            (digest, channel): RouteRules(
+            Route(digest, channel): RouteRules(
                 posting_rules(config, digest, channel),
                 config.timing(digest, channel),
                 config.appearance(digest, channel).shape,
@@ -65,9 +62,9 @@ class RuleBook:
             for digest, channel in config.routes()
         }
 
-    def pairs(self, channel: str | None) -> list[Pair]:
-        """Return the digests on a channel as (digest, channel); with None, those on all channels."""
-        return [pair for pair in self.rules if channel in (None, pair[1])]
+    def routes(self, channel: str | None) -> list[Route]:
+        """Return the digests on a channel; with None, those on all channels."""
+        return [route for route in self.rules if channel in (None, route.channel)]
 
     def record_versions(self, tx: sa.Connection) -> None:
         """Record from when on the configured rules apply, where they differ from the earlier ones. Where the new rules
@@ -76,45 +73,45 @@ class RuleBook:
         changed = schedule_versions.activate(tx, self._configured_rules(), now)
         self._versions = None
         self.refresh(tx)
-        asked = {pair: (before, after) for pair, before, after in self._made_up_for(tx, changed, now)}
+        asked = {route: (before, after) for route, before, after in self._made_up_for(tx, changed, now)}
         for subject in self.undecided(tx):
-            pair = next((pair for pair in self.rules if name_of(pair) == subject), None)
-            if pair is None or (pair in changed and pair not in asked):
+            route = next((route for route in self.rules if str(route) == subject), None)
+            if route is None or (route in changed and route not in asked):
                 alerts.close_alert(tx, alerts.MAKE_UP, subject, now)
-        for pair, (before, after) in asked.items():
+        for route, (before, after) in asked.items():
             note = (
                 f"by the changed schedule it would make up for {after} missed slots, not {before}. Until you decide, "
                 "no slot is kept: confirm to make up for them, dismiss to let them pass"
             )
-            alerts.raise_alert(tx, alerts.MAKE_UP, name_of(pair), note, now)
+            alerts.raise_alert(tx, alerts.MAKE_UP, str(route), note, now)
 
-    def _configured_rules(self) -> dict[Pair, Rules]:
-        return {pair: rules_of(one.lane.calendar, one.timing.catch_up) for pair, one in self.rules.items()}
+    def _configured_rules(self) -> dict[Route, Rules]:
+        return {route: rules_of(one.lane.calendar, one.timing.catch_up) for route, one in self.rules.items()}
 
     def _made_up_for(
-        self, tx: sa.Connection, changed: Mapping[Pair, Sequence[ScheduleVersion]], now: datetime
-    ) -> list[tuple[Pair, int, int]]:
+        self, tx: sa.Connection, changed: Mapping[Route, Sequence[ScheduleVersion]], now: datetime
+    ) -> list[tuple[Route, int, int]]:
         """Return the digests on channels whose changed rules would make up for more missed slots than before, each with
         the number of slots before and now.
 
         A channel on which this is a single slot in total is left out.
         """
         pasts = editions.pasts(tx, now)
-        more: dict[str, list[tuple[Pair, int, int]]] = defaultdict(list)
-        for pair, versions in changed.items():
-            if pair in self.rules and pair in pasts and versions[-1].rules["schedule"]:
-                calendar, since = self.rules[pair].lane.calendar, pasts[pair].since
+        more: dict[str, list[tuple[Route, int, int]]] = defaultdict(list)
+        for route, versions in changed.items():
+            if route in self.rules and route in pasts and versions[-1].rules["schedule"]:
+                calendar, since = self.rules[route].lane.calendar, pasts[route].since
                 before = made_up_for(calendar, CatchUp(versions[-1].rules["catch_up"]), since, now)
-                after = made_up_for(calendar, self.rules[pair].timing.catch_up, since, now)
+                after = made_up_for(calendar, self.rules[route].timing.catch_up, since, now)
                 if after > before:
-                    more[pair[1]].append((pair, before, after))
+                    more[route.channel].append((route, before, after))
         return [one for some in more.values() if sum(after for _, _, after in some) > 1 for one in some]
 
     def would_ask(self, tx: sa.Connection, now: datetime) -> set[str]:
         """Return the names of the digests on channels about which the operator would be asked if this configuration
         were put into use."""
         changed = schedule_versions.changed_rules(self._versions or {}, self._configured_rules())
-        return {name_of(pair) for pair, _, _ in self._made_up_for(tx, changed, now)} if changed else set()
+        return {str(route) for route, _, _ in self._made_up_for(tx, changed, now)} if changed else set()
 
     def undecided(self, tx: sa.Connection) -> set[str]:
         """Return the names of the digests on channels for which the operator must decide whether missed slots are made
@@ -128,15 +125,15 @@ class RuleBook:
             self._versions = schedule_versions.versions(tx)
             newest = (one.since for some in self._versions.values() for one in some)
             self._newest_version = min(max(newest, default=now), now)
-            self.rules = {pair: replace(one, dated=False) for pair, one in self.rules.items()}
+            self.rules = {route: replace(one, dated=False) for route, one in self.rules.items()}
         changes = slot_overrides.changes(tx, channel)
-        for pair in self.pairs(channel):
-            rules, mine = self.rules[pair], changes.get(pair, ())
+        for route in self.routes(channel):
+            rules, mine = self.rules[route], changes.get(route, ())
             if rules.lane.calendar.changes != mine or not rules.dated:
-                lane = posting_rules(self._config, *pair, mine)
-                versions = self._versions.get(pair, ())
+                lane = posting_rules(self._config, *route, mine)
+                versions = self._versions.get(route, ())
                 calendar = with_history(lane.calendar, rules.timing.catch_up, versions, now)
-                self.rules[pair] = replace(rules, lane=replace(lane, calendar=calendar), dated=True)
+                self.rules[route] = replace(rules, lane=replace(lane, calendar=calendar), dated=True)
 
     def next_due(self, channel: str) -> timedelta | None:
         """Return how long until the channel's next slot is due, negative if it is overdue; None if no slot comes."""
@@ -146,10 +143,10 @@ class RuleBook:
             pasts = editions.pasts(tx, now, channel)
             undecided = self.undecided(tx)
         moments = []
-        for pair in self.pairs(channel):
-            if name_of(pair) in undecided:
+        for route in self.routes(channel):
+            if str(route) in undecided:
                 continue
-            lane, past = self.rules[pair].lane, pasts.get(pair)
+            lane, past = self.rules[route].lane, pasts.get(route)
             slot = lane.calendar.first_open(past.since) if past else None
             if slot is not None and slot.at <= now:
                 obstacle = lane.closed(now)
@@ -158,26 +155,21 @@ class RuleBook:
                 moments.append(slot.at)
         return min((moment - now for moment in moments if moment is not None), default=None)
 
-    def calendar(self, pair: Pair) -> Calendar:
+    def calendar(self, route: Route) -> Calendar:
         """Return the calendar of a digest on a channel, with the operator's present slot changes."""
         with self._ledger.read() as tx:
             self.refresh(tx)
-        return self.rules[pair].lane.calendar
+        return self.rules[route].lane.calendar
 
-    def calendar_of(self, pair: Pair) -> Calendar:
+    def calendar_of(self, route: Route) -> Calendar:
         """Return the calendar of a digest on a channel as it was last refreshed, without reading the ledger."""
-        return self.rules[pair].lane.calendar
+        return self.rules[route].lane.calendar
 
-    def next_slot(self, pair: Pair) -> Slot | None:
+    def next_slot(self, route: Route) -> Slot | None:
         """Return the next slot of a digest on a channel that is outside every blackout; None if there is none."""
-        return self.calendar_of(pair).first_open(self._clock())
+        return self.calendar_of(route).first_open(self._clock())
 
     def posting_rules(self, digest: str, channel: str) -> PostingRules:
         """Return the posting rules of a digest on a channel; if it is not configured there, the channel's own."""
-        rules = self.rules.get((digest, channel))
+        rules = self.rules.get(Route(digest, channel))
         return rules.lane if rules else posting_rules(self._config, digest, channel)
-
-
-def name_of(pair: Pair) -> str:
-    """Return the name by which messages refer to a digest on a channel."""
-    return f"{pair[0]} on {pair[1]}"

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from digestbot.config import Config, Web
 from digestbot.ledger import Ledger, heartbeats
 from digestbot.pipeline.app import Service
-from digestbot.pipeline.report import Clock
+from digestbot.pipeline.runtime import Clock
 from digestbot.web.plan_cache import CachedPlan, PlanCache
 
 log = logging.getLogger(__name__)

@@ -39,33 +39,33 @@ def backlog_page(desk: AppState, request: Request) -> Response:
     """Serve GET /backlog?digest=…&channel=…&kind=…&words=…&after=…: part of a digest's backlog on a channel. The
     parameter ``pair`` (``DIGEST|CHANNEL``) may replace the first two."""
     config, asked, now = desk.config, request.query_params, desk.clock()
-    pairs = config.routes()
+    routes = config.routes()
     wanted = f"{asked.get('digest', '')}|{asked.get('channel', '')}"
-    pair = next((one for one in pairs if "|".join(one) in (wanted, asked.get("pair"))), pairs[0] if pairs else None)
+    route = next((one for one in routes if "|".join(one) in (wanted, asked.get("pair"))), routes[0] if routes else None)
     kind = asked.get("kind") if asked.get("kind") in KINDS else KINDS[0]
     words, after = asked.get("words", "").strip()[:100], _number(asked.get("after"))
     found: list[backlog_views.BacklogEntry] = []
     count = 0
-    if pair is not None:
+    if route is not None:
         with desk.ledger.read() as tx:
             found = backlog_views.backlog_entries(
                 tx,
-                *pair,
-                config.timing(*pair).order,
-                filters_for(config, *pair),
+                *route,
+                config.timing(*route).order,
+                filters_for(config, *route),
                 now,
                 kind=str(kind),
                 words=words,
                 after=after,
                 most=PAGE + 1,
             )
-            count = backlog_views.pending_count(tx, *pair)
+            count = backlog_views.pending_count(tx, *route)
     return page(
         desk,
         request,
         "backlog",
-        pairs=pairs,
-        pair=pair,
+        routes=routes,
+        route=route,
         kind=kind,
         kinds=KINDS,
         words=words,
@@ -192,7 +192,7 @@ def _card(desk: AppState, config: Config, channel: str, summary: int) -> Respons
         raise HTTPException(404)
     with desk.service() as service:
         try:
-            picture = service.drafter.picturer.picture(Image.CARD, channel, found)
+            picture = service.post_builder.image_builder.picture(Image.CARD, channel, found)
         except PictureError as error:
             raise HTTPException(404) from error
     if picture is None:

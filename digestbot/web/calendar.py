@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from digestbot.domain.errors import RenderError
-from digestbot.domain.model import Draft, PostRow, Shape
+from digestbot.domain.model import Draft, PostRow, Route, Shape
 from digestbot.domain.schedule import PlanEntry, instant
 from digestbot.ledger import backlog_overrides, queries, slot_overrides
 from digestbot.rendering.post_preview import PostPreview
@@ -73,7 +73,7 @@ def calendar(desk: AppState, request: Request) -> Response:
         month=month,
         before=back,
         after=following if following < today + FURTHEST else None,
-        changes=[(pair, one) for pair, some in changes.items() for one in some],
+        changes=[(route, one) for route, some in changes.items() for one in some],
     )
 
 
@@ -95,11 +95,11 @@ def slot(desk: AppState, request: Request) -> Response:
     to the post if it exists already."""
     config, now = desk.config, desk.clock()
     asked = {name: request.query_params.get(name, "") for name in ("digest", "channel", "slot")}
-    pair = asked["digest"], asked["channel"]
-    if pair not in config.routes():
-        raise HTTPException(404, f"Digest {pair[0]} is not configured for {pair[1]}.")
-    zone, root = config.zone(*pair), request.scope.get("root_path", "")
-    rows = [row for row in desk.plan(now, _end(now, asked["slot"], zone)).rows if _is(row, pair, asked["slot"])]
+    route = Route(asked["digest"], asked["channel"])
+    if route not in config.routes():
+        raise HTTPException(404, f"Digest {route.digest} is not configured for {route.channel}.")
+    zone, root = config.zone(*route), request.scope.get("root_path", "")
+    rows = [row for row in desk.plan(now, _end(now, asked["slot"], zone)).rows if _is(row, route, asked["slot"])]
     if not rows:
         raise HTTPException(404, "This slot is over, or no longer comes: the calendar has what does.")
     row = rows[0]
@@ -110,18 +110,18 @@ def slot(desk: AppState, request: Request) -> Response:
     drafts: list[Draft] = []
     with desk.service() as service:
         try:
-            _, drafts = service.drafter.drafts(*pair, row.summaries)
+            _, drafts = service.post_builder.drafts(*route, row.summaries)
         except RenderError as error:
             trouble = str(error)
         if drafts:
-            card = f"{root}/pictures/card?{urlencode({'channel': pair[1]})}&summary="
+            card = f"{root}/pictures/card?{urlencode({'channel': route.channel})}&summary="
             when = row.at.astimezone(zone).strftime("%-d %b %Y, %H:%M")
             bodies = {one.id or 0: one.body for one in row.summaries}
-            shown = post_previews.preview_drafts(config, *pair, drafts, bodies, when, card)
+            shown = post_previews.preview_drafts(config, *route, drafts, bodies, when, card)
     with desk.ledger.read() as tx:
-        words = backlog_overrides.custom_texts(tx, *pair, ids)
-        approved = bool(ids) and backlog_overrides.are_preapproved(tx, *pair, ids)
-    limit = config.platform(pair[1]).limit
+        words = backlog_overrides.custom_texts(tx, *route, ids)
+        approved = bool(ids) and backlog_overrides.are_preapproved(tx, *route, ids)
+    limit = config.platform(route.channel).limit
     return page(
         desk,
         request,
@@ -134,8 +134,8 @@ def slot(desk: AppState, request: Request) -> Response:
         most=limit.most,
         words=words,
         approved=approved,
-        asks=config.timing(*pair).approval,
-        editable=config.appearance(*pair).shape is Shape.SINGLE,
+        asks=config.timing(*route).approval,
+        editable=config.appearance(*route).shape is Shape.SINGLE,
         ids=",".join(map(str, ids)),
     )
 
@@ -149,5 +149,5 @@ def _end(now: datetime, nominal: str, zone: ZoneInfo) -> datetime:
     return min(max(about, now) + 2 * A_DAY, now + FURTHEST)
 
 
-def _is(row: PlanEntry, pair: tuple[str, str], nominal: str) -> bool:
-    return (row.digest, row.channel, row.slot) == (*pair, nominal)
+def _is(row: PlanEntry, route: Route, nominal: str) -> bool:
+    return (row.digest, row.channel, row.slot) == (*route, nominal)

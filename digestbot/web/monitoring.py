@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from digestbot.domain.budget import DOLLAR, Budget
 from digestbot.domain.errors import DigestbotError
-from digestbot.domain.model import PostStatus
+from digestbot.domain.model import PostStatus, Route
 from digestbot.ledger import monthly_costs, queries, revisions, stats
 from digestbot.ledger.schema import REVISION
 from digestbot.pipeline.jobs import job_names
@@ -73,7 +73,7 @@ def _troubles(desk: AppState) -> dict[str, str]:
     return found
 
 
-def _counts(tx: sa.Connection) -> tuple[dict[tuple[str, str], int], ...]:
+def _counts(tx: sa.Connection) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], int], dict[Route, int]]:
     return stats.posts_by_status(tx), stats.attempts_by_outcome(tx), stats.pending_counts(tx)
 
 
@@ -114,7 +114,7 @@ class _Numbers(Collector):
             "backlog",
             "Summaries that wait.",
             ("digest", "channel"),
-            {pair: waiting.get(pair, 0) for pair in config.routes()},
+            {route: waiting.get(route, 0) for route in config.routes()},
         )
         yield _gauge(
             "lag_seconds",

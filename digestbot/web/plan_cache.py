@@ -15,7 +15,7 @@ from digestbot.domain.schedule import PlanEntry
 from digestbot.ledger import Ledger, change_tokens
 from digestbot.ledger.change_tokens import ChangeToken
 from digestbot.pipeline.app import Service
-from digestbot.pipeline.report import Clock
+from digestbot.pipeline.runtime import Clock
 
 log = logging.getLogger(__name__)
 

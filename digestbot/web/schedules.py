@@ -105,7 +105,7 @@ def save_schedule(desk: AppState, request: Request, said: Mapping[str, str]) -> 
     text, trouble = _text(desk)
     fields = _only_fields(said)
     if not trouble and said.get("mark") != _mark(text):
-        trouble = "Somebody else has changed the file meanwhile. This is your form, applied to the current file."
+        trouble = "Someone else changed the file in the meantime. Below, your changes are applied to the current file."
         return _form(desk, request, digest, channel, fields, text, trouble, 409)
     if trouble:
         return _form(desk, request, digest, channel, fields, text, trouble, 409)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from digestbot.domain.budget import DOLLAR
-from digestbot.domain.model import PostStatus
+from digestbot.domain.model import PostStatus, Route
 from digestbot.ledger import stats
 from digestbot.web.app_state import AppState
 from digestbot.web.charts import Chart, Series, svg
@@ -30,7 +30,7 @@ class Counts:
     failed: dict[str, dict[date, int]]
     lags: dict[str, dict[date, float]]
     costs: dict[str, dict[datetime, int]]
-    backlog: dict[tuple[str, str], dict[date, int]]
+    backlog: dict[Route, dict[date, int]]
 
 
 def compute_counts(desk: AppState) -> Counts:
@@ -60,10 +60,10 @@ def statistics(desk: AppState, request: Request) -> Response:
     """Serve GET /figures: the statistics, as charts and tables."""
     days, found = _days(desk.clock()), compute_counts(desk)
     months = [f"{begin:%b %Y}" for begin in next(iter(found.costs.values()), {})]
-    waited = {f"{digest} on {channel}": some for (digest, channel), some in found.backlog.items()}
+    waited = {str(route): some for route, some in found.backlog.items()}
     charts = [
         _daily("Posts a day", "posts", days, found.published),
-        _daily("Failures a day", "posts that were refused", days, found.failed),
+        _daily("Failures a day", "posts that were rejected", days, found.failed),
         *(
             _daily(f"Lag on {name}", "hours from a summary's arrival to its post, the day's median", days, {name: some})
             for name, some in found.lags.items()

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from digestbot.config import Config
 from digestbot.domain.errors import DigestbotError
-from digestbot.domain.model import Draft
+from digestbot.domain.model import Draft, Route
 from digestbot.ledger import backlog_views
 from digestbot.pipeline.app import SAMPLE
 from digestbot.platforms.registry import PLATFORMS
@@ -64,7 +64,7 @@ def templates(desk: AppState, request: Request) -> Response:
     wanted = next((one for one in all_ if one.file.name == asked.get("template")), None)
     summary, trouble, line = SAMPLE, "", 0
     drafts: list[Draft] = []
-    pairs: list[tuple[str, str]] = []
+    routes: list[Route] = []
     about = asked.get("summary", "").strip()
     if about:
         with desk.ledger.read() as tx:
@@ -73,18 +73,18 @@ def templates(desk: AppState, request: Request) -> Response:
             summary = some[0][0]
         else:
             trouble = f"No summary is known by {about!r}: write its id, its address or its paper's key."
-    pair = None
+    route = None
     if wanted is not None:
-        pairs = [one for one in config.routes() if config.platform(one[1]).name == wanted.platform]
+        routes = [one for one in config.routes() if config.platform(one[1]).name == wanted.platform]
         chosen = asked.get("pair", "")
-        pair = next((one for one in pairs if " on ".join(one) == (chosen or next(iter(wanted.used_by), ""))), None)
-        pair = pair or next(iter(pairs), None)
-        if pair is None:
+        route = next((one for one in routes if " on ".join(one) == (chosen or next(iter(wanted.used_by), ""))), None)
+        route = route or next(iter(routes), None)
+        if route is None:
             trouble = trouble or f"No digest is published on a channel of {wanted.platform}."
         elif not trouble:
             try:
                 with desk.service() as service:
-                    drafts = service.drafter.tried(*pair, wanted.name, [summary])
+                    drafts = service.post_builder.tried(*route, wanted.name, [summary])
             except DigestbotError as error:
                 trouble = str(error)
                 match = _LINE.search(trouble)
@@ -101,9 +101,9 @@ def templates(desk: AppState, request: Request) -> Response:
         trouble=trouble,
         about=about,
         summary=summary,
-        pairs=pairs,
-        pair=pair,
+        routes=routes,
+        route=route,
         lengths=[limit.measure(draft.message.text) for draft in drafts] if limit else [],
         most=limit.most if limit else 0,
-        shown=post_previews.preview_drafts(config, *pair, drafts, {}, "now", "", pictures=False) if pair else [],
+        shown=post_previews.preview_drafts(config, *route, drafts, {}, "now", "", pictures=False) if route else [],
     )

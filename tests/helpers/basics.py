@@ -189,13 +189,13 @@ def asked(sandbox: Sandbox) -> list[str]:
 
 def refuse_first_part(service: Service) -> None:
     """From now on the first post of what is rendered is longer than its platform takes."""
-    original = service.drafter.renderer.drafts
+    original = service.post_builder.renderer.drafts
 
     def refused(*arguments: Any) -> list[Draft]:
         found = original(*arguments)
         return [replace(found[0], message=replace(found[0].message, text="x" * 300)), *found[1:]]
 
-    service.drafter.renderer.drafts = refused  # type: ignore[method-assign]
+    service.post_builder.renderer.drafts = refused  # type: ignore[method-assign]
 
 
 def make_summary(number: int, **fields: Any) -> Summary:
