@@ -132,8 +132,8 @@ def _pages(
     import logging
 
     from digestbot.cli.web_pages import Liveness, pages
-    from digestbot.pipeline.app import PATIENCE
     from digestbot.pipeline.jobs import job_names
+    from digestbot.pipeline.service_jobs import PATIENCE
 
     pulse = Liveness(last_upkeep, lambda: PATIENCE, lambda: newest.problems, runner.overrunning)
     with ExitStack() as stack:

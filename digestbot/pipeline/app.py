@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,9 +21,6 @@ from digestbot.domain.schedule import PlanEntry
 from digestbot.ledger import (
     Ledger,
     approvals,
-    channel_states,
-    delivery,
-    heartbeats,
     monthly_costs,
     queries,
     revisions,
@@ -32,7 +29,7 @@ from digestbot.ledger import (
     summary_rows,
 )
 from digestbot.ledger.concurrency import SETUP, one_at_a_time
-from digestbot.pipeline.alert_monitor import LOOK_EVERY, AlertMonitor
+from digestbot.pipeline.alert_monitor import AlertMonitor
 from digestbot.pipeline.backlog_growth import BacklogGrowth
 from digestbot.pipeline.delivery_worker import DeliveryWorker
 from digestbot.pipeline.edit_handler import EditHandler
@@ -42,33 +39,23 @@ from digestbot.pipeline.ingest import Poller
 from digestbot.pipeline.jobs import (
     ALERTS,
     CHANNELS,
-    SLACK,
     SOURCES,
     UPKEEP,
-    UPKEEP_EVERY,
     Job,
-    channel_job,
-    job_names,
-    patience_of_source,
-    polled_sources,
-    readers_of,
     run_all,
-    source_job,
 )
 from digestbot.pipeline.planner import Planner
 from digestbot.pipeline.post_builder import SAMPLE, PostBuilder
 from digestbot.pipeline.report import ErrorBoundary, Report
 from digestbot.pipeline.rule_book import RuleBook
 from digestbot.pipeline.runtime import Clock, Runtime
+from digestbot.pipeline.service_jobs import ServiceJobs
 from digestbot.platforms.base import Publisher
 from digestbot.platforms.registry import publisher_for
 
 __all__ = ["SAMPLE", "Preview", "Reason", "Report", "Service"]
 
 log = logging.getLogger(__name__)
-
-LOOK_AFTER_OTHERS = timedelta(seconds=5)  # until a channel that another process holds is tried again
-PATIENCE = timedelta(minutes=3)  # with upkeep and alerts, which wait for databases and notification services
 
 
 @dataclass(frozen=True)
@@ -124,8 +111,15 @@ class Service:
         self.planner = Planner(runtime, self.rule_book, self.growth, self.poller, self.post_builder)
         # it has publishers of its own, because two threads must not use the same one at once
         self._alert_monitor = AlertMonitor(runtime, self.forecaster, cache(make_publisher))
-        self._acted_at: datetime | None = None
-        self._worked_on_elsewhere: set[str] = set()
+        self._work = ServiceJobs(
+            runtime,
+            self.poller,
+            self.rule_book,
+            self.planner,
+            self.delivery_worker,
+            self._edit_handler,
+            self._alert_monitor,
+        )
 
     def prepare(self) -> None:
         """Open the ledger, register the configured channels and schedules in it, and detect renamed channels and
@@ -150,15 +144,7 @@ class Service:
 
     def jobs(self) -> list[Job]:
         """Return the jobs: one for upkeep, one for each polled source, one for each channel, and one for alerts."""
-        config = self.config
-        found = [Job(UPKEEP, UPKEEP, self._upkeep, lambda: UPKEEP_EVERY, PATIENCE)]
-        for name in polled_sources(config):
-            poll, due = partial(self._poll, name), partial(self.poller.next_due, name)
-            found.append(Job(source_job(name), SOURCES, poll, due, patience_of_source(config, name)))
-        for name in config.channels:
-            publish, due = partial(self._publish, name), partial(self._next_due, name)
-            found.append(Job(channel_job(name), CHANNELS, publish, due, config.delivery.lease + SLACK))
-        return [*found, Job(ALERTS, ALERTS, self._alert, lambda: LOOK_EVERY, PATIENCE)]
+        return self._work.jobs()
 
     def tick(self, threads: int = 1) -> Report:
         """Do everything that is due now, running each job once on up to ``threads`` threads.
@@ -173,72 +159,6 @@ class Service:
         for group in (SOURCES, UPKEEP, CHANNELS, ALERTS):
             run_all([partial(job.run, report) for job in groups[group]], threads, self.runtime.stopping)
         return report
-
-    def _poll(self, source: str, report: Report, *, at_once: bool = False) -> Collection[str]:
-        with self.runtime.contained(f"source {source}", report):
-            self.poller.poll(source, report, at_once=at_once)
-        taken = report.polled.get(source)
-        return readers_of(self.config, source) if taken is not None else ()
-
-    def _publish(self, channel: str, report: Report) -> Collection[str]:
-        with self.ledger.channel_locks.hold(channel) as held:
-            if not held:
-                self._worked_on_elsewhere.add(channel)
-                return ()
-            with self.runtime.contained(f"plan of {channel}", report):
-                self.planner.make_due(report, channel)
-            with self.runtime.contained(f"channel {channel}", report):
-                self.delivery_worker.publish(channel, report)
-        return ()
-
-    def _next_due(self, channel: str) -> timedelta | None:
-        """Return how long until something is due on the channel, negative if it is overdue; None if nothing is known to
-        be due."""
-        if channel in self._worked_on_elsewhere:
-            self._worked_on_elsewhere.discard(channel)
-            return LOOK_AFTER_OTHERS
-        moments = (self.rule_book.next_due(channel), self.delivery_worker.next_due(channel))
-        return min((moment for moment in moments if moment is not None), default=None)
-
-    def _upkeep(self, report: Report) -> Collection[str]:
-        """End what has expired, and decide what becomes of posts whose summary changed. Return the names of the jobs
-        that may have something to do now."""
-        woken = self._release_expired(report)
-        before = len(report.made)
-        with self.runtime.contained("changes", report):
-            self._edit_handler.amend(report)
-        if len(report.made) > before or self._operator_acted(report):
-            return job_names(self.config)
-        return woken
-
-    def _operator_acted(self, report: Report) -> bool:
-        """Return whether an operator has changed something in the ledger since the last call."""
-        before = self._acted_at
-        with self.runtime.contained("operators", report), self.ledger.read() as tx:
-            self._acted_at = heartbeats.last_heartbeat(tx, heartbeats.ACTION)
-        return before != self._acted_at
-
-    def _release_expired(self, report: Report) -> set[str]:
-        """End leases, approvals and pauses that have expired; return the names of the jobs of the channels that they
-        held up."""
-        found: set[str] = set()
-        with self.runtime.contained("leases", report), self.ledger.begin() as tx:
-            now = self.ledger.now(tx)
-            for post, channel in delivery.expire(tx, self.config.delivery.lease, now):
-                log.error("post %d: the lease ran out; whether it was published is unknown", post)
-                found.add(channel_job(channel))
-            for post in approvals.expire_approvals(tx, now):
-                log.warning("post %d: nobody approved it in time; its summaries are pending again", post)
-                found.update(map(channel_job, self.config.channels))
-            for channel in channel_states.end_pauses(tx, now):
-                log.warning("channel %s resumed: the limit has reset", channel)
-                found.add(channel_job(channel))
-        return found
-
-    def _alert(self, report: Report) -> Collection[str]:
-        with self.runtime.contained("alerts", report):
-            self._alert_monitor.watch()
-        return ()
 
     def close(self) -> None:
         """Close the connections that sources keep open between ticks."""
@@ -301,7 +221,7 @@ class Service:
         """
         report = Report()
         settings = self.config.digests[digest]
-        polls = [partial(self._poll, source, report, at_once=True) for source in settings.sources]
+        polls = [partial(self._work.poll, source, report, at_once=True) for source in settings.sources]
         run_all(polls, threads, self.runtime.stopping)
         names = channels or settings.channels
         asking = [name for name in names if decide is not None and self.config.timing(digest, name).approval]

@@ -7,7 +7,6 @@ docs/lifecycle.md describes the protocol.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from digestbot.infra.log_context import log_context
 from digestbot.ledger import channel_states, delivery, post_queue, timeline_checks
 from digestbot.ledger.rollback_detection import RollbackDetector, catch_up_all
 from digestbot.pipeline.channel_rules import ChannelRules
+from digestbot.pipeline.lease_timer import LeaseTimer
 from digestbot.pipeline.pre_send_check import START, PreSendCheck
 from digestbot.pipeline.reconciler import Reconciler
 from digestbot.pipeline.report import Report
@@ -48,8 +48,7 @@ class DeliveryWorker:
         self.reconciler = Reconciler(config, ledger, self.publisher, self._reader, self._pause)
         self._check = PreSendCheck(config, ledger, self.publisher, self._reader)
         self._continuity = RollbackDetector()
-        # for each channel, a time (monotonic and wall clock) no later than the grant of its last claim's lease
-        self._lease_from: dict[str, tuple[float, datetime]] = {}
+        self._leases = LeaseTimer(config.delivery.lease, runtime.clock)
         self._claimed: dict[str, tuple[int, datetime]] = {}  # attempts whose transaction is about to be committed
         self._doubted: set[str] = set()  # channels whose transaction requires all channels to catch up
         self._rules = ChannelRules(config)
@@ -61,7 +60,7 @@ class DeliveryWorker:
             self.reconciler.reconcile(channel, report)
             if self._stopping():
                 return
-            self._lease_begins(channel)
+            self._begin_claim(channel)
             with self._ledger.begin() as tx:
                 claim = self._claim(tx, channel, None)
             self._committed(channel)
@@ -139,7 +138,7 @@ class DeliveryWorker:
         """Carry out a claim once; return its outcome. Any exception but LedgerChanged is an outcome too, because nobody
         knows how far the attempt got."""
         seconds = self._config.delivery.lease.total_seconds() / 2
-        may_send = self._until_deadline(claim.channel)
+        may_send = self._leases.until_deadline(claim.channel)
         try:
             if claim.action is not Action.PUBLISH:
                 return self._change(claim, seconds, may_send)
@@ -162,22 +161,11 @@ class DeliveryWorker:
             log.exception("post %d on %s: unexpected while publishing", claim.post, claim.channel)
             return error
 
-    def _lease_begins(self, channel: str) -> None:
-        """Record the time before a lease is granted. Call this before the transaction begins, because a commit may take
-        long."""
-        self._lease_from[channel] = _ticks(), self._clock()
+    def _begin_claim(self, channel: str) -> None:
+        """Prepare for a claim. Call this before the transaction begins, because a commit may take long."""
+        self._leases.begin(channel)
         self._claimed.pop(channel, None)  # left by a transaction that was not committed
         self._doubted.discard(channel)
-
-    def _until_deadline(self, channel: str) -> Callable[[], bool]:
-        """Return a function that tells whether the claim that was just committed still holds.
-
-        It measures the time that has passed on this machine, so the clock that set the deadline does not matter. A
-        machine that slept or was stopped has lost its claim.
-        """
-        lease = self._config.delivery.lease
-        ticks, wall = self._lease_from[channel]
-        return lambda: _ticks() - ticks < lease.total_seconds() and self._clock() - wall < lease
 
     def _change(self, claim: Claim, seconds: float, may_send: Callable[[], bool]) -> Receipt:
         """Update or delete a published post; return that post's receipt, which does not change."""
@@ -198,7 +186,7 @@ class DeliveryWorker:
             log.info("post %d on %s: %s %s", claim.post, claim.channel, what, outcome.url)
         for tries_left in range(CONCLUDE_TRIES - 1, -1, -1):
             now = claim.deadline
-            self._lease_begins(claim.channel)
+            self._begin_claim(claim.channel)
             try:
                 with self._ledger.begin() as tx:
                     now = self._ledger.now(tx)
@@ -286,12 +274,6 @@ class DeliveryWorker:
             error = error.replace(secret, "***")
             pause = pause.replace(secret, "***") if pause else None
         return replace(decision, error=error, pause=pause)
-
-
-def _ticks() -> float:
-    """Return a monotonic time in seconds, which includes the time that the machine slept if the system can measure
-    that."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _named(decision: Decision, channel: str) -> Decision:

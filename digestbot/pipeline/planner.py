@@ -5,14 +5,13 @@ from __future__ import annotations
 import heapq
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from digestbot.domain import schedule
-from digestbot.domain.budget import Budget
 from digestbot.domain.errors import PictureError, RenderError, SourceError
 from digestbot.domain.model import Draft, ImageFailure, Route, Shape, Slot
 from digestbot.domain.schedule import (
@@ -25,12 +24,11 @@ from digestbot.domain.schedule import (
 from digestbot.ledger import (
     alerts,
     backlog,
-    backlog_overrides,
     editions,
-    monthly_costs,
     post_queue,
 )
 from digestbot.pipeline.backlog_growth import BacklogGrowth
+from digestbot.pipeline.edition_writer import EditionWriter
 from digestbot.pipeline.ingest import Poller
 from digestbot.pipeline.post_builder import PostBuilder
 from digestbot.pipeline.report import Report
@@ -52,6 +50,7 @@ class Planner:
         self._config, self._ledger, self._clock = runtime.config, runtime.ledger, runtime.clock
         self._contained, self._stopping = runtime.contained, runtime.stopping
         self._book, self._growth, self._poller, self._post_builder = book, growth, poller, post_builder
+        self._writer = EditionWriter(runtime, book)
 
     def make_due(self, report: Report, channel: str | None = None) -> None:
         """Make the editions of all due slots in the order of their times, on one channel or, with None, on all."""
@@ -102,7 +101,7 @@ class Planner:
         turn, shape, drafts = self._settled(route, self._turn, report)
         if turn.slot is None:
             return False
-        _, reached = self._reach(route, turn, turn.slot, shape, drafts, report, scheduled=True)
+        _, reached = self._writer.reach(route, turn, turn.slot, shape, drafts, report, scheduled=True)
         return reached
 
     def _turn(self, route: Route) -> SlotDecision:
@@ -161,89 +160,10 @@ class Planner:
         turn, shape, drafts = self._settled(route, self._at_once, report)
         if not turn.chosen or turn.slot is None:
             return False
-        made, _ = self._reach(
+        made, _ = self._writer.reach(
             route, turn, turn.slot, shape, drafts, report, scheduled=False, needs_approval=needs_approval
         )
         return made
-
-    def _reach(
-        self,
-        route: Route,
-        turn: SlotDecision,
-        slot: Slot,
-        shape: Shape,
-        drafts: Sequence[Draft],
-        report: Report,
-        *,
-        scheduled: bool,
-        needs_approval: bool = False,
-    ) -> tuple[bool, bool]:
-        """Mark the slot as reached and make its edition. Return whether an edition was made, and whether the slot was
-        reached here rather than by another process.
-
-        A scheduled slot without an edition is marked too: summaries that arrive later wait for the next slot.
-        """
-        (digest, channel), now = route, self._clock()
-        timing = self._book.rules[route].timing
-        made: list[int] = []
-        ids = [summary.id or 0 for summary in turn.chosen]
-        outcome: str | None = None
-        try:
-            with self._ledger.begin() as tx:
-                if not turn.chosen:
-                    outcome = turn.reason
-                elif not self._is_paid_for(tx, channel, drafts, now):
-                    outcome = schedule.OVER_BUDGET
-                slot_id = editions.reach_slot(tx, digest, channel, slot, now, scheduled=scheduled, outcome=outcome)
-                asks = timing.approval and scheduled and not backlog_overrides.are_preapproved(tx, digest, channel, ids)
-                asks = asks or needs_approval
-                approve_by = self._ledger.now(tx) + timing.approve_by if asks else None
-                if outcome is None:
-                    shares_with = self._book.rules[route].gate.shares_with
-                    made = editions.make_edition(
-                        tx,
-                        slot_id,
-                        digest,
-                        channel,
-                        turn.chosen,
-                        drafts,
-                        now,
-                        shape,
-                        approve_by,
-                        shares_with,
-                        slot.at if scheduled else None,
-                    )
-                    report.made += made
-        except editions.TakenElsewhereError:
-            with self._ledger.begin() as tx:
-                backlog.reset_verdicts(tx, digest, channel, ids)
-            log.info("digest %s on %s: slot %s: another process was faster", digest, channel, slot.nominal)
-            return False, False
-        if made:
-            waits = ", which waits for approval: digestbot approve" if approve_by else ""
-            result = f"makes post {', '.join(map(str, made))}{waits}"
-        else:
-            result = f"makes none: {outcome}"
-        log.info("digest %s on %s: slot %s %s", digest, channel, slot.nominal, result)
-        if turn.chosen and not made and not scheduled:
-            report.troubles.append(f"{channel}: the month's budget has no room for this edition")
-        return bool(made), True
-
-    def _is_paid_for(self, tx: sa.Connection, channel: str, drafts: Sequence[Draft], now: datetime) -> bool:
-        """Return whether the month's budget covers the edition in addition to what is pending. If it does not, raise an
-        alert."""
-        budget = self._config.budget(channel)
-        if budget is None:
-            monthly_costs.clear_budget_alerts(tx, channel, Budget(0, None), now)
-            return True
-        account = Budget(monthly_costs.spent(tx, channel, now) + monthly_costs.reserved(tx, channel), budget)
-        cost = sum(draft.cost for draft in drafts)
-        if account.lets_through(cost):
-            monthly_costs.clear_budget_alerts(tx, channel, account, now)
-            return True
-        if monthly_costs.alert_exhausted(tx, channel, account, cost, now):
-            log.error("channel %s: the month's budget is used up: digestbot alerts", channel)
-        return False
 
     def _settled(
         self, route: Route, choose: Callable[[Route], SlotDecision], report: Report
