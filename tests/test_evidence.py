@@ -205,7 +205,7 @@ def test_what_a_person_gave_as_the_address_is_checked_and_never_touched(
     service.tick()
     clock.forward(minutes=1)
     other = sandbox.by_hand(PLATFORMS[channel], "A person's own words")
-    with pytest.raises(ConfigError, match="write an address on"):
+    with pytest.raises(ConfigError, match="write a URL on"):
         Resolver(service).published(2, f"https://example.org/status/{other.id}")
     with pytest.raises(LedgerError, match="no such post"):
         Resolver(service).published(2, "5" if channel == "x" else "200_5")

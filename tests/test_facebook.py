@@ -18,7 +18,8 @@ from digestbot.domain.errors import OutcomeUnknown, PublishError, RateLimited, R
 from digestbot.domain.model import Message, Receipt, TimelinePage
 from digestbot.platforms.facebook.config import FacebookChannel, version_advice
 from digestbot.platforms.facebook.graph_client import Graph, GraphError
-from digestbot.platforms.facebook.publisher import FacebookPublisher, classify_graph_error
+from digestbot.platforms.facebook.publisher import FacebookPublisher
+from digestbot.platforms.facebook.responses import classify_graph_error
 from digestbot.sandbox import LIES, Sandbox
 
 

@@ -19,9 +19,8 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "digestbot").rglob("*.py"))
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
-MOST_LINES = 440
-MOST_CLASS_LINES = 375
-"""Where the code is today. The aim is 400 and 250; neither number may grow."""
+MOST_LINES = 400
+MOST_CLASS_LINES = 250
 
 
 def test_no_file_and_no_class_grows() -> None:

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from cronsim import CronSimError
 
+from digestbot.config.schedule_days import (
+    EVERY_WEEKDAY,
+    NICKNAMES,
+    NUMBERS,
+    DayFields,
+    parse_days,
+    split_list,
+    suggestion,
+)
 from digestbot.domain.schedule.recurrence import occurrences
 
 A_DAY = 24 * 60  # minutes
 LONGEST = 500  # characters
-MOST_COUNTED = {"day": 366, "week": 52}
-COUNTED_FROM = date(2024, 1, 1)  # a Monday: weeks and days are counted from here unless a date is given
-_DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-_ALL, _WORKING, _WEEKEND = (0, 1, 2, 3, 4, 5, 6), (1, 2, 3, 4, 5), (6, 0)
-_GROUPS: dict[str, tuple[int, ...]] = dict.fromkeys(
-    ("weekdays", "weekday", "workdays", "working days", "working day", "business days"), _WORKING
-)
-_GROUPS |= dict.fromkeys(("weekends", "weekend"), _WEEKEND)
-_EVERY_DAY = ("day", "days", "everyday", "daily", "all days")
-_ORDINALS = dict(zip(("first", "second", "third", "fourth", "fifth", "last"), "12345L", strict=True))
-_ORDINALS |= dict(zip(("1st", "2nd", "3rd", "4th", "5th"), "12345", strict=True))
-_NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "other": 2, "second": 2, "three": 3, "third": 3, "four": 4, "five": 5}
-_NUMBERS |= {"six": 6, "eight": 8, "ten": 10, "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30}
 _UNITS = {"minute": 1, "min": 1, "hour": 60, "hr": 60, "h": 60}
-_NICKNAMES = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-}
 # Phrases that are not supported, with the closest supported form.
 _HINTS = (
     (r"every .*(second|sec)s?\b(?! \w+day)", 'the shortest time between slots is a minute: "every minute"'),
@@ -66,10 +51,6 @@ _SPAN = re.compile(
 _AT = re.compile(rf"(?:(?P<before>(?!at\b).+?) )?(?:at )?(?P<times>{_TIMES})(?: (?P<after>.+))?")
 _TIMES_FIRST = re.compile(rf"(?P<before>)(?:at )?(?P<times>{_TIMES})(?: (?P<after>.+))?")
 _SINCE = re.compile(r" (?:counted from|starting(?: on| from)?|from) (\d{4}-\d{2}-\d{2})(?= |$)", re.ASCII)
-_EVERY_NTH = re.compile(r"every (\w+) (days?|weeks?)(?: on (.+))?", re.ASCII)
-_NTH_DAY = re.compile(r"every (other|first|1st|second|2nd|third|3rd|fourth|4th|fifth|5th) (?!days?\b|weeks?\b)(.+)")
-_NEAREST = re.compile(r"(?:the )?weekday nearest (?:to )?(?:the )?(\d{1,2})(?:st|nd|rd|th)?", re.ASCII)
-_OF_THE_MONTH = re.compile(r"(.+?) (?:of (?:the|every|each|a) month|monthly)")
 _FIELDS = ("minute", "hour", "day of the month", "month", "weekday")
 _RANGES = (
     "0 to 59",
@@ -81,20 +62,6 @@ _RANGES = (
 _ALWAYS = ("*",) * 5
 FORMS = 'cron ("0 9,13,17 * * mon-fri") or words: "weekdays at 09:00, 13:00 and 17:30", "every 3 hours", '
 FORMS += '"sundays at 6 pm", "last friday of the month at 12:00"'
-_VOCABULARY = sorted(
-    {*_DAYS, *(f"{day}s" for day in _DAYS), *_GROUPS, *_EVERY_DAY, *_ORDINALS, *_NICKNAMES, "every", "hourly", "hours"}
-    | {"minutes", "weeks", "noon", "midnight", "between", "from", "month", "of the month"}
-)
-
-
-@dataclass(frozen=True)
-class _Days:
-    """Cron's fields for days of the month and weekdays. ``counted`` is the extra field for every n-th day or week."""
-
-    day: str = "*"
-    weekdays: tuple[int, ...] | None = None
-    nth: tuple[str, ...] = ()
-    counted: str = ""
 
 
 def to_cron(text: str) -> tuple[str, ...]:
@@ -105,8 +72,8 @@ def to_cron(text: str) -> tuple[str, ...]:
     if len(text) > LONGEST:
         raise ValueError(f"is longer than {LONGEST} characters; write several schedules, in a list")
     words = _normalised(text)
-    if words in _NICKNAMES:
-        return (_NICKNAMES[words],)
+    if words in NICKNAMES:
+        return (NICKNAMES[words],)
     try:
         return _expressions(text, words)
     except ValueError:
@@ -128,7 +95,7 @@ def _expressions(text: str, words: str) -> tuple[str, ...]:
         days = " ".join(part for part in (at["before"], at["after"]) if part)
         if not days:
             raise ValueError(f'{text!r}: on which days? Write "every day at {at["times"]}"')
-        return _grouped([_minute(one) for one in _listed(at["times"])], _days(days, first))
+        return _grouped([_minute(one) for one in split_list(at["times"])], parse_days(days, first))
     if at is not None:
         raise ValueError(f"{text!r}: says twice at what time; write two schedules, in a list")
     raise ValueError(_not_understood(text, words))
@@ -159,28 +126,19 @@ def _not_understood(text: str, words: str) -> str:
     clock = re.search(r"\b(at) (\S+)", words)
     if clock is not None:
         _minute(clock[2].rstrip(","))  # raises an error that says what is wrong with the time
-        return f"{text!r} is not understood{_suggestion(words)}; write {FORMS}"
+        return f"{text!r} is not understood{suggestion(words)}; write {FORMS}"
     if _is_days(words):
         return f'{text!r}: write the times after "at", such as "{" ".join(text.split())} at 09:00"'
     advice = 'write the times after "at", such as "weekdays at 09:00"'
-    return f"{text!r} is not understood{_suggestion(words)}; {advice}; or {FORMS}"
+    return f"{text!r} is not understood{suggestion(words)}; {advice}; or {FORMS}"
 
 
 def _is_days(words: str) -> bool:
     try:
-        _days(words, None)
+        parse_days(words, None)
     except ValueError:
         return False
     return True
-
-
-def _suggestion(words: str) -> str:
-    """Return a clause that suggests a word that may have been meant; empty for none."""
-    for word in re.findall(r"[a-z@]{3,}", words):
-        close = [] if word in _VOCABULARY else difflib.get_close_matches(word, _VOCABULARY, 1, 0.75)
-        if close:
-            return f" (did you mean {close[0]!r} where it says {word!r}?)"
-    return ""
 
 
 def _cron(text: str) -> str:
@@ -224,7 +182,7 @@ def _interval(text: str, found: re.Match[str]) -> tuple[str, ...]:
     else:
         begin, end = 0, A_DAY - 1
     days = rest.strip().removeprefix("on the hour").strip().removeprefix("on ")
-    return _grouped(list(range(begin, end + 1, step)), _days(days, None) if days else _Days())
+    return _grouped(list(range(begin, end + 1, step)), parse_days(days, None) if days else DayFields())
 
 
 def _step(text: str, found: re.Match[str]) -> int:
@@ -234,9 +192,9 @@ def _step(text: str, found: re.Match[str]) -> int:
     if not found["unit"]:
         return 60  # hourly
     number = found["step"] or "1"
-    if not number.isdigit() and number not in _NUMBERS:
-        raise ValueError(f'{text!r}: {number!r} is no number{_suggestion(number)}; write such as "every 2 hours"')
-    step = (int(number) if number.isdigit() else _NUMBERS[number]) * _UNITS[found["unit"]]
+    if not number.isdigit() and number not in NUMBERS:
+        raise ValueError(f'{text!r}: {number!r} is no number{suggestion(number)}; write such as "every 2 hours"')
+    step = (int(number) if number.isdigit() else NUMBERS[number]) * _UNITS[found["unit"]]
     if not step:
         raise ValueError("every 0 is never")
     return step
@@ -257,7 +215,7 @@ def _even(step: int) -> str:
     return nearest + kept
 
 
-def _grouped(minutes: Iterable[int], days: _Days) -> tuple[str, ...]:
+def _grouped(minutes: Iterable[int], days: DayFields) -> tuple[str, ...]:
     """Return as few expressions as possible for these minutes of the day.
 
     There is one for each set of hours with the same minutes, and separate ones for times after midnight, on the next
@@ -274,7 +232,9 @@ def _grouped(minutes: Iterable[int], days: _Days) -> tuple[str, ...]:
             weekdays = tuple(sorted((day + 1) % 7 for day in weekdays))
         elif late and (days.day != "*" or days.nth or days.counted):
             raise ValueError("across midnight, hours go with weekdays or every day only; write two schedules")
-        weekday = ",".join(days.nth) or ("*" if weekdays in (None, _ALL) else ",".join(map(str, weekdays or ())))
+        weekday = ",".join(days.nth) or (
+            "*" if weekdays in (None, EVERY_WEEKDAY) else ",".join(map(str, weekdays or ()))
+        )
         hours: dict[int, list[int]] = {}
         for one in shown:
             hours.setdefault(one % 60, []).append(one % A_DAY // 60)
@@ -286,13 +246,6 @@ def _grouped(minutes: Iterable[int], days: _Days) -> tuple[str, ...]:
             for hour, some in same.items()
         ]
     return tuple(dict.fromkeys(found))
-
-
-def _listed(text: str) -> list[str]:
-    found = re.split(r"\s*,\s*(?:and )?|\s+and\s+", text)
-    if not all(found):
-        raise ValueError(f"{text!r} has a comma too many")
-    return found
 
 
 def _minute(text: str) -> int:
@@ -312,119 +265,3 @@ def _minute(text: str) -> int:
     if hour > 23:
         raise ValueError(f"{text!r} is no time of day; write one such as 09:00, 17:30 or 9am")
     return hour * 60 + minute
-
-
-def _days(text: str, first: date | None) -> _Days:
-    """Return the days that the words mean. Weeks and days are counted from ``first``, if it is given."""
-    text = text.strip(" ,").removeprefix("on ")
-    nth, counted = _NTH_DAY.fullmatch(text), _EVERY_NTH.fullmatch(text)
-    if counted is not None and not counted[2].startswith(("day", "week")):
-        counted = None
-    if nth is not None and " of " not in text:
-        if nth[1] not in ("other", "second", "2nd"):
-            weeks = _ORDINALS.get(nth[1], "3")
-            both = f'"every {weeks} weeks on {nth[2]}" or "{nth[1]} {nth[2]} of the month"'
-            raise ValueError(f"{text!r}: of the weeks or of the month? Write {both}")
-        return _every_weeks(2, nth[2], first)
-    if counted is not None:
-        return _every_nth(text, counted, first)
-    if first is not None:
-        example = f"every 2 weeks on {text}"
-        raise ValueError(f'{text!r}: only what comes every second day or week is counted from a date: "{example}"')
-    text = text.removeprefix("every ").removeprefix("the ")
-    if text in _EVERY_DAY:
-        return _Days()
-    nearest = _NEAREST.fullmatch(text) or _NEAREST.fullmatch(text.removesuffix(" of the month"))
-    if nearest is not None and 1 <= int(nearest[1]) <= 31:
-        return _Days(f"{int(nearest[1])}W")
-    monthly = _OF_THE_MONTH.fullmatch(text)
-    if monthly is not None:
-        return _of_the_month(monthly[1])
-    if re.match(r"(?:\d|first\b|second\b|third\b|fourth\b|fifth\b|last\b)", text):
-        return _of_the_month(text)
-    return _Days(weekdays=_weekday_list(text))
-
-
-def _weekday_list(text: str) -> tuple[int, ...]:
-    found: set[int] = set()
-    for word in _listed(text):
-        word = word.removeprefix("on ").removeprefix("every ")
-        found.update(_GROUPS[word] if word in _GROUPS else _ALL if word in _EVERY_DAY else _weekdays(word))
-    return tuple(sorted(found))
-
-
-def _every_nth(text: str, found: re.Match[str], first: date | None) -> _Days:
-    number = int(found[1]) if found[1].isdigit() else _NUMBERS.get(found[1], 0) if len(found[1]) > 2 else 0
-    most = MOST_COUNTED[found[2].rstrip("s")]
-    if number > most:
-        raise ValueError(f"{text!r}: {number} is too many; {most} at most")
-    if not number:
-        raise ValueError(f'{text!r}: how many? Write such as "every 2 weeks on tuesday"')
-    if found[2].startswith("week"):
-        if not found[3]:
-            raise ValueError(f'{text!r}: on which day? Write such as "{text} on tuesday at 09:00"')
-        return _every_weeks(number, found[3], first)
-    if found[3]:
-        raise ValueError(f"{text!r}: cannot combine an interval of days with weekdays: leave out one of them")
-    return _Days() if number == 1 else _Days(counted=f" days={number}@{first or COUNTED_FROM}")
-
-
-def _every_weeks(weeks: int, days: str, first: date | None) -> _Days:
-    weekdays = _weekday_list(days.removeprefix("on "))
-    return _Days(weekdays=weekdays, counted=f" weeks={weeks}@{first or COUNTED_FROM}" if weeks > 1 else "")
-
-
-def _of_the_month(text: str) -> _Days:
-    """Return days of the month: numbers, the first or last day, or weekdays such as the first Monday."""
-    text = text.removeprefix("on ").removeprefix("the ")
-    numbers = [re.fullmatch(r"(?:the )?([0-9]{1,2})(?:st|nd|rd|th)", word) for word in _listed(text)]
-    if all(numbers):
-        days = sorted({int(number[1]) for number in numbers if number})
-        if days[0] >= 1 and days[-1] <= 31:
-            return _Days(",".join(map(str, days)))
-    known = {"first": "1", "first day": "1", "last day": "L"}
-    known |= {f"first {word}": "1W" for word in ("weekday", "working day", "workday", "business day")}
-    known |= {f"last {word}": "LW" for word in ("weekday", "working day", "workday", "business day")}
-    if text in known:
-        return _Days(known[text])
-    nth: list[str] = []
-    waiting: list[str] = []
-    for word in _listed(text):
-        ordinal, _, day = word.removeprefix("the ").partition(" ")
-        if ordinal not in _ORDINALS:
-            break
-        waiting.append(_ORDINALS[ordinal])
-        if day and day not in ("day", "weekday", "working day"):
-            number = _weekday(day)
-            nth += [f"{number}{one if one == 'L' else '#' + one}" for one in waiting]
-            waiting = []
-        elif day:
-            break
-    else:
-        if nth and not waiting:
-            return _Days(nth=tuple(dict.fromkeys(nth)))
-    if re.match(r"\w+ (weekday|working day|workday|business day)", text):
-        raise ValueError(f'{text!r} of the month cannot be said; the nearest are "first working day", or a date: "3rd"')
-    raise ValueError(
-        f'{text!r} is no day of a month{_suggestion(text)}; write such as "1st and 15th", "last day", "first working '
-        'day", "first and third monday" or "last friday"'
-    )
-
-
-def _weekdays(text: str) -> list[int]:
-    first, through, last = re.sub(r"\s*-\s*| to ", "-", text).partition("-")
-    if not through or not first.isalpha():
-        return [_weekday(text)]
-    begin, end = _weekday(first), _weekday(last)
-    return [day % 7 for day in range(begin, end + 1 if end >= begin else end + 8)]
-
-
-def _weekday(text: str) -> int:
-    word = text.strip()
-    for number, name in enumerate(_DAYS):
-        if word in (name, f"{name}s", name[:3], f"{name[:3]}s", name[:4], name[:5]):
-            return number
-    raise ValueError(
-        f"{word!r} is no day{_suggestion(word)}; write weekdays, weekends, every day, or names such as mondays and "
-        "fridays"
-    )

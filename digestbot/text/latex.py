@@ -24,13 +24,13 @@ from digestbot.text.latex_layout import (
     subscript,
     superscript,
 )
+from digestbot.text.latex_tokens import TokenReader
 from digestbot.text.sanitization import UNBROKEN
 from digestbot.text.symbols import ACCENTS, FONTS, FUNCTIONS, OWN
 
 DEEPEST = 80  # levels of nested groups and macros: anything deeper is left out
 LONGEST = 4000  # characters of a formula that are read
 
-_TOKEN = re.compile(r"\\[A-Za-z]+\*?|\\.|\s+|[A-Za-z]|\d[\d.,]*\d|.", re.DOTALL)
 _TEXT_MACROS = frozenset(
     ("text", "textrm", "textbf", "textit", "textsf", "texttt", "textnormal", "emph", "mbox", "hbox", "operatorname",
      "operatorname*", "mathrm", "mathop", "mathop*")
@@ -67,28 +67,13 @@ _DOUBLED = re.compile(r"(?<=\()\[([^\[\]]*)\](?=\))|(?<=\[)\[([^\[\]]*)\](?=\])"
 _CONDITION = re.compile(r"(?:if|for|when|where|otherwise|else|with|and|on)\b")
 
 
-class _Reader:
+class _Reader(TokenReader):
     """A parser of one formula."""
 
     def __init__(self, formula: str, depth: int = 0) -> None:
-        self.tokens = _TOKEN.findall(formula)
-        self.at = 0
+        super().__init__(formula)
         self.depth = depth
         self.cases = False  # a brace has just been opened before an environment with several lines
-
-    def peek(self) -> str:
-        """Return the next token that is not blank; "" at the end."""
-        at = self.at + self._blank()
-        return self.tokens[at] if at < len(self.tokens) else ""
-
-    def _blank(self) -> bool:
-        return self.at < len(self.tokens) and self.tokens[self.at].isspace()
-
-    def take(self) -> str:
-        """Return the next token that is not blank, and move past it."""
-        token = self.peek()
-        self.at += 1 + self._blank()
-        return token
 
     def group(self, *ends: str) -> list[Atom]:
         """Return the atoms up to one of the tokens ``ends`` (which is consumed), or to the end of the formula."""
@@ -96,7 +81,7 @@ class _Reader:
         font: Callable[[str], str] | None = None
         self.depth += 1
         while True:
-            blank, token = self._blank(), self.peek()
+            blank, token = self.blank(), self.peek()
             if not token or token in ends:
                 self.take()
                 self.depth -= 1
@@ -128,24 +113,9 @@ class _Reader:
             self.take()
             return self.group("}")
         if token[:1].isdigit() and len(token) > 1:  # TeX takes only one digit of a number
-            at = self.at + self._blank()
+            at = self.at + self.blank()
             self.tokens[at : at + 1] = [token[0], token[1:]]
         return self.atom()
-
-    def raw(self) -> str:
-        """Return the source of the next group."""
-        if self.peek() != "{":
-            return self.take()
-        self.take()
-        depth, pieces = 1, []
-        while self.at < len(self.tokens):
-            token = self.tokens[self.at]
-            self.at += 1
-            depth += (token == "{") - (token == "}")
-            if not depth:
-                break
-            pieces.append(token)
-        return "".join(pieces)
 
     def option(self) -> list[Atom]:
         """Return the content of [...] after a macro; empty if there is none."""

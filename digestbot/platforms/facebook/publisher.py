@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from digestbot.domain.errors import OutcomeUnknown, PublishError, RateLimited, Rejected, Unauthorized
+from digestbot.domain.errors import OutcomeUnknown, PublishError, Rejected, Unauthorized
 from digestbot.domain.model import Message, Picture, Receipt, TimelinePage, TimelinePost
 from digestbot.infra.http_client import remaining
-from digestbot.platforms.error_catalogue import find_row, to_publish_error
 from digestbot.platforms.facebook.config import FacebookChannel
-from digestbot.platforms.facebook.errors import ROWS
 from digestbot.platforms.facebook.graph_client import Graph, GraphError
-from digestbot.platforms.http import another_account, as_count, error_message, failure, upload_bytes, wait_from
+from digestbot.platforms.facebook.responses import as_number, classify_graph_error, is_missing_object
+from digestbot.platforms.http import another_account, as_count, error_message, failure, upload_bytes
 
 log = logging.getLogger(__name__)
 
 PAGE = 25  # posts per page of the timeline
+_HOST = "www.facebook.com"
 NEEDED = ("pages_manage_posts", "pages_read_engagement", "pages_manage_engagement")
 
 
@@ -94,7 +93,7 @@ class FacebookPublisher:
                 seconds, may_send, lambda: self._graph.request(path, post_args={"message": message.text})
             )
         except PublishError as error:
-            if _is_gone(error.__cause__):
+            if is_missing_object(error.__cause__):
                 raise Rejected("the post is no longer there") from error
             raise
         if answer.get("success") is not True:
@@ -105,7 +104,7 @@ class FacebookPublisher:
         try:
             answer = self._call(seconds, may_send, lambda: self._graph.delete_object(receipt))
         except PublishError as error:
-            if _is_gone(error.__cause__):
+            if is_missing_object(error.__cause__):
                 return
             raise
         if answer.get("success") is not True:
@@ -117,7 +116,7 @@ class FacebookPublisher:
         try:
             answer = self._call(seconds, lambda: True, lambda: self._graph.get_object(receipt, fields=fields))
         except PublishError as error:
-            if _is_gone(error.__cause__):
+            if is_missing_object(error.__cause__):
                 return None
             raise
         try:
@@ -133,20 +132,7 @@ class FacebookPublisher:
 
         Raises ValueError for anything else, such as a URL on another host.
         """
-        found = reference.strip()
-        if "/" in found:
-            parts = urlsplit(found if "://" in found else f"https://{found}")
-            own, host = urlsplit(self._web).netloc, parts.netloc.lower()
-            if host != own and not (own == _HOST and f".{host}".endswith(".facebook.com")):
-                raise ValueError(
-                    f"{parts.netloc or found} is not Facebook: write an address on {own}, or the post's id"
-                )
-            found = f"{parts.path}?{parts.query}"
-        match = re.search(r"(?:^|[/=])(\d+_\d+)(?:[/?&#]|$)", found)
-        alone = re.search(r"(?:^|/posts/(?:[^\s/]*/)?|story_fbid=)(\d+)(?:[/?&#]|$)", found)
-        if match is None and alone is None:
-            raise ValueError("write the post's id (PAGE_POST) or an address that holds its number")
-        id_ = match[1] if match else f"{self._page}_{alone[1] if alone else ''}"
+        id_ = _post_id(reference.strip(), self._page, urlsplit(self._web).netloc)
         return Receipt(id_, f"{self._web}/{id_}")
 
     def timeline(self, *, after: str | None, reply_to: str | None, seconds: float) -> Iterator[TimelinePage]:
@@ -259,7 +245,7 @@ class FacebookPublisher:
             token = self._token(seconds)
         except Unauthorized:
             return now
-        ends = [_number(token.get(name)) for name in ("expires_at", "data_access_expires_at")]
+        ends = [as_number(token.get(name)) for name in ("expires_at", "data_access_expires_at")]
         if token.get("is_valid") is False:
             return now
         return min((datetime.fromtimestamp(end, UTC) for end in ends if end), default=None)
@@ -286,55 +272,20 @@ class FacebookPublisher:
                 raise failure(wire, error) from error
 
 
-def classify_graph_error(
-    status: int, headers: Mapping[str, str], error: dict[str, Any] | None, *, reply: bool = False
-) -> PublishError:
-    """Return the exception for an unsuccessful answer. ``error`` is the body's error object; None without one.
-
-    An unlisted code with a 4xx status rejects the post: Facebook has understood the call and declined it.
-    """
-    if error is None:
-        if status == 429:
-            return RateLimited("Facebook: too many calls", wait=wait_from(headers, []))
-        return OutcomeUnknown(f"Facebook answered {status} without saying what became of the post")
-    code, subcode = _number(error.get("code")), _number(error.get("error_subcode"))
-    detail = error_message(error.get("error_user_msg") or error.get("message") or f"code {code}")
-    said = " ".join(
-        error_message(error.get(key, ""), 1000) for key in ("message", "error_user_title", "error_user_msg")
-    )
-    if error.get("is_transient") is True and code not in _THROTTLED:
-        return OutcomeUnknown(f"Facebook answered {status}, code {code} ({detail})")
-    row = find_row(ROWS, status, code, subcode, said, reply=reply)
-    if row is not None:
-        return to_publish_error(row, "Facebook", detail, _regain(headers) or wait_from(headers, []))
-    if 400 <= status < 500 and code > 0:
-        return Rejected(f"Facebook rejected the post with code {code} ({detail})")
-    return OutcomeUnknown(f"Facebook answered {status}, code {code} ({detail})")
-
-
-_THROTTLED = next(row.codes for row in ROWS if row.name == "rate-limit")
-_HOST = "www.facebook.com"
-
-
-def _is_gone(error: BaseException | None) -> bool:
-    """Return True if the Graph API says that there is no such object.
-
-    It says the same to callers without access, but the Page that made a post always has access to it.
-    """
-    if not isinstance(error, GraphError) or error.error is None:
-        return False
-    return (_number(error.error.get("code")), _number(error.error.get("error_subcode"))) == (100, 33)
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else -1
-
-
-def _regain(headers: Mapping[str, str]) -> timedelta | None:
-    """Return the longest estimated_time_to_regain_access, which is in minutes; None without one."""
-    try:
-        usage = json.loads(headers.get("X-Business-Use-Case-Usage", ""))
-        minutes = max(int(row.get("estimated_time_to_regain_access", 0)) for rows in usage.values() for row in rows)
-        return timedelta(minutes=minutes) if minutes > 0 else None
-    except (ValueError, TypeError, AttributeError, OverflowError):
-        return None
+def _post_id(reference: str, page: str, own: str) -> str:
+    """Return the id (PAGE_POST) that the reference names; ``own`` is the platform's host. Raise ValueError for any
+    other reference."""
+    path = reference
+    if "/" in reference:
+        parts = urlsplit(reference if "://" in reference else f"https://{reference}")
+        host = parts.netloc.lower()
+        if host != own and not (own == _HOST and f".{host}".endswith(".facebook.com")):
+            raise ValueError(f"{parts.netloc or reference} is not Facebook: write a URL on {own}, or the post's id")
+        path = f"{parts.path}?{parts.query}"
+    match = re.search(r"(?:^|[/=])(\d+_\d+)(?:[/?&#]|$)", path)
+    if match:
+        return match[1]
+    alone = re.search(r"(?:^|/posts/(?:[^\s/]*/)?|story_fbid=)(\d+)(?:[/?&#]|$)", path)
+    if alone is None:
+        raise ValueError("write the post's id (PAGE_POST), or a URL that contains its number")
+    return f"{page}_{alone[1]}"

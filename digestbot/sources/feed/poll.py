@@ -17,20 +17,18 @@ from digestbot.ledger.intake import IngestResult
 from digestbot.ledger.source_states import SourceState
 from digestbot.sources.base import NO_VOTES, SourceContext
 from digestbot.sources.feed.config import FeedSource
+from digestbot.sources.feed.entry_parser import EntryParser
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from digestbot.sources.feed import parse
     from digestbot.sources.feed.fetch import Fetched, Fetcher
-    from digestbot.sources.feed.item_hashes import FeedScan
 
 log = logging.getLogger(__name__)
 
 BELIEVED = timedelta(days=1)  # how long a server's "not modified" is trusted
 REPAIRABLE = 16 << 20  # bytes of a damaged document that feedparser may parse whole, in a dozen times as much memory
 TOGETHER = 2000  # summaries per transaction
-MOST_SAID = 10  # left-out entries that are logged one by one
 MOST_SECONDS = 10.0  # of CPU time that a poll may take
 
 
@@ -106,7 +104,6 @@ class Feed:
         self._config: FeedSource = context.config
         self._ledger, self._clock, self._progress = context.ledger, context.clock, context.progress
         self._fetcher: Fetcher | None = None
-        self._left_out = 0  # entries left out in the current poll
 
     @property
     def url(self) -> str:
@@ -156,10 +153,10 @@ class Feed:
     def take_in(self, fetched: Fetched, state: SourceState, after: SourceState) -> IngestResult:
         """Ingest a fetched document, and raise or close the alert about a gap."""
         moved = state.url is not None and state.url != after.url
-        self._left_out = 0
         before = self._window() if state.sighted and not moved else None
+        parser = EntryParser(self._name, self._config.url)
         with closing(fetched.file):
-            read = self._read_feed(fetched, after, before, moved=moved)
+            read = self._read_feed(fetched, after, before, parser, moved=moved)
         if moved and not read.sighted:  # keep the old URL, so that the next poll still treats the rest as moved
             read = replace(read, state=replace(read.state, url=state.url))
         with self._ledger.begin() as tx:
@@ -175,8 +172,7 @@ class Feed:
                     alerts.close_alert(tx, "gap", self._name, self._clock())
                     source_states.set_gap_since(tx, self._name, None)
             source_states.poll_succeeded(tx, self._name, read.state, self._clock(), sighted=read.sighted)
-        if self._left_out > MOST_SAID:
-            log.warning("source %s: %d entries were left out in all", self._name, self._left_out)
+        parser.log_total()
         return read.taken
 
     def _window(self) -> _Window | None:
@@ -203,7 +199,9 @@ class Feed:
         if not before.open:
             source_states.set_gap_since(tx, self._name, before.newest)
 
-    def _read_feed(self, fetched: Fetched, after: SourceState, before: _Window | None, *, moved: bool) -> _Read:
+    def _read_feed(
+        self, fetched: Fetched, after: SourceState, before: _Window | None, parser: EntryParser, *, moved: bool
+    ) -> _Read:
         """Scan the document and parse what is new; parse all of it if it cannot be scanned.
 
         Items from a URL other than before are treated as at first sight.
@@ -214,7 +212,7 @@ class Feed:
             scanned = scan_feed(fetched.file)
         except NotScannableError as error:
             log.debug("source %s: parsed whole: %s", self._name, error)
-            return self._read_whole(fetched, after, str(error), moved=moved)
+            return self._read_whole(fetched, after, parser, str(error), moved=moved)
         with self._ledger.read() as tx:
             known = intake.known_versions(tx, self._name, scanned.versions)
         present = set(known.values())
@@ -222,10 +220,10 @@ class Feed:
             with self._ledger.begin() as tx:
                 self._alert(tx, len(scanned.versions), before)
         new = (at for at, version in enumerate(scanned.versions) if version not in known)
-        fresh = self._not_oversized(scanned, new)
+        fresh = parser.not_oversized(scanned, new)
         total = IngestResult(unchanged=len(present))
         budget = _Budget()
-        pieces = self._parsed_pieces(fetched, scanned, budget.noted(fresh))
+        pieces = parser.entries(fetched, scanned, budget.noted(fresh))
         for summaries in _stretches(budget.limited(pieces)):
             with self._ledger.begin() as tx:
                 if moved:
@@ -239,10 +237,10 @@ class Feed:
             after = replace(after, etag=None, last_modified=None, body_hash=None)
         return _Read(len(scanned.versions), total, replace(after, suspect_hash=None), sighted=not budget.spent)
 
-    def _read_whole(self, fetched: Fetched, after: SourceState, why: str, *, moved: bool) -> _Read:
+    def _read_whole(self, fetched: Fetched, after: SourceState, parser: EntryParser, why: str, *, moved: bool) -> _Read:
         if fetched.size > REPAIRABLE:
             raise SourceError(f"source {self._name}: the feed is damaged ({why}), and too large to be repaired")
-        parsed = self._parsed_whole(fetched, after.suspect_hash)
+        parsed = parser.whole(fetched, after.suspect_hash)
         if parsed.complaint:
             log.warning("source %s: %s; what came whole is taken in", self._name, parsed.complaint)
             after = replace(after, etag=None, last_modified=None)  # request the whole document again
@@ -254,68 +252,12 @@ class Feed:
         sighted = bool(parsed.summaries) and parsed.suspect_hash is None
         return _Read(len(parsed.summaries), taken, replace(after, suspect_hash=parsed.suspect_hash), sighted)
 
-    def _parsed_pieces(self, fetched: Fetched, scanned: FeedScan, wanted: Iterable[int]) -> Iterator[list[Summary]]:
-        """Yield these items' summaries. An item that the parser fails on is left out, without affecting others."""
-        from digestbot.sources.feed.size_limits import check_piece
-
-        for body, numbers in scanned.pieces(fetched.file, wanted):
-            versions = [scanned.versions[number] for number in numbers]
-            try:
-                check_piece(body, scanned.item)
-                yield self._parsed(body, fetched.content_type, None, versions).summaries
-            except SourceError as error:
-                if len(numbers) > 1:
-                    for number in numbers:
-                        yield from self._parsed_pieces(fetched, scanned, [number])
-                    continue
-                self._leave_out(str(error))
-
-    def _not_oversized(self, scanned: FeedScan, wanted: Iterable[int]) -> Iterator[int]:
-        """Yield the numbers of the items that are not too large; leave the others out."""
-        for number in wanted:
-            if number in scanned.oversized:
-                self._leave_out("it is too large")
-            else:
-                yield number
-
-    def _leave_out(self, reason: str) -> None:
-        """Log why an entry is left out: the first ones as warnings, the rest at DEBUG."""
-        self._left_out += 1
-        level = logging.WARNING if self._left_out <= MOST_SAID else logging.DEBUG
-        log.log(level, "source %s: an entry is left out: %s", self._name, reason)
-
-    def _parsed_whole(self, fetched: Fetched, suspect: bytes | None) -> parse.ParsedFeed:
-        """Return the content of a damaged document. Raises SourceError."""
-        from digestbot.sources.feed.size_limits import check_damaged
-
-        fetched.file.seek(0)
-        body = fetched.file.read()
-        check_damaged(body)
-        return self._parsed(body, fetched.content_type, suspect, ())
-
-    def _parsed(
-        self, body: bytes, content_type: str | None, suspect: bytes | None, versions: Sequence[bytes]
-    ) -> parse.ParsedFeed:
-        from digestbot.sources.feed import parse
-        from digestbot.sources.feed.fetch import redact_url
-
-        where = redact_url(self._config.url)
-        try:
-            parsed = parse.parse_feed(body, content_type, suspect, versions)
-        except SourceError as error:
-            raise SourceError(f"{where}: {error}") from error
-        except Exception as error:  # a parser's failure is the feed's fault and must not stop the service
-            log.debug("source %s", self._name, exc_info=True)
-            raise SourceError(f"{where}: cannot be parsed ({type(error).__name__})") from error
-        for reason in parsed.dropped:
-            self._leave_out(reason)
-        return parsed
-
     def read_all(self) -> Iterator[list[Summary]]:
         """Yield everything that the feed shows, in batches. Raises SourceError."""
         from digestbot.sources.feed.item_hashes import NotScannableError, scan_feed
 
         fetched, _ = self.fetch(SourceState())
+        parser = EntryParser(self._name, self._config.url)
         assert fetched is not None  # noqa: S101 - an unconditional request
         with closing(fetched.file):
             try:
@@ -325,13 +267,13 @@ class Feed:
                     raise SourceError(
                         f"source {self._name}: the feed is damaged, and too large to be repaired"
                     ) from error
-                parsed = self._parsed_whole(fetched, None)
+                parsed = parser.whole(fetched, None)
                 if parsed.complaint:
                     log.warning("source %s: %s; what came whole is taken in", self._name, parsed.complaint)
                 yield parsed.summaries
                 return
-            everything = self._not_oversized(scanned, range(len(scanned.versions)))
-            for summaries in self._parsed_pieces(fetched, scanned, everything):
+            everything = parser.not_oversized(scanned, range(len(scanned.versions)))
+            for summaries in parser.entries(fetched, scanned, everything):
                 yield [replace(one, version=None) for one in summaries]
 
     def confirm(self, summaries: Sequence[Summary]) -> bool:  # noqa: ARG002 - as every source

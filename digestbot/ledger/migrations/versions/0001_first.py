@@ -267,20 +267,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", "channel", "summary_id", name=op.f("pk_backlog")),
         sa.UniqueConstraint("edition_id", "position", name=op.f("uq_backlog_edition_id_position")),
     )
-    _index(
-        "ix_backlog_ready",
-        "backlog",
-        ["digest", "channel", "summary_id"],
-        where="status = 'waiting' AND blocked_reason = ''",
-    )
+    entry = ["digest", "channel", "summary_id"]
+    _index("ix_backlog_ready", "backlog", entry, where="status = 'waiting' AND blocked_reason = ''")
     _index("ix_backlog_summary_id", "backlog", ["summary_id"])
-    _index(
-        "ix_backlog_unjudged",
-        "backlog",
-        ["digest", "channel", "summary_id"],
-        where="status = 'waiting' AND blocked_reason IS NULL",
-    )
-    _index("ix_backlog_waiting", "backlog", ["digest", "channel", "summary_id"], where="status = 'waiting'")
+    _index("ix_backlog_unjudged", "backlog", entry, where="status = 'waiting' AND blocked_reason IS NULL")
+    _index("ix_backlog_waiting", "backlog", entry, where="status = 'waiting'")
     op.create_table(
         "posts",
         sa.Column("id", ID, nullable=False),
