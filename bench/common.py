@@ -95,7 +95,7 @@ def served(body: bytes, etag: str | None = None) -> Iterator[str]:
 
 
 def up_next(tx: sa.Connection, digest: str, channel: str, most: int, now: datetime) -> list[Summary]:
-    """What a digest without a gate would take next, oldest first."""
+    """What a digest without filters would take next, oldest first."""
     from digestbot.domain.filters import DigestFilters
     from digestbot.domain.model import Order
     from digestbot.domain.schedule import CandidateQueue

@@ -1,4 +1,4 @@
-"""What a digest's gate lets through, and how the others are listed."""
+"""What a digest's filters let through, and how the others are listed."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def summary(body: str = "Some words.", title: str = "A Title", key: str = "conf/
     return make_summary(1, paper=Paper(key, title, **paper), body=body)
 
 
-def verdict(one: Summary, **gate: Any) -> str:
-    filters = {
-        name: Filter(**{key: tuple(value) for key, value in gate.pop(name).items()})
+def verdict(one: Summary, **filters: Any) -> str:
+    lists = {
+        name: Filter(**{key: tuple(value) for key, value in filters.pop(name).items()})
         for name in ("include", "exclude")
-        if name in gate
+        if name in filters
     }
-    return DigestFilters(**gate, **filters).verdict(one)
+    return DigestFilters(**filters, **lists).verdict(one)
 
 
 def test_a_summary_without_text_waits_for_it() -> None:
@@ -78,12 +78,12 @@ def test_a_pattern_that_would_never_end_does() -> None:
 
 
 def test_votes_and_age() -> None:
-    gate = DigestFilters(min_votes=2, min_age=timedelta(days=1), max_age=timedelta(days=30))
-    assert gate.waits_for(1, START, START) == "has 1 of 2 votes"
-    assert gate.waits_for(None, START, START) == "has 0 of 2 votes"
-    assert gate.waits_for(2, START, START + timedelta(hours=23)) == "too young until 2026-11-03 08:00 UTC"
-    assert gate.waits_for(2, START, START + timedelta(hours=24)) == ""
-    assert gate.waits_for(2, START, START + timedelta(days=31)) == "too old since 2026-12-02 08:00 UTC"
+    filters = DigestFilters(min_votes=2, min_age=timedelta(days=1), max_age=timedelta(days=30))
+    assert filters.waits_for(1, START, START) == "has 1 of 2 votes"
+    assert filters.waits_for(None, START, START) == "has 0 of 2 votes"
+    assert filters.waits_for(2, START, START + timedelta(hours=23)) == "too young until 2026-11-03 08:00 UTC"
+    assert filters.waits_for(2, START, START + timedelta(hours=24)) == ""
+    assert filters.waits_for(2, START, START + timedelta(days=31)) == "too old since 2026-12-02 08:00 UTC"
 
 
 @given(
@@ -101,13 +101,13 @@ def test_no_text_breaks_a_gate(venues: list[str], keywords: list[str], title: st
 # ---- in the ledger
 
 
-def put(ledger: Ledger, *incoming: Summary, policy: str = "all", gate: DigestFilters | None = None) -> None:
+def put(ledger: Ledger, *incoming: Summary, policy: str = "all", filters: DigestFilters | None = None) -> None:
     with ledger.begin() as tx:
         source_states.claim_poll(tx, "store", timedelta(minutes=15), START, at_once=True)
         intake.ingest(tx, "store", list(incoming), START)
         source_states.poll_succeeded(tx, "store", source_states.SourceState(), START)
         rollback_detection.adopt_channels(tx, {"x": "one"}, START)
-        backlog.extend_backlog(tx, "latest", "x", "store", policy, START.tzinfo, gate or DigestFilters(), START)  # type: ignore[arg-type]
+        backlog.extend_backlog(tx, "latest", "x", "store", policy, START.tzinfo, filters or DigestFilters(), START)  # type: ignore[arg-type]
 
 
 def test_age_is_reckoned_from_the_last_edit_unless_that_lies_ahead(ledger: Ledger) -> None:
@@ -119,9 +119,9 @@ def test_age_is_reckoned_from_the_last_edit_unless_that_lies_ahead(ledger: Ledge
         make_summary(4, dated=None),
     )
 
-    def passing(now_: timedelta, **gate: Any) -> list[str]:
+    def passing(now_: timedelta, **filters: Any) -> list[str]:
         with ledger.begin() as tx:
-            return sorted(s.paper.key[-1] for s in up_next(tx, "latest", "x", 9, START + now_, **gate))
+            return sorted(s.paper.key[-1] for s in up_next(tx, "latest", "x", 9, START + now_, **filters))
 
     assert passing(timedelta(), min_age=timedelta(days=1)) == ["1"]
     assert passing(timedelta(days=1), min_age=timedelta(days=1)) == ["1", "2", "3", "4"]
@@ -131,10 +131,10 @@ def test_age_is_reckoned_from_the_last_edit_unless_that_lies_ahead(ledger: Ledge
 def test_a_gate_that_is_changed_judges_anew(ledger: Ledger) -> None:
     put(ledger, make_summary(1, body="About cats."), make_summary(2, body="About dogs."))
     cats, dogs = ({"include": Filter(keywords=(word,))} for word in ("cats", "dogs"))
-    for gate, key in ((cats, "1"), (dogs, "2")):
+    for filters, key in ((cats, "1"), (dogs, "2")):
         with ledger.begin() as tx:
-            backlog.extend_backlog(tx, "latest", "x", "store", "all", START.tzinfo, DigestFilters(**gate), START)  # type: ignore[arg-type]
-            assert [s.paper.key[-1] for s in up_next(tx, "latest", "x", 9, START, **gate)] == [key]
+            backlog.extend_backlog(tx, "latest", "x", "store", "all", START.tzinfo, DigestFilters(**filters), START)  # type: ignore[arg-type]
+            assert [s.paper.key[-1] for s in up_next(tx, "latest", "x", 9, START, **filters)] == [key]
 
 
 def test_an_edit_is_judged_anew(ledger: Ledger) -> None:
@@ -154,13 +154,13 @@ def test_more_than_a_batch_is_judged(ledger: Ledger) -> None:
 
 def test_what_waits_for_what(ledger: Ledger) -> None:
     put(ledger, make_summary(1, votes=1), make_summary(2), make_summary(3, body="..."))
-    gate = DigestFilters(min_votes=2, require_text=True)
+    filters = DigestFilters(min_votes=2, require_text=True)
     with ledger.begin() as tx:
-        backlog.apply_filters(tx, "latest", "x", gate.verdict)
+        backlog.apply_filters(tx, "latest", "x", filters.verdict)
         ids = intake.rows_of(tx, "store", ["conf/test/Paper2"])
-        listed = backlog_views.list_pending(tx, "latest", "x", Order.OLDEST, gate, None, START)
+        listed = backlog_views.list_pending(tx, "latest", "x", Order.OLDEST, filters, None, START)
         intake.withdraw(tx, "store", [ids[0].id], 3, START)
-        after = backlog_views.list_pending(tx, "latest", "x", Order.OLDEST, gate, 1, START)
+        after = backlog_views.list_pending(tx, "latest", "x", Order.OLDEST, filters, 1, START)
     assert [(one.summary.paper.key[-1], one.waits_for) for one in listed] == [
         ("2", ""),
         ("1", "has 1 of 2 votes"),

@@ -53,9 +53,9 @@ def extend(ledger: Ledger, policy: str | int | date = "all", channel: str = "x")
 
 
 def ordered(tx: sa.Connection, order: Order, min_votes: int | None) -> list[Summary]:
-    gate = DigestFilters(min_votes=min_votes)
-    backlog.apply_filters(tx, "latest", "x", gate.verdict)
-    return [one.summary for one in candidates.candidates(tx, "latest", "x", order, gate, START, START)]
+    filters = DigestFilters(min_votes=min_votes)
+    backlog.apply_filters(tx, "latest", "x", filters.verdict)
+    return [one.summary for one in candidates.candidates(tx, "latest", "x", order, filters, START, START)]
 
 
 def waiting(ledger: Ledger, order: Order = Order.OLDEST, min_votes: int | None = None) -> list[str]:
@@ -428,13 +428,13 @@ def test_the_past_is_the_last_scheduled_slot_and_that_of_the_last_edition(ledger
     extend(ledger)
     hour = timedelta(hours=1)
     with ledger.begin() as tx:
-        assert editions.pasts(tx, START) == {("latest", "x"): DigestHistory(START, START)}
+        assert editions.digest_histories(tx, START) == {("latest", "x"): DigestHistory(START, START)}
         slot = editions.reach_slot(tx, "latest", "x", Slot("a", START + hour), START)
         chosen = up_next(tx, "latest", "x", 1, START)
         editions.make_edition(tx, slot, "latest", "x", chosen, drafts(chosen, [Message("t")]), START + hour)
         editions.reach_slot(tx, "latest", "x", Slot("b", START + 2 * hour), START)
         editions.reach_slot(tx, "latest", "x", Slot("by hand", START + 3 * hour), START, scheduled=False)
-        assert editions.pasts(tx, START + 3 * hour) == {
+        assert editions.digest_histories(tx, START + 3 * hour) == {
             ("latest", "x"): DigestHistory(START + 2 * hour, START, START + hour)
         }
 

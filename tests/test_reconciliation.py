@@ -18,7 +18,7 @@ from digestbot.domain.reconciliation import (
     UnknownPost,
     comparable,
     comparable_link,
-    first_look,
+    first_check,
     has_text,
     judge_before_sending,
     judge_change,
@@ -143,7 +143,7 @@ def test_what_a_witness_is(posts: list[TimelinePost], anchor: Anchor | None, pro
 def test_an_absence_counts_late_and_twice(absences: int, now: datetime, expected: PostStatus) -> None:
     verdict = judge_reading(unknown(absences=absences), reading(), set(), QUIET, now)
     assert verdict.status is expected
-    assert (verdict.next_look is None) == (expected is PostStatus.PENDING)
+    assert (verdict.next_check is None) == (expected is PostStatus.PENDING)
 
 
 @pytest.mark.parametrize(
@@ -198,12 +198,12 @@ def test_when_a_quarantined_post_is_looked_for_again() -> None:
 
 
 def test_looks_come_early_then_when_the_quiet_period_is_over() -> None:
-    looks, now = [], first_look(NOW)
+    looks, now = [], first_check(NOW)
     while now < SETTLED + timedelta(minutes=9):
         looks.append((now - NOW).total_seconds())
         verdict = judge_reading(unknown(), reading(), set(), QUIET, now)
-        assert verdict.next_look is not None
-        now = verdict.next_look
+        assert verdict.next_check is not None
+        now = verdict.next_check
     assert looks == [5, 30, 120, 300, 17 * 60, 22 * 60]
 
 

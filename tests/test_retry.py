@@ -72,7 +72,7 @@ def test_surely_not_sent_waits_longer_each_time_and_then_lets_the_others_go_firs
     assert waits == [NOW + timedelta(seconds=seconds) for seconds in (30, 60, 120, 3600)]
     assert backoff(10_000, FIRST_WAIT, LONGEST_WAIT) == timedelta(hours=1)
     assert [decide(Unavailable("refused"), tries).yields for tries in (1, HANDFUL - 1, HANDFUL)] == [False, False, True]
-    assert not decide(Unavailable("refused")).look_first  # no byte was sent
+    assert not decide(Unavailable("refused")).check_first  # no byte was sent
 
 
 def test_a_dead_token_pauses_and_an_uncertain_one_gets_a_second_try() -> None:
@@ -81,7 +81,7 @@ def test_a_dead_token_pauses_and_an_uncertain_one_gets_a_second_try() -> None:
     assert (first.status, first.pause, first.channel_until) == (PostStatus.PENDING, None, NOW + timedelta(minutes=5))
     assert "tried once more at 09:05 UTC, then the channel pauses" in str(first.error)
     assert first.refused
-    assert first.look_first
+    assert first.check_first
     assert decide(Unauthorized("401", certain=False), 2, 1).pause == "401"
 
 
@@ -118,7 +118,7 @@ def test_rate_limits_hold_the_channel(wait: timedelta | None, tries: int, minute
     decision = decide(RateLimited("429", wait=wait), tries)
     assert decision.status is PostStatus.PENDING
     assert decision.channel_until == NOW + timedelta(minutes=minutes)
-    assert decision.look_first  # bytes were sent: an answer that says "not now" may be wrong
+    assert decision.check_first  # bytes were sent: an answer that says "not now" may be wrong
     assert decision.yields is (tries >= HANDFUL)
     assert (decision.not_before == NOW) is not decision.yields
 
@@ -152,14 +152,14 @@ def test_a_platform_that_is_not_ready_is_asked_again_after_seconds_then_as_usual
         NOW + timedelta(seconds=5),
         NOW + timedelta(seconds=60),
     ]
-    assert not decide(early).look_first
+    assert not decide(early).check_first
 
 
 @pytest.mark.parametrize("failure", [RateLimited("429"), Unauthorized("401", certain=False), Unauthorized("no")])
 def test_a_look_that_is_refused_says_nothing_about_the_post(failure: PublishError) -> None:
     decision = decide(Verdict(PostStatus.PENDING, "unread", failure=failure), quiet=timedelta(minutes=15))
     assert decision.status is PostStatus.PENDING
-    assert not decision.look_first
+    assert not decision.check_first
     assert bool(decision.pause) is (isinstance(failure, Unauthorized) and failure.certain)
 
 

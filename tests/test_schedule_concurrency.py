@@ -65,7 +65,7 @@ def test_a_verdict_that_was_overtaken_puts_nothing_on_a_channel_twice(make: Make
     run.clock.now = NINE
     with run.ledger.begin() as tx:  # what a judging at the same moment leaves behind
         backlog.reset_verdicts(tx, "two", "x", [1])
-    run.service.planner._take_turn(Route("one", "x"), Report())
+    run.service.planner._conclude_slot(Route("one", "x"), Report())
     with run.ledger.begin() as tx:
         tx.execute(backlog.backlog.update().where(backlog.backlog.c.digest == "two").values(blocked_reason=""))
     run.tick(NINE)
@@ -284,8 +284,8 @@ def test_the_rest_of_a_thread_counts_as_no_post_of_its_own(make: Make) -> None:
 
 def test_a_preview_of_what_waits_for_more_ends(make: Make) -> None:
     run = make(1, {"one": {"size": 2, "min_size": 2, "skip_if_empty": False}})
-    turn, drafts = run.service.planner.next_turn(Route("one", "x"))
-    assert (turn.reason, drafts) == ("waits until there are 2", [])
+    decision, drafts = run.service.planner.next_decision(Route("one", "x"))
+    assert (decision.reason, drafts) == ("waits until there are 2", [])
 
 
 def test_a_plan_for_a_channel_that_the_ledger_does_not_know_yet(make: Make) -> None:

@@ -14,7 +14,7 @@ from helpers.basics import raw_config
 from helpers.simulator import START_OF_TIME, Digest, Posted, Simulator
 
 from digestbot import config as configuration
-from digestbot.config.rules import posting_rules
+from digestbot.config.rules import build_posting_rules
 from digestbot.domain.schedule import ChannelHistory, ChannelState, DigestState, PublishedPost, forecast
 
 YEARS = timedelta(days=2 * 366)
@@ -91,17 +91,21 @@ def test_years_of_schedule(seed: int) -> None:
     world = Simulator(random_config(Random(seed)), seed, START_OF_TIME)
     world.arrive(30)
     world.live(YEARS)
-    by_pair = {(one.lane.digest, one.lane.channel): one for one in world.digests}
+    by_pair = {(one.posting_rules.digest, one.posting_rules.channel): one for one in world.digests}
     assert world.ticks > 5000
     for posted in world.posted:
         digest = by_pair[posted.digest, posted.channel]
-        assert not digest.lane.calendar.closed(posted.at), "in closed hours"
+        assert not digest.posting_rules.calendar.closed(posted.at), "in closed hours"
         assert posted.at >= posted.due, "before its time"
         assert digest.timing.min_size <= len(posted.chosen) <= digest.timing.size
         if digest.timing.one_per_paper:
             assert max(Counter(one.paper.key for one in posted.chosen).values()) == 1
     for digest in world.digests:
-        mine = [one for one in world.posted if (one.digest, one.channel) == (digest.lane.digest, digest.lane.channel)]
+        mine = [
+            one
+            for one in world.posted
+            if (one.digest, one.channel) == (digest.posting_rules.digest, digest.posting_rules.channel)
+        ]
         order_is_kept(digest, mine)
         windows_are_kept(digest, mine, world)
         jitter_stays(digest, mine)
@@ -135,7 +139,9 @@ def windows_are_kept(digest: Digest, mine: list[Posted], world: Simulator) -> No
 def jitter_stays(digest: Digest, mine: list[Posted]) -> None:
     """Asked again, a slot keeps the time that it had."""
     for one in mine[:20]:
-        (first,) = [s for s, _ in zip(digest.lane.calendar.slots(one.due - timedelta(seconds=1)), [0], strict=False)]
+        (first,) = [
+            s for s, _ in zip(digest.posting_rules.calendar.slots(one.due - timedelta(seconds=1)), [0], strict=False)
+        ]
         assert first.nominal == one.slot
         assert first.at <= one.at
 
@@ -180,38 +186,47 @@ def nothing_starves(world: Simulator) -> None:
     rows = forecast(
         [
             DigestState(
-                one.lane, one.timing, one.shape, one.past, iter(list(one.backlog)), frozenset(world.config.digests)
+                one.posting_rules,
+                one.timing,
+                one.shape,
+                one.digest_history,
+                iter(list(one.backlog)),
+                frozenset(world.config.digests),
             )
             for one in world.digests
         ],
-        {channel: ChannelState(world.traffic[channel]) for channel in ("x", "page")},
-        lambda lane, chosen: [((one,), 0) for one in chosen],
+        {channel: ChannelState(world.channel_history[channel]) for channel in ("x", "page")},
+        lambda posting_rules, chosen: [((one,), 0) for one in chosen],
         world.now,
         world.now + timedelta(days=120),
     )
     for digest in world.digests:
-        mine = [row for row in rows if (row.digest, row.channel) == (digest.lane.digest, digest.lane.channel)]
+        mine = [
+            row
+            for row in rows
+            if (row.digest, row.channel) == (digest.posting_rules.digest, digest.posting_rules.channel)
+        ]
         going = {one.id or 0 for row in mine for one in row.summaries}
         notes = {row.note for row in mine if not row.summaries}
         assert "" not in notes
         for candidate in digest.backlog:
             if candidate.summary.id not in going and digest.timing.window is None and not digest.timing.one_per_paper:
                 behind = bool(going) and (candidate.summary.id or 0) > max(going)
-                never = digest.lane.calendar.first_open(digest.past.since)
+                never = digest.posting_rules.calendar.first_open(digest.digest_history.since)
                 reasons = [note for note in notes if note not in ("nothing waits", "a later slot took its place")]
                 assert behind or never is None or never.at > world.now + timedelta(days=120) or reasons
 
 
-def test_a_lane_that_is_always_closed_is_said_to_be() -> None:
+def test_rules_that_are_always_closed_is_said_to_be() -> None:
     raw = raw_config("http://127.0.0.1:1", quiet_hours="06:00-20:00", schedule="every day at 12:00", channels=["x"])
     config = configuration.build(raw)
-    lane, start = posting_rules(config, "latest", "x"), datetime(2026, 11, 2, tzinfo=UTC)
-    assert lane.calendar.first_open(start) is None
+    posting_rules, start = build_posting_rules(config, "latest", "x"), datetime(2026, 11, 2, tzinfo=UTC)
+    assert posting_rules.calendar.first_open(start) is None
     found = Simulator(config, 1, start)
     found.arrive(1)
     (digest,) = found.digests
     rows = forecast(
-        [DigestState(lane, digest.timing, digest.shape, digest.past, iter(digest.backlog))],
+        [DigestState(posting_rules, digest.timing, digest.shape, digest.digest_history, iter(digest.backlog))],
         {"x": ChannelState(ChannelHistory())},
         lambda _, chosen: [((one,), 0) for one in chosen],
         start,

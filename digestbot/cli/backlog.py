@@ -38,10 +38,10 @@ def backlog(arguments: argparse.Namespace) -> int:
                 service = Service(config, rehearsal, now_)
                 service.prepare()
                 service.extend_backlog(digest, channel)
-                gate = filters_for(config, digest, channel)
+                filters = filters_for(config, digest, channel)
                 order = config.timing(digest, channel).order
                 with rehearsal.read() as tx:
-                    rows = backlog_views.list_pending(tx, digest, channel, order, gate, arguments.limit, now_())
+                    rows = backlog_views.list_pending(tx, digest, channel, order, filters, arguments.limit, now_())
                     counts = queries.backlog_counts(tx, digest, channel)
             shown.append(
                 {"digest": digest, "channel": channel, "counts": counts, "waiting": [_json(row) for row in rows]}

@@ -46,12 +46,12 @@ def _renders(service: Service, digest: str, channel: str) -> str:
     from digestbot.pipeline.app import SAMPLE
 
     config = service.config
-    look, timing = config.appearance(digest, channel), config.timing(digest, channel)
+    appearance, timing = config.appearance(digest, channel), config.timing(digest, channel)
     limit = config.platform(channel).limit
     least = max(timing.min_size, 1)
-    together = max(least, 2) if look.shape is Shape.ROUNDUP and timing.size > 1 else least
+    together = max(least, 2) if appearance.shape is Shape.ROUNDUP and timing.size > 1 else least
     samples = [replace(SAMPLE, id=number) for number in range(1, together + 1)]
-    _, drafts = service.post_builder.drafts(digest, channel, samples, look.shape)
+    _, drafts = service.post_builder.drafts(digest, channel, samples, appearance.shape)
     budget = config.budget(channel)
     cost = sum(cost for _, cost in service.post_builder.groups(digest, channel, samples[:least]))
     if budget is not None and cost > budget:
@@ -65,7 +65,7 @@ def _renders(service: Service, digest: str, channel: str) -> str:
         body="A sentence about what the paper says. " * (LONG_WORDS // 7),
     )
     try:
-        service.post_builder.drafts(digest, channel, [long], look.shape)
+        service.post_builder.drafts(digest, channel, [long], appearance.shape)
     except DigestbotError as error:
         raise DigestbotError(f"cannot be made of a long summary, which would be skipped: {error}") from error
     return f"renders ({limit.measure(drafts[0].message.text)} of {limit.most} characters for a sample)"
@@ -87,12 +87,12 @@ def _pictures(service: Service, digest: str, channel: str) -> str:
     from digestbot.pipeline.app import SAMPLE
     from digestbot.rendering.cards import MISSING, cards_available
 
-    look = service.config.appearance(digest, channel)
-    held = "posts wait for them" if look.image_failure is ImageFailure.HOLD else "posts go without"
+    appearance = service.config.appearance(digest, channel)
+    held = "posts wait for them" if appearance.image_failure is ImageFailure.HOLD else "posts go without"
     if not cards_available():
         raise DigestbotError(f"cannot be made here, {held}; {MISSING}")
-    if look.image is Image.CARD:
-        picture = service.post_builder.image_builder.picture(look.image, channel, SAMPLE)
+    if appearance.image is Image.CARD:
+        picture = service.post_builder.image_builder.picture(appearance.image, channel, SAMPLE)
         assert picture is not None  # noqa: S101 - a card is made of every summary
         return f"a card can be made ({len(picture.content) // 1000} kB for a sample)"
     return "taken from the summaries' texts"

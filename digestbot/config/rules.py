@@ -11,7 +11,9 @@ from digestbot.domain.model import SlotChange
 from digestbot.domain.schedule import Blackout, Calendar, PostingRules, PostLimit
 
 
-def posting_rules(config: Config, digest: str, channel: str, changes: tuple[SlotChange, ...] = ()) -> PostingRules:
+def build_posting_rules(
+    config: Config, digest: str, channel: str, changes: tuple[SlotChange, ...] = ()
+) -> PostingRules:
     """Return the posting rules of a digest on a channel, which combine both sections.
 
     ``changes`` are the operator's changes of its slots. For a digest that is not configured, the channel's rules are
@@ -41,7 +43,7 @@ def filters_for(config: Config, name: str, channel: str) -> DigestFilters:
     With ``overlap``, it shares summaries only with digests that are configured for the channel. So the posts of a
     renamed digest still count as posted.
     """
-    digest, look = config.digests[name], config.appearance(name, channel)
+    digest, appearance = config.digests[name], config.appearance(name, channel)
     others = sorted(set(config.digests_on(channel)) - {name}) if config.timing(name, channel).overlap else ()
     return DigestFilters(
         digest.min_votes,
@@ -51,7 +53,7 @@ def filters_for(config: Config, name: str, channel: str) -> DigestFilters:
         _filter(digest.include),
         _filter(digest.exclude),
         tuple(others),
-        f"{look.image} {look.image_failure}",
+        f"{appearance.image} {appearance.image_failure}",
     )
 
 

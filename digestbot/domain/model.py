@@ -284,9 +284,10 @@ class Claim:
     ``reply_to`` is the platform's id of the part before, for a part of a thread. ``target`` is the platform's id of the
     post that an update or a deletion applies to.
 
-    ``look_first`` says why the post may already be on the platform; empty where it cannot be. ``accepted``: an operator
-    agreed to continue although the timeline cannot be read. ``first_sent_at`` is when the first attempt that may have
-    created the post began. ``dismissed`` are the ids of posts that an operator saw and did not take for this one.
+    ``check_first`` says why the post may already be on the platform; empty where it cannot be. ``accepted``: an
+    operator agreed to continue although the timeline cannot be read. ``first_sent_at`` is when the first attempt that
+    may have created the post began. ``dismissed`` are the ids of posts that an operator saw and did not take for this
+    one.
     """
 
     post: int
@@ -295,7 +296,7 @@ class Claim:
     deadline: datetime
     message: Message
     reply_to: str | None = None
-    look_first: str = ""
+    check_first: str = ""
     accepted: bool = False
     first_sent_at: datetime | None = None
     dismissed: frozenset[str] = frozenset()

@@ -99,7 +99,7 @@ class Verdict:
     status: PostStatus
     note: str
     found: TimelinePost | None = None
-    next_look: datetime | None = None
+    next_check: datetime | None = None
     not_before: datetime | None = None
     candidates: tuple[TimelinePost, ...] = ()
     sound: bool = True
@@ -142,12 +142,12 @@ def judge_reading(
             note = f"the timeline could not be read: {reading.trouble}"
             candidates = tuple(same_links)
             return Verdict(PostStatus.QUARANTINED, note, candidates=candidates, sound=False, final=reading.bounded)
-        return Verdict(PostStatus.UNKNOWN, reading.trouble, next_look=_next_look(unknown, quiet, now), sound=False)
+        return Verdict(PostStatus.UNKNOWN, reading.trouble, next_check=_next_look(unknown, quiet, now), sound=False)
     if unknown.quarantined:
         note = "it is not on the timeline" if not same_links else _only_links(same_links)
         return Verdict(PostStatus.QUARANTINED, note, candidates=tuple(same_links))
     if now < settled or unknown.absences + 1 < 2:
-        return Verdict(PostStatus.UNKNOWN, "not on the timeline", next_look=_next_look(unknown, quiet, now))
+        return Verdict(PostStatus.UNKNOWN, "not on the timeline", next_check=_next_look(unknown, quiet, now))
     if same_links:
         return Verdict(PostStatus.QUARANTINED, _only_links(same_links), candidates=tuple(same_links))
     if unknown.duplicate:
@@ -197,7 +197,7 @@ def judge_change(
     if trouble is not None:
         if unknown.quarantined or now >= settled + quiet * (PATIENCE - 1):
             return Verdict(PostStatus.QUARANTINED, f"the post could not be read: {trouble}", sound=False)
-        return Verdict(PostStatus.UNKNOWN, trouble, next_look=_next_look(unknown, quiet, now), sound=False)
+        return Verdict(PostStatus.UNKNOWN, trouble, next_check=_next_look(unknown, quiet, now), sound=False)
     if found is None:
         if unknown.action is Action.DELETE:
             return Verdict(PostStatus.DONE, "the post is gone")
@@ -205,13 +205,13 @@ def judge_change(
     if unknown.action is Action.UPDATE and has_text(found, unknown.message.text):
         return Verdict(PostStatus.DONE, "the post has the new text")
     if not unknown.quarantined and (now < settled or unknown.absences + 1 < 2):
-        return Verdict(PostStatus.UNKNOWN, "not done yet", next_look=_next_look(unknown, quiet, now))
+        return Verdict(PostStatus.UNKNOWN, "not done yet", next_check=_next_look(unknown, quiet, now))
     if unknown.sends > len(RESEND_AFTER):
         return Verdict(PostStatus.QUARANTINED, f"tried {unknown.sends} times, and not done")
     return Verdict(PostStatus.PENDING, "not done: it is tried again")
 
 
-def first_look(unknown_since: datetime) -> datetime:
+def first_check(unknown_since: datetime) -> datetime:
     """Return when to check the timeline for the first time."""
     return unknown_since + EARLY_LOOKS[0]
 

@@ -51,7 +51,7 @@ class Decision:
     """What happens to the post, and to its channel.
 
     ``basis`` is what the receipt rests on. ``not_before``: a pending post waits until then; with ``yields``, the posts
-    after it are sent meanwhile. ``look_first``: bytes were sent, so the timeline is checked before the post is sent
+    after it are sent meanwhile. ``check_first``: bytes were sent, so the timeline is checked before the post is sent
     again. ``posted_at`` is when a post found on the timeline appeared. ``candidates`` are posts that an operator has to
     compare.
 
@@ -70,7 +70,7 @@ class Decision:
     error: str | None = None
     not_before: datetime | None = None
     yields: bool = False
-    look_first: bool = False
+    check_first: bool = False
     channel_until: datetime | None = None
     pause: str | None = None
     paused_until: datetime | None = None
@@ -116,7 +116,7 @@ def decide_after_attempt(
             return Decision(PostStatus.PUBLISHED, receipt=outcome)
         case Verdict(failure=Unauthorized() | RateLimited() as failure):
             # nothing was sent: this attempt needs no quiet period and no timeline check
-            return replace(decide_after_attempt(failure, tries, history, now), look_first=False)
+            return replace(decide_after_attempt(failure, tries, history, now), check_first=False)
         case Verdict(failure=Rejected() as failure):  # the post that a reply belongs to is gone
             return _rejected(str(failure), history, post)
         case Verdict():
@@ -183,7 +183,7 @@ def _refused(outcome: Unauthorized, history: ChannelFailures, now: datetime, qui
     if not outcome.certain and not history.rejections:
         again = now + max(SECOND_TRY, quiet)
         error += f". One such answer may be an outage: tried once more at {again:%H:%M} UTC, then the channel pauses"
-        return Decision(PostStatus.PENDING, error=error, channel_until=again, refused=True, look_first=True)
+        return Decision(PostStatus.PENDING, error=error, channel_until=again, refused=True, check_first=True)
     until = None
     if outcome.until_reset and outcome.wait is not None:
         until = now + min(outcome.wait, LONGEST_RESET)
@@ -196,7 +196,7 @@ def _refused(outcome: Unauthorized, history: ChannelFailures, now: datetime, qui
         application=outcome.application,
         refused=True,
         not_before=now + quiet,
-        look_first=True,
+        check_first=True,
     )
 
 
@@ -211,5 +211,5 @@ def _rate_limited(outcome: RateLimited, tries: int, now: datetime, quiet: timede
         channel_until=until,
         not_before=until + ASIDE if yields else now + quiet,
         yields=yields,
-        look_first=True,
+        check_first=True,
     )

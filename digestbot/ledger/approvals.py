@@ -150,7 +150,7 @@ def send_now(tx: sa.Connection, post: int) -> None:
     tx.execute(edition.values(at_once=True))
     tx.execute(edition.where(UNAPPROVED).values(approval=Approval.APPROVED))
     # a post that may have been sent before keeps waiting, because its timeline may lag
-    again = sa.and_(posts.c.look_first, posts.c.epoch > 0)
+    again = sa.and_(posts.c.check_first, posts.c.epoch > 0)
     tx.execute(posts.update().where(posts.c.edition_id == found.edition_id, PENDING, ~again).values(not_before=None))
 
 

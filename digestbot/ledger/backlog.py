@@ -60,7 +60,7 @@ def extend_backlog(
     source: str,
     policy: str | int | date,
     zone: ZoneInfo,
-    gate: DigestFilters,
+    filters: DigestFilters,
     now: datetime,
     configured: Sequence[str] = (),
 ) -> int:
@@ -70,7 +70,7 @@ def extend_backlog(
     When the source is read for the first time, ``policy`` decides what happens to its summaries: "skip", "all", the
     number of newest ones to keep, or the date (in ``zone``) from which to keep them. Summaries also stay waiting if
     they wait on the channel in the backlog of a digest that is no longer ``configured``. If the digest's filters
-    (``gate``) have changed, all its waiting summaries are to be evaluated again.
+    (``filters``) have changed, all its waiting summaries are to be evaluated again.
     """
     polled = tx.execute(
         sa.select(sources.c.polled_at).where(sources.c.name == source).with_for_update()
@@ -80,8 +80,8 @@ def extend_backlog(
     mine = (cursors.c.digest == digest, cursors.c.channel == channel, cursors.c.source == source)
     row = tx.execute(sa.select(cursors).where(*mine)).first()
     cursor = row.summary_id if row else None
-    if row is not None and row.filters_hash != gate.mark:
-        tx.execute(cursors.update().where(*mine).values(filters_hash=gate.mark))
+    if row is not None and row.filters_hash != filters.mark:
+        tx.execute(cursors.update().where(*mine).values(filters_hash=filters.mark))
         _judge_again(tx, digest, channel)
     newest = tx.scalar(sa.select(sa.func.max(summaries.c.id)).where(summaries.c.source == source)) or 0
     if cursor is None:
@@ -92,7 +92,7 @@ def extend_backlog(
                 source=source,
                 summary_id=newest,
                 first_seen_at=now,
-                filters_hash=gate.mark,
+                filters_hash=filters.mark,
             )
         )
         keep = sa.or_(_kept_at_first_sight(source, policy, zone), _left_behind(channel, [digest, *configured]))

@@ -86,7 +86,7 @@ def find_summaries(tx: sa.Connection, wanted: str) -> list[tuple[Summary, str]]:
 
 
 def list_pending(
-    tx: sa.Connection, digest: str, channel: str, order: Order, gate: DigestFilters, most: int | None, now: datetime
+    tx: sa.Connection, digest: str, channel: str, order: Order, filters: DigestFilters, most: int | None, now: datetime
 ) -> list[PendingSummary]:
     """Return up to ``most`` waiting summaries of a backlog, in the digest's order: first those that may be published,
     then those that are blocked."""
@@ -94,7 +94,7 @@ def list_pending(
     ready: list[PendingSummary] = []
     held: list[PendingSummary] = []
     for row in tx.execute(query):
-        waits_for = _waits_for(row, gate, now)
+        waits_for = _waits_for(row, filters, now)
         (held if waits_for else ready).append(PendingSummary(as_summary(row), waits_for))
     return (ready + held)[:most]
 
@@ -121,7 +121,7 @@ def backlog_entries(
     digest: str,
     channel: str,
     order: Order,
-    gate: DigestFilters,
+    filters: DigestFilters,
     now: datetime,
     *,
     kind: str = "waiting",
@@ -155,7 +155,7 @@ def backlog_entries(
         BacklogEntry(
             as_summary(row),
             row.status,
-            row.reason if row.status == "skipped" else _waits_for(row, gate, now),
+            row.reason if row.status == "skipped" else _waits_for(row, filters, now),
             row.pinned_at is not None,
             row.held,
             row.custom_text,
@@ -171,7 +171,7 @@ def pending_count(tx: sa.Connection, digest: str, channel: str) -> int:
     return int(tx.scalar(query) or 0)
 
 
-def _waits_for(row: Any, gate: DigestFilters, now: datetime) -> str:
+def _waits_for(row: Any, filters: DigestFilters, now: datetime) -> str:
     if row.withdrawn_at is not None:
         return "was withdrawn"
-    return row.blocked_reason or gate.waits_for(row.votes, row.since, now)
+    return row.blocked_reason or filters.waits_for(row.votes, row.since, now)

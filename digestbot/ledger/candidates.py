@@ -24,7 +24,7 @@ def candidates(
     digest: str,
     channel: str,
     order: Order,
-    gate: DigestFilters,
+    filters: DigestFilters,
     now: datetime,
     until: datetime,
     first: int = 8,
@@ -38,7 +38,7 @@ def candidates(
     """
     read, most = 0, first
     while True:
-        page, rows = candidate_page(tx, digest, channel, order, gate, now, until, since, read, most)
+        page, rows = candidate_page(tx, digest, channel, order, filters, now, until, since, read, most)
         yield from page
         if rows < most:
             return
@@ -50,7 +50,7 @@ def candidate_page(
     digest: str,
     channel: str,
     order: Order,
-    gate: DigestFilters,
+    filters: DigestFilters,
     now: datetime,
     until: datetime,
     since: datetime | None,
@@ -64,22 +64,22 @@ def candidate_page(
     ``after`` is the number of rows to skip, ``most`` the number to read. Summaries in ``passed_over`` are left out.
     Those in ``known`` are not read again; those that are read are added to it.
     """
-    aging = gate.min_age is not None or gate.max_age is not None
+    aging = filters.min_age is not None or filters.max_age is not None
     query = (
         sa.select(summaries.c.id, summaries.c.paper_id, summaries.c.ingested_at)
         .add_columns(*([EDITED_AT.label("since")] if aging else []))
         .join(backlog, backlog.c.summary_id == summaries.c.id)
         .where(*of_route(digest, channel), READY, summaries.c.withdrawn_at.is_(None))
     )
-    if gate.min_votes is not None:
-        query = query.where(sa.func.coalesce(summaries.c.votes, 0) >= gate.min_votes)
-    if gate.min_age is not None:
-        query = query.where(until - gate.min_age >= EDITED_AT)
-    if gate.max_age is not None:
-        query = query.where(now - gate.max_age <= EDITED_AT)
+    if filters.min_votes is not None:
+        query = query.where(sa.func.coalesce(summaries.c.votes, 0) >= filters.min_votes)
+    if filters.min_age is not None:
+        query = query.where(until - filters.min_age >= EDITED_AT)
+    if filters.max_age is not None:
+        query = query.where(now - filters.max_age <= EDITED_AT)
     if since is not None:
         late = summaries.c.ingested_at > since
-        query = query.where(late if gate.min_age is None else sa.or_(late, since - gate.min_age < EDITED_AT))
+        query = query.where(late if filters.min_age is None else sa.or_(late, since - filters.min_age < EDITED_AT))
     rows = tx.execute(query.order_by(*sort_key(order)).limit(most).offset(after)).all()
     left = [row for row in rows if row.id not in passed_over]
     whole = {} if known is None else known
@@ -89,8 +89,8 @@ def candidate_page(
             whole[row.id],
             row.paper_id,
             row.ingested_at,
-            row.since + gate.min_age if gate.min_age is not None else None,
-            row.since + gate.max_age if gate.max_age is not None else None,
+            row.since + filters.min_age if filters.min_age is not None else None,
+            row.since + filters.max_age if filters.max_age is not None else None,
         )
         for row in left
         if row.id in whole

@@ -60,8 +60,8 @@ def change_tokens(
             found[channel].append((number, *values))  # rows of different queries must differ
     for (digest, channel), changes in slot_overrides.changes(tx).items():
         timing[channel].append((digest, changes))
-    for (digest, channel), past in editions.pasts(tx, now).items():
-        found[channel].append((digest, past))
+    for (digest, channel), digest_history in editions.digest_histories(tx, now).items():
+        found[channel].append((digest, digest_history))
     return tx.scalar(_ACTION), {
         name: ChangeToken(sorted(map(repr, found[name])), sorted(map(repr, timing[name]))) for name in names
     }

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from digestbot.domain.budget import Budget
 from digestbot.domain.model import OWN, Action, Approval, Claim, Message, Picture, PostStatus, ReceiptBasis
-from digestbot.domain.reconciliation import first_look, next_recheck
+from digestbot.domain.reconciliation import first_check, next_recheck
 from digestbot.domain.retry import LONGEST_RATE_LIMIT, Decision
 from digestbot.ledger import monthly_costs
 from digestbot.ledger.channel_states import ChannelRecord, channel_state
@@ -115,7 +115,7 @@ _SENDABLE = (
 # a thread that has begun is completed
 _SENDABLE_BUT = _SENDABLE.where(sa.or_(posts.c.action != Action.PUBLISH, posts.c.reply, ~_HELD_BACK))
 _NEXT, _NEXT_BUT = _SENDABLE.with_for_update(of=posts), _SENDABLE_BUT.with_for_update(of=posts)
-_FIRST_LOOK = sa.select(sa.func.min(posts.c.next_look_at), sa.func.count()).where(
+_FIRST_LOOK = sa.select(sa.func.min(posts.c.next_check_at), sa.func.count()).where(
     posts.c.channel == sa.bindparam("channel"), ATTENTION
 )
 _TAKE = (
@@ -144,9 +144,9 @@ _CONCLUDE = (
                 "candidates",
                 "error",
                 "not_before",
-                "look_first",
+                "check_first",
                 "yields",
-                "next_look_at",
+                "next_check_at",
                 "quarantined_at",
                 "concluded_at",
             )
@@ -174,7 +174,7 @@ def claim(
     state: ChannelRecord | None = None,
     budget: int | None = None,
     held_back: Sequence[str] = (),
-    look_first: str = "",
+    check_first: str = "",
 ) -> Claim | None:
     """Claim the channel's next post and begin an attempt; return the claim, or None if nothing may be sent.
 
@@ -184,7 +184,7 @@ def claim(
 
     ``state`` is the channel's state if this transaction has read it already and concluded the post that was in flight.
     A post that would exceed the month's ``budget`` waits for the next month. No scheduled post of a digest in
-    ``held_back`` is begun. ``look_first`` says why this process must check the timeline before it sends.
+    ``held_back`` is begun. ``check_first`` says why this process must check the timeline before it sends.
     """
     if state is None:
         state = channel_state(tx, channel, now)
@@ -202,10 +202,10 @@ def claim(
     tx.execute(_TAKE, {"post": row.id, "epoch_": epoch, "deadline_": deadline})
     begun: dict[str, Any] = {"post_id": row.id, "epoch": epoch, "started_at": now, "deadline": deadline}
     key: Any = tx.execute(_ATTEMPT, begun | {"cost": row.cost}).inserted_primary_key
-    reason = state.catch_up or look_first
+    reason = state.catch_up or check_first
     if row.reply and row.before_basis == ReceiptBasis.TEXT:
         reason = "the part before it was found on the timeline"
-    if row.look_first:
+    if row.check_first:
         reason = "an earlier attempt may have created it"
     return Claim(
         post=row.id,
@@ -214,9 +214,9 @@ def claim(
         deadline=deadline,
         message=Message(row.text, row.link, row.reply, _picture(row)),
         reply_to=row.reply_to if row.reply else None,
-        look_first=reason if row.action == Action.PUBLISH else "",
-        accepted=state.accepted and not row.look_first,
-        first_sent_at=_first_sent_at(tx, row.id) if row.look_first else None,
+        check_first=reason if row.action == Action.PUBLISH else "",
+        accepted=state.accepted and not row.check_first,
+        first_sent_at=_first_sent_at(tx, row.id) if row.check_first else None,
         dismissed=frozenset(row.dismissed or ()),
         action=Action(row.action),
         target=row.target,
@@ -287,9 +287,9 @@ def conclude(tx: sa.Connection, claim: Claim, decision: Decision, state: Channel
             "new_candidates": as_stored(decision.candidates),
             "new_error": decision.error,
             "new_not_before": decision.not_before,
-            "new_look_first": decision.look_first or (status == PostStatus.PENDING and bool(claim.first_sent_at)),
+            "new_check_first": decision.check_first or (status == PostStatus.PENDING and bool(claim.first_sent_at)),
             "new_yields": decision.yields,
-            "new_next_look_at": _next_look_at(decision.status, now),
+            "new_next_check_at": _next_check_at(decision.status, now),
             "new_quarantined_at": now if decision.status == PostStatus.QUARANTINED else None,
             "new_concluded_at": None if decision.status == PostStatus.PENDING else now,
         },
@@ -344,9 +344,9 @@ def _conclude_channel(tx: sa.Connection, claim: Claim, decision: Decision, state
         tx.execute(channels.update().where(channels.c.name == claim.channel).values(**change))
 
 
-def _next_look_at(status: PostStatus, now: datetime) -> datetime | None:
+def _next_check_at(status: PostStatus, now: datetime) -> datetime | None:
     if status == PostStatus.UNKNOWN:
-        return first_look(now)
+        return first_check(now)
     return next_recheck(now, now) if status == PostStatus.QUARANTINED else None
 
 
@@ -363,7 +363,7 @@ def expire(tx: sa.Connection, lease: timedelta, now: datetime) -> list[tuple[int
         .values(
             status=PostStatus.UNKNOWN,
             error="the lease ran out before an outcome was recorded",
-            next_look_at=first_look(now),
+            next_check_at=first_check(now),
             concluded_at=now,
         )
         .returning(posts.c.id, posts.c.channel)

@@ -181,13 +181,13 @@ def hold_back(tx: sa.Connection, post: int, now: datetime) -> bool:
     """
     done = tx.execute(
         posts.update()
-        .where(posts.c.id == post, posts.c.status == PostStatus.PENDING, posts.c.look_first, posts.c.epoch > 0)
+        .where(posts.c.id == post, posts.c.status == PostStatus.PENDING, posts.c.check_first, posts.c.epoch > 0)
         .values(
             status=PostStatus.QUARANTINED,
             error="its summary changed, and it may have been posted before: it is looked for on the timeline",
             quarantined_at=now,
             concluded_at=now,
-            next_look_at=now,
+            next_check_at=now,
         )
     )
     return bool(done.rowcount)
@@ -198,7 +198,7 @@ def drop_held_back(tx: sa.Connection, post: int, now: datetime) -> None:
     kinds = list(tx.scalars(sa.select(changes.c.kind).where(changes.c.post_id == post)))
     if not kinds:
         return
-    tx.execute(posts.update().where(posts.c.id == post).values(status=PostStatus.PENDING, look_first=False))
+    tx.execute(posts.update().where(posts.c.id == post).values(status=PostStatus.PENDING, check_first=False))
     drop_pending(tx, post, most_severe(kinds), now)
     tx.execute(changes.delete().where(changes.c.post_id == post))
 

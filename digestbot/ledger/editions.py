@@ -71,19 +71,19 @@ _AHEAD = (
 )
 
 
-def past(tx: sa.Connection, digest: str, channel: str, now: datetime) -> DigestHistory:
+def digest_history(tx: sa.Connection, digest: str, channel: str, now: datetime) -> DigestHistory:
     """Return what the digest has done on the channel. It must have read a source before."""
     only = _PASTS.where(cursors.c.digest == digest, cursors.c.channel == channel)
-    return _pasts(tx, only, now)[Route(digest, channel)]
+    return _digest_histories(tx, only, now)[Route(digest, channel)]
 
 
-def pasts(tx: sa.Connection, now: datetime, channel: str | None = None) -> dict[Route, DigestHistory]:
+def digest_histories(tx: sa.Connection, now: datetime, channel: str | None = None) -> dict[Route, DigestHistory]:
     """Return what each digest has done on each channel, or on one ``channel``. Routes that have not read a source yet
     are left out."""
-    return _pasts(tx, _PASTS if channel is None else _PASTS.where(cursors.c.channel == channel), now)
+    return _digest_histories(tx, _PASTS if channel is None else _PASTS.where(cursors.c.channel == channel), now)
 
 
-def _pasts(tx: sa.Connection, query: sa.Select[Any], now: datetime) -> dict[Route, DigestHistory]:
+def _digest_histories(tx: sa.Connection, query: sa.Select[Any], now: datetime) -> dict[Route, DigestHistory]:
     found: dict[Route, DigestHistory] = {}
     for row in tx.execute(query, _clock(now)):
         # a clock that was far ahead may have recorded this; until that is corrected, use now

@@ -64,11 +64,11 @@ def resolve_post(
             candidates=None,
             dismissed=sorted(dismissed) or None,
             error=None if receipt else f"by hand: {decision}, was {before}",
-            look_first=retried and row.action == Action.PUBLISH,
+            check_first=retried and row.action == Action.PUBLISH,
             yields=False,
             by_hand=not retried,
             not_before=row.deadline + quiet if lagging else None,
-            next_look_at=None,
+            next_check_at=None,
             quarantined_at=None,
             concluded_at=None if retried else now,
         )
@@ -102,7 +102,7 @@ def reopen_post(tx: sa.Connection, post: int, now: datetime) -> PostStatus:
     cleared: dict[str, object] = dict.fromkeys(names)
     if row.receipt_id:  # the receipt was of another post
         cleared |= {"dismissed": sorted({*(row.dismissed or ()), row.receipt_id})}
-    quarantined = {"status": PostStatus.QUARANTINED, "quarantined_at": now, "next_look_at": now, "by_hand": False}
+    quarantined = {"status": PostStatus.QUARANTINED, "quarantined_at": now, "next_check_at": now, "by_hand": False}
     tx.execute(posts.update().where(posts.c.id == post).values(error=error, **quarantined, **cleared))
     tx.execute(
         posts.update()

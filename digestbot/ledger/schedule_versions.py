@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from digestbot.domain.model import Route
 from digestbot.domain.schedule.versions import NONE, Rules, ScheduleVersion
-from digestbot.ledger.editions import CLOCK_STEP, pasts
+from digestbot.ledger.editions import CLOCK_STEP, digest_histories
 from digestbot.ledger.schema import schedule_versions
 
 MOST_KEPT = 20  # versions of a route; there are more only if the rules change often while a slot is overdue
@@ -68,10 +68,10 @@ def deactivate_future(tx: sa.Connection, now: datetime) -> None:
 
 def _forget_old(tx: sa.Connection, changed: Mapping[Route, list[ScheduleVersion]], now: datetime) -> None:
     """Delete versions that applied only before the last slot that was reached, because they are no longer needed."""
-    reached = pasts(tx, now)
+    reached = digest_histories(tx, now)
     for route, some in changed.items():
-        past = reached.get(route)
-        needed = [one.since for one in some if past is not None and one.since <= past.since][-1:]
+        digest_history = reached.get(route)
+        needed = [one.since for one in some if digest_history is not None and one.since <= digest_history.since][-1:]
         oldest = max([*needed, *(one.since for one in some[-MOST_KEPT:][:1])])
         tx.execute(schedule_versions.delete().where(_of(route), schedule_versions.c.since < oldest))
 

@@ -54,16 +54,16 @@ def claim_check(
                 posts.c.channel == channel,
                 ATTENTION,
                 posts.c.status == PostStatus.QUARANTINED,
-                posts.c.next_look_at <= now,
+                posts.c.next_check_at <= now,
             )
-            .order_by(posts.c.next_look_at)
+            .order_by(posts.c.next_check_at)
             .limit(1)
             .with_for_update()
         ).first()
-    if row is None or (row.next_look_at and now < row.next_look_at <= now + lease + quiet):
+    if row is None or (row.next_check_at and now < row.next_check_at <= now + lease + quiet):
         return None
     since = min(row.concluded_at or now, now)  # later than now if the clock was set back
-    looked = {"next_look_at": now + timedelta(minutes=1), "concluded_at": since}
+    looked = {"next_check_at": now + timedelta(minutes=1), "concluded_at": since}
     tx.execute(posts.update().where(posts.c.id == row.id).values(**looked))
     return _unknown_post(tx, row, since, lease, now)
 
@@ -142,7 +142,7 @@ def settle(tx: sa.Connection, unknown: UnknownPost, verdict: Verdict, read: int,
     """
     whose = {"post": unknown.post, "epoch": unknown.epoch}
     record_check(tx, unknown.channel, verdict.note, read, cost, now, sound=verdict.sound, **whose)
-    values: dict[str, object] = {"status": verdict.status, "next_look_at": verdict.next_look}
+    values: dict[str, object] = {"status": verdict.status, "next_check_at": verdict.next_check}
     if verdict.found is not None:
         values |= {"receipt_id": verdict.found.id, "receipt_url": verdict.found.url, "error": None, "concluded_at": now}
         basis = ReceiptBasis.ANSWER if unknown.receipt else ReceiptBasis.TEXT
@@ -152,13 +152,13 @@ def settle(tx: sa.Connection, unknown: UnknownPost, verdict: Verdict, read: int,
         quarantined_at = tx.scalar(sa.select(posts.c.quarantined_at).where(posts.c.id == unknown.post)) or now
         values |= {"quarantined_at": quarantined_at}
         if not verdict.sound and not verdict.final:  # otherwise only the operator can settle it
-            values |= {"next_look_at": next_recheck(quarantined_at, now)}
+            values |= {"next_check_at": next_recheck(quarantined_at, now)}
         if not unknown.quarantined:
             values |= {"concluded_at": now}
     elif verdict.status != PostStatus.UNKNOWN:
         pending = verdict.status == PostStatus.PENDING
         values |= {"error": verdict.note, "concluded_at": None if pending else now}
-        values |= {"look_first": pending, "not_before": verdict.not_before, "yields": verdict.not_before is not None}
+        values |= {"check_first": pending, "not_before": verdict.not_before, "yields": verdict.not_before is not None}
         values |= {"quarantined_at": None}
     done = tx.execute(
         posts.update()
@@ -324,7 +324,9 @@ def settle_late(tx: sa.Connection, claim: Claim, receipt: Receipt, basis: Receip
         note = f"what was found as this post is post {claim.post}"
         values = {"receipt_id": None, "receipt_url": None, "receipt_basis": None, "quarantined_at": now, "error": note}
         tx.execute(
-            posts.update().where(posts.c.id == holder).values(status=PostStatus.QUARANTINED, next_look_at=now, **values)
+            posts.update()
+            .where(posts.c.id == holder)
+            .values(status=PostStatus.QUARANTINED, next_check_at=now, **values)
         )
     tx.execute(
         posts.update()
@@ -338,9 +340,9 @@ def settle_late(tx: sa.Connection, claim: Claim, receipt: Receipt, basis: Receip
             error=None,
             candidates=None,
             not_before=None,
-            next_look_at=None,
+            next_check_at=None,
             quarantined_at=None,
-            look_first=False,
+            check_first=False,
             yields=False,
             concluded_at=now,
         )

@@ -81,7 +81,7 @@ class SlotOverrides:
         nominal = nominal.partition(MOVED)[2] or nominal
         with self._ledger.read() as tx:
             changed = [one for one in slot_overrides.changes(tx).get(route, ()) if one.nominal == nominal]
-            past = editions.pasts(tx, self._clock()).get(route)
+            digest_history = editions.digest_histories(tx, self._clock()).get(route)
         if changed:
             return Slot(nominal, changed[0].due)
         zone = self._config.zone(*route)
@@ -90,7 +90,7 @@ class SlotOverrides:
         except ValueError:
             raise LedgerError(f"{nominal!r} is no slot's time") from None
         for slot in self._book.calendar(route).slots(about - AROUND):
-            if slot.nominal == nominal and (past is None or slot.due > past.since):
+            if slot.nominal == nominal and (digest_history is None or slot.due > digest_history.since):
                 return slot
             if slot.due > about + AROUND:
                 break

@@ -307,7 +307,7 @@ class Service:
         with self._rehearsed(settings.sources) as other:
             ledger = other.ledger
             other.extend_backlog(digest, channel)
-            turn, drafts = other.planner.next_turn(Route(digest, channel))
+            decision, drafts = other.planner.next_decision(Route(digest, channel))
             with ledger.read() as tx:
                 account = Budget(monthly_costs.spent(tx, channel, now), self.config.budget(channel))
                 counts = queries.backlog_counts(tx, digest, channel)
@@ -316,10 +316,10 @@ class Service:
             return Preview(
                 digest,
                 channel,
-                turn.slot or other.rule_book.next_slot(Route(digest, channel)),
+                decision.slot or other.rule_book.next_slot(Route(digest, channel)),
                 [Draft(row.message(), cost=row.cost) for row in waiting] or drafts,
                 other.post_builder.drafts(digest, channel, [sample])[1][0] if sample else None,
                 counts,
                 account,
-                turn.reason,
+                decision.reason,
             )

@@ -34,24 +34,26 @@ class BacklogGrowth:
         """Add what is new in the digest's sources to its backlog on the channel, and apply the filters to it."""
         digest, channel = route
         rules, policy = self._book.rules[route], self._config.digests[digest].backlog
-        zone, configured = rules.lane.calendar.zone, self._config.digests_on(channel)
+        zone, configured = rules.posting_rules.calendar.zone, self._config.digests_on(channel)
         with self._ledger.begin() as tx:
             for source in sorted(rules.sources):  # always in the same order, because each is locked
-                backlog.extend_backlog(tx, digest, channel, source, policy, zone, rules.gate, self._clock(), configured)
+                backlog.extend_backlog(
+                    tx, digest, channel, source, policy, zone, rules.filters, self._clock(), configured
+                )
         self.filter_new(route)
 
     def filter_new(self, route: Route) -> None:
         """Apply the digest's filters to each summary in its backlog on the channel that has no current verdict."""
-        gate = self._book.rules[route].gate
+        filters = self._book.rules[route].filters
         while True:
             with self._ledger.begin() as tx:
-                if not backlog.apply_filters(tx, *route, gate.verdict, gate.shares_with):
+                if not backlog.apply_filters(tx, *route, filters.verdict, filters.shares_with):
                     return
 
     def _wanted(self, channel: str | None = None) -> dict[Route, tuple[tuple[str, ...], bytes]]:
         """Return the sources and the hash of the filters for each digest on each channel."""
         return {
-            route: (self._book.rules[route].sources, self._book.rules[route].gate.mark)
+            route: (self._book.rules[route].sources, self._book.rules[route].filters.mark)
             for route in self._book.routes(channel)
         }
 
@@ -66,7 +68,7 @@ class BacklogGrowth:
             self._book.refresh(tx, channel)
             behind = backlog.routes_behind(tx, self._wanted(channel))
             unjudged = backlog.unfiltered_routes(tx, channel)
-            pasts = editions.pasts(tx, now, channel)
+            digest_histories = editions.digest_histories(tx, now, channel)
             undecided = self._book.undecided(tx)
         for route in behind:
             with self._contained(f"digest {route}", report):
@@ -76,8 +78,10 @@ class BacklogGrowth:
                 self.filter_new(route)
         if behind:
             with self._ledger.read() as tx:
-                pasts = editions.pasts(tx, now, channel)
-        return {route: past for route, past in pasts.items() if str(route) not in undecided}
+                digest_histories = editions.digest_histories(tx, now, channel)
+        return {
+            route: digest_history for route, digest_history in digest_histories.items() if str(route) not in undecided
+        }
 
     def is_behind(self) -> bool:
         """Return whether there are summaries that a backlog does not contain yet, or to which its filters were not
@@ -92,13 +96,13 @@ class BacklogGrowth:
         self,
         tx: sa.Connection,
         route: Route,
-        past: DigestHistory | None,
+        digest_history: DigestHistory | None,
         now: datetime,
         until: datetime,
         first: int = 8,
     ) -> Iterator[Candidate]:
         """Yield the candidates that may be posted at some time between ``now`` and ``until``. With ``past``, summaries
         that the digest's window has already passed are left out."""
-        timing, gate = self._book.rules[route].timing, self._book.rules[route].gate
-        since = schedule.window_begins(timing.window, past, now) if timing.window and past else None
-        return candidates.candidates(tx, *route, timing.order, gate, now, until, first, since)
+        timing, filters = self._book.rules[route].timing, self._book.rules[route].filters
+        since = schedule.window_begins(timing.window, digest_history, now) if timing.window and digest_history else None
+        return candidates.candidates(tx, *route, timing.order, filters, now, until, first, since)

@@ -233,7 +233,7 @@ class DeliveryWorker:
         except LedgerChanged as error:  # another process has renamed the channel
             state, changed = channel_states.ChannelRecord(None, None, 0), error
         tries = 1 if isinstance(outcome, Receipt) else post_queue.attempt_count(tx, claim.post) + 1
-        catching_up = state.catch_up or (START if claim.look_first == START else "")
+        catching_up = state.catch_up or (START if claim.check_first == START else "")
         quiet = self._config.delivery.quiet_period
         decision = decide_after_attempt(
             outcome, tries, state.history, now, post=claim.post, catching_up=catching_up, quiet=quiet

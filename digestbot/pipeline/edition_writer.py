@@ -29,7 +29,7 @@ class EditionWriter:
     def reach(
         self,
         route: Route,
-        turn: SlotDecision,
+        decision: SlotDecision,
         slot: Slot,
         shape: Shape,
         drafts: Sequence[Draft],
@@ -46,12 +46,12 @@ class EditionWriter:
         (digest, channel), now = route, self._clock()
         timing = self._book.rules[route].timing
         made: list[int] = []
-        ids = [summary.id or 0 for summary in turn.chosen]
+        ids = [summary.id or 0 for summary in decision.chosen]
         outcome: str | None = None
         try:
             with self._ledger.begin() as tx:
-                if not turn.chosen:
-                    outcome = turn.reason
+                if not decision.chosen:
+                    outcome = decision.reason
                 elif not self._is_paid_for(tx, channel, drafts, now):
                     outcome = schedule.OVER_BUDGET
                 slot_id = editions.reach_slot(tx, digest, channel, slot, now, scheduled=scheduled, outcome=outcome)
@@ -59,13 +59,13 @@ class EditionWriter:
                 asks = asks or needs_approval
                 approve_by = self._ledger.now(tx) + timing.approve_by if asks else None
                 if outcome is None:
-                    shares_with = self._book.rules[route].gate.shares_with
+                    shares_with = self._book.rules[route].filters.shares_with
                     made = editions.make_edition(
                         tx,
                         slot_id,
                         digest,
                         channel,
-                        turn.chosen,
+                        decision.chosen,
                         drafts,
                         now,
                         shape,
@@ -85,7 +85,7 @@ class EditionWriter:
         else:
             result = f"makes none: {outcome}"
         log.info("digest %s on %s: slot %s %s", digest, channel, slot.nominal, result)
-        if turn.chosen and not made and not scheduled:
+        if decision.chosen and not made and not scheduled:
             report.troubles.append(f"{channel}: the month's budget has no room for this edition")
         return bool(made), True
 

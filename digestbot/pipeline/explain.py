@@ -55,7 +55,7 @@ class Explainer:
         now = self._clock()
         with self._ledger.read() as tx:
             standings = backlog_views.backlog_statuses(tx, summary.id or 0)
-            pasts = editions.pasts(tx, now)
+            digest_histories = editions.digest_histories(tx, now)
             posts = {
                 standing.edition: queries.posts_showing(tx, standing.edition, summary.id or 0)
                 for standing in standings.values()
@@ -70,7 +70,9 @@ class Explainer:
                     found.append(Reason(digest, channel, f"source {source} was not read to its end yet"))
                 continue
             shown = tuple(posts.get(standing.edition, ())) if standing.edition is not None else ()
-            reason = self._standing(digest, channel, standings, pasts.get(Route(digest, channel)), shown, now)
+            reason = self._standing(
+                digest, channel, standings, digest_histories.get(Route(digest, channel)), shown, now
+            )
             if reason is None:
                 ahead.append(Route(digest, channel))
             else:
@@ -82,7 +84,7 @@ class Explainer:
         digest: str,
         channel: str,
         standings: dict[Route, BacklogStatus],
-        past: DigestHistory | None,
+        digest_history: DigestHistory | None,
         posts: tuple[PostRow, ...],
         now: datetime,
     ) -> Reason | None:
@@ -99,21 +101,21 @@ class Explainer:
             return Reason(digest, channel, because, standing.since, not_posted=True)
         if standing.withdrawn:
             return Reason(digest, channel, "it was withdrawn", standing.since, not_posted=True)
-        gate, window = filters_for(self._config, digest, channel), self._config.timing(digest, channel).window
+        filters, window = filters_for(self._config, digest, channel), self._config.timing(digest, channel).window
         for (other, there), its in standings.items():
-            if there == channel and its.status == "taken" and other not in (digest, *gate.shares_with):
+            if there == channel and its.status == "taken" and other not in (digest, *filters.shares_with):
                 because = f"digest {other} has put it there, or is about to"
                 gone = other not in self._config.digests_on(channel)
                 return Reason(digest, channel, because, standing.since, not_posted=gone)
         if standing.blocked_reason:
             return Reason(digest, channel, _sentence(standing.blocked_reason), standing.since)
-        waits = gate.waits_for(standing.votes, standing.edited_at, now)
+        waits = filters.waits_for(standing.votes, standing.edited_at, now)
         if waits and not waits.startswith("too young"):
             return Reason(digest, channel, _sentence(waits), standing.since, not_posted=waits.startswith("too old"))
-        if window is not None and past is not None:
-            old_enough_at = standing.edited_at + gate.min_age if gate.min_age is not None else None
+        if window is not None and digest_history is not None:
+            old_enough_at = standing.edited_at + filters.min_age if filters.min_age is not None else None
             ready = ready_at(standing.first_seen_at, old_enough_at)
-            if ready <= window_begins(window, past, now):
+            if ready <= window_begins(window, digest_history, now):
                 because = (
                     f"its window is over: it could have gone from {ready:%Y-%m-%d %H:%M} UTC on, and was not chosen"
                 )

@@ -83,49 +83,50 @@ class Forecaster:
         with self._ledger.read() as tx:
             self._book.refresh(tx, only)
             ahead = editions.recorded_ahead(tx, now)
-            pasts = {
-                route: replace(past, ahead=ahead.get(route, ()))
-                for route, past in editions.pasts(tx, now, only).items()
+            digest_histories = {
+                route: replace(digest_history, ahead=ahead.get(route, ()))
+                for route, digest_history in editions.digest_histories(tx, now, only).items()
             }
             undecided = self._book.undecided(tx) | self._book.would_ask(tx, now)
             asks = any(rules.timing.approval for rules in self._book.rules.values())
             approved = backlog_overrides.preapproved(tx) if asks else {}
             names = [name for name in self._config.channels if channels is None or name in channels]
-            roads = {channel: self._road(tx, channel, now) for channel in names}
+            channel_states = {channel: self._road(tx, channel, now) for channel in names}
         known: dict[int, Summary] = {}
         plans = [
             replace(
-                self._plan(route, pasts[route], now, end, approved.get(route, frozenset()), known),
+                self._plan(route, digest_histories[route], now, end, approved.get(route, frozenset()), known),
                 held=DECIDE if str(route) in undecided else "",
             )
             for route in self._book.rules
-            if route in pasts and route.channel in roads
+            if route in digest_histories and route.channel in channel_states
         ]
 
-        def rendered(lane: PostingRules, chosen: Sequence[Summary]) -> schedule.Rendered:
-            if costs or roads[lane.channel].budget is not None:
-                return self._rendered(lane, chosen)
-            together = self._book.rules[Route(lane.digest, lane.channel)].shape is Shape.ROUNDUP
+        def rendered(posting_rules: PostingRules, chosen: Sequence[Summary]) -> schedule.Rendered:
+            if costs or channel_states[posting_rules.channel].budget is not None:
+                return self._rendered(posting_rules, chosen)
+            together = self._book.rules[Route(posting_rules.digest, posting_rules.channel)].shape is Shape.ROUNDUP
             return [(tuple(chosen), 0)] if together else [((one,), 0) for one in chosen]
 
-        for row in schedule.simulate(plans, roads, rendered, now, end):
+        for row in schedule.simulate(plans, channel_states, rendered, now, end):
             if begin <= row.at <= end:
                 yield row
 
     def dry_channels(self, tx: sa.Connection, now: datetime, span: timedelta) -> list[str]:
         """Return the channels on which nothing was posted for ``span``, and no pending summary can be posted within the
         next ``span``."""
-        pasts = editions.pasts(tx, now)
+        digest_histories = editions.digest_histories(tx, now)
         found = []
         for channel in self._config.channels:
-            routes = [route for route in self._book.rules if route.channel == channel and route in pasts]
+            routes = [route for route in self._book.rules if route.channel == channel and route in digest_histories]
             last = notifications.last_post(tx, channel) or min(
-                (pasts[route].first_seen for route in routes), default=now
+                (digest_histories[route].first_seen for route in routes), default=now
             )
             if not routes or now - last < span or any(post.approved for post in post_queue.queued_posts(tx, channel)):
                 continue
             if not any(
-                next(self._growth.candidates(tx, route, pasts[route], now, now + span, 1), None) for route in routes
+                next(self._growth.candidates(tx, route, digest_histories[route], now, now + span, 1), None)
+                for route in routes
             ):
                 found.append(channel)
         return found
@@ -133,7 +134,7 @@ class Forecaster:
     def _plan(
         self,
         route: Route,
-        past: DigestHistory,
+        digest_history: DigestHistory,
         now: datetime,
         end: datetime,
         approved: frozenset[int],
@@ -143,7 +144,7 @@ class Forecaster:
         read for other digests or channels."""
         rules = self._book.rules[route]
         timing = rules.timing
-        since = schedule.window_begins(timing.window, past, now) if timing.window else None
+        since = schedule.window_begins(timing.window, digest_history, now) if timing.window else None
         kept = self._queues.setdefault(route, _Read()) if self._kept is not None else None
         passed_over: set[int] = set()
 
@@ -159,7 +160,7 @@ class Forecaster:
                     if len(known) > MOST_KNOWN:
                         known.clear()
                     page, rows = candidates.candidate_page(
-                        tx, *route, timing.order, rules.gate, now, end, since, read, most, skips, known
+                        tx, *route, timing.order, rules.filters, now, end, since, read, most, skips, known
                     )
                 read, most = read + rows, min(most * 4, MOST_AT_ONCE) if rows == most else 0
                 if kept is not None:
@@ -167,8 +168,17 @@ class Forecaster:
                     kept.rows, kept.most = read, most
                 yield from page
 
-        shares_with = frozenset(rules.gate.shares_with)
-        return DigestState(rules.lane, timing, rules.shape, past, read_candidates(), shares_with, approved, passed_over)
+        shares_with = frozenset(rules.filters.shares_with)
+        return DigestState(
+            rules.posting_rules,
+            timing,
+            rules.shape,
+            digest_history,
+            read_candidates(),
+            shares_with,
+            approved,
+            passed_over,
+        )
 
     def remember(self) -> None:
         """Start keeping what a forecast renders, and what it reads from backlogs, for the next forecast."""
@@ -186,21 +196,21 @@ class Forecaster:
             if self._kept and (summary is None or any(one.id == summary for one in key[2])):
                 self._kept.pop(key, None)
 
-    def _rendered(self, lane: PostingRules, chosen: Sequence[Summary]) -> schedule.Rendered:
+    def _rendered(self, posting_rules: PostingRules, chosen: Sequence[Summary]) -> schedule.Rendered:
         if self._kept is None:
-            return self._render(lane, chosen)
-        key = lane.digest, lane.channel, tuple(chosen)
+            return self._render(posting_rules, chosen)
+        key = posting_rules.digest, posting_rules.channel, tuple(chosen)
         if key not in self._kept:
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
-            self._kept[key] = self._render(lane, chosen)
+            self._kept[key] = self._render(posting_rules, chosen)
         return self._kept[key]
 
-    def _render(self, lane: PostingRules, chosen: Sequence[Summary]) -> schedule.Rendered:
+    def _render(self, posting_rules: PostingRules, chosen: Sequence[Summary]) -> schedule.Rendered:
         try:
-            return self._post_builder.groups(lane.digest, lane.channel, chosen)
+            return self._post_builder.groups(posting_rules.digest, posting_rules.channel, chosen)
         except RenderError as error:
-            self._post_builder.raise_if_broken(Route(lane.digest, lane.channel), error)
+            self._post_builder.raise_if_broken(Route(posting_rules.digest, posting_rules.channel), error)
             raise
 
     def holding(self, channel: str, post: int) -> list[Blocker]:
@@ -208,24 +218,26 @@ class Forecaster:
         now = self._clock()
         with self._ledger.read() as tx:
             self._book.refresh(tx, channel)
-            road = self._road(tx, channel, now)
+            channel_state = self._road(tx, channel, now)
             shown = queries.parts_of(tx, post)
         ids = {row.id for row in shown} | {post}
-        departures = [one for one in road.traffic.queue if one.post in ids]  # a thread's entry is its first part
-        departure = next((one for one in departures if one.post == post), departures[0] if departures else None)
-        found = [Blocker(road.note, None)] if road.note else []
-        if departure is None:
+        departures = [
+            one for one in channel_state.channel_history.queue if one.post in ids
+        ]  # a thread's entry is its first part
+        pending_post = next((one for one in departures if one.post == post), departures[0] if departures else None)
+        found = [Blocker(channel_state.note, None)] if channel_state.note else []
+        if pending_post is None:
             return found
-        if departure.note:  # it needs approval
-            found.append(Blocker(departure.note, None))
-        if road.blocked_until is not None and road.blocked_until > now:
-            found.append(Blocker("an attempt failed, or the platform asked to wait", road.blocked_until))
-        if departure.not_before is not None and departure.not_before > now:
-            found.append(Blocker("several attempts failed", departure.not_before))
-        obstacle = departure.obstacle(road.traffic, now)
-        if obstacle is not None:
-            found.append(obstacle)
-        if not road.account(now).lets_through(departure.cost):
+        if pending_post.note:  # it needs approval
+            found.append(Blocker(pending_post.note, None))
+        if channel_state.blocked_until is not None and channel_state.blocked_until > now:
+            found.append(Blocker("an attempt failed, or the platform asked to wait", channel_state.blocked_until))
+        if pending_post.not_before is not None and pending_post.not_before > now:
+            found.append(Blocker("several attempts failed", pending_post.not_before))
+        blocker = pending_post.blocker(channel_state.channel_history, now)
+        if blocker is not None:
+            found.append(blocker)
+        if not channel_state.account(now).lets_through(pending_post.cost):
             found.append(Blocker(schedule.OVER_BUDGET, month_start(month_start(now) + timedelta(days=32))))
         return found
 
@@ -233,13 +245,13 @@ class Forecaster:
         """Return the channel's state: what was published, what is queued, what was spent, and what blocks it."""
         state = channel_states.channel_state_now(tx, channel, now)
         queue, not_before = self._departures(tx, channel)
-        road = ChannelState(
+        channel_state = ChannelState(
             ChannelHistory(post_queue.published_posts(tx, channel, now), queue), self._config.budget(channel)
         )
-        road.spent[month_start(now)] = monthly_costs.spent(tx, channel, now)
-        road.note = f"the channel is paused: {state.pause_reason}" if state.pause_reason else ""
-        road.blocked_until = max((at for at in (state.wait_until, not_before) if at is not None), default=None)
-        return road
+        channel_state.spent[month_start(now)] = monthly_costs.spent(tx, channel, now)
+        channel_state.note = f"the channel is paused: {state.pause_reason}" if state.pause_reason else ""
+        channel_state.blocked_until = max((at for at in (state.wait_until, not_before) if at is not None), default=None)
+        return channel_state
 
     def _departures(self, tx: sa.Connection, channel: str) -> tuple[list[PendingPost], datetime | None]:
         """Return the channel's pending posts, each with the replies to it, and until when the first of them waits for
@@ -253,13 +265,13 @@ class Forecaster:
                 new = tuple(one for one in shows if one not in before.summaries)
                 found[-1] = replace(before, summaries=before.summaries + new, cost=before.cost + post.cost)
             else:
-                lane = self._book.posting_rules(post.digest, channel)
-                zone = lane.calendar.zone
+                posting_rules = self._book.posting_rules(post.digest, channel)
+                zone = posting_rules.calendar.zone
                 until = f"{post.approve_by.astimezone(zone):%Y-%m-%d %H:%M %Z}" if post.approve_by else ""
                 note = f"waits for approval until {until}" if until else ""
                 found.append(
                     PendingPost(
-                        lane,
+                        posting_rules,
                         post.scheduled,
                         begins=not post.reply,
                         planned_at=post.planned_at,

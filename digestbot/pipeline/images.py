@@ -37,21 +37,23 @@ class ImageBuilder:
         template = config.folder / settings.template if settings.template else None
         self._cards = CardMaker(template, [config.folder / path for path in settings.font_paths])
 
-    def attach(self, look: Appearance, channel: str, chosen: Sequence[Summary], drafts: Sequence[Draft]) -> list[Draft]:
+    def attach(
+        self, appearance: Appearance, channel: str, chosen: Sequence[Summary], drafts: Sequence[Draft]
+    ) -> list[Draft]:
         """Return the drafts with their pictures: one for each post that begins a summary; for a roundup, its first
         summary's.
 
         If a picture is not available, it is left out or PictureError is raised, as ``image_failure`` says.
         """
         by_id = {summary.id: summary for summary in chosen}
-        required = look.image_failure is ImageFailure.HOLD
+        required = appearance.image_failure is ImageFailure.HOLD
         found = []
         for draft in drafts:
             summary = by_id.get(draft.shows[0]) if draft.shows and not draft.message.reply else None
             picture = None
             if summary is not None:
                 try:
-                    picture = self.picture(look.image, channel, summary, required=required)
+                    picture = self.picture(appearance.image, channel, summary, required=required)
                 except Exception as error:  # a stranger's image, or the typesetter, may raise anything
                     if required:
                         held = PictureError(str(error))
@@ -61,13 +63,17 @@ class ImageBuilder:
             found.append(replace(draft, message=replace(draft.message, picture=picture)) if picture else draft)
         return found
 
-    def supposed(self, look: Appearance, chosen: Sequence[Summary], drafts: Sequence[Draft]) -> list[Draft]:
+    def supposed(self, appearance: Appearance, chosen: Sequence[Summary], drafts: Sequence[Draft]) -> list[Draft]:
         """Return the drafts with empty pictures in place of the expected ones, so that their costs can be estimated."""
         by_id = {summary.id: summary for summary in chosen}
         found = []
         for draft in drafts:
             summary = by_id.get(draft.shows[0]) if draft.shows and not draft.message.reply else None
-            if summary is not None and cards_available() and (look.image is Image.CARD or first_image(summary.body)):
+            if (
+                summary is not None
+                and cards_available()
+                and (appearance.image is Image.CARD or first_image(summary.body))
+            ):
                 draft = replace(draft, message=replace(draft.message, picture=Picture(b"", "", summary.paper.title)))
             found.append(draft)
         return found

@@ -133,9 +133,9 @@ class Poller:
         for digest, channel in self._config.routes():
             settings = self._config.digests[digest]
             if name in settings.sources:
-                zone, gate = self._config.zone(digest, channel), filters_for(self._config, digest, channel)
+                zone, filters = self._config.zone(digest, channel), filters_for(self._config, digest, channel)
                 known = self._config.digests_on(channel)
-                backlog.extend_backlog(tx, digest, channel, name, settings.backlog, zone, gate, self._clock(), known)
+                backlog.extend_backlog(tx, digest, channel, name, settings.backlog, zone, filters, self._clock(), known)
 
     def confirm(self, summaries: Sequence[Summary]) -> bool:
         """Return whether the sources still hold these summaries as the ledger knows them; if not, the ledger is

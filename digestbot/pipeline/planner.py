@@ -54,70 +54,78 @@ class Planner:
 
     def make_due(self, report: Report, channel: str | None = None) -> None:
         """Make the editions of all due slots in the order of their times, on one channel or, with None, on all."""
-        pasts = self._growth.extend_all(report, channel)
+        digest_histories = self._growth.extend_all(report, channel)
         routes = self._book.routes(channel)
         due: list[tuple[datetime, int]] = []
         for index, route in enumerate(routes):
             with self._contained(f"slots of digest {route}", report):
-                self._note_due(due, index, route, pasts.get(route))
+                self._note_due(due, index, route, digest_histories.get(route))
         before = len(report.made)
         while due and not self._stopping():
             _, index = heapq.heappop(due)
             route = routes[index]
             with self._contained(f"digest {route}", report):
-                if self._take_turn(route, report):
+                if self._conclude_slot(route, report):
                     with self._ledger.read() as tx:
-                        past = editions.past(tx, *route, self._clock())
-                    self._note_due(due, index, route, past)
+                        digest_history = editions.digest_history(tx, *route, self._clock())
+                    self._note_due(due, index, route, digest_history)
         for route in routes:
-            if route in pasts and not self._stopping():
+            if route in digest_histories and not self._stopping():
                 with self._contained(f"slots of digest {route}", report):
                     self._record_closed(route)
         if len(report.made) > before and len(routes) > 1:  # what one digest took is blocked for others
             self._growth.extend_all(report, channel)
 
-    def _note_due(self, due: list[tuple[datetime, int]], index: int, route: Route, past: DigestHistory | None) -> None:
-        slot = schedule.is_due(self._book.rules[route].lane, past, self._clock()) if past else None
+    def _note_due(
+        self, due: list[tuple[datetime, int]], index: int, route: Route, digest_history: DigestHistory | None
+    ) -> None:
+        slot = (
+            schedule.is_due(self._book.rules[route].posting_rules, digest_history, self._clock())
+            if digest_history
+            else None
+        )
         if slot is not None:
             heapq.heappush(due, (slot.at, index))
 
     def _record_closed(self, route: Route) -> None:
         """Record that slots passed within a blackout, by marking the newest of them as reached."""
-        calendar, now = self._book.rules[route].lane.calendar, self._clock()
+        calendar, now = self._book.rules[route].posting_rules.calendar, self._clock()
         if not calendar.may_close:
             return
         with self._ledger.read() as tx:
-            since = editions.past(tx, *route, now).since
+            since = editions.digest_history(tx, *route, now).since
         slot = calendar.newest_closed(since, now)
         if slot is not None:
             with suppress(editions.TakenElsewhereError), self._ledger.begin() as tx:
                 editions.reach_slot(tx, *route, slot, now, outcome=calendar.closed(slot.at))
 
-    def _take_turn(self, route: Route, report: Report) -> bool:
+    def _conclude_slot(self, route: Route, report: Report) -> bool:
         """Make the edition of the slot that is due, or let the slot pass. Return False if the slot was not reached
         here: it stays due, or another process was faster."""
-        if self._book.rules[route].lane.closed(self._clock()):
+        if self._book.rules[route].posting_rules.closed(self._clock()):
             return False
-        turn, shape, drafts = self._settled(route, self._turn, report)
-        if turn.slot is None:
+        decision, shape, drafts = self._settled(route, self._decide_now, report)
+        if decision.slot is None:
             return False
-        _, reached = self._writer.reach(route, turn, turn.slot, shape, drafts, report, scheduled=True)
+        _, reached = self._writer.reach(route, decision, decision.slot, shape, drafts, report, scheduled=True)
         return reached
 
-    def _turn(self, route: Route) -> SlotDecision:
+    def _decide_now(self, route: Route) -> SlotDecision:
         """Return what the digest does on the channel now."""
         with self._ledger.read() as tx:
-            return self._turn_at(tx, route, self._clock())
+            return self._decide_at(tx, route, self._clock())
 
-    def _turn_at(self, tx: sa.Connection, route: Route, at: datetime) -> SlotDecision:
-        rules, past = self._book.rules[route], editions.past(tx, *route, at)
-        traffic: ChannelHistory[QueuedPost] = (
-            ChannelHistory() if rules.lane.free else self._traffic(tx, route.channel, at)
+    def _decide_at(self, tx: sa.Connection, route: Route, at: datetime) -> SlotDecision:
+        rules, digest_history = self._book.rules[route], editions.digest_history(tx, *route, at)
+        channel_history: ChannelHistory[QueuedPost] = (
+            ChannelHistory() if rules.posting_rules.free else self._channel_history(tx, route.channel, at)
         )
-        queue = CandidateQueue(self._growth.candidates(tx, route, past, self._clock(), at))
-        return schedule.decide_slot(rules.lane, rules.timing, rules.shape, past, traffic, queue, at)
+        queue = CandidateQueue(self._growth.candidates(tx, route, digest_history, self._clock(), at))
+        return schedule.decide_slot(
+            rules.posting_rules, rules.timing, rules.shape, digest_history, channel_history, queue, at
+        )
 
-    def _traffic(self, tx: sa.Connection, channel: str, now: datetime) -> ChannelHistory[QueuedPost]:
+    def _channel_history(self, tx: sa.Connection, channel: str, now: datetime) -> ChannelHistory[QueuedPost]:
         return ChannelHistory(
             post_queue.published_posts(tx, channel, now),
             [
@@ -126,7 +134,7 @@ class Planner:
             ],
         )
 
-    def next_turn(self, route: Route) -> tuple[SlotDecision, list[Draft]]:
+    def next_decision(self, route: Route) -> tuple[SlotDecision, list[Draft]]:
         """Return what the digest does next on the channel, now or at its next slot, and the drafts. No slot is marked
         as reached and no edition is made."""
 
@@ -134,21 +142,21 @@ class Planner:
             at = self._clock()
             with self._ledger.read() as tx:
                 self._book.refresh(tx)
-                turn = self._turn_at(tx, route, at)
+                decision = self._decide_at(tx, route, at)
                 for _ in range(MOST_WAITS):
-                    if turn.slot is None and turn.until is not None and turn.until > at:
-                        at = turn.until
-                        turn = self._turn_at(tx, route, at)
-            return turn
+                    if decision.slot is None and decision.until is not None and decision.until > at:
+                        at = decision.until
+                        decision = self._decide_at(tx, route, at)
+            return decision
 
-        turn, _, drafts = self._settled(route, choose, Report())
-        return turn, drafts
+        decision, _, drafts = self._settled(route, choose, Report())
+        return decision, drafts
 
     def _at_once(self, route: Route) -> SlotDecision:
         """Return what the digest does on the channel when an operator asks for an edition, whatever the time and
         however few summaries there are."""
         rules, now = self._book.rules[route], self._clock()
-        local = now.astimezone(rules.lane.calendar.zone).replace(tzinfo=None)
+        local = now.astimezone(rules.posting_rules.calendar.zone).replace(tzinfo=None)
         slot = Slot(f"{local.isoformat(timespec='seconds')} by hand {uuid.uuid4().hex[:8]}", now)
         with self._ledger.read() as tx:
             queue = CandidateQueue(self._growth.candidates(tx, route, None, now, now))
@@ -157,11 +165,11 @@ class Planner:
 
     def send(self, route: Route, report: Report, *, needs_approval: bool = False) -> bool:
         """Make an edition now, outside the schedule. Return False if none was made."""
-        turn, shape, drafts = self._settled(route, self._at_once, report)
-        if not turn.chosen or turn.slot is None:
+        decision, shape, drafts = self._settled(route, self._at_once, report)
+        if not decision.chosen or decision.slot is None:
             return False
         made, _ = self._writer.reach(
-            route, turn, turn.slot, shape, drafts, report, scheduled=False, needs_approval=needs_approval
+            route, decision, decision.slot, shape, drafts, report, scheduled=False, needs_approval=needs_approval
         )
         return made
 
@@ -181,13 +189,13 @@ class Planner:
                 backlog.retry_pictures(tx, digest, channel)
         self._growth.filter_new(route)
         while True:
-            turn = choose(route)
+            decision = choose(route)
             try:
-                shape, drafts = self._post_builder.drafts(digest, channel, turn.chosen)
-                if self._poller.confirm(turn.chosen):
-                    drafts = self._post_builder.pictured(digest, channel, turn.chosen, drafts)
+                shape, drafts = self._post_builder.drafts(digest, channel, decision.chosen)
+                if self._poller.confirm(decision.chosen):
+                    drafts = self._post_builder.pictured(digest, channel, decision.chosen, drafts)
                     self._tell_of_pictures(route, held)
-                    return turn, shape, drafts
+                    return decision, shape, drafts
                 self._growth.filter_new(route)
                 tries += 1
                 if tries >= CONFIRMATIONS:

@@ -44,30 +44,30 @@ class PostBuilder:
         If the channel takes no replies and no ``shape`` is given, each summary of a thread becomes a post of its own.
         It carries its link, unless the digest shows none.
         """
-        look = self._config.appearance(digest, channel)
+        appearance = self._config.appearance(digest, channel)
         if shape is not None:
-            look = look.model_copy(update={"shape": shape})
+            appearance = appearance.model_copy(update={"shape": shape})
         parameters = self._config.channels[channel].link_parameters
         place = RenderTarget(digest, channel, self._config.platform(channel), parameters)
-        found = self.renderer.drafts(look, place, chosen) if chosen else []
+        found = self.renderer.drafts(appearance, place, chosen) if chosen else []
         if any(draft.message.reply for draft in found) and shape is None and not self._takes_replies(channel):
-            link = LinkPolicy.NONE if look.link is LinkPolicy.NONE else LinkPolicy.POST
-            look = look.model_copy(update={"shape": Shape.SINGLE, "template": None, "link": link})
-            found = self.renderer.drafts(look, place, chosen)
-        if look.shape is Shape.SINGLE:
+            link = LinkPolicy.NONE if appearance.link is LinkPolicy.NONE else LinkPolicy.POST
+            appearance = appearance.model_copy(update={"shape": Shape.SINGLE, "template": None, "link": link})
+            found = self.renderer.drafts(appearance, place, chosen)
+        if appearance.shape is Shape.SINGLE:
             found = self._as_written(digest, channel, found)
-        return look.shape, self._priced(channel, found)
+        return appearance.shape, self._priced(channel, found)
 
     def tried(self, digest: str, channel: str, template: str, chosen: Sequence[Summary]) -> list[Draft]:
         """Return the drafts that this template makes, in the shape that its name stands for, or else in the digest's.
         Raise RenderError if it cannot be rendered."""
-        look = self._config.appearance(digest, channel)
+        appearance = self._config.appearance(digest, channel)
         named = next((shape for shape in (Shape.THREAD, Shape.ROUNDUP) if shape == template), None)
-        shape = named or (Shape.SINGLE if template == "summary" else look.shape)
-        look = look.model_copy(update={"template": template, "shape": shape})
+        shape = named or (Shape.SINGLE if template == "summary" else appearance.shape)
+        appearance = appearance.model_copy(update={"template": template, "shape": shape})
         parameters = self._config.channels[channel].link_parameters
         return self.renderer.drafts(
-            look, RenderTarget(digest, channel, self._config.platform(channel), parameters), chosen
+            appearance, RenderTarget(digest, channel, self._config.platform(channel), parameters), chosen
         )
 
     def _as_written(self, digest: str, channel: str, drafts: list[Draft]) -> list[Draft]:
@@ -87,10 +87,10 @@ class PostBuilder:
     def pictured(self, digest: str, channel: str, chosen: Sequence[Summary], drafts: Sequence[Draft]) -> list[Draft]:
         """Return the drafts with pictures, and with the costs of these. Raise PictureError if a post must be held
         because its picture is not available."""
-        look = self._config.appearance(digest, channel)
-        if look.image is Image.NONE or not chosen:
+        appearance = self._config.appearance(digest, channel)
+        if appearance.image is Image.NONE or not chosen:
             return list(drafts)
-        return self._priced(channel, self.image_builder.attach(look, channel, chosen, drafts))
+        return self._priced(channel, self.image_builder.attach(appearance, channel, chosen, drafts))
 
     def raise_if_broken(self, route: Route, error: RenderError) -> None:
         """Raise RenderError if the template itself is broken, or if ``error`` names no summary."""
@@ -107,12 +107,12 @@ class PostBuilder:
 
         Costs are estimates and include pictures, which are not made for this. Raise RenderError if rendering fails.
         """
-        look = self._config.appearance(digest, channel)
+        appearance = self._config.appearance(digest, channel)
         by_id = {summary.id: summary for summary in chosen}
         found: list[tuple[tuple[Summary, ...], int]] = []
         _, drafts = self.drafts(digest, channel, chosen)
-        if look.image is not Image.NONE:
-            drafts = self._priced(channel, self.image_builder.supposed(look, chosen, drafts))
+        if appearance.image is not Image.NONE:
+            drafts = self._priced(channel, self.image_builder.supposed(appearance, chosen, drafts))
         for draft in drafts:
             shows = tuple(by_id[id_] for id_ in draft.shows)
             if draft.message.reply:

@@ -63,13 +63,13 @@ class PreSendCheck:
     def look(self, claim: Claim) -> Verdict | None:
         """Return what is known about a post that may already be on the timeline; None if it may be sent. The timeline
         is read if the claim requires it."""
-        if not claim.look_first:
+        if not claim.check_first:
             return self._known_elsewhere(claim)
         publisher = self._publisher(claim.channel)
         comments = claim.reply_to is not None and publisher.replies_apart
         request = self._request(claim)
         reading = self._reader.read(request)
-        soft = claim.look_first == START and bool(reading.trouble)
+        soft = claim.check_first == START and bool(reading.trouble)
         trusted = soft and self.marker().receipt(self._config.account(claim.channel)) is not None
         trusted = trusted or (claim.accepted and bool(reading.trouble))
         with self._ledger.begin() as tx:
@@ -112,7 +112,7 @@ class PreSendCheck:
         a lost ledger. Return None if the post may be sent."""
         if claim.reply_to is not None and self._publisher(claim.channel).replies_apart:
             return None
-        if not (claim.look_first or self.remembered.get(claim.channel, 1)):
+        if not (claim.check_first or self.remembered.get(claim.channel, 1)):
             return None
         with self._ledger.read() as tx:
             count = timeline_checks.remembered_count(tx, claim.channel)

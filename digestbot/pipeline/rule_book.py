@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from digestbot.config import Timing
-from digestbot.config.rules import filters_for, posting_rules
+from digestbot.config.rules import build_posting_rules, filters_for
 from digestbot.domain.filters import DigestFilters
 from digestbot.domain.model import CatchUp, Route, Shape, Slot
 from digestbot.domain.schedule import (
@@ -34,10 +34,10 @@ DECIDE = "a changed schedule would make up for missed slots: decide, see digestb
 class RouteRules:
     """The rules and settings of a digest on a channel."""
 
-    lane: PostingRules
+    posting_rules: PostingRules
     timing: Timing
     shape: Shape
-    gate: DigestFilters
+    filters: DigestFilters
     sources: tuple[str, ...]
     dated: bool = False
     """True once the calendar includes the earlier rules."""
@@ -53,7 +53,7 @@ class RuleBook:
         self._newest_version = datetime.min.replace(tzinfo=UTC)
         self.rules = {
             Route(digest, channel): RouteRules(
-                posting_rules(config, digest, channel),
+                build_posting_rules(config, digest, channel),
                 config.timing(digest, channel),
                 config.appearance(digest, channel).shape,
                 filters_for(config, digest, channel),
@@ -86,7 +86,7 @@ class RuleBook:
             alerts.raise_alert(tx, alerts.MAKE_UP, str(route), note, now)
 
     def _configured_rules(self) -> dict[Route, Rules]:
-        return {route: rules_of(one.lane.calendar, one.timing.catch_up) for route, one in self.rules.items()}
+        return {route: rules_of(one.posting_rules.calendar, one.timing.catch_up) for route, one in self.rules.items()}
 
     def _made_up_for(
         self, tx: sa.Connection, changed: Mapping[Route, Sequence[ScheduleVersion]], now: datetime
@@ -96,11 +96,11 @@ class RuleBook:
 
         A channel on which this is a single slot in total is left out.
         """
-        pasts = editions.pasts(tx, now)
+        digest_histories = editions.digest_histories(tx, now)
         more: dict[str, list[tuple[Route, int, int]]] = defaultdict(list)
         for route, versions in changed.items():
-            if route in self.rules and route in pasts and versions[-1].rules["schedule"]:
-                calendar, since = self.rules[route].lane.calendar, pasts[route].since
+            if route in self.rules and route in digest_histories and versions[-1].rules["schedule"]:
+                calendar, since = self.rules[route].posting_rules.calendar, digest_histories[route].since
                 before = made_up_for(calendar, CatchUp(versions[-1].rules["catch_up"]), since, now)
                 after = made_up_for(calendar, self.rules[route].timing.catch_up, since, now)
                 if after > before:
@@ -129,28 +129,28 @@ class RuleBook:
         changes = slot_overrides.changes(tx, channel)
         for route in self.routes(channel):
             rules, mine = self.rules[route], changes.get(route, ())
-            if rules.lane.calendar.changes != mine or not rules.dated:
-                lane = posting_rules(self._config, *route, mine)
+            if rules.posting_rules.calendar.changes != mine or not rules.dated:
+                posting_rules = build_posting_rules(self._config, *route, mine)
                 versions = self._versions.get(route, ())
-                calendar = with_history(lane.calendar, rules.timing.catch_up, versions, now)
-                self.rules[route] = replace(rules, lane=replace(lane, calendar=calendar), dated=True)
+                calendar = with_history(posting_rules.calendar, rules.timing.catch_up, versions, now)
+                self.rules[route] = replace(rules, posting_rules=replace(posting_rules, calendar=calendar), dated=True)
 
     def next_due(self, channel: str) -> timedelta | None:
         """Return how long until the channel's next slot is due, negative if it is overdue; None if no slot comes."""
         now = self._clock()
         with self._ledger.read() as tx:
             self.refresh(tx, channel)
-            pasts = editions.pasts(tx, now, channel)
+            digest_histories = editions.digest_histories(tx, now, channel)
             undecided = self.undecided(tx)
         moments = []
         for route in self.routes(channel):
             if str(route) in undecided:
                 continue
-            lane, past = self.rules[route].lane, pasts.get(route)
-            slot = lane.calendar.first_open(past.since) if past else None
+            posting_rules, digest_history = self.rules[route].posting_rules, digest_histories.get(route)
+            slot = posting_rules.calendar.first_open(digest_history.since) if digest_history else None
             if slot is not None and slot.at <= now:
-                obstacle = lane.closed(now)
-                moments.append(obstacle.until if obstacle else slot.at)
+                blocker = posting_rules.closed(now)
+                moments.append(blocker.until if blocker else slot.at)
             elif slot is not None:
                 moments.append(slot.at)
         return min((moment - now for moment in moments if moment is not None), default=None)
@@ -159,11 +159,11 @@ class RuleBook:
         """Return the calendar of a digest on a channel, with the operator's present slot changes."""
         with self._ledger.read() as tx:
             self.refresh(tx)
-        return self.rules[route].lane.calendar
+        return self.rules[route].posting_rules.calendar
 
     def calendar_of(self, route: Route) -> Calendar:
         """Return the calendar of a digest on a channel as it was last refreshed, without reading the ledger."""
-        return self.rules[route].lane.calendar
+        return self.rules[route].posting_rules.calendar
 
     def next_slot(self, route: Route) -> Slot | None:
         """Return the next slot of a digest on a channel that is outside every blackout; None if there is none."""
@@ -172,4 +172,4 @@ class RuleBook:
     def posting_rules(self, digest: str, channel: str) -> PostingRules:
         """Return the posting rules of a digest on a channel; if it is not configured there, the channel's own."""
         rules = self.rules.get(Route(digest, channel))
-        return rules.lane if rules else posting_rules(self._config, digest, channel)
+        return rules.posting_rules if rules else build_posting_rules(self._config, digest, channel)

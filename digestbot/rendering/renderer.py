@@ -75,67 +75,67 @@ class Renderer:
         }
         self._environment = SandboxedJinja(self._folders, filters)
 
-    def drafts(self, look: Appearance, place: RenderTarget, chosen: Sequence[Summary]) -> list[Draft]:
+    def drafts(self, appearance: Appearance, place: RenderTarget, chosen: Sequence[Summary]) -> list[Draft]:
         """Return the drafts of an edition's posts, without their costs.
 
         Raises RenderError, with the template's line and the summary at fault where they are known.
         """
-        if look.shape is not Shape.ROUNDUP:
-            make = self._thread if look.shape is Shape.THREAD else self._single
-            return [draft for summary in chosen for draft in _about(summary, make, look, place, summary)]
+        if appearance.shape is not Shape.ROUNDUP:
+            make = self._thread if appearance.shape is Shape.THREAD else self._single
+            return [draft for summary in chosen for draft in _about(summary, make, appearance, place, summary)]
         try:
-            return _about(None, self._roundup, look, place, chosen)
+            return _about(None, self._roundup, appearance, place, chosen)
         except RenderError:
             if len(chosen) > 1:  # find out if one summary is at fault
                 for summary in chosen:
-                    _about(summary, self._roundup, look, place, [summary])
+                    _about(summary, self._roundup, appearance, place, [summary])
             raise
 
-    def _single(self, look: Appearance, place: RenderTarget, summary: Summary) -> list[Draft]:
-        link, comment = self._links(look, place, summary)
+    def _single(self, appearance: Appearance, place: RenderTarget, summary: Summary) -> list[Draft]:
+        link, comment = self._links(appearance, place, summary)
         limit = place.platform.limit
         texts: list[str] = []
         view = SummaryView(summary, link)
-        raw = self._render(look, place, [summary], limit, texts, summary=view, paper=view.paper)
+        raw = self._render(appearance, place, [summary], limit, texts, summary=view, paper=view.paper)
         text = _fill(raw, texts, limit)
-        found = self._posts(look, place, [text], link, [_ids([summary])], find_urls(text))
+        found = self._posts(appearance, place, [text], link, [_ids([summary])], find_urls(text))
         return found + _comment(comment, found)
 
-    def _thread(self, look: Appearance, place: RenderTarget, summary: Summary) -> list[Draft]:
-        link, comment = self._links(look, place, summary)
+    def _thread(self, appearance: Appearance, place: RenderTarget, summary: Summary) -> list[Draft]:
+        link, comment = self._links(appearance, place, summary)
         view = SummaryView(summary, "")
         limit = place.platform.limit
-        text = _tidy(self._render(look, place, [summary], limit, None, summary=view, paper=view.paper))
-        texts = split_into_parts(text, link, look.link, limit)
-        found = self._posts(look, place, texts, link, [_ids([summary])] * len(texts), [*find_urls(text), link])
+        text = _tidy(self._render(appearance, place, [summary], limit, None, summary=view, paper=view.paper))
+        texts = split_into_parts(text, link, appearance.link, limit)
+        found = self._posts(appearance, place, texts, link, [_ids([summary])] * len(texts), [*find_urls(text), link])
         return found + _comment(comment, found)
 
     @staticmethod
-    def _links(look: Appearance, place: RenderTarget, summary: Summary) -> tuple[str, str]:
+    def _links(appearance: Appearance, place: RenderTarget, summary: Summary) -> tuple[str, str]:
         """Return the link for the summary's posts and the link for a comment under them; one or both are empty."""
-        if look.link is LinkPolicy.NONE:
+        if appearance.link is LinkPolicy.NONE:
             return "", ""
         link = build_link(summary, place.parameters)
-        return ("", link) if look.link is LinkPolicy.COMMENT else (link, "")
+        return ("", link) if appearance.link is LinkPolicy.COMMENT else (link, "")
 
-    def _roundup(self, look: Appearance, place: RenderTarget, chosen: Sequence[Summary]) -> list[Draft]:
-        each = look.link is LinkPolicy.POST
+    def _roundup(self, appearance: Appearance, place: RenderTarget, chosen: Sequence[Summary]) -> list[Draft]:
+        each = appearance.link is LinkPolicy.POST
         views = [
             MarkedView(one, build_link(one, place.parameters) if each else "", chr(MARKS + number))
             for number, one in enumerate(chosen)
         ]
         limit = _unmarked(place.platform.limit)
-        raw = self._render(look, place, chosen, limit, None, summaries=views)
-        shared = _home(chosen, place.parameters) if look.link is LinkPolicy.LAST else ""
-        marked = split_into_parts(_tidy(raw), shared, look.link, limit, whole=True)
+        raw = self._render(appearance, place, chosen, limit, None, summaries=views)
+        shared = _home(chosen, place.parameters) if appearance.link is LinkPolicy.LAST else ""
+        marked = split_into_parts(_tidy(raw), shared, appearance.link, limit, whole=True)
         shown = [{ord(mark) - MARKS for mark in _MARKS.findall(text)} for text in marked]
         if set().union(*shown) != set(range(len(chosen))):
-            where = f"template {_file(look, place)}"
+            where = f"template {_file(appearance, place)}"
             raise RenderError(f"{where}: shows nothing of one of the summaries; is it made for a roundup?")
         ids = [_ids([one for number, one in enumerate(chosen) if number in some]) for some in shown]
         texts = [_MARKS.sub("", text) for text in marked]
-        found = self._posts(look, place, texts, shared, ids, [*find_urls(_MARKS.sub("", raw)), shared])
-        if look.link is not LinkPolicy.COMMENT:
+        found = self._posts(appearance, place, texts, shared, ids, [*find_urls(_MARKS.sub("", raw)), shared])
+        if appearance.link is not LinkPolicy.COMMENT:
             return found
         lines = "\n".join(build_link(one, place.parameters) for one in chosen)
         fits = place.platform.limit.measure(lines) <= place.platform.limit.most
@@ -143,7 +143,7 @@ class Renderer:
 
     def _posts(
         self,
-        look: Appearance,
+        appearance: Appearance,
         place: RenderTarget,
         texts: Sequence[str],
         link: str,
@@ -161,7 +161,7 @@ class Renderer:
             if place.platform.links_bare_hosts:  # truncation may have made text look like a URL
                 finished = defang_urls(finished, links)
             length = limit.measure(finished)
-            where = f"template {_file(look, place)}"
+            where = f"template {_file(appearance, place)}"
             if not finished:
                 raise RenderError(f"{where}: makes an empty post")
             if length > limit.most:
@@ -175,23 +175,23 @@ class Renderer:
 
     def _render(
         self,
-        look: Appearance,
+        appearance: Appearance,
         place: RenderTarget,
         chosen: Sequence[Summary],
         limit: LengthLimit,
         texts: list[str] | None,
         **values: Any,
     ) -> str:
-        name = _file(look, place)
+        name = _file(appearance, place)
         compiled = self._compiled(name)
         under_way = RENDERING.set(RenderContext(limit, texts))
         try:
             pieces, length = [], 0
             for piece in compiled.generate(
                 **values,
-                digest=DigestView(place.digest, look.heading),
+                digest=DigestView(place.digest, appearance.heading),
                 channel=ChannelView(place.channel, place.platform.name, limit.most),
-                hashtags=hashtags(look.hashtags, [summary.paper for summary in chosen]),
+                hashtags=hashtags(appearance.hashtags, [summary.paper for summary in chosen]),
             ):
                 pieces.append(piece)
                 length += len(piece)
@@ -295,9 +295,9 @@ def _fill(raw: str, texts: Sequence[str], limit: LengthLimit) -> str:
     return text
 
 
-def _file(look: Appearance, place: RenderTarget) -> str:
+def _file(appearance: Appearance, place: RenderTarget) -> str:
     """Return the template's file name."""
-    return f"{look.template_name}.{place.platform.name}.txt.j2"
+    return f"{appearance.template_name}.{place.platform.name}.txt.j2"
 
 
 def _tidy(text: str) -> str:

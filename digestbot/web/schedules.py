@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from digestbot.config import Config, Timing, build
-from digestbot.config.rules import posting_rules
+from digestbot.config.rules import build_posting_rules
 from digestbot.config.writer import save
 from digestbot.domain.errors import ConfigError, DigestbotError
 from digestbot.pipeline.app import Service
@@ -33,7 +33,7 @@ def schedules(desk: AppState, request: Request) -> Response:
     config, now = desk.config, desk.clock()
     shown = []
     for digest, channel in config.routes():
-        calendar = posting_rules(config, digest, channel).calendar
+        calendar = build_posting_rules(config, digest, channel).calendar
         shown.append(
             (digest, channel, config.timing(digest, channel), calendar.first_open(now), config.zone(digest, channel))
         )
@@ -164,9 +164,11 @@ def _look(desk: AppState, digest: str, channel: str, said: Mapping[str, str], te
         return {"errors": errors, "others": others}
     times = []
     for where in (channel,) if channel else fresh.digests[digest].channels:
-        lane = posting_rules(fresh, digest, where)
-        slots = list(islice(lane.calendar.slots(now), NEXT))
-        times.append((where, lane.calendar.zone, [(slot, lane.calendar.closed(slot.at)) for slot in slots]))
+        posting_rules = build_posting_rules(fresh, digest, where)
+        slots = list(islice(posting_rules.calendar.slots(now), NEXT))
+        times.append(
+            (where, posting_rules.calendar.zone, [(slot, posting_rules.calendar.closed(slot.at)) for slot in slots])
+        )
     found: PlanDiff | None = None
     others = []
     try:

@@ -163,9 +163,9 @@ def raw_config(url: str, **digest: Any) -> dict[str, Any]:
     }
 
 
-def up_next(tx: sa.Connection, digest: str, channel: str, most: int, now: datetime, **gate: Any) -> list[Summary]:
-    """What a digest with this gate would take next, oldest first."""
-    wanted = DigestFilters(**gate)
+def up_next(tx: sa.Connection, digest: str, channel: str, most: int, now: datetime, **filters: Any) -> list[Summary]:
+    """What a digest with these filters would take next, oldest first."""
+    wanted = DigestFilters(**filters)
     while backlog.apply_filters(tx, digest, channel, wanted.verdict):
         pass
     found = candidates.candidates(tx, digest, channel, Order.OLDEST, wanted, now, now)

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from digestbot import config as configuration
 from digestbot.config import Config
-from digestbot.config.rules import posting_rules
+from digestbot.config.rules import build_posting_rules
 from digestbot.domain.errors import LedgerError
 from digestbot.domain.model import Paper
 from digestbot.ledger import Ledger, alerts, approvals, edit_queue
@@ -276,7 +276,7 @@ class Life(Run):
             if due > having[0][0]:
                 return False
             config = having[0][1]  # it is new, and the clock was put back to before it came
-        calendar = posting_rules(config, digest, channel).calendar
+        calendar = build_posting_rules(config, digest, channel).calendar
         slot = next(calendar.slots(due - timedelta(seconds=1)), None)
         return slot is not None and slot.due == due
 

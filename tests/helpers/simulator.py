@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from digestbot.config import Config, Timing
-from digestbot.config.rules import posting_rules
+from digestbot.config.rules import build_posting_rules
 from digestbot.domain.model import Paper, Summary
 from digestbot.domain.schedule import (
     Candidate,
@@ -35,10 +35,10 @@ HOUR = timedelta(hours=1)
 class Digest:
     """A digest on a channel, and what it remembers."""
 
-    lane: PostingRules
+    posting_rules: PostingRules
     timing: Timing
     shape: Any
-    past: DigestHistory
+    digest_history: DigestHistory
     backlog: list[Candidate] = field(default_factory=list)
     slots: dict[str, datetime] = field(default_factory=dict)
     last: SlotDecision | None = None
@@ -64,14 +64,14 @@ class Simulator:
         self.draw, self.now, self.config = Random(seed), start, config
         self.digests = [
             Digest(
-                posting_rules(config, digest, channel),
+                build_posting_rules(config, digest, channel),
                 config.timing(digest, channel),
                 config.appearance(digest, channel).shape,
                 DigestHistory(start, start),
             )
             for digest, channel in config.routes()
         ]
-        self.traffic: dict[str, ChannelHistory[Any]] = defaultdict(ChannelHistory)
+        self.channel_history: dict[str, ChannelHistory[Any]] = defaultdict(ChannelHistory)
         self.posted: list[Posted] = []
         self.arrived = 0
         self.seen: dict[int, datetime] = {}
@@ -92,36 +92,48 @@ class Simulator:
         self.ticks += 1
         while True:
             due = [(slot.at, index) for index, one in enumerate(self.digests) if (slot := self._due(one)) is not None]
-            if not any(self._take_turn(self.digests[index]) for _, index in sorted(due)):
+            if not any(self._conclude_slot(self.digests[index]) for _, index in sorted(due)):
                 return
 
     def _due(self, digest: Digest) -> Any:
-        return is_due(digest.lane, digest.past, self.now)
+        return is_due(digest.posting_rules, digest.digest_history, self.now)
 
-    def _take_turn(self, digest: Digest) -> bool:
-        lane, timing, traffic = digest.lane, digest.timing, self.traffic[digest.lane.channel]
+    def _conclude_slot(self, digest: Digest) -> bool:
+        posting_rules, timing, channel_history = (
+            digest.posting_rules,
+            digest.timing,
+            self.channel_history[digest.posting_rules.channel],
+        )
         if self._due(digest) is None:
             return False
-        turn = decide_slot(
-            lane, timing, digest.shape, digest.past, traffic, CandidateQueue(iter(digest.backlog)), self.now
+        decision = decide_slot(
+            posting_rules,
+            timing,
+            digest.shape,
+            digest.digest_history,
+            channel_history,
+            CandidateQueue(iter(digest.backlog)),
+            self.now,
         )
-        digest.last = turn
-        if turn.slot is None:
+        digest.last = decision
+        if decision.slot is None:
             return False
-        assert turn.slot.nominal not in digest.slots, "a slot twice"
-        digest.slots[turn.slot.nominal] = turn.slot.due
-        edition = digest.past.edition
-        if turn.chosen:
-            chosen = {summary.id for summary in turn.chosen}
+        assert decision.slot.nominal not in digest.slots, "a slot twice"
+        digest.slots[decision.slot.nominal] = decision.slot.due
+        edition = digest.digest_history.edition
+        if decision.chosen:
+            chosen = {summary.id for summary in decision.chosen}
             digest.backlog = [one for one in digest.backlog if one.summary.id not in chosen]
             edition = self.now
-            planned = lane.planned_at(traffic, min(turn.slot.at, self.now), self.now)
-            appeared = PublishedPost(self.now, planned, lane.digest)
-            slot, chosen_ = turn.slot, tuple(turn.chosen)
-            self.posted.append(Posted(self.now, lane.digest, lane.channel, slot.nominal, slot.due, chosen_, appeared))
+            planned = posting_rules.planned_at(channel_history, min(decision.slot.at, self.now), self.now)
+            appeared = PublishedPost(self.now, planned, posting_rules.digest)
+            slot, chosen_ = decision.slot, tuple(decision.chosen)
+            self.posted.append(
+                Posted(self.now, posting_rules.digest, posting_rules.channel, slot.nominal, slot.due, chosen_, appeared)
+            )
             for _ in chosen_ if digest.shape == "single" else chosen_[:1]:
-                traffic.add(appeared)
-        digest.past = replace(digest.past, since=turn.slot.due, edition=edition)
+                channel_history.add(appeared)
+        digest.digest_history = replace(digest.digest_history, since=decision.slot.due, edition=edition)
         return True
 
     def live(self, span: timedelta, *, stops: bool = True) -> None:

@@ -67,16 +67,16 @@ class PostingRules:
         """Return whether there is no rule that could ever block a post."""
         return not (self.calendar.closures or self.limits or self.distance)
 
-    def obstacle(self, traffic: ChannelHistory[Any], now: datetime) -> Blocker | None:
+    def blocker(self, channel_history: ChannelHistory[Any], now: datetime) -> Blocker | None:
         """Return what keeps a post that already exists from appearing now; None if nothing does."""
-        return self.held(traffic, now) or self.too_soon(traffic, now)
+        return self.held(channel_history, now) or self.too_soon(channel_history, now)
 
-    def held(self, traffic: ChannelHistory[Any], now: datetime) -> Blocker | None:
+    def held(self, channel_history: ChannelHistory[Any], now: datetime) -> Blocker | None:
         """Return the blackout or the limit that blocks a post now; None if there is none."""
         closed = self.closed(now)
         if closed is not None:
             return closed
-        over = [limit for limit in self.limits if traffic.count(limit, now) >= limit.most]
+        over = [limit for limit in self.limits if channel_history.count(limit, now) >= limit.most]
         return Blocker(f"{over[0]} is used up", max(limit.ends(now) for limit in over)) if over else None
 
     def closed(self, now: datetime) -> Blocker | None:
@@ -84,29 +84,32 @@ class PostingRules:
         reason = self.calendar.present.closed(now)
         return Blocker(reason, self.calendar.present.opens(now)) if reason else None
 
-    def too_soon(self, traffic: ChannelHistory[Any], now: datetime) -> Blocker | None:
+    def too_soon(self, channel_history: ChannelHistory[Any], now: datetime) -> Blocker | None:
         """Return a blocker if the distance to the previous post is too short for any post now; None otherwise."""
-        last = traffic.last(now) if self.distance else None
+        last = channel_history.last(now) if self.distance else None
         if last is None or now >= last.keeps_distance_until(self.distance):
             return None
         return Blocker("too soon after the post before it", last.keeps_distance_until(self.distance))
 
-    def planned_at(self, traffic: ChannelHistory[Any], wanted: datetime, now: datetime) -> datetime:
+    def planned_at(self, channel_history: ChannelHistory[Any], wanted: datetime, now: datetime) -> datetime:
         """Return when a post that may appear now was meant to appear: at ``wanted``, its slot's time, or as soon after
         that as nothing blocked it."""
-        last = traffic.last(now) if self.distance else None
+        last = channel_history.last(now) if self.distance else None
         at = max(wanted, last.keeps_distance_until(self.distance)) if last else wanted
         while at < now:
-            obstacle = self.held(traffic, at)
-            if obstacle is None or obstacle.until is None:
+            blocker = self.held(channel_history, at)
+            if blocker is None or blocker.until is None:
                 return at
-            at = obstacle.until
+            at = blocker.until
         return now
 
-    def room(self, traffic: ChannelHistory[Any], now: datetime) -> tuple[int, PostLimit] | None:
+    def room(self, channel_history: ChannelHistory[Any], now: datetime) -> tuple[int, PostLimit] | None:
         """Return how many more posts the tightest limit allows, and that limit; None without limits. Posts that wait to
         be sent count as sent."""
-        left = [(limit.most - traffic.count(limit, now) - traffic.waiting(limit), limit) for limit in self.limits]
+        left = [
+            (limit.most - channel_history.count(limit, now) - channel_history.waiting(limit), limit)
+            for limit in self.limits
+        ]
         return min(left, key=lambda one: one[0], default=None)
 
 
@@ -119,15 +122,15 @@ class QueuedPost:
     is not ``approved`` yet lets the others go first, but counts towards limits.
     """
 
-    lane: PostingRules
+    posting_rules: PostingRules
     scheduled: bool = True
     begins: bool = True
     planned_at: datetime | None = None
     approved: bool = True
 
-    def obstacle(self, traffic: ChannelHistory[Any], now: datetime) -> Blocker | None:
+    def blocker(self, channel_history: ChannelHistory[Any], now: datetime) -> Blocker | None:
         """Return what keeps the post from appearing now; None if nothing does."""
-        return self.lane.obstacle(traffic, now) if self.scheduled and self.begins else None
+        return self.posting_rules.blocker(channel_history, now) if self.scheduled and self.begins else None
 
 
 Waiting = TypeVar("Waiting", bound=QueuedPost)
@@ -184,14 +187,14 @@ class ChannelHistory(Generic[Waiting]):
 
     def waiting(self, limit: PostLimit, *, approved: bool = False) -> int:
         """Return how many queued posts will count towards the limit; with ``approved``, only the approved ones."""
-        mine = (one for one in self.queue if one.begins and limit.digest in (None, one.lane.digest))
+        mine = (one for one in self.queue if one.begins and limit.digest in (None, one.posting_rules.digest))
         return sum(one.approved or not approved for one in mine)
 
     def goes_first(self, now: datetime) -> bool:
         """Return whether nothing blocks some approved post in the queue, except perhaps the distance to the previous
         post."""
         ready = (one for one in self.queue if one.approved)
-        return any(not (one.scheduled and one.begins) or not one.lane.held(self, now) for one in ready)
+        return any(not (one.scheduled and one.begins) or not one.posting_rules.held(self, now) for one in ready)
 
     def last(self, now: datetime) -> PublishedPost | None:
         """Return the last post that appeared by now. Later ones were dated by a clock that has since stepped back."""

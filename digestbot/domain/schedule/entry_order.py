@@ -28,7 +28,7 @@ class EntryOrder:
         self._ready: list[tuple[datetime, int, int, PlanEntry]] = []  # entries, until nothing can come before them
         self._numbers = count()
         # each route's next slot that may stay empty; slots that are still open are kept in `_open`
-        self._next_slots = [plan.lane.calendar.slots(plan.past.since) for plan in plans]
+        self._next_slots = [plan.posting_rules.calendar.slots(plan.digest_history.since) for plan in plans]
         self._slots: list[tuple[datetime, int, Slot]] = []
         self._open: dict[int, tuple[datetime, int, Slot]] = {}
         for index in range(len(plans)):
@@ -82,8 +82,8 @@ class EntryOrder:
             entry = heapq.heappop(self._slots)
             at, index, slot = entry
             plan = self._plans[index]
-            closed = plan.lane.calendar.closed(at)
-            if slot.due > plan.past.since and not closed and slot.nominal not in self._reported[index]:
+            closed = plan.posting_rules.calendar.closed(at)
+            if slot.due > plan.digest_history.since and not closed and slot.nominal not in self._reported[index]:
                 self._open[index] = entry
                 continue
             self._pass(index, slot, closed or OVERTAKEN)
@@ -92,8 +92,8 @@ class EntryOrder:
         if slot.nominal in self._reported[index]:
             self._reported[index].discard(slot.nominal)
         elif slot.at >= self._begin:
-            lane = self._plans[index].lane
-            self._queue(PlanEntry(slot.at, lane.digest, lane.channel, slot.nominal, note=note))
+            posting_rules = self._plans[index].posting_rules
+            self._queue(PlanEntry(slot.at, posting_rules.digest, posting_rules.channel, slot.nominal, note=note))
         self._next_slot(index)
 
     def _give_up_waiting(self) -> None:

@@ -44,13 +44,13 @@ def ready_at(first_seen_at: datetime, old_enough_at: datetime | None) -> datetim
     return first_seen_at if old_enough_at is None else max(first_seen_at, old_enough_at)
 
 
-def window_begins(window: timedelta, past: DigestHistory, now: datetime) -> datetime:
+def window_begins(window: timedelta, digest_history: DigestHistory, now: datetime) -> datetime:
     """Return the time after which a summary must have become ready to be in a window that ends now.
 
     The window reaches back to the last edition, so that nothing falls between two editions. Before the first edition,
     it reaches back to the beginning of the window that ended when the digest was first seen.
     """
-    return min(now - window, past.edition or past.first_seen - window)
+    return min(now - window, digest_history.edition or digest_history.first_seen - window)
 
 
 class CandidateQueue:
@@ -173,61 +173,67 @@ class EditionRules(Protocol):
         """Return whether an operator must approve each edition."""
 
 
-def is_due(lane: PostingRules, past: DigestHistory, now: datetime) -> Slot | None:
+def is_due(posting_rules: PostingRules, digest_history: DigestHistory, now: datetime) -> Slot | None:
     """Return the first slot that is due and has not been handled; None where there is none."""
-    slot = lane.calendar.first_open(past.since)
+    slot = posting_rules.calendar.first_open(digest_history.since)
     return slot if slot is not None and slot.at <= now else None
 
 
 def decide_slot(
-    lane: PostingRules,
+    posting_rules: PostingRules,
     timing: EditionRules,
     shape: Shape,
-    past: DigestHistory,
-    traffic: ChannelHistory[Any],
+    digest_history: DigestHistory,
+    channel_history: ChannelHistory[Any],
     queue: CandidateQueue,
     now: datetime,
 ) -> SlotDecision:
     """Return what the digest does on the channel now. The caller checks the budget once the edition's cost is known."""
-    if is_due(lane, past, now) is None:
-        following = lane.calendar.first_open(past.since)
+    if is_due(posting_rules, digest_history, now) is None:
+        following = posting_rules.calendar.first_open(digest_history.since)
         return SlotDecision(until=following.at if following else None)
-    if lane.distance and traffic.goes_first(now):
+    if posting_rules.distance and channel_history.goes_first(now):
         return SlotDecision(reason="posts before it wait to be sent")
-    obstacle = lane.closed(now) or lane.too_soon(traffic, now)
-    if obstacle is not None:
-        return SlotDecision(reason=obstacle.reason, until=obstacle.until)
-    slot = _slot(lane, timing.catch_up, past, now)
+    blocker = posting_rules.closed(now) or posting_rules.too_soon(channel_history, now)
+    if blocker is not None:
+        return SlotDecision(reason=blocker.reason, until=blocker.until)
+    slot = _slot(posting_rules, timing.catch_up, digest_history, now)
     open_ = not timing.skip_if_empty  # such a slot stays open, so it may take place late even if nothing was missed
-    if timing.catch_up is CatchUp.NONE and not open_ and now > _kept_at(lane, slot, traffic) + GRACE:
+    if timing.catch_up is CatchUp.NONE and not open_ and now > _kept_at(posting_rules, slot, channel_history) + GRACE:
         return SlotDecision(slot, reason="missed while digestbot was stopped")
-    turn = _edition(lane, timing, shape, past, traffic, queue, slot, now)
-    if turn.slot is not None and not turn.chosen:  # all missed slots up to the newest would pass in the same way
-        return replace(turn, slot=lane.calendar.newest_open(past.since, now))
-    return turn
+    decision = _edition(posting_rules, timing, shape, digest_history, channel_history, queue, slot, now)
+    if (
+        decision.slot is not None and not decision.chosen
+    ):  # all missed slots up to the newest would pass in the same way
+        return replace(decision, slot=posting_rules.calendar.newest_open(digest_history.since, now))
+    return decision
 
 
-def _slot(lane: PostingRules, catch_up: CatchUp, past: DigestHistory, now: datetime) -> Slot:
-    calendar = lane.calendar
-    find = calendar.first_open(past.since) if catch_up is CatchUp.ALL else calendar.newest_open(past.since, now)
+def _slot(posting_rules: PostingRules, catch_up: CatchUp, digest_history: DigestHistory, now: datetime) -> Slot:
+    calendar = posting_rules.calendar
+    find = (
+        calendar.first_open(digest_history.since)
+        if catch_up is CatchUp.ALL
+        else calendar.newest_open(digest_history.since, now)
+    )
     assert find is not None  # noqa: S101 - one is due
     return find
 
 
-def _kept_at(lane: PostingRules, slot: Slot, traffic: ChannelHistory[Any]) -> datetime:
+def _kept_at(posting_rules: PostingRules, slot: Slot, channel_history: ChannelHistory[Any]) -> datetime:
     """Return when the slot could first have taken place if digestbot had been running: its own time, deferred by each
     post that came too soon before it."""
-    at = lane.calendar.opens(slot.at) or slot.at
-    for post in traffic.since(slot.at - lane.distance) if lane.distance else ():
+    at = posting_rules.calendar.opens(slot.at) or slot.at
+    for post in channel_history.since(slot.at - posting_rules.distance) if posting_rules.distance else ():
         if post.at > at + GRACE:
             break
-        put_off = max(at, post.keeps_distance_until(lane.distance))
-        at = lane.calendar.opens(put_off) or put_off
+        put_off = max(at, post.keeps_distance_until(posting_rules.distance))
+        at = posting_rules.calendar.opens(put_off) or put_off
     return at
 
 
-def _no_room(room: int, limit: PostLimit, needed: int, traffic: ChannelHistory[Any]) -> str:
-    undecided = traffic.waiting(limit) - traffic.waiting(limit, approved=True)
+def _no_room(room: int, limit: PostLimit, needed: int, channel_history: ChannelHistory[Any]) -> str:
+    undecided = channel_history.waiting(limit) - channel_history.waiting(limit, approved=True)
     if room + undecided >= needed and room < needed:
         return f"{limit} {UNDECIDED}"
     left = "is used up" if room <= 0 else f"leaves room for {room}, and {needed} are needed"
@@ -235,32 +241,32 @@ def _no_room(room: int, limit: PostLimit, needed: int, traffic: ChannelHistory[A
 
 
 def _edition(
-    lane: PostingRules,
+    posting_rules: PostingRules,
     timing: EditionRules,
     shape: Shape,
-    past: DigestHistory,
-    traffic: ChannelHistory[Any],
+    digest_history: DigestHistory,
+    channel_history: ChannelHistory[Any],
     queue: CandidateQueue,
     slot: Slot,
     now: datetime,
 ) -> SlotDecision:
     most, least = timing.size, timing.min_size
-    room = lane.room(traffic, now)
+    room = posting_rules.room(channel_history, now)
     if room is not None:
         needed = 1 if shape is Shape.ROUNDUP else least
         if room[0] < needed:
-            return SlotDecision(slot, reason=_no_room(room[0], room[1], needed, traffic))
+            return SlotDecision(slot, reason=_no_room(room[0], room[1], needed, channel_history))
         if shape is not Shape.ROUNDUP:
             most = min(most, room[0])
     since = None
     if timing.window is not None:
-        since = window_begins(timing.window, past, now)
+        since = window_begins(timing.window, digest_history, now)
 
     def choose(number: int) -> list[Candidate]:
         return queue.choose(number, now, since, one_per_paper=timing.one_per_paper)
 
     if timing.spread:
-        slots = lane.calendar.left_today(slot)
+        slots = posting_rules.calendar.left_today(slot)
         waiting = len(queue.choose(most * slots, now, since, one_per_paper=False))
         most = max(min(most, -(-waiting // slots)), least)
     found = choose(most)
@@ -269,6 +275,6 @@ def _edition(
     some = f"{len(found)} of the {least} asked for" if least > 1 else "nothing"
     if timing.skip_if_empty:
         return SlotDecision(slot, reason=f"{some} waits" if some == "nothing" else f"{some} wait")
-    following = next(iter(lane.calendar.slots(slot.due)), None)
+    following = next(iter(posting_rules.calendar.slots(slot.due)), None)
     times = [at for at in (queue.next_ready(), following.at if following else None) if at is not None and at > now]
     return SlotDecision(reason=f"waits until there are {least}", until=min(times, default=None))

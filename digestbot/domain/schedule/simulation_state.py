@@ -50,21 +50,21 @@ class PendingPost(QueuedPost):
     note: str = ""
     not_before: datetime | None = None
 
-    def appears(self, traffic: ChannelHistory[PendingPost], now: datetime) -> PublishedPost:
+    def appears(self, channel_history: ChannelHistory[PendingPost], now: datetime) -> PublishedPost:
         """Return the post as it is published now."""
         wanted = self.planned_at if self.scheduled else None
-        planned = now if wanted is None else self.lane.planned_at(traffic, min(wanted, now), now)
-        return PublishedPost(now, planned, self.lane.digest)
+        planned = now if wanted is None else self.posting_rules.planned_at(channel_history, min(wanted, now), now)
+        return PublishedPost(now, planned, self.posting_rules.digest)
 
 
 @dataclass
 class DigestState:
     """A digest on a channel as recorded in its ledger: its rules, its history, and its candidates."""
 
-    lane: PostingRules
+    posting_rules: PostingRules
     timing: EditionRules
     shape: Shape
-    past: DigestHistory
+    digest_history: DigestHistory
     candidates: Iterator[Candidate]
     shares_with: frozenset[str] = frozenset()
     """The other digests whose summaries may come again here."""
@@ -84,7 +84,7 @@ class ChannelState:
     ``note`` is added to every entry, for example that the channel is paused.
     """
 
-    traffic: ChannelHistory[PendingPost]
+    channel_history: ChannelHistory[PendingPost]
     budget: int | None = None
     spent: dict[datetime, int] = field(default_factory=lambda: defaultdict(int))
     blocked_until: datetime | None = None

@@ -19,7 +19,7 @@ ATTENTION = sa.text("posts.status IN ('unknown', 'quarantined')")
 # - ``receipt_basis``: what the receipt rests on
 # - ``candidates``: posts on the timeline that may be this one
 # - ``dismissed``: ids of candidates that an operator has ruled out
-# - ``look_first``: an earlier attempt may have created the post
+# - ``check_first``: an earlier attempt may have created the post
 # - ``yields``: while the post waits for ``not_before``, later posts are sent
 # - ``by_hand``: an operator decided the outcome
 # - ``planned_at``: when the post was to appear; distances and limits count from it
@@ -42,13 +42,13 @@ posts = sa.Table(
     sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),
     sa.Column("not_before", UtcTime),
     sa.Column("deadline", UtcTime),
-    sa.Column("next_look_at", UtcTime),
+    sa.Column("next_check_at", UtcTime),
     sa.Column("receipt_id", sa.Text),
     sa.Column("receipt_url", sa.Text),
     sa.Column("receipt_basis", sa.Text),
     sa.Column("candidates", LIST),
     sa.Column("dismissed", LIST),
-    sa.Column("look_first", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("check_first", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("yields", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("by_hand", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("planned_at", UtcTime),
