@@ -22,11 +22,11 @@ from helpers.basics import (
     SECRETS,
     Clock,
     Feed,
-    empty_postgresql,
     make_summary,
     raw_config,
     server_folder,
 )
+from helpers.postgresql import drop_spare_databases, empty_database, ledger_database
 from helpers.source_db import Store
 from hypothesis import HealthCheck, settings
 
@@ -85,6 +85,12 @@ def no_processes_are_left() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def no_state_of_other_tests(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What this machine published last with a ledger is remembered under XDG_STATE_HOME."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / f"state-{uuid.uuid4().hex}"))
+
+
+@pytest.fixture(autouse=True)
 def no_fonts_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cards are made with the fonts of Typst's wheel alone: what else is installed differs from machine to machine."""
     if find_spec("typst") is not None:
@@ -103,6 +109,7 @@ def clock() -> Clock:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """No server outlives the run, not even one that was interrupted."""
+    drop_spare_databases()
     if hasattr(session.config, "workerinput"):
         return  # the controller does it
     folder = server_folder()
@@ -126,7 +133,10 @@ def postgresql() -> str:
     try:
         # One server for all workers of this run; its last user stops it. Not under pytest's own folder: a third
         # session that begins meanwhile would tidy that away.
-        return str(server.get_server(server_folder(), cleanup_mode="delete").get_uri())
+        own = server.get_server(server_folder(), cleanup_mode="delete")
+        own.psql("ALTER SYSTEM SET fsync = off")  # nothing on it has to outlive a power cut
+        own.psql("SELECT pg_reload_conf()")
+        return str(own.get_uri())
     except Exception as error:  # noqa: BLE001 - whatever it is, the reason is shown
         message = f"needs PostgreSQL: the wheel's server does not start here: {error}"
         if os.environ.get("CI"):
@@ -136,11 +146,21 @@ def postgresql() -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of either kind."""
+    """A database of either kind for a ledger without rows; on SQLite the file does not exist yet."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'ledger.db'}"
         return
-    with empty_postgresql(request) as url:
+    with ledger_database(request.getfixturevalue("postgresql")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of either kind without tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'ledger.db'}"
+        return
+    with empty_database(request.getfixturevalue("postgresql")) as url:
         yield url
 
 

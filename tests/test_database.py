@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
-from helpers.basics import START, Clock, empty_postgresql
+from helpers.basics import START, Clock
+from helpers.postgresql import ledger_database
 from helpers.source_db import Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,7 +40,7 @@ def database_url(store: Store, tmp_path: Path, request: pytest.FixtureRequest) -
     if store.engine.dialect.name != "postgresql":
         yield f"sqlite:///{tmp_path / 'ledger.db'}"
         return
-    with empty_postgresql(request) as url:
+    with ledger_database(request.getfixturevalue("postgresql")) as url:
         yield url
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers.basics import Clock, Feed, asked, drafts, make_summary, up_next
+from helpers.publishing import live
 
 from digestbot.domain.errors import LedgerError
 from digestbot.domain.filters import DigestFilters
@@ -44,13 +45,6 @@ def timeline(sandbox: Sandbox, channel: str) -> list[str]:
     ]
 
 
-def run_for(service: Service, clock: Clock, minutes: float, *, step: float = 2) -> None:
-    end = clock.now + timedelta(minutes=minutes)
-    while clock.now < end:
-        service.tick()
-        clock.forward(minutes=step)
-
-
 def writes(sandbox: Sandbox) -> int:
     return sum(call.startswith("POST") for call in sandbox.world.calls)
 
@@ -70,11 +64,11 @@ def test_whatever_goes_wrong_once_the_post_appears_once(
 ) -> None:
     service = one_due(make_service, feed, clock, channel)
     sandbox.faults.add(fault, PLATFORMS[channel])
-    run_for(service, clock, 40)
+    live(service, clock, 2 / 3, plan=True)
     if (fault, channel) == ("401-after", "page"):  # a dead token pauses; resumed, it looks before it sends
         with service.ledger.begin() as tx:
             channel_states.resume(tx, channel)
-        run_for(service, clock, 40)
+        live(service, clock, 2 / 3, plan=True)
     assert len(timeline(sandbox, channel)) == 1
     (row,) = rows(service)
     assert row.status is PostStatus.PUBLISHED
@@ -105,7 +99,7 @@ def test_a_timeline_that_lags_less_than_the_quiet_period_doubles_nothing(
     service = one_due(make_service, feed, clock, channel)
     sandbox.faults.add("drop-after")
     sandbox.faults.lag = 14 * 60
-    run_for(service, clock, 40)
+    live(service, clock, 2 / 3, plan=True)
     assert len(timeline(sandbox, channel)) == 1
     assert rows(service)[0].status is PostStatus.PUBLISHED
     assert writes(sandbox) == 1
@@ -120,7 +114,7 @@ def test_a_process_that_died_before_sending_loses_nothing(
     service.planner.make_due(report)
     with service.ledger.begin() as tx:
         assert delivery.claim(tx, channel, service.config.delivery.lease, clock()) is not None
-    run_for(make_service(channels=[channel]), clock, 40)
+    live(make_service(channels=[channel]), clock, 2 / 3, plan=True)
     assert len(timeline(sandbox, channel)) == 1
     assert rows(service)[0].attempts == 2
 
@@ -180,7 +174,7 @@ def test_a_timeline_that_cannot_be_read_ends_with_a_person_and_lets_the_others_g
     sandbox.faults.add("drop-after")
     service.tick()
     sandbox.faults.lie(PLATFORMS[channel], "object")
-    run_for(service, clock, 90, step=2)
+    live(service, clock, 1.5, plan=True)
     assert rows(service)[0].status is PostStatus.QUARANTINED
     assert "could not be read" in str(rows(service)[0].error)
     clock.forward(hours=3)
@@ -188,7 +182,7 @@ def test_a_timeline_that_cannot_be_read_ends_with_a_person_and_lets_the_others_g
     assert rows(service)[1].status is PostStatus.PUBLISHED
     assert len(timeline(sandbox, channel)) == 2
     sandbox.faults.lie(PLATFORMS[channel], None)  # readable again: the first is found by itself
-    run_for(service, clock, 24 * 60, step=60)
+    live(service, clock, 24, step=240, plan=True)
     assert [row.status for row in rows(service)] == [PostStatus.PUBLISHED] * 2
     assert len(timeline(sandbox, channel)) == 2
 
@@ -296,7 +290,7 @@ def test_clock_jumps_double_nothing_and_block_nothing(
         channel_states.resume(tx, "x")
         assert delivery.claim(tx, "x", service.config.delivery.lease, clock()) is not None
     clock.now += jump
-    run_for(service, clock, 60)
+    live(service, clock, 1, plan=True)
     assert len(timeline(sandbox, "x")) == 1
 
 
@@ -320,7 +314,7 @@ def test_a_backup_put_back_posts_nothing_again(
     assert len(timeline(sandbox, "x")) == len(timeline(sandbox, "page")) == 3
     restored = Service(service.config, Ledger(f"sqlite:///{tmp_path / 'copy.db'}", clock=clock), clock)
     restored.prepare()
-    run_for(restored, clock, 60 * 72, step=60)
+    live(restored, clock, 72, step=240, plan=True)
     restored.ledger.close()
     for channel in PLATFORMS:
         assert len(timeline(sandbox, channel)) == len(set(timeline(sandbox, channel))) == 4

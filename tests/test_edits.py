@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from helpers.basics import START, Clock, Feed, asked, empty_postgresql
+from helpers.basics import START, Clock, Feed, asked
+from helpers.postgresql import ledger_database
 from helpers.source_db import Store, site
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +35,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if getattr(request, "param", "sqlite") == "sqlite":
         yield f"sqlite:///{tmp_path / 'ledger.db'}"
         return
-    with empty_postgresql(request) as url:
+    with ledger_database(request.getfixturevalue("postgresql")) as url:
         yield url
 
 

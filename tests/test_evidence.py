@@ -41,10 +41,10 @@ def test_a_timeline_that_lies_doubles_nothing_and_loses_nothing(
     sandbox.faults.add(lost, PLATFORMS[channel])
     service.tick()
     sandbox.faults.lie(PLATFORMS[channel], lie)
-    live(service, clock, 3, step=5)
+    live(service, clock, 3, step=30)
     assert len(timeline(sandbox, channel)) == len(set(timeline(sandbox, channel)))
     sandbox.faults.lie(PLATFORMS[channel], None)
-    live(service, clock, 27, step=30)
+    live(service, clock, 27, step=120)
     second = rows(service)[1]
     if "after" in lost:
         assert (second.status, second.basis) == (PostStatus.PUBLISHED, ReceiptBasis.TEXT)
@@ -145,7 +145,7 @@ def test_resends_are_spaced_and_the_others_go_on(
 
     sandbox.apis["twitter"]._routes[0] = ("POST", r"/2/tweets", create_or_fail)
     clock.forward(hours=2)
-    live(service, clock, 30, step=20, plan=True)
+    live(service, clock, 30, step=60, plan=True)
     second = rows(service)[1]
     assert second.status is PostStatus.QUARANTINED
     assert "sent 4 times" in str(second.error)
@@ -292,7 +292,7 @@ def test_a_reading_that_shows_the_account_at_fault_pauses_it(
     sandbox.faults.add("drop-after", "twitter")
     sandbox.faults.add("error:spending-cap", "twitter", reading=True)
     service.tick()
-    live(service, clock, 0.1)
+    live(service, clock, 0.01)
     with service.ledger.read() as tx:
         assert "`digestbot resume x`" in queries.paused_channels(tx)["x"]
         assert "`digestbot resume x`" in str(
@@ -525,12 +525,12 @@ def test_an_application_at_fault_pauses_its_channels_and_names_each(
         paused = queries.paused_channels(tx)
     assert set(paused) == {"x", "y"}
     assert all(f"`digestbot resume {name}`" in reason for name, reason in paused.items())
-    live(service, clock, 8, step=60, plan=True)
+    live(service, clock, 8, step=240, plan=True)
     assert len(timeline(sandbox, "x")) == 1
     for name in paused:
         with service.ledger.begin() as tx:
             channel_states.resume(tx, name)
-    live(service, clock, 8, step=60, plan=True)
+    live(service, clock, 8, step=240, plan=True)
     own = [post.text for post in sandbox.world.timelines["twitter"] if post.account == "100"]
     assert len(own) == len(set(own)) == 2  # nothing lost, nothing twice
     service.ledger.close()

@@ -100,11 +100,11 @@ PUBLISHED = Decision(PostStatus.PUBLISHED, receipt=Receipt("11", "https://x.com/
 # ---- opening
 
 
-def test_migrations_make_the_tables_that_the_code_makes(database_url: str) -> None:
+def test_migrations_make_the_tables_that_the_code_makes(empty_database_url: str) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    migrated = Ledger(database_url)
+    migrated = Ledger(empty_database_url)
     with migrated.begin() as tx:
         revisions.migrate(tx, None)
     with migrated.read() as tx:

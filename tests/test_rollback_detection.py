@@ -52,7 +52,7 @@ def test_a_ledger_that_is_not_the_newest_repeats_nothing(
     assert len(before) == 4 == len(set(before))
     lose(service, how, tmp_path / "older.db")
     again = reopened(service, clock)
-    live(again, clock, 30, step=120, plan=True)
+    live(again, clock, 30, step=480, plan=True)
     again.ledger.close()
     assert timeline(sandbox, channel) == before
     assert {row.status for row in rows(again)} == {PostStatus.PUBLISHED}
@@ -78,10 +78,10 @@ def test_a_first_look_that_is_refused_says_nothing(
     again = reopened(service, clock)
     sandbox.faults.add(refusal, PLATFORMS[channel], 2, reading=True)
     for _ in range(3):
-        live(again, clock, 12, step=60, plan=True)
+        live(again, clock, 12, step=240, plan=True)
         with again.ledger.begin() as tx:
             channel_states.resume(tx, channel)
-    live(again, clock, 24, step=120, plan=True)
+    live(again, clock, 24, step=480, plan=True)
     again.ledger.close()
     assert timeline(sandbox, channel) == before
     assert {row.status for row in rows(again)} == {PostStatus.PUBLISHED}
@@ -112,8 +112,8 @@ def test_a_timeline_that_lags_shows_all_before_it_is_believed(
     else:
         lose(service, how, tmp_path / "older.db")
         again = reopened(service, clock)
-    live(again, clock, 0.5, step=2, plan=True)
-    live(again, clock, 24, step=60, plan=True)
+    live(again, clock, 0.5, step=10, plan=True)
+    live(again, clock, 24, step=240, plan=True)
     again.ledger.close()
     assert timeline(sandbox, channel) == before
     assert {row.status for row in rows(again)} == {PostStatus.PUBLISHED}
@@ -150,7 +150,7 @@ def test_an_emptied_ledger_does_not_believe_an_empty_timeline(
     service.ledger.file.unlink()
     sandbox.faults.lie(PLATFORMS[channel], "empty")
     again = reopened(service, clock)
-    live(again, clock, 28, step=120, plan=True)
+    live(again, clock, 28, step=480, plan=True)
     assert len(timeline(sandbox, channel)) == 1
     with again.ledger.read() as tx:
         reason = queries.paused_channels(tx)[channel]
@@ -160,7 +160,7 @@ def test_an_emptied_ledger_does_not_believe_an_empty_timeline(
     sandbox.faults.lie(PLATFORMS[channel], None)
     with again.ledger.begin() as tx:
         channel_states.resume(tx, channel)
-    live(again, clock, 28, step=120, plan=True)
+    live(again, clock, 28, step=480, plan=True)
     assert len(timeline(sandbox, channel)) == len(set(timeline(sandbox, channel))) == 2
 
 
@@ -202,7 +202,7 @@ def test_a_database_that_was_rolled_back_while_running_is_noticed(
     with service.ledger.begin() as tx:  # the standby that took over had not got the last post
         tx.exec_driver_sql("DELETE FROM attempts")
         tx.exec_driver_sql("UPDATE posts SET status = 'pending', epoch = 0, receipt_id = NULL, concluded_at = NULL")
-    live(service, clock, 24, step=60, plan=True)
+    live(service, clock, 24, step=240, plan=True)
     assert (
         len(sandbox.world.timelines["twitter"]) == len({post.text for post in sandbox.world.timelines["twitter"]}) >= 3
     )
@@ -255,10 +255,10 @@ def test_renamed_sources_and_channels_repeat_nothing(
     raw["channels"] = {"tweets": raw["channels"]["x"]}
     renamed = Service(configuration.build(raw), Ledger(database_url, clock=clock), clock)
     renamed.prepare()
-    live(renamed, clock, 48, step=120, plan=True)
+    live(renamed, clock, 48, step=480, plan=True)
     assert len(sandbox.world.timelines["twitter"]) == 2
     feed.add(9)
-    live(renamed, clock, 24, step=60, plan=True)
+    live(renamed, clock, 24, step=240, plan=True)
     assert len(sandbox.world.timelines["twitter"]) == 3
     with renamed.ledger.read() as tx:
         assert "x" not in queries.channel_names(tx)
@@ -362,7 +362,7 @@ def test_a_wrong_page_id_pauses_the_channel_and_loses_nothing(
     right = make_service(channels=["page"])
     page = right.config.channels["page"]
     wrong = reopened(right, clock, channels={"page": page.model_copy(update={"page_id": "201"})})
-    live(wrong, clock, 6, step=60, plan=True)
+    live(wrong, clock, 6, step=240, plan=True)
     with wrong.ledger.read() as tx:
         reason = queries.paused_channels(tx)["page"]
     assert "page_id is not a Page that this token can post to" in reason
@@ -371,6 +371,6 @@ def test_a_wrong_page_id_pauses_the_channel_and_loses_nothing(
     corrected = reopened(right, clock)
     with corrected.ledger.begin() as tx:
         channel_states.resume(tx, "page")
-    live(corrected, clock, 6, step=60, plan=True)
+    live(corrected, clock, 6, step=240, plan=True)
     assert len(sandbox.world.timelines["facebook"]) == 1
     corrected.ledger.close()

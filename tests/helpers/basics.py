@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-import pytest
 import sqlalchemy as sa
 
 from digestbot.domain.filters import DigestFilters
@@ -47,20 +43,6 @@ def server_folder() -> Path:
     """Where this run's own PostgreSQL is."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid():012}"
     return Path(tempfile.gettempdir()) / f"digestbot-tests-{run[:12]}"
-
-
-@contextmanager
-def empty_postgresql(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database on the PostgreSQL server, for the length of a test."""
-    server = sa.make_url(request.getfixturevalue("postgresql")).set(drivername="postgresql+psycopg")
-    name = f"test_{uuid.uuid4().hex}"
-    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    yield server.set(database=name).render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
 
 
 class Feed:

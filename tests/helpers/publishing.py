@@ -10,6 +10,7 @@ import pytest
 from digestbot.domain.model import PostRow
 from digestbot.ledger import Ledger, delivery, queries
 from digestbot.pipeline.app import Report, Service
+from digestbot.pipeline.jobs import CHANNELS
 from digestbot.sandbox import Sandbox
 from helpers.basics import Clock, Feed
 
@@ -31,18 +32,23 @@ def timeline(sandbox: Sandbox, channel: str) -> list[str]:
     ]
 
 
-def live(service: Service, clock: Clock, hours: float, *, step: float = 2, plan: bool = False) -> None:
-    """Deliver every ``step`` minutes, for so long; with ``plan`` do all else that is due, too."""
+def live(service: Service, clock: Clock, hours: float, *, step: float = 10, plan: bool = False) -> None:
+    """Deliver for so long whenever something is due, at least every ``step`` minutes; with ``plan`` do all else that is
+    due, too."""
     end = clock.now + timedelta(hours=hours)
     while clock.now < end:
         if plan:
             service.tick()
+            dues = [job.next_due() for job in service.jobs() if job.group == CHANNELS]
         else:
             with service.ledger.begin() as tx:
                 delivery.expire(tx, service.config.delivery.lease, clock())
             for channel in service.config.channels:
                 service.delivery_worker.publish(channel, Report())
-        clock.forward(minutes=step)
+            dues = [service.delivery_worker.next_due(channel) for channel in service.config.channels]
+        # what is still overdue waits for something that no time is known of
+        coming = [due for due in dues if due is not None and due > timedelta(0)]
+        clock.now += max(timedelta(seconds=5), min([*coming, timedelta(minutes=step), end - clock.now]))
 
 
 def published(make_service: Make, feed: Feed, clock: Clock, channel: str, count: int = 1, **digest: object) -> Service:
