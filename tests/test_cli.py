@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -70,31 +70,38 @@ def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     return process
 
 
-SHELL = ("demo", "sandbox", "once", "--version", "send", "run")  # what a process of its own does at least once
+SHELL = ("demo", "sandbox", "--version", "run")  # what has a process of its own
 
 
 def digestbot(*arguments: str, **options: Any) -> tuple[int, str, str]:
     """What a command prints and gives. Most are called in this process, which spares each the start of another."""
-    if options or not arguments or any(word in SHELL for word in arguments):
-        process = start(*arguments, **options)
-        out, err = process.communicate(timeout=60)
-        code = process.returncode
+    if set(options) - {"env"} or not arguments or any(word in SHELL for word in arguments):
+        code, out, err = in_a_process(*arguments, **options)
     else:
-        code, out, err = called(*arguments)
+        code, out, err = called(*arguments, **options)
     for secret in [*SECRETS.values(), *PAGE_SECRETS.values()]:
         assert secret not in out + err
     return code, out, err
 
 
-def called(*arguments: str, said: str = "") -> tuple[int, str, str]:
+def in_a_process(*arguments: str, **options: Any) -> tuple[int, str, str]:
+    process = start(*arguments, **options)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def called(*arguments: str, said: str = "", env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
     """The same in this process, which is left as it was; ``said`` is its standard input."""
     root, ours = logging.getLogger(), logging.getLogger("digestbot")
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     before = list(root.handlers), root.level, ours.level
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     try:
         with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patched:
             for name in [name for name in os.environ if name.startswith("DIGESTBOT_")]:
                 patched.delenv(name)
+            for name, value in (env or {}).items():
+                patched.setenv(name, value)
             patched.setattr(sys, "stdin", io.StringIO(said))
             try:
                 code = main(list(arguments))
@@ -104,6 +111,8 @@ def called(*arguments: str, said: str = "") -> tuple[int, str, str]:
         root.handlers[:] = before[0]
         root.setLevel(before[1])
         ours.setLevel(before[2])
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         gc.unfreeze()
     said = []
     for stream in (out, err):
@@ -207,10 +216,10 @@ def test_once_send_posts_and_preview(config: str, feed: Feed, world: Sandbox) ->
     assert shown[0]["posts"][0]["length"] <= shown[0]["posts"][0]["limit"] == 280
     assert not (Path(config).parent / "ledger.db").exists()
 
-    code, out, _ = digestbot("-c", config, "once", "--json")
+    code, out, _ = in_a_process("-c", config, "once", "--json")
     assert (code, json.loads(out)["posts"]) == (0, [])  # first sight: the next minute's slot is not due yet
 
-    code, out, _ = digestbot("-c", config, "send", "latest", "--count", "2", "--json")
+    code, out, _ = in_a_process("-c", config, "send", "latest", "--count", "2", "--json")
     assert code == 0
     assert len(json.loads(out)["posts"]) == 4
     assert len(world.world.timelines["twitter"]) == len(world.world.timelines["facebook"]) == 2
@@ -399,7 +408,7 @@ def test_a_ledger_that_cannot_be_written_or_forgets(config: str) -> None:
 def test_a_terminal_that_lacks_a_character(config: str, feed: Feed) -> None:
     feed.add(0, title="Über 神经网络")
     ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "POSIX"}
-    code, out, err = digestbot("-c", config, "send", "latest", env=ascii_only)
+    code, out, err = in_a_process("-c", config, "send", "latest", env=ascii_only)
     assert code == 0
     assert "?ber ????" in out
     assert "Traceback" not in err

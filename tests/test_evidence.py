@@ -292,7 +292,7 @@ def test_a_reading_that_shows_the_account_at_fault_pauses_it(
     sandbox.faults.add("drop-after", "twitter")
     sandbox.faults.add("error:spending-cap", "twitter", reading=True)
     service.tick()
-    live(service, clock, 0.01)
+    live(service, clock, 0.002)
     with service.ledger.read() as tx:
         assert "`digestbot resume x`" in queries.paused_channels(tx)["x"]
         assert "`digestbot resume x`" in str(
