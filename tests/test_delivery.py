@@ -64,11 +64,12 @@ def test_whatever_goes_wrong_once_the_post_appears_once(
 ) -> None:
     service = one_due(make_service, feed, clock, channel)
     sandbox.faults.add(fault, PLATFORMS[channel])
-    live(service, clock, 2 / 3, plan=True)
+    service.planner.make_due(Report())
+    live(service, clock, 2 / 3)
     if (fault, channel) == ("401-after", "page"):  # a dead token pauses; resumed, it looks before it sends
         with service.ledger.begin() as tx:
             channel_states.resume(tx, channel)
-        live(service, clock, 2 / 3, plan=True)
+        live(service, clock, 2 / 3)
     assert len(timeline(sandbox, channel)) == 1
     (row,) = rows(service)
     assert row.status is PostStatus.PUBLISHED
@@ -99,7 +100,8 @@ def test_a_timeline_that_lags_less_than_the_quiet_period_doubles_nothing(
     service = one_due(make_service, feed, clock, channel)
     sandbox.faults.add("drop-after")
     sandbox.faults.lag = 14 * 60
-    live(service, clock, 2 / 3, plan=True)
+    service.planner.make_due(Report())
+    live(service, clock, 2 / 3)
     assert len(timeline(sandbox, channel)) == 1
     assert rows(service)[0].status is PostStatus.PUBLISHED
     assert writes(sandbox) == 1
@@ -114,7 +116,7 @@ def test_a_process_that_died_before_sending_loses_nothing(
     service.planner.make_due(report)
     with service.ledger.begin() as tx:
         assert delivery.claim(tx, channel, service.config.delivery.lease, clock()) is not None
-    live(make_service(channels=[channel]), clock, 2 / 3, plan=True)
+    live(make_service(channels=[channel]), clock, 2 / 3)
     assert len(timeline(sandbox, channel)) == 1
     assert rows(service)[0].attempts == 2
 
@@ -174,7 +176,7 @@ def test_a_timeline_that_cannot_be_read_ends_with_a_person_and_lets_the_others_g
     sandbox.faults.add("drop-after")
     service.tick()
     sandbox.faults.lie(PLATFORMS[channel], "object")
-    live(service, clock, 1.5, plan=True)
+    live(service, clock, 1.5)
     assert rows(service)[0].status is PostStatus.QUARANTINED
     assert "could not be read" in str(rows(service)[0].error)
     clock.forward(hours=3)

@@ -23,6 +23,7 @@ from digestbot.ledger import (
     backlog,
     candidates,
     channel_states,
+    connections,
     delivery,
     editions,
     intake,
@@ -249,15 +250,19 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
         Ledger("sqlite:///ledger.db", tmp_path).prepare()
 
 
-def test_sqlite_is_set_up_for_durability(sqlite_ledger: Ledger) -> None:
+def test_sqlite_is_set_up_for_durability(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sqlite3
 
-    with sqlite_ledger.read() as tx:
+    as_operators_have_it = connections.set_up_sqlite.__wrapped__  # type: ignore[attr-defined]
+    monkeypatch.setattr(connections, "set_up_sqlite", as_operators_have_it)
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    with ledger.read() as tx:
         journal = tx.exec_driver_sql("PRAGMA journal_mode").scalar()
         synchronous = tx.exec_driver_sql("PRAGMA synchronous").scalar()
         assert tx.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
     expected = ("wal", 2) if wal_is_safe(sqlite3.sqlite_version_info) else ("delete", 3)
     assert (journal, synchronous) == expected
+    ledger.close()
 
 
 @pytest.mark.parametrize(

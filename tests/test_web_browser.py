@@ -323,7 +323,7 @@ def test_what_is_quarantined_is_resolved_beside_what_was_seen(browser: Any, desk
         assert "choose a decision" in person.presses("Decide")
         person.page.get_by_label("It is on the platform at this URL:").check()
         person.page.get_by_label("URL or id on the platform").fill("somewhere")
-        assert "write the post's number, or its address" in person.presses("Decide")
+        assert "write the post's number, or its URL" in person.presses("Decide")
         person.page.get_by_label("It is on the platform at this URL:").check()
         there = made.sandbox.by_hand("twitter", "A person's own words")
         person.page.get_by_label("URL or id on the platform").fill(there.id)

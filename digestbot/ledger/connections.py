@@ -108,7 +108,7 @@ def _sqlite_engine(url: sa.URL, folder: Path) -> tuple[sa.Engine, LedgerFile | N
     )
     if file is not None:
         sa.event.listen(engine, "do_connect", file.open)
-    sa.event.listen(engine, "connect", _set_up_sqlite)
+    sa.event.listen(engine, "connect", set_up_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine, file
 
@@ -133,7 +133,8 @@ def redacted_url(url: sa.URL) -> str:
     return url.set(query={}).render_as_string(hide_password=True)
 
 
-def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    """Configure a new connection so that a committed transaction survives a power cut."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
     if wal_is_safe(sqlite3.sqlite_version_info):  # pragma: no cover - depends on the machine's SQLite
