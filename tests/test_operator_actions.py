@@ -342,7 +342,7 @@ def test_actions_on_the_command_line(toml: str, tmp_path: Path) -> None:
     assert command(toml, "summary", "reset-text", "latest", "x", "1") == about
     assert command(toml, "summary", "preapprove", "latest", "x", "1,2")["summaries"] == [1, 2]
     assert command(toml, "summary", "unapprove", "latest", "x", "1,2")["approved"] is False
-    (slot, *_) = (row["slot"] for row in json.loads(called("-c", toml, "plan", "--json")[1]))
+    (*_, slot) = (row["slot"] for row in json.loads(called("-c", toml, "plan", "--json")[1]))
     moved = command(toml, "slot", "move", "latest", "x", slot, "--to", f"{slot[:10]}T20:00")
     assert moved["at"].startswith(f"{slot[:10]}T20:00")
     assert command(toml, "slot", "restore", "latest", "x", slot)["slot"] == slot

@@ -123,7 +123,7 @@ class Person:
         return str(self.page.locator(".note p").inner_text())
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", ["light", "dark telephone"])  # colors and widths do not depend on each other
 def test_every_page_can_be_seen_by_everybody(browser: Any, lived: tuple[str, Everything], look: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
