@@ -109,9 +109,11 @@ def _next_slot(service: Service, digest: str, channel: str) -> str:
 def _too_old_by_then(service: Service, digest: str, channel: str) -> Iterator[Finding]:
     """Yield a warning if summaries that arrive just after a slot are too old by the next one."""
     max_age = service.config.digests[digest].max_age
-    slots = list(_slots(service, digest, channel))
+    if max_age is None:
+        return
+    slots = _slots(service, digest, channel)
     apart = max((later.due - earlier.due for earlier, later in pairwise(slots)), default=timedelta(0))
-    if max_age is not None and max_age < apart:
+    if max_age < apart:
         detail = (
             f"its slots are up to {duration(apart)} apart, and nothing older than {duration(max_age)} is posted, so "
             f"some summaries will be skipped: raise digests.{digest}.max_age, or schedule it more often"
