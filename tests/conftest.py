@@ -51,6 +51,31 @@ settings.load_profile("suite")
 # The ledger and a store never meet in one connection: each kind of either is tried, not each with each.
 PAIRS = {("sqlite", "sqlite"), ("postgresql", "postgresql"), ("sqlite", "mariadb")}
 
+# What takes most of the suite's time: real processes, a browser, long histories, random ones. The rest, on SQLite alone,
+# is for daily work: pytest -m "not slow".
+SLOW = {
+    "test_cli",
+    "test_cli_schedules",
+    "test_cli_send",
+    "test_database",
+    "test_delivery_machine",
+    "test_edits",
+    "test_evidence",
+    "test_faults",
+    "test_hostile_text",
+    "test_lives",
+    "test_packaging",
+    "test_partial_threads",
+    "test_plan",
+    "test_rollback_detection",
+    "test_schedule_changes",
+    "test_simulator",
+    "test_slot_overrides",
+    "test_store",
+    "test_web_browser",
+    "test_web_parts",
+}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out combinations of two things that never meet.
@@ -67,6 +92,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             or (parameters.get("store") == "mariadb" and item.path.name != "test_database.py")
         ):
             items.remove(item)
+        elif item.path.stem in SLOW or not {"postgresql", "mariadb"}.isdisjoint(map(str, parameters.values())):
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)
