@@ -234,7 +234,7 @@ def test_a_changed_configuration_is_taken_up_while_it_runs(daily: str) -> None:
         replace(file, file.read_text().replace("every day at 12:00", "every day at 13:30"))
         process.send_signal(signal.SIGHUP)
         seen = read_until(process, "13:30 UTC, latest on x: 1 (Paper Number 0)")
-        assert "in the plan for the next 7 days 6 posts are no longer as they were, 6 are new" in seen
+        assert "in the plan for the next 7 days 6 posts removed, 6 added" in seen
         before = "12:00 UTC, latest on x: 1 (Paper Number 0)"  # first or not, as the clock has it
         assert before in seen or read_until(process, before)
     finally:
@@ -284,7 +284,7 @@ def test_only_a_valid_configuration_is_taken_up(
     looks_twice(reloader)
     assert reloader.service is not first
     assert "2 posts are no longer" not in caplog.text
-    assert "posts are no longer as they were" in caplog.text
+    assert "posts removed" in caplog.text
     assert SECRETS["api_key"] in secrets
     caplog.clear()
     reloader.look()

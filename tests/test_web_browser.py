@@ -200,7 +200,7 @@ def test_summaries_are_pinned_held_and_skipped_with_undo(browser: Any, desk: tup
         person.presses("Skip: summary 4")
         person.page.get_by_label("Show").select_option("skipped")
         person.page.get_by_role("button", name="Show").click()
-        assert "Summary 4 is pending again" in person.presses("Put back: summary 4")
+        assert "Summary 4 is pending again" in person.presses("Restore: summary 4")
         person.page.get_by_label("Search").fill("Number 12")
         person.page.get_by_label("Show").select_option("ready")
         person.page.get_by_role("button", name="Show").click()

@@ -71,8 +71,8 @@ def _print(digest: str, channel: str, counts: dict[str, int], rows: list[Pending
 
     from digestbot.text import plain_title
 
-    told = ", ".join(f"{counts.get(name, 0)} {name}" for name in ("waiting", "taken", "skipped"))
-    print(f"{digest} on {channel}: {told}")
+    counts_text = ", ".join(f"{counts.get(name, 0)} {name}" for name in ("waiting", "taken", "skipped"))
+    print(f"{digest} on {channel}: {counts_text}")
     if rows:
         print(f"{'id':>6}  {'edited':<10}  {'paper':<56}  {'by':<20}  waits for (times are UTC)")
     for row in rows:

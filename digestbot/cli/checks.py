@@ -49,21 +49,21 @@ def run_checks(arguments: argparse.Namespace) -> int:
 
     mistakes: tuple[str, ...] = ()
     try:
-        found = list(_findings(load_config(arguments), online=arguments.online))
+        results = list(_findings(load_config(arguments), online=arguments.online))
     except ConfigError as error:
-        mistakes, found = error.problems, []
+        mistakes, results = error.problems, []
         if isinstance(error.sound, Config):  # report what would still fail once these are corrected
-            found = [one for one in _sound_part(error.sound) if not one.ok]
+            results = [one for one in _sound_part(error.sound) if not one.ok]
     if arguments.json:
         output.print_json(
-            [one.as_json() for one in (*(Finding("configuration", False, one) for one in mistakes), *found)]
+            [one.as_json() for one in (*(Finding("configuration", False, one) for one in mistakes), *results)]
         )
     else:
         for one in mistakes:
             print(one, file=sys.stderr)
-        for finding in found:
+        for finding in results:
             print(f"{finding.label} {finding.what}: {finding.detail}")
-    return USAGE if mistakes else OK if all(one.ok for one in found) else TROUBLE
+    return USAGE if mistakes else OK if all(one.ok for one in results) else TROUBLE
 
 
 def _findings(config: Config, *, online: bool) -> Iterator[Finding]:

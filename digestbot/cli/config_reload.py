@@ -63,10 +63,10 @@ class Reloader:
     def _signature(self) -> tuple[int, ...] | None:
         """Return a cheap fingerprint of the file's version, or None if there is no file."""
         try:
-            found = self._path.stat()
+            result = self._path.stat()
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        return result.st_mtime_ns, result.st_size, result.st_ino
 
     def look(self) -> None:
         """Reload the configuration if its file changed or a reload was requested. Call it between ticks. Raises
@@ -150,12 +150,12 @@ class Reloader:
         except Exception as error:  # noqa: BLE001 - it is taken up, whatever can be said of it
             log.error("the configuration has changed; what changes in the plan cannot be told: %s", error)
             return
-        found = diff_plans(before, after, new.config, now)
-        log.info("the configuration has changed; in the plan for the next %d days %s", AHEAD.days, found)
-        for line, what in found.lines[:MOST_TOLD]:
+        result = diff_plans(before, after, new.config, now)
+        log.info("the configuration has changed; in the plan for the next %d days %s", AHEAD.days, result)
+        for line, what in result.lines[:MOST_TOLD]:
             log.info("%s: %s", what, line)
-        if len(found.lines) > MOST_TOLD:
-            log.info("and %d more: digestbot plan", len(found.lines) - MOST_TOLD)
+        if len(result.lines) > MOST_TOLD:
+            log.info("and %d more: digestbot plan", len(result.lines) - MOST_TOLD)
 
 
 def _gone(before: Config, fresh: Config) -> list[str]:

@@ -124,16 +124,18 @@ def _too_old_by_then(service: Service, digest: str, channel: str) -> Iterator[Fi
 def _always_empty(service: Service, digest: str, channel: str) -> Iterator[Finding]:
     """Yield a failure if a roundup never gets a summary, because another digest takes all of them at least as often."""
     config = service.config
-    mine, timing = config.digests[digest], config.timing(digest, channel)
+    settings, timing = config.digests[digest], config.timing(digest, channel)
     if config.appearance(digest, channel).shape is not Shape.ROUNDUP or timing.overlap:
         return
     for name in config.digests_on(channel):
         other = config.digests[name]
-        takes_all = set(mine.sources) <= set(other.sources) and other.include == other.exclude == type(other.include)()
+        takes_all = (
+            set(settings.sources) <= set(other.sources) and other.include == other.exclude == type(other.include)()
+        )
         no_stricter = (
-            (other.min_votes or 0) <= (mine.min_votes or 0)
+            (other.min_votes or 0) <= (settings.min_votes or 0)
             and other.max_age is None
-            and ((other.min_age or timedelta(0)) <= (mine.min_age or timedelta(0)))
+            and ((other.min_age or timedelta(0)) <= (settings.min_age or timedelta(0)))
         )
         others = config.timing(name, channel)
         alike = others.window is None and others.min_size <= timing.min_size

@@ -43,7 +43,7 @@ class RedactingFormatter(logging.Formatter):
         return CONTROL.sub(_escaped, self._without_secrets(text))
 
     def _as_json(self, record: logging.LogRecord) -> str:
-        said = {
+        entry = {
             "time": f"{self.formatTime(record, self.datefmt)}.{int(record.msecs):03}Z",
             "level": record.levelname,
             "logger": record.name,
@@ -51,8 +51,8 @@ class RedactingFormatter(logging.Formatter):
             **CONTEXT.get(),
         }
         if record.exc_info:
-            said["exception"] = self.formatException(record.exc_info)
-        return json.dumps({name: self._without_secrets(str(value)) for name, value in said.items()})
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps({name: self._without_secrets(str(value)) for name, value in entry.items()})
 
     def _without_secrets(self, text: str) -> str:
         for secret in self._secrets:

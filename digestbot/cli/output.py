@@ -160,11 +160,11 @@ def strip_control(text: str) -> str:
 
 def candidate_lines(row: PostRow) -> list[str]:
     """Return the timeline posts that may be this quarantined post, each with its URL, time and text, as lines."""
-    found = []
+    results = []
     for one in row.candidates:
-        found.append(f"candidate {one.url}, posted {one.at:%Y-%m-%d %H:%M} UTC:")
-        found.append(quote(strip_control(one.text)))
-    return found
+        results.append(f"candidate {one.url}, posted {one.at:%Y-%m-%d %H:%M} UTC:")
+        results.append(quote(strip_control(one.text)))
+    return results
 
 
 def post_history(

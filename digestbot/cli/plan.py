@@ -67,17 +67,17 @@ def plan(arguments: argparse.Namespace) -> int:
 
 def _time(text: str, zone: ZoneInfo) -> datetime:
     try:
-        found = datetime.fromisoformat(text)
+        result = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigError([f"--from: {text!r} is no time; write one such as 2026-12-24 or 2026-12-24T18:00"]) from None
-    if not 2000 < found.year < 3000:
+    if not 2000 < result.year < 3000:
         raise ConfigError(["--from: is no time that a plan could be made for"])
-    found = found if found.tzinfo else found.replace(tzinfo=zone)
-    if found > now_() + FURTHEST:
+    result = result if result.tzinfo else result.replace(tzinfo=zone)
+    if result > now_() + FURTHEST:
         raise ConfigError(["--from: is more than ten years ahead"])
-    if found < now_() - timedelta(minutes=1):
+    if result < now_() - timedelta(minutes=1):
         raise ConfigError(["--from: is in the past: digestbot posts shows what was posted"])
-    return found
+    return result
 
 
 def _local(config: Config, row: PlanEntry) -> datetime:
@@ -140,13 +140,13 @@ def _folded(rows: list[tuple[datetime, PlanEntry]]) -> list[tuple[datetime, Plan
     """Return a day's rows. Of empty slots with the same digest, channel and reason, only the first is kept, with the
     number of the others."""
     counts = Counter(_emptiness(row) for _, row in rows)
-    found, seen = [], set()
+    result, seen = [], set()
     for at, row in rows:
         if row.summaries or _emptiness(row) not in seen:
-            found.append((at, row, counts[_emptiness(row)] - 1))
+            result.append((at, row, counts[_emptiness(row)] - 1))
         if not row.summaries:
             seen.add(_emptiness(row))
-    return found
+    return result
 
 
 def _emptiness(row: PlanEntry) -> tuple[str, str, str, bool]:
@@ -171,10 +171,10 @@ def why(arguments: argparse.Namespace) -> int:
     shown = []
     with open_existing(arguments) as (config, ledger):
         with ledger.read() as tx:
-            found = backlog_views.find_summaries(tx, arguments.summary.encode("utf-8", "replace").decode())
-        if not found:
+            result = backlog_views.find_summaries(tx, arguments.summary.encode("utf-8", "replace").decode())
+        if not result:
             raise LedgerError(f"no summary is known by {arguments.summary!r}: digestbot backlog lists those that wait")
-        for summary, source in found:
+        for summary, source in result:
             reasons = Service(config, ledger, now_).why(summary, source)
             if arguments.json:
                 shown.append(

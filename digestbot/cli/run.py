@@ -174,17 +174,17 @@ def preview(arguments: argparse.Namespace) -> int:
     shown = []
     try:
         for channel in channels:
-            found = Service(config, ledger, now_).preview(digest, channel)
+            result = Service(config, ledger, now_).preview(digest, channel)
             platform, zone = config.platform(channel), config.zone(digest, channel)
             limit = platform.limit
-            slot = found.slot.at.astimezone(zone) if found.slot else None
+            slot = result.slot.at.astimezone(zone) if result.slot else None
             shown.append(
                 {
                     "digest": digest,
                     "channel": channel,
                     "slot": slot.isoformat() if slot else None,
-                    "waiting": found.backlog.get("waiting", 0),
-                    "skipped": found.backlog.get("skipped", 0),
+                    "waiting": result.backlog.get("waiting", 0),
+                    "skipped": result.backlog.get("skipped", 0),
                     "posts": [
                         {
                             "text": draft.message.text,
@@ -195,12 +195,12 @@ def preview(arguments: argparse.Namespace) -> int:
                             "cost": draft.cost / DOLLAR,
                             "picture": draft.message.picture.alt_text if draft.message.picture else None,
                         }
-                        for draft in found.drafts
+                        for draft in result.drafts
                     ],
-                    "cost": sum(draft.cost for draft in found.drafts) / DOLLAR,
-                    "reason": found.reason or None,
-                    "within_budget": found.account.lets_through(sum(draft.cost for draft in found.drafts)),
-                    "month": output.budget_json(found.account),
+                    "cost": sum(draft.cost for draft in result.drafts) / DOLLAR,
+                    "reason": result.reason or None,
+                    "within_budget": result.account.lets_through(sum(draft.cost for draft in result.drafts)),
+                    "month": output.budget_json(result.account),
                 }
             )
             if arguments.json:
@@ -208,22 +208,22 @@ def preview(arguments: argparse.Namespace) -> int:
             when = f"{slot:%a %d %b %Y %H:%M} {zone.key}" if slot else "never again"
             print(
                 f"{digest} on {channel} ({platform.name}), slot {when}; "
-                f"{found.backlog.get('waiting', 0)} waiting, {found.backlog.get('skipped', 0)} skipped at first sight"
+                f"{result.backlog.get('waiting', 0)} waiting, {result.backlog.get('skipped', 0)} skipped at first sight"
             )
-            for draft in found.drafts:
+            for draft in result.drafts:
                 print("\n" + output.format_message(draft.message, limit, draft.cost))
-            if not found.drafts:
-                why = found.reason or "no slot comes"
+            if not result.drafts:
+                why = result.reason or "no slot comes"
                 print(
                     f"\nNothing would be sent ({why}); digestbot backlog {digest} lists what is pending, and why."
-                    + (" A post would look like this:" if found.sample else "")
+                    + (" A post would look like this:" if result.sample else "")
                 )
-            if found.sample:
-                print("\n" + output.format_message(found.sample.message, limit, found.sample.cost))
+            if result.sample:
+                print("\n" + output.format_message(result.sample.message, limit, result.sample.cost))
             if config.prices(channel):
-                cost = sum(draft.cost for draft in found.drafts)
-                over = "" if found.account.lets_through(cost) else ": over the budget, it would not be sent"
-                print(f"\n{output.budget_line(channel, found.account, now_())}; this edition {dollars(cost)}{over}")
+                cost = sum(draft.cost for draft in result.drafts)
+                over = "" if result.account.lets_through(cost) else ": over the budget, it would not be sent"
+                print(f"\n{output.budget_line(channel, result.account, now_())}; this edition {dollars(cost)}{over}")
             print()
     finally:
         ledger.close()

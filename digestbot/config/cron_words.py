@@ -80,7 +80,7 @@ def to_cron(text: str) -> tuple[str, ...]:
         hint = next((hint for pattern, hint in _HINTS if re.fullmatch(pattern, words)), None)
         if hint is None:
             raise
-        raise ValueError(f"{text!r} cannot be said; {hint}") from None
+        raise ValueError(f"{text!r} is not supported; {hint}") from None
 
 
 def _expressions(text: str, words: str) -> tuple[str, ...]:
@@ -111,13 +111,13 @@ def _normalised(text: str) -> str:
 
 def _without_date(words: str) -> tuple[str, date | None]:
     """Return the words without the date that weeks or days are counted from, and that date."""
-    found = _SINCE.search(words)
-    if found is None:
+    match = _SINCE.search(words)
+    if match is None:
         return words, None
     try:
-        return words[: found.start()] + words[found.end() :], date.fromisoformat(found[1])
+        return words[: match.start()] + words[match.end() :], date.fromisoformat(match[1])
     except ValueError:
-        raise ValueError(f"{found[1]} is no date; write one such as 2026-12-24") from None
+        raise ValueError(f"{match[1]} is no date; write one such as 2026-12-24") from None
 
 
 def _not_understood(text: str, words: str) -> str:
@@ -151,22 +151,22 @@ def _cron(text: str) -> str:
         try:
             occurrences(" ".join([*_ALWAYS[:place], field, *_ALWAYS[place + 1 :]]), start)
         except CronSimError:
-            said = f"{written[place]!r}, the {_FIELDS[place]} in {text!r}, is not understood: {_RANGES[place]}"
-            raise ValueError(said) from None
+            message = f"{written[place]!r}, the {_FIELDS[place]} in {text!r}, is not understood: {_RANGES[place]}"
+            raise ValueError(message) from None
     try:
         if next(occurrences(" ".join(fields), start), None) is None:
             raise ValueError(f"{text!r} never comes")
     except CronSimError as error:
         if "W with" in str(error):
-            said = "15W is a weekday already; write * as the weekday"
-            raise ValueError(f"{text!r}: {said}") from None
+            message = "15W is a weekday already; write * as the weekday"
+            raise ValueError(f"{text!r}: {message}") from None
         raise ValueError(f"{text!r} never comes: no such month has a day {fields[2]}") from None
     return " ".join(fields)
 
 
-def _interval(text: str, found: re.Match[str]) -> tuple[str, ...]:
-    step = _step(text, found)
-    rest = found["rest"]
+def _interval(text: str, match: re.Match[str]) -> tuple[str, ...]:
+    step = _step(text, match)
+    rest = match["rest"]
     span = _SPAN.search(rest)
     if span is None and re.search(r" (from|between|to|until)\b", rest):
         raise ValueError(f'{text!r}: write from when to when, such as "every 2 hours from 08:00 to 18:00"')
@@ -185,16 +185,16 @@ def _interval(text: str, found: re.Match[str]) -> tuple[str, ...]:
     return _grouped(list(range(begin, end + 1, step)), parse_days(days, None) if days else DayFields())
 
 
-def _step(text: str, found: re.Match[str]) -> int:
+def _step(text: str, match: re.Match[str]) -> int:
     """Return the minutes between two occurrences."""
-    if found["half"]:
-        return 30 if found["half"].startswith("half") else 15
-    if not found["unit"]:
+    if match["half"]:
+        return 30 if match["half"].startswith("half") else 15
+    if not match["unit"]:
         return 60  # hourly
-    number = found["step"] or "1"
+    number = match["step"] or "1"
     if not number.isdigit() and number not in NUMBERS:
         raise ValueError(f'{text!r}: {number!r} is no number{suggestion(number)}; write such as "every 2 hours"')
-    step = (int(number) if number.isdigit() else NUMBERS[number]) * _UNITS[found["unit"]]
+    step = (int(number) if number.isdigit() else NUMBERS[number]) * _UNITS[match["unit"]]
     if not step:
         raise ValueError("every 0 is never")
     return step
@@ -203,15 +203,15 @@ def _step(text: str, found: re.Match[str]) -> int:
 def _even(step: int) -> str:
     """Return the closest intervals that divide a day evenly, and how to write the intended one."""
 
-    def said(minutes: int) -> str:
+    def phrase(minutes: int) -> str:
         number, unit = (minutes // 60, "hour") if minutes % 60 == 0 else (minutes, "minute")
         return f"every {number} {unit}s" if number > 1 else f"every {unit}"
 
     unit = 60 if step % 60 == 0 else 1
     parts = [minutes for minutes in range(unit, A_DAY + 1, unit) if A_DAY % minutes == 0]
     near = [max((one for one in parts if one < step), default=0), min((one for one in parts if one > step), default=0)]
-    nearest = " or ".join(f'"{said(one)}"' for one in near if one)
-    kept = f', or from when to when: "{said(step)} from 08:00 to 20:00"' if step <= A_DAY // 4 else ""
+    nearest = " or ".join(f'"{phrase(one)}"' for one in near if one)
+    kept = f', or from when to when: "{phrase(step)} from 08:00 to 20:00"' if step <= A_DAY // 4 else ""
     return nearest + kept
 
 
@@ -221,7 +221,7 @@ def _grouped(minutes: Iterable[int], days: DayFields) -> tuple[str, ...]:
     There is one for each set of hours with the same minutes, and separate ones for times after midnight, on the next
     day.
     """
-    found: list[str] = []
+    results: list[str] = []
     every = sorted(set(minutes))
     for late in (False, True):
         shown = [one for one in every if (one >= A_DAY) == late]
@@ -241,11 +241,11 @@ def _grouped(minutes: Iterable[int], days: DayFields) -> tuple[str, ...]:
         same: dict[str, list[int]] = {}
         for minute, some in hours.items():
             same.setdefault("*" if len(some) == 24 else ",".join(map(str, some)), []).append(minute)
-        found += [
+        results += [
             f"{','.join(map(str, sorted(some)))} {hour} {days.day} * {weekday}{days.counted}"
             for hour, some in same.items()
         ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(results))
 
 
 def _minute(text: str) -> int:
@@ -253,15 +253,15 @@ def _minute(text: str) -> int:
         return 12 * 60
     if text == "midnight":
         return 0
-    found = _TIME.fullmatch(text)
-    hour = int(found["hour"]) if found else 24
-    minute = int(found["minute"] or 0) if found else 0
-    if found is None or minute > 59 or (not found["half"] and not found["minute"]):
+    match = _TIME.fullmatch(text)
+    hour = int(match["hour"]) if match else 24
+    minute = int(match["minute"] or 0) if match else 0
+    if match is None or minute > 59 or (not match["half"] and not match["minute"]):
         raise ValueError(f"{text!r} is no time of day; write one such as 09:00, 17:30 or 9am")
-    if found["half"]:
+    if match["half"]:
         if not 1 <= hour <= 12:
             raise ValueError(f"{text!r} is no time of day; write one such as 09:00, 17:30 or 9am")
-        hour = hour % 12 + (12 if found["half"] == "pm" else 0)
+        hour = hour % 12 + (12 if match["half"] == "pm" else 0)
     if hour > 23:
         raise ValueError(f"{text!r} is no time of day; write one such as 09:00, 17:30 or 9am")
     return hour * 60 + minute

@@ -84,9 +84,9 @@ def build(raw: dict[str, Any], path: Path | None = None, environ: Mapping[str, s
     problems += contradictions(sound) if sound else []
     problems += missing_folders(raw, path.parent if path else Path())
     if problems or unknown or config is None:
-        found = [_blamed(problem, place, variables) for problem in dict.fromkeys(problems)]
-        found.sort(key=lambda one: one.startswith("environment variable"))
-        raise ConfigError([*found, *unknown], sound and _closed(sound))
+        results = [_blamed(problem, place, variables) for problem in dict.fromkeys(problems)]
+        results.sort(key=lambda one: one.startswith("environment variable"))
+        raise ConfigError([*results, *unknown], sound and _closed(sound))
     return config
 
 

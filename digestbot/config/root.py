@@ -90,9 +90,9 @@ class Config(Section):
         """Return the digest's keys of this kind, with the channel's overrides."""
         settings = self.digests[digest]
         here = settings.on.get(channel, settings)
-        said = here.model_fields_set
+        explicit = here.model_fields_set
         return kind.model_construct(
-            **{name: getattr(here if name in said else settings, name) for name in kind.model_fields}
+            **{name: getattr(here if name in explicit else settings, name) for name in kind.model_fields}
         )
 
     def account(self, channel: str) -> str | None:
@@ -149,8 +149,8 @@ def _passwords(url: str) -> list[str]:
         query = parse_qsl(parts.query)
     except ValueError:
         return []
-    found = [value for name, value in query if "pass" in name.lower() or "secret" in name.lower()]
-    return [parts.password, *found] if parts.password else found
+    results = [value for name, value in query if "pass" in name.lower() or "secret" in name.lower()]
+    return [parts.password, *results] if parts.password else results
 
 
 def config_model() -> type[Config]:

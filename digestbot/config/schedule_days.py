@@ -60,10 +60,10 @@ def suggestion(words: str) -> str:
 
 def split_list(text: str) -> list[str]:
     """Return the parts of a list with commas or "and". Raise ValueError for an empty part."""
-    found = re.split(r"\s*,\s*(?:and )?|\s+and\s+", text)
-    if not all(found):
+    result = re.split(r"\s*,\s*(?:and )?|\s+and\s+", text)
+    if not all(result):
         raise ValueError(f"{text!r} has a comma too many")
-    return found
+    return result
 
 
 def parse_days(text: str, first: date | None) -> DayFields:
@@ -98,25 +98,25 @@ def parse_days(text: str, first: date | None) -> DayFields:
 
 
 def _weekday_list(text: str) -> tuple[int, ...]:
-    found: set[int] = set()
+    results: set[int] = set()
     for word in split_list(text):
         word = word.removeprefix("on ").removeprefix("every ")
-        found.update(_GROUPS[word] if word in _GROUPS else EVERY_WEEKDAY if word in _EVERY_DAY else _weekdays(word))
-    return tuple(sorted(found))
+        results.update(_GROUPS[word] if word in _GROUPS else EVERY_WEEKDAY if word in _EVERY_DAY else _weekdays(word))
+    return tuple(sorted(results))
 
 
-def _every_nth(text: str, found: re.Match[str], first: date | None) -> DayFields:
-    number = int(found[1]) if found[1].isdigit() else NUMBERS.get(found[1], 0) if len(found[1]) > 2 else 0
-    most = MOST_COUNTED[found[2].rstrip("s")]
+def _every_nth(text: str, match: re.Match[str], first: date | None) -> DayFields:
+    number = int(match[1]) if match[1].isdigit() else NUMBERS.get(match[1], 0) if len(match[1]) > 2 else 0
+    most = MOST_COUNTED[match[2].rstrip("s")]
     if number > most:
         raise ValueError(f"{text!r}: {number} is too many; {most} at most")
     if not number:
         raise ValueError(f'{text!r}: how many? Write such as "every 2 weeks on tuesday"')
-    if found[2].startswith("week"):
-        if not found[3]:
+    if match[2].startswith("week"):
+        if not match[3]:
             raise ValueError(f'{text!r}: on which day? Write such as "{text} on tuesday at 09:00"')
-        return _every_weeks(number, found[3], first)
-    if found[3]:
+        return _every_weeks(number, match[3], first)
+    if match[3]:
         raise ValueError(f"{text!r}: cannot combine an interval of days with weekdays: leave out one of them")
     return DayFields() if number == 1 else DayFields(counted=f" days={number}@{first or COUNTED_FROM}")
 
@@ -156,7 +156,7 @@ def _of_the_month(text: str) -> DayFields:
         if nth and not waiting:
             return DayFields(nth=tuple(dict.fromkeys(nth)))
     if re.match(r"\w+ (weekday|working day|workday|business day)", text):
-        raise ValueError(f'{text!r} of the month cannot be said; the nearest are "first working day", or a date: "3rd"')
+        raise ValueError(f'{text!r} of the month is not supported; the nearest are "first working day", or a date: "3rd"')
     raise ValueError(
         f'{text!r} is no day of a month{suggestion(text)}; write such as "1st and 15th", "last day", "first working '
         'day", "first and third monday" or "last friday"'

@@ -130,74 +130,74 @@ def active_conditions(
     A source is silent if it delivered nothing new for ``stale_after`` or, without that setting, for longer than
     `usual_silence` allows.
     """
-    found = [Condition("paused", name, reason) for name, reason in state.paused.items()]
+    results = [Condition("paused", name, reason) for name, reason in state.paused.items()]
     for name, at in state.tokens.items():
         if at <= now:
-            found.append(Condition("token", name, "it is no longer valid: make a new one, then resume the channel"))
+            results.append(Condition("token", name, "it is no longer valid: make a new one, then resume the channel"))
         elif at - now <= TOKEN_ENDS:
-            found.append(Condition("token", name, f"it expires on {at:%Y-%m-%d}: make a new one in time"))
-    found += [
+            results.append(Condition("token", name, f"it expires on {at:%Y-%m-%d}: make a new one in time"))
+    results += [
         Condition("quarantined", str(id_), f"{note}: digestbot posts show {id_}")
         for id_, note in state.quarantined.items()
     ]
-    found += [Condition(alert.kind, alert.subject, alert.note) for alert in state.alerts]
-    found += [
+    results += [Condition(alert.kind, alert.subject, alert.note) for alert in state.alerts]
+    results += [
         Condition("overrun", name, f"no sign of progress for {duration(silence)}; the other jobs are not delayed")
         for name, silence in state.overrunning.items()
     ]
-    found += _pending(state, now)
+    results += _pending(state, now)
     for name, source in state.sources.items():
         if source.failures >= FAILURES:
             note = f"{source.failures} tries in a row failed: {source.error or 'no reason is known'}"
-            found.append(Condition("failing", name, note))
+            results.append(Condition("failing", name, note))
         longest = stale_after or usual_silence(source.arrivals)
         if longest is not None and source.arrivals and now - source.arrivals[-1] > longest:
             since = f"since {source.arrivals[-1]:%Y-%m-%d %H:%M} UTC"
-            found.append(Condition("silent", name, f"it gave nothing new {since}, longer than usual"))
+            results.append(Condition("silent", name, f"it gave nothing new {since}, longer than usual"))
     days = f"{dry_after / timedelta(days=1):g} days"
-    found += [
+    results += [
         Condition("dry", name, f"nothing was posted for {days}, and nothing waits that could be") for name in state.dry
     ]
-    return found
+    return results
 
 
 def _pending(state: AlertInputs, now: datetime) -> list[Condition]:
     """Return the conditions that concern posts which have not been published yet."""
-    found = []
+    results = []
     for channel, late in state.overdue.items():
         count = f"{late.count} posts have" if late.count > 1 else "a post has"
         note = f"{count} been pending for more than a day; post {late.post}: {late.reason}"
-        found.append(Condition("overdue", channel, note))
+        results.append(Condition("overdue", channel, note))
     for one in state.unapproved:
         where = f"{one.digest} on {one.channel}: digestbot approve {one.post}, by {one.approve_by:%Y-%m-%d %H:%M} UTC"
-        found.append(Condition("approval", str(one.post), where))
+        results.append(Condition("approval", str(one.post), where))
         if one.approve_by - now <= min(LAPSES_SOON, (one.approve_by - one.made_at) / 2):
-            found.append(Condition("approval-ends", str(one.post), where))
-    found += _piling_up(state)
+            results.append(Condition("approval-ends", str(one.post), where))
+    results += _piling_up(state)
     for id_, sent in state.resent.items():
         note = f"on {sent.channel}: sent {sent.sent} times, and it never appeared on the timeline"
         if sent.not_before is not None and sent.not_before > now:
             note += f"; looked for and sent again after {sent.not_before:%Y-%m-%d %H:%M} UTC"
-        found.append(Condition("resent", str(id_), f"{note}. If it is there: digestbot posts show {id_}"))
-    found += [
+        results.append(Condition("resent", str(id_), f"{note}. If it is there: digestbot posts show {id_}"))
+    results += [
         Condition("postponed", str(id_), f"{note}. The others are sent meanwhile: digestbot posts show {id_}")
         for id_, note in state.postponed.items()
     ]
-    return found
+    return results
 
 
 def _piling_up(state: AlertInputs) -> list[Condition]:
     """Return the conditions for digests whose editions nobody approves or declines."""
     waiting = Counter((one.digest, one.channel) for one in state.unapproved)
-    found = []
+    results = []
     for (digest, channel), count in waiting.items():
         passed = state.passed_undecided.get(Route(digest, channel), 0)
         if count >= PILE or passed:
             note = f"{count} edition{'s need' if count > 1 else ' needs'} approval: digestbot approve"
             if passed:
                 note += f"; {passed} slot{'s' if passed > 1 else ''} passed meanwhile, for they count towards its limit"
-            found.append(Condition("approvals", f"{digest} on {channel}", note))
-    return found
+            results.append(Condition("approvals", f"{digest} on {channel}", note))
+    return results
 
 
 def usual_silence(arrivals: Sequence[datetime]) -> timedelta | None:

@@ -48,15 +48,15 @@ def match_summaries(
     anonymous summary that is missing counts as edited beyond recognition, provided that exactly one new one could
     replace it.
     """
-    found: list[KnownSummary | None] = [None] * len(incoming)
+    results: list[KnownSummary | None] = [None] * len(incoming)
     free = {one.id: one for one in known}
 
     def settle(same: Callable[[Summary, KnownSummary], bool]) -> None:
         for at, summary in enumerate(incoming):
-            if found[at] is None:
+            if results[at] is None:
                 for one in free.values():
                     if same(summary, one):
-                        found[at] = free.pop(one.id)
+                        results[at] = free.pop(one.id)
                         break
 
     ids = [(one.key, one.store_id) for one in known] + [(one.paper.key, one.store_id) for one in incoming]
@@ -76,19 +76,19 @@ def match_summaries(
             and len(_WORD.findall(new.body)) >= (1 if None in (one.handle, new.handle) else TELLING)
         )
     )
-    for at, id_ in _by_likeness(list(free.values()), incoming, found):
-        if found[at] is None and id_ in free:
-            found[at] = free.pop(id_)
-    for key in {summary.paper.key for at, summary in enumerate(incoming) if found[at] is None}:
+    for at, id_ in _by_likeness(list(free.values()), incoming, results):
+        if results[at] is None and id_ in free:
+            results[at] = free.pop(id_)
+    for key in {summary.paper.key for at, summary in enumerate(incoming) if results[at] is None}:
         left = [one for one in free.values() if (one.key, one.handle) == (key, None)]
         new = [
             at
             for at, summary in enumerate(incoming)
-            if found[at] is None and (summary.paper.key, summary.handle) == (key, None)
+            if results[at] is None and (summary.paper.key, summary.handle) == (key, None)
         ]
         if len(left) == len(new) == 1 and _could_be(incoming[new[0]], left[0]) and whole():
-            found[new[0]] = left[0]
-    return found
+            results[new[0]] = left[0]
+    return results
 
 
 def _could_be(summary: Summary, one: KnownSummary) -> bool:
@@ -98,7 +98,7 @@ def _could_be(summary: Summary, one: KnownSummary) -> bool:
 
 
 def _by_likeness(
-    known: Sequence[KnownSummary], incoming: Sequence[Summary], found: Sequence[KnownSummary | None]
+    known: Sequence[KnownSummary], incoming: Sequence[Summary], result: Sequence[KnownSummary | None]
 ) -> list[tuple[int, int]]:
     """Return pairs of an incoming summary's index and a known summary's id that are edits of one text, the most similar
     first.
@@ -110,7 +110,7 @@ def _by_likeness(
     scored = [
         (similarity(one.body, summary.body), at, one.id)
         for at, summary in enumerate(incoming)
-        if found[at] is None
+        if result[at] is None
         for one in known
         if has_text(summary.body)
         and _could_be(summary, one)
@@ -168,8 +168,8 @@ def _spoken(body: str) -> list[str]:
 def title_key(title: str) -> str | None:
     """Return a key that is equal for all variants of a paper's title: they may differ in full stops, case, white space
     and HTML entities. Return None for an empty title."""
-    told = html.unescape(html.unescape(title)) if "&" in title else title
-    words = " ".join(told.replace(".", "").casefold().split())
+    unescaped = html.unescape(html.unescape(title)) if "&" in title else title
+    words = " ".join(unescaped.replace(".", "").casefold().split())
     return short_key(words) or None
 
 
@@ -182,11 +182,11 @@ def short_key(key: str) -> str:
 
 def arxiv_id(text: str | None) -> str | None:
     """Return the arXiv identifier in lower case, without its version; None where the text is not one."""
-    found = _ARXIV_ID.fullmatch(text.strip()) if text else None
-    return found[1].lower() if found else None
+    match = _ARXIV_ID.fullmatch(text.strip()) if text else None
+    return match[1].lower() if match else None
 
 
 def doi(text: str | None) -> str | None:
     """Return the DOI in lower case, since DOIs are case-insensitive; None where the text is not one."""
-    found = _DOI.fullmatch(text.strip()) if text else None
-    return found[0].lower() if found else None
+    match = _DOI.fullmatch(text.strip()) if text else None
+    return match[0].lower() if match else None

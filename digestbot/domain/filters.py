@@ -55,12 +55,12 @@ class DigestFilters:
         """Return why the summary's content does not pass; empty if it passes."""
         if self.require_text and not has_text(summary.body):
             return "has no text yet"
-        for wanted, found in self._included.found(summary).items():
-            if not found:
+        for wanted, result in self._included.found(summary).items():
+            if not result:
                 return f"none of the {wanted} asked for"
-        for unwanted, found in self._excluded.found(summary).items():
-            if found:
-                return f"excluded by {unwanted}: {found}"
+        for unwanted, result in self._excluded.found(summary).items():
+            if result:
+                return f"excluded by {unwanted}: {result}"
         return ""
 
     def waits_for(self, votes: int | None, since: datetime, now: datetime) -> str:

@@ -186,7 +186,7 @@ def judge_before_sending(
 
 
 def judge_change(
-    unknown: UnknownPost, found: TimelinePost | None, quiet: timedelta, now: datetime, trouble: str | None = None
+    unknown: UnknownPost, result: TimelinePost | None, quiet: timedelta, now: datetime, trouble: str | None = None
 ) -> Verdict:
     """Return what became of an update or a deletion.
 
@@ -198,11 +198,11 @@ def judge_change(
         if unknown.quarantined or now >= settled + quiet * (PATIENCE - 1):
             return Verdict(PostStatus.QUARANTINED, f"the post could not be read: {trouble}", sound=False)
         return Verdict(PostStatus.UNKNOWN, trouble, next_check=_next_look(unknown, quiet, now), sound=False)
-    if found is None:
+    if result is None:
         if unknown.action is Action.DELETE:
             return Verdict(PostStatus.DONE, "the post is gone")
         return Verdict(PostStatus.FAILED, "the post is no longer there")
-    if unknown.action is Action.UPDATE and has_text(found, unknown.message.text):
+    if unknown.action is Action.UPDATE and has_text(result, unknown.message.text):
         return Verdict(PostStatus.DONE, "the post has the new text")
     if not unknown.quarantined and (now < settled or unknown.absences + 1 < 2):
         return Verdict(PostStatus.UNKNOWN, "not done yet", next_check=_next_look(unknown, quiet, now))
@@ -286,8 +286,8 @@ def comparable(text: str) -> str:
     text = unicodedata.normalize("NFC", text)
     pieces, rest = [], text
     for url in find_urls(text):
-        before, found, rest_ = rest.partition(url)
-        if found:
+        before, result, rest_ = rest.partition(url)
+        if result:
             pieces += [before, comparable_link(url)]
             rest = rest_
     return " ".join("".join([*pieces, rest]).split())

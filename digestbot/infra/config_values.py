@@ -94,14 +94,14 @@ def _hours(value: object) -> tuple[tuple[time, time], ...]:
 def _span(value: object) -> tuple[time, time]:
     match = _HOURS.fullmatch(value.replace("–", "-").replace("24:00", "00:00")) if isinstance(value, str) else None
     try:
-        found = (time(int(match[1]), int(match[2])), time(int(match[3]), int(match[4]))) if match else None
+        result = (time(int(match[1]), int(match[2])), time(int(match[3]), int(match[4]))) if match else None
     except ValueError:
-        found = None
-    if found is None:
+        result = None
+    if result is None:
         raise ValueError('write two times of day, such as "22:00-07:00", or a list of such spans')
-    if found[0] == found[1]:
+    if result[0] == result[1]:
         raise ValueError("begins and ends at the same time: leave it out, or nothing would ever be posted")
-    return found
+    return result
 
 
 def _several(value: object) -> object:
@@ -118,15 +118,15 @@ def _days(value: object) -> tuple[date, date] | tuple[tuple[int, int], tuple[int
         if yearly[0] and yearly[1]:
             begin, end = (date(2024, int(one[1]), int(one[2])) for one in yearly if one)  # a leap year: all days exist
             return (begin.month, begin.day), (end.month, end.day)
-        found = _day(first), _day(last)
+        results = _day(first), _day(last)
     except ValueError:
         raise ValueError(
             f'{value!r} is no day; write one such as "2026-12-24", days "2026-12-24..2026-12-26", or without the year '
             'for every year: "12-24..12-26"'
         ) from None
-    if found[1] < found[0]:
+    if results[1] < results[0]:
         raise ValueError(f"{value!r} ends before it begins")
-    return found
+    return results
 
 
 def _backlog(value: object) -> str | int | date:
@@ -146,10 +146,10 @@ def _backlog(value: object) -> str | int | date:
 
 def _day(text: str) -> date:
     """Return the date if it is between 1900 and 2999, so that it exists in every zone. Raises ValueError."""
-    found = date.fromisoformat(text)
-    if not 1900 <= found.year < 3000:
+    result = date.fromisoformat(text)
+    if not 1900 <= result.year < 3000:
         raise ValueError(text)
-    return found
+    return result
 
 
 def _web_address(value: object) -> str:

@@ -107,14 +107,16 @@ class DeadlineTransport:
 
         Raises PrivateAddressError if one of them is private and private addresses are not allowed.
         """
-        found = list(dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+        results = list(
+            dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        )
         if not self.allow_private:
-            for address in found:
+            for address in results:
                 if not is_public(address):
                     raise PrivateAddressError(
                         f"{host} is at the private address {address}; to allow it, set allow_private_addresses = true"
                     )
-        return found
+        return results
 
 
 def is_public(address: str) -> bool:

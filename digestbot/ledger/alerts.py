@@ -18,28 +18,28 @@ CONFIRMED, DISMISSED, PASSED = "confirmed", "dismissed", "passed"
 
 def raise_alert(tx: sa.Connection, kind: str, subject: str, note_: str, now: datetime) -> int:
     """Raise an alert, or update the note of the open one of this kind and subject; return its id."""
-    found = open_alert(tx, kind, subject)
-    if found is not None:
-        tx.execute(alerts.update().where(alerts.c.id == found).values(note=note_))
-        return found
+    result = open_alert(tx, kind, subject)
+    if result is not None:
+        tx.execute(alerts.update().where(alerts.c.id == result).values(note=note_))
+        return result
     insert_unless_there(tx, alerts, kind=kind, subject=subject, note=note_, raised_at=now)
-    found = open_alert(tx, kind, subject)
-    assert found is not None  # noqa: S101 - inserted, here or by another process at the same time
-    return found
+    result = open_alert(tx, kind, subject)
+    assert result is not None  # noqa: S101 - inserted, here or by another process at the same time
+    return result
 
 
 def open_alert(tx: sa.Connection, kind: str, subject: str) -> int | None:
     """Return the id of the open alert of this kind and subject; None if there is none."""
     query = sa.select(alerts.c.id).where(alerts.c.kind == kind, alerts.c.subject == subject, OPEN_ALERT)
-    found: int | None = tx.scalar(query)
-    return found
+    result: int | None = tx.scalar(query)
+    return result
 
 
 def raised_at(tx: sa.Connection, kind: str, subject: str) -> datetime | None:
     """Return when the open alert of this kind and subject was raised; None if there is none."""
     which = (alerts.c.kind == kind, alerts.c.subject == subject, OPEN_ALERT)
-    found: datetime | None = tx.scalar(sa.select(alerts.c.raised_at).where(*which))
-    return found
+    result: datetime | None = tx.scalar(sa.select(alerts.c.raised_at).where(*which))
+    return result
 
 
 def open_subjects(tx: sa.Connection, kind: str) -> set[str]:
@@ -49,9 +49,9 @@ def open_subjects(tx: sa.Connection, kind: str) -> set[str]:
 
 def close_alert(tx: sa.Connection, kind: str, subject: str, now: datetime) -> None:
     """Close the open alert of this kind and subject, because its cause is gone; do nothing if there is none."""
-    found = open_alert(tx, kind, subject)
-    if found is not None:
-        close_with_decision(tx, found, PASSED, now)
+    result = open_alert(tx, kind, subject)
+    if result is not None:
+        close_with_decision(tx, result, PASSED, now)
 
 
 def open_alerts(tx: sa.Connection) -> list[Alert]:

@@ -69,8 +69,8 @@ def pending_approval(tx: sa.Connection, post: int, now: datetime) -> PendingAppr
     pending = tx.execute(sa.select(posts).where(posts.c.edition_id == id_, PENDING).order_by(posts.c.position)).all()
     ids = [one.id for one in pending]
     shows: dict[int, set[int]] = {one: set() for one in ids}
-    for found in tx.execute(sa.select(post_summaries).where(post_summaries.c.post_id.in_(ids))):
-        shows[found.post_id].add(found.summary_id)
+    for result in tx.execute(sa.select(post_summaries).where(post_summaries.c.post_id.in_(ids))):
+        shows[result.post_id].add(result.summary_id)
     taken = sa.select(backlog.c.summary_id).where(backlog.c.edition_id == id_).order_by(backlog.c.position)
     shown = set().union(*shows.values())
     return PendingApproval(
@@ -143,15 +143,15 @@ def send_now(tx: sa.Connection, post: int) -> None:
 
     Raise LedgerError if the post is not pending, or is an update or a deletion.
     """
-    found: Any = tx.execute(sa.select(posts).where(posts.c.id == post, PENDING).with_for_update()).first()
-    if found is None or found.action != Action.PUBLISH:
+    result: Any = tx.execute(sa.select(posts).where(posts.c.id == post, PENDING).with_for_update()).first()
+    if result is None or result.action != Action.PUBLISH:
         raise LedgerError(f"post {post} does not wait to be sent")
-    edition = editions.update().where(editions.c.id == found.edition_id)
+    edition = editions.update().where(editions.c.id == result.edition_id)
     tx.execute(edition.values(at_once=True))
     tx.execute(edition.where(UNAPPROVED).values(approval=Approval.APPROVED))
     # a post that may have been sent before keeps waiting, because its timeline may lag
     again = sa.and_(posts.c.check_first, posts.c.epoch > 0)
-    tx.execute(posts.update().where(posts.c.edition_id == found.edition_id, PENDING, ~again).values(not_before=None))
+    tx.execute(posts.update().where(posts.c.edition_id == result.edition_id, PENDING, ~again).values(not_before=None))
 
 
 def expire_approvals(tx: sa.Connection, now: datetime) -> list[int]:
@@ -212,8 +212,8 @@ def _pending(tx: sa.Connection, edition: int) -> list[int]:
 
 def _dropped(tx: sa.Connection, edition: int, error: str, now: datetime, skipped: str | None = None) -> list[int]:
     values = {"status": PostStatus.SKIPPED, "error": error, "concluded_at": now}
-    mine = posts.update().where(posts.c.edition_id == edition, PENDING).values(**values)
-    dropped = sorted(tx.scalars(mine.returning(posts.c.id)))
+    change = posts.update().where(posts.c.edition_id == edition, PENDING).values(**values)
+    dropped = sorted(tx.scalars(change.returning(posts.c.id)))
     if skipped is None:
         return_summaries(tx, dropped)
     else:

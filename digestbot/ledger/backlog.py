@@ -41,16 +41,16 @@ def routes_behind(tx: sa.Connection, wanted: Mapping[Route, tuple[Sequence[str],
     newest = {row.name: row.newest or 0 for row in tx.execute(_SOURCES, {"names": sources_wanted})}
     rows = tx.execute(_CURSORS, {"channels": channels})
     known = {(row.digest, row.channel, row.source): row for row in rows}
-    found = []
+    results = []
     for route, (names, mark) in wanted.items():
         for name in names:
             row = known.get((*route, name))
             if name in newest and (
                 row is None or row.filters_hash != mark or row.summary_id < newest[name] or row.reapply_initial_policy
             ):
-                found.append(route)
+                results.append(route)
                 break
-    return found
+    return results
 
 
 def extend_backlog(
@@ -77,11 +77,11 @@ def extend_backlog(
     ).scalar_one_or_none()
     if polled is None:
         return 0  # never read yet: the initial policy applies to what it holds then
-    mine = (cursors.c.digest == digest, cursors.c.channel == channel, cursors.c.source == source)
-    row = tx.execute(sa.select(cursors).where(*mine)).first()
+    here = (cursors.c.digest == digest, cursors.c.channel == channel, cursors.c.source == source)
+    row = tx.execute(sa.select(cursors).where(*here)).first()
     cursor = row.summary_id if row else None
     if row is not None and row.filters_hash != filters.mark:
-        tx.execute(cursors.update().where(*mine).values(filters_hash=filters.mark))
+        tx.execute(cursors.update().where(*here).values(filters_hash=filters.mark))
         _judge_again(tx, digest, channel)
     newest = tx.scalar(sa.select(sa.func.max(summaries.c.id)).where(summaries.c.source == source)) or 0
     if cursor is None:
@@ -97,12 +97,12 @@ def extend_backlog(
         )
         keep = sa.or_(_kept_at_first_sight(source, policy, zone), _left_behind(channel, [digest, *configured]))
     elif newest > cursor:
-        tx.execute(cursors.update().where(*mine).values(summary_id=newest, reapply_initial_policy=False))
+        tx.execute(cursors.update().where(*here).values(summary_id=newest, reapply_initial_policy=False))
         again = row is not None and row.reapply_initial_policy
         keep = _kept_at_first_sight(source, policy, zone) if again else sa.true()
     else:
         if row is not None and row.reapply_initial_policy:  # nothing new to apply it to
-            tx.execute(cursors.update().where(*mine).values(reapply_initial_policy=False))
+            tx.execute(cursors.update().where(*here).values(reapply_initial_policy=False))
         return 0
     picked = sa.select(
         sa.literal(digest),
@@ -142,7 +142,7 @@ def _left_behind(channel: str, configured: Sequence[str]) -> sa.ColumnElement[bo
     digest has put on the channel since do not count.
     """
     left, other = backlog.alias("left_behind"), backlog.alias("other")
-    mine = (left.c.summary_id == summaries.c.id, left.c.channel == channel, left.c.digest.not_in(configured))
+    elsewhere = (left.c.summary_id == summaries.c.id, left.c.channel == channel, left.c.digest.not_in(configured))
     unsent = sa.exists().where(
         posts.c.edition_id == left.c.edition_id,
         posts.c.status.in_([PostStatus.PENDING, PostStatus.PUBLISHING, PostStatus.UNKNOWN, PostStatus.QUARANTINED]),
@@ -153,7 +153,7 @@ def _left_behind(channel: str, configured: Sequence[str]) -> sa.ColumnElement[bo
         other.c.status == "taken",
         other.c.digest.in_(configured),
     )
-    return sa.and_(sa.exists().where(*mine, sa.or_(left.c.status == "waiting", unsent)), ~taken)
+    return sa.and_(sa.exists().where(*elsewhere, sa.or_(left.c.status == "waiting", unsent)), ~taken)
 
 
 def of_route(digest: str, channel: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
@@ -217,8 +217,8 @@ def _elsewhere(
     table: sa.FromClause, digest: str, channel: str, shares_with: Sequence[str]
 ) -> tuple[sa.ColumnElement[bool], ...]:
     """Return the conditions that another digest has put a summary on the channel."""
-    mine = [digest, *shares_with]
-    return table.c.channel == channel, table.c.status == "taken", table.c.digest.not_in(mine)
+    digests = [digest, *shares_with]
+    return table.c.channel == channel, table.c.status == "taken", table.c.digest.not_in(digests)
 
 
 def any_published_elsewhere(
@@ -258,14 +258,14 @@ PICTURE = "its picture: "  # prefix of the blocked reason of a summary that wait
 
 def hold_after_failure(tx: sa.Connection, digest: str, channel: str, summary: int, reason: str) -> None:
     """Block a summary whose picture is not available, until `retry_pictures` is called."""
-    mine = (*of_route(digest, channel), backlog.c.summary_id == summary, WAITING)
-    tx.execute(backlog.update().where(*mine).values(blocked_reason=PICTURE + reason))
+    entry = (*of_route(digest, channel), backlog.c.summary_id == summary, WAITING)
+    tx.execute(backlog.update().where(*entry).values(blocked_reason=PICTURE + reason))
 
 
 def retry_pictures(tx: sa.Connection, digest: str, channel: str) -> None:
     """Let the filters evaluate the summaries that wait for a picture again."""
-    mine = (*of_route(digest, channel), WAITING, backlog.c.blocked_reason.startswith(PICTURE))
-    tx.execute(backlog.update().where(*mine).values(blocked_reason=None))
+    entries = (*of_route(digest, channel), WAITING, backlog.c.blocked_reason.startswith(PICTURE))
+    tx.execute(backlog.update().where(*entries).values(blocked_reason=None))
 
 
 def skip_after_failure(tx: sa.Connection, digest: str, channel: str, summary: int, reason: str) -> None:

@@ -71,11 +71,11 @@ def preapprove(tx: sa.Connection, route: Route, ids: Sequence[int], now: datetim
 
 def preapproved(tx: sa.Connection) -> dict[Route, frozenset[int]]:
     """Return the waiting summaries that were approved in advance, by digest and channel."""
-    found: dict[Route, set[int]] = defaultdict(set)
+    results: dict[Route, set[int]] = defaultdict(set)
     columns = (backlog.c.digest, backlog.c.channel, backlog.c.summary_id)
     for row in tx.execute(sa.select(*columns).where(WAITING, backlog.c.approved_at.is_not(None))):
-        found[Route(row.digest, row.channel)].add(row.summary_id)
-    return {route: frozenset(ids) for route, ids in found.items()}
+        results[Route(row.digest, row.channel)].add(row.summary_id)
+    return {route: frozenset(ids) for route, ids in results.items()}
 
 
 def are_preapproved(tx: sa.Connection, digest: str, channel: str, ids: Sequence[int]) -> bool:

@@ -84,7 +84,7 @@ def candidate_page(
     left = [row for row in rows if row.id not in passed_over]
     whole = {} if known is None else known
     whole |= summaries_by_id(tx, [row.id for row in left if row.id not in whole], lock=False)
-    found = [
+    results = [
         Candidate(
             whole[row.id],
             row.paper_id,
@@ -95,7 +95,7 @@ def candidate_page(
         for row in left
         if row.id in whole
     ]
-    return found, len(rows)
+    return results, len(rows)
 
 
 def sort_key(order: Order) -> tuple[sa.ColumnElement[Any], ...]:

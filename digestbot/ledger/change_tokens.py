@@ -51,17 +51,17 @@ def change_tokens(
 
     The cost does not depend on how much was posted before.
     """
-    found: dict[str, list[Any]] = defaultdict(list)
+    results: dict[str, list[Any]] = defaultdict(list)
     timing: dict[str, list[Any]] = defaultdict(list)
     for row in tx.execute(_STATES):
         timing[row.name].append(tuple(row))
     for number, query in enumerate((_PENDING, _IN_FLIGHT, _UNAPPROVED, _READ)):
         for channel, *values in tx.execute(query):
-            found[channel].append((number, *values))  # rows of different queries must differ
+            results[channel].append((number, *values))  # rows of different queries must differ
     for (digest, channel), changes in slot_overrides.changes(tx).items():
         timing[channel].append((digest, changes))
     for (digest, channel), digest_history in editions.digest_histories(tx, now).items():
-        found[channel].append((digest, digest_history))
+        results[channel].append((digest, digest_history))
     return tx.scalar(_ACTION), {
-        name: ChangeToken(sorted(map(repr, found[name])), sorted(map(repr, timing[name]))) for name in names
+        name: ChangeToken(sorted(map(repr, results[name])), sorted(map(repr, timing[name]))) for name in names
     }

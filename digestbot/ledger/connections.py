@@ -67,8 +67,8 @@ class LedgerFile:
 
 
 def _identity(file: Path) -> tuple[int, int]:
-    found = file.stat()
-    return found.st_dev, found.st_ino
+    result = file.stat()
+    return result.st_dev, result.st_ino
 
 
 def create_engine(url: str, folder: Path) -> tuple[sa.Engine, LedgerFile | None]:

@@ -69,26 +69,26 @@ def record_edits(tx: sa.Connection, differences: Sequence[SummaryDifference], no
     )
     # What an operator wrote or approved may be outdated, or name a writer who is now anonymous.
     changed = [one.summary for one in differences if one.edited or one.name_gone or one.back]
-    said = (
+    names = (
         backlog.c.summary_id.in_(changed),
         sa.or_(backlog.c.custom_text.is_not(None), backlog.c.approved_at.is_not(None)),
     )
-    tx.execute(backlog.update().where(*said).values(custom_text=None, approved_at=None))
+    tx.execute(backlog.update().where(*names).values(custom_text=None, approved_at=None))
     back = [one.summary for one in differences if one.back]
     if back:
         _come_back(tx, back, now)
     named_again = [one.summary for one in differences if one.named]
     _over(tx, changes.c.summary_id.in_(named_again), changes.c.kind == EditKind.UNNAMED, now=now)
-    found: list[tuple[int, int, EditKind]] = []
+    results: list[tuple[int, int, EditKind]] = []
     rows = _showing(tx, [one.summary for one in differences if one.edited or one.name_gone or one.back])
     # A thread's other parts make no sense without the part that names the writer, so they go with it.
     naming = {(row.edition_id, row.summary_id) for row in rows if _names_somebody(by_id[row.summary_id], row)}
     for row in rows:
         if (row.edition_id, row.summary_id) in naming:
-            found += _recall(tx, row, EditKind.UNNAMED, now)
+            results += _recall(tx, row, EditKind.UNNAMED, now)
         elif by_id[row.summary_id].edited and row.status not in UNSENT:
-            found.append((row.id, row.summary_id, EditKind.EDITED))
-    _record(tx, found, now)
+            results.append((row.id, row.summary_id, EditKind.EDITED))
+    _record(tx, results, now)
 
 
 def _names_somebody(one: SummaryDifference, row: Any) -> bool:
@@ -97,10 +97,10 @@ def _names_somebody(one: SummaryDifference, row: Any) -> bool:
     The name of a summary that was withdrawn in between is no longer known. Its post is taken to name the writer unless
     it says "#anon".
     """
-    said = f"{row.text} {row.alt_text or ''}"
+    text = f"{row.text} {row.alt_text or ''}"
     if one.name_gone:
-        return shows_name(said, row.link, *one.name_gone)
-    return one.back and not one.named and "#anon" not in f"{said} {row.link or ''}" and row.text != REMOVED
+        return shows_name(text, row.link, *one.name_gone)
+    return one.back and not one.named and "#anon" not in f"{text} {row.link or ''}" and row.text != REMOVED
 
 
 def _recall(tx: sa.Connection, row: Any, kind: EditKind, now: datetime) -> list[tuple[int, int, EditKind]]:
@@ -135,15 +135,15 @@ def record_withdrawals(tx: sa.Connection, source: str, ids: Sequence[int], looke
     If more are gone at once than disappear normally, raise an alert: nothing is deleted until the operator has
     confirmed it. ``looked`` is how many summaries were looked for.
     """
-    found: list[tuple[int, int, EditKind]] = []
+    results: list[tuple[int, int, EditKind]] = []
     for start in range(0, len(ids), BATCH):
         for row in _showing(tx, ids[start : start + BATCH]):
-            found += _recall(tx, row, EditKind.WITHDRAWN, now)
+            results += _recall(tx, row, EditKind.WITHDRAWN, now)
     alert = None
     if too_many_gone(len(ids), looked):
         note_ = f"{len(ids)} of {looked} summaries that were looked for are gone from the source"
         alert = alerts.raise_alert(tx, "vanished", source, note_, now)
-    _record(tx, found, now, alert or alerts.open_alert(tx, "vanished", source))
+    _record(tx, results, now, alert or alerts.open_alert(tx, "vanished", source))
 
 
 def drop_pending(tx: sa.Connection, post: int, kind: EditKind, now: datetime) -> bool:
@@ -223,16 +223,16 @@ _REASONS = {
 
 
 def _record(
-    tx: sa.Connection, found: Sequence[tuple[int, int, EditKind]], now: datetime, alert: int | None = None
+    tx: sa.Connection, result: Sequence[tuple[int, int, EditKind]], now: datetime, alert: int | None = None
 ) -> None:
     """Record one row for each post and summary; of several changes, the most severe one counts."""
-    if not found:
+    if not result:
         return
     before: dict[tuple[int, int], str] = {}
     held: dict[tuple[int, int], int | None] = {}  # a change that needs the operator's decision still does
-    pairs = {(post, summary): kind for post, summary, kind in found}
-    mine = changes.c.post_id.in_({post for post, _ in pairs})
-    for row in tx.execute(sa.select(changes).where(mine)):
+    pairs = {(post, summary): kind for post, summary, kind in result}
+    of_posts = changes.c.post_id.in_({post for post, _ in pairs})
+    for row in tx.execute(sa.select(changes).where(of_posts)):
         before[row.post_id, row.summary_id] = row.kind
         held[row.post_id, row.summary_id] = row.alert_id
     for post, summary in pairs:
@@ -255,12 +255,12 @@ def _record(
 def _come_back(tx: sa.Connection, ids: Sequence[int], now: datetime) -> None:
     """Handle withdrawn summaries that are back: cancel their changes and their pending deletions."""
     _over(tx, changes.c.summary_id.in_(ids), changes.c.kind == EditKind.WITHDRAWN, now=now)
-    mine = sa.select(post_summaries.c.post_id).where(post_summaries.c.summary_id.in_(ids))
+    showing = sa.select(post_summaries.c.post_id).where(post_summaries.c.summary_id.in_(ids))
     others = sa.select(post_summaries.c.post_id).where(post_summaries.c.summary_id.not_in(ids))
     tx.execute(
         posts.update()
         .where(
-            posts.c.id.in_(mine),
+            posts.c.id.in_(showing),
             posts.c.id.not_in(others),  # a deletion that is also made for another summary continues
             posts.c.action == Action.DELETE,
             posts.c.status == PostStatus.PENDING,

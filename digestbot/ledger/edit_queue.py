@@ -185,8 +185,8 @@ def hold_deletions(tx: sa.Connection, pairs: Collection[tuple[int, int]], lately
     """
     alert = alerts.raise_alert(tx, "deletions", "posts", "", now)
     for post, summary in pairs:
-        mine = (changes.c.post_id == post, changes.c.summary_id == summary)
-        tx.execute(changes.update().where(*mine).values(alert_id=alert))
+        this_change = (changes.c.post_id == post, changes.c.summary_id == summary)
+        tx.execute(changes.update().where(*this_change).values(alert_id=alert))
     held = tx.scalar(sa.select(sa.func.count(changes.c.post_id.distinct())).where(changes.c.alert_id == alert))
     note_ = (
         f"{held} posts would be deleted, after {lately} within a day; more than {MOST_DELETIONS} a day "

@@ -84,13 +84,13 @@ def digest_histories(tx: sa.Connection, now: datetime, channel: str | None = Non
 
 
 def _digest_histories(tx: sa.Connection, query: sa.Select[Any], now: datetime) -> dict[Route, DigestHistory]:
-    found: dict[Route, DigestHistory] = {}
+    results: dict[Route, DigestHistory] = {}
     for row in tx.execute(query, _clock(now)):
         # a clock that was far ahead may have recorded this; until that is corrected, use now
         first_seen = row.first_seen_at if row.first_seen_at <= now + CLOCK_STEP else now
         since = max(instant for instant in (first_seen, row.reached) if instant is not None)
-        found[Route(row.digest, row.channel)] = DigestHistory(since, first_seen, row.edition)
-    return found
+        results[Route(row.digest, row.channel)] = DigestHistory(since, first_seen, row.edition)
+    return results
 
 
 def _clock(now: datetime, step: timedelta = CLOCK_STEP) -> dict[str, datetime]:
@@ -100,10 +100,10 @@ def _clock(now: datetime, step: timedelta = CLOCK_STEP) -> dict[str, datetime]:
 def recorded_ahead(tx: sa.Connection, now: datetime, step: timedelta = CLOCK_STEP) -> dict[Route, tuple[datetime, ...]]:
     """Return the due times of upcoming slots that a clock which was ahead by more than ``step`` has recorded as
     reached, by digest and channel."""
-    found: dict[Route, list[datetime]] = defaultdict(list)
+    results: dict[Route, list[datetime]] = defaultdict(list)
     for row in tx.execute(_AHEAD, _clock(now, step)):
-        found[Route(row.digest, row.channel)].append(row.due)
-    return {route: tuple(dues) for route, dues in found.items()}
+        results[Route(row.digest, row.channel)].append(row.due)
+    return {route: tuple(dues) for route, dues in results.items()}
 
 
 def reach_slot(

@@ -67,8 +67,8 @@ class Ledger:
         if tx.dialect.name == "sqlite":
             text = str(tx.exec_driver_sql("SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')").scalar_one())
             return datetime.fromisoformat(text)
-        found: datetime = tx.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
-        return found.astimezone(UTC)
+        result: datetime = tx.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+        return result.astimezone(UTC)
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -161,13 +161,13 @@ class Ledger:
             raise LedgerError(f"{self.file}: the folder {self.file.parent} does not exist; make it first")
         with self._migrating() as connection:
             one_at_a_time(connection, SETUP)
-            found = revisions.current_revision(connection)
-            if found is None:
+            result = revisions.current_revision(connection)
+            if result is None:
                 revisions.create_tables(connection)
-            elif found != schema.REVISION:
+            elif result != schema.REVISION:
                 if connection.info.get(REHEARSAL):  # a migration would lock the tables for everyone
                     raise LedgerError(revisions.OLDER)
-                revisions.migrate(connection, found)
+                revisions.migrate(connection, result)
             if connection.scalar(sa.select(sa.func.count()).select_from(schema.ledger_identity)) == 0:
                 connection.execute(schema.ledger_identity.insert().values(id=str(uuid.uuid4())))
 
@@ -198,9 +198,9 @@ class Ledger:
         try:
             with self.read() as connection:
                 if connection.dialect.name == "sqlite":
-                    found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(20)")]
-                    if found != ["ok"]:
-                        return found
+                    results = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(20)")]
+                    if results != ["ok"]:
+                        return results
                 revision = revisions.current_revision(connection)
         except LedgerError as error:
             return [str(error)]

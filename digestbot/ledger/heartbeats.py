@@ -22,5 +22,5 @@ def record_heartbeat(tx: sa.Connection, name: str, now: datetime) -> None:
 
 def last_heartbeat(tx: sa.Connection, name: str) -> datetime | None:
     """Return when this was last done; None for never."""
-    found: datetime | None = tx.scalar(sa.select(heartbeats.c.at).where(heartbeats.c.name == name))
-    return found
+    result: datetime | None = tx.scalar(sa.select(heartbeats.c.at).where(heartbeats.c.name == name))
+    return result

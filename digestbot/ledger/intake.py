@@ -67,15 +67,15 @@ def fingerprint(summary: Summary) -> bytes:
 def known_versions(tx: sa.Connection, source: str, versions: Sequence[bytes]) -> dict[bytes, int]:
     """Return those of these versions that the ledger holds, with their summaries' ids; withdrawn summaries are left
     out."""
-    found: dict[bytes, int] = {}
+    results: dict[bytes, int] = {}
     for start in range(0, len(versions), BATCH):
         query = sa.select(summaries.c.version, summaries.c.id).where(
             summaries.c.source == source,
             summaries.c.version.in_(versions[start : start + BATCH]),
             summaries.c.withdrawn_at.is_(None),
         )
-        found |= {row.version: row.id for row in tx.execute(query)}
-    return found
+        results |= {row.version: row.id for row in tx.execute(query)}
+    return results
 
 
 def summary_count(tx: sa.Connection, source: str) -> int:
@@ -157,9 +157,9 @@ class _Batch:
         for key, group in groups.items():
             by_paper[ids[key]] += group
         for paper_id, members in by_paper.items():
-            mine = known.get(paper_id, [])
-            found = match_summaries(mine, members, whole=lambda: self.whole) if mine else [None] * len(members)
-            for summary, twin in zip(members, found, strict=True):
+            of_paper = known.get(paper_id, [])
+            result = match_summaries(of_paper, members, whole=lambda: self.whole) if of_paper else [None] * len(members)
+            for summary, twin in zip(members, result, strict=True):
                 self._sort_out(paper_id, summary, twin)
         self._write()
         return IngestResult(len(self.new), len(self.changed), self.unchanged)

@@ -10,8 +10,8 @@ from pathlib import Path
 def lock_holders(file: Path) -> str:
     """Return the other processes that hold a write lock on the file, worded for a message; "" if none is known."""
     with suppress(OSError, ValueError):
-        found = file.stat()
-        wanted = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+        result = file.stat()
+        wanted = f"{os.major(result.st_dev):02x}:{os.minor(result.st_dev):02x}:{result.st_ino}"
         lines = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
         pids = {int(line[4]) for line in lines if len(line) > 5 and line[3] == "WRITE" and line[5] == wanted}
         return ", ".join(_described(pid) for pid in sorted(pids - {os.getpid(), -1}))

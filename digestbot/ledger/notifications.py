@@ -41,7 +41,7 @@ class Notification:
     over: bool
 
 
-def update_conditions(tx: sa.Connection, found: Sequence[Condition], now: datetime) -> None:
+def update_conditions(tx: sa.Connection, result: Sequence[Condition], now: datetime) -> None:
     """Record that these conditions hold now, and no others.
 
     A condition that ends before the operator was notified of it is deleted.
@@ -50,18 +50,18 @@ def update_conditions(tx: sa.Connection, found: Sequence[Condition], now: dateti
         (row.kind, row.subject): row
         for row in tx.execute(sa.select(notifications).where(notifications.c.over_at.is_(None)))
     }
-    for one in found:
+    for one in result:
         row = known.pop((one.kind, one.subject), None)
         if row is None:
             tx.execute(notifications.insert().values(kind=one.kind, subject=one.subject, note=one.note, begun_at=now))
         elif row.note != one.note:
             tx.execute(notifications.update().where(notifications.c.id == row.id).values(note=one.note))
     for row in known.values():
-        mine = notifications.c.id == row.id
+        this_row = notifications.c.id == row.id
         if row.notified_at is None:
-            tx.execute(notifications.delete().where(mine))
+            tx.execute(notifications.delete().where(this_row))
         else:
-            tx.execute(notifications.update().where(mine).values(over_at=now, notifying_until=None))
+            tx.execute(notifications.update().where(this_row).values(over_at=now, notifying_until=None))
 
 
 def claim_notifications(tx: sa.Connection, now: datetime) -> list[Notification]:
@@ -80,7 +80,7 @@ def claim_notifications(tx: sa.Connection, now: datetime) -> list[Notification]:
     ]
 
 
-def told(tx: sa.Connection, alert: Notification, now: datetime) -> None:
+def mark_notified(tx: sa.Connection, alert: Notification, now: datetime) -> None:
     """Record that the operator was notified."""
     which = notifications.update().where(notifications.c.id == alert.id)
     tx.execute(
@@ -99,8 +99,8 @@ def last_post(tx: sa.Connection, channel: str) -> datetime | None:
     query = sa.select(posts.c.concluded_at).where(
         posts.c.channel == channel, posts.c.concluded_at.is_not(None), posts.c.status == PostStatus.PUBLISHED
     )
-    found: datetime | None = tx.scalar(query.order_by(posts.c.concluded_at.desc()).limit(1))
-    return found
+    result: datetime | None = tx.scalar(query.order_by(posts.c.concluded_at.desc()).limit(1))
+    return result
 
 
 def quarantined(tx: sa.Connection) -> dict[int, str]:
@@ -129,13 +129,13 @@ def overdue(tx: sa.Connection, before: datetime) -> dict[str, Overdue]:
         )
         .order_by(posts.c.id)
     )
-    found: dict[str, Overdue] = {}
+    results: dict[str, Overdue] = {}
     for row in tx.execute(query):
-        first = found.get(row.channel)
-        found[row.channel] = (
+        first = results.get(row.channel)
+        results[row.channel] = (
             replace(first, count=first.count + 1) if first else Overdue(1, row.id, row.error or "no reason is known")
         )
-    return found
+    return results
 
 
 def unapproved(tx: sa.Connection) -> list[NeedsApproval]:
@@ -160,18 +160,18 @@ def passed_undecided(tx: sa.Connection, waiting: Sequence[NeedsApproval]) -> dic
     for one in waiting:
         route = Route(one.digest, one.channel)
         first[route] = min(one.made_at, first.get(route, one.made_at))
-    found = {}
+    results = {}
     for route, since in first.items():
         which = (slots.c.digest == route.digest, slots.c.channel == route.channel, SCHEDULED_SLOT, slots.c.due >= since)
         query = sa.select(sa.func.count()).where(*which, slots.c.outcome.endswith(UNDECIDED, autoescape=True))
-        found[route] = int(tx.scalar(query) or 0)
-    return {route: passed for route, passed in found.items() if passed}
+        results[route] = int(tx.scalar(query) or 0)
+    return {route: passed for route, passed in results.items() if passed}
 
 
 def resent(tx: sa.Connection) -> dict[int, Resent]:
     """Return the open posts that were sent more than once without a known outcome, by id."""
     sent = sa.func.count().label("sent")
-    found: dict[int, Resent] = {}
+    results: dict[int, Resent] = {}
     for condition in (PENDING, IN_FLIGHT):  # each has its own index
         query = (
             sa.select(posts.c.id, posts.c.channel, posts.c.not_before, sent)
@@ -180,8 +180,8 @@ def resent(tx: sa.Connection) -> dict[int, Resent]:
             .group_by(posts.c.id, posts.c.channel, posts.c.not_before)
             .having(sent > 1)
         )
-        found |= {row.id: Resent(row.channel, row.sent, row.not_before) for row in tx.execute(query)}
-    return found
+        results |= {row.id: Resent(row.channel, row.sent, row.not_before) for row in tx.execute(query)}
+    return results
 
 
 def postponed(tx: sa.Connection) -> dict[int, str]:

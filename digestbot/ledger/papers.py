@@ -36,12 +36,12 @@ def resolve_papers(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str,
     follow: dict[str, str] = {}
     for key, facts in rows.items():
         signs = [(name, facts[name]) for name in _SIGNS if facts[name]]
-        found = {by_sign[sign] for sign in signs if sign in by_sign} | ({known[key]} if key in known else set())
-        if found:
-            ids[key] = min(found)
-            if len(found) > 1:
-                _merge(tx, ids[key], found - {ids[key]})
-                gone = dict.fromkeys(found, ids[key])
+        result = {by_sign[sign] for sign in signs if sign in by_sign} | ({known[key]} if key in known else set())
+        if result:
+            ids[key] = min(result)
+            if len(result) > 1:
+                _merge(tx, ids[key], result - {ids[key]})
+                gone = dict.fromkeys(result, ids[key])
                 by_sign = {sign: gone.get(id_, id_) for sign, id_ in by_sign.items()}
                 known = {name: gone.get(id_, id_) for name, id_ in known.items()}
                 ids = {name: gone.get(id_, id_) for name, id_ in ids.items()}
@@ -55,9 +55,9 @@ def resolve_papers(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str,
     made: set[int] = set()
     if fresh:
         numbers = _new_ids(tx, len(fresh))
-        told = [name for name in _FACTS if any(facts[name] is not None for facts in fresh.values())]
+        named_facts = [name for name in _FACTS if any(facts[name] is not None for facts in fresh.values())]
         rows_ = [
-            {"id": id_} | {name: facts[name] for name in told}
+            {"id": id_} | {name: facts[name] for name in named_facts}
             for id_, facts in zip(numbers, fresh.values(), strict=True)
         ]
         tx.execute(papers.insert(), rows_)  # each omitted column saves a tenth of the time
@@ -100,12 +100,12 @@ def _by_sign(tx: sa.Connection, rows: Iterable[dict[str, Any]]) -> dict[tuple[st
         for name in _SIGNS:
             if facts[name]:
                 wanted[name].add(facts[name])
-    found: dict[tuple[str, str], int] = {}
+    results: dict[tuple[str, str], int] = {}
     for name, values in wanted.items():
         column = papers.c[name]
         for row in tx.execute(sa.select(papers.c.id, column.label("sign")).where(column.in_(values))):
-            found[name, row.sign] = min(row.id, found.get((name, row.sign), row.id))
-    return found
+            results[name, row.sign] = min(row.id, results.get((name, row.sign), row.id))
+    return results
 
 
 def _merge(tx: sa.Connection, into: int, others: set[int]) -> None:
@@ -114,16 +114,16 @@ def _merge(tx: sa.Connection, into: int, others: set[int]) -> None:
     tx.execute(papers.delete().where(papers.c.id.in_(others)))
 
 
-def _complete(tx: sa.Connection, told: Sequence[tuple[int, dict[str, Any]]]) -> set[int]:
+def _complete(tx: sa.Connection, known_facts: Sequence[tuple[int, dict[str, Any]]]) -> set[int]:
     """Update papers that are known already; return the ids of those whose title changed.
 
     A field that is missing here keeps the value that another source gave. A title that differs only by a full stop or
     in case is the same title. A paper with several keys may have titles that differ for good: it keeps the first.
     """
     retitled: set[int] = set()
-    if not told:
+    if not known_facts:
         return retitled
-    ids = {id_ for id_, _ in told}
+    ids = {id_ for id_, _ in known_facts}
     before = {row.id: row for row in tx.execute(sa.select(papers).where(papers.c.id.in_(ids)))}
     several = set(
         tx.scalars(
@@ -133,7 +133,7 @@ def _complete(tx: sa.Connection, told: Sequence[tuple[int, dict[str, Any]]]) -> 
             .having(sa.func.count() > 1)
         )
     )
-    for id_, facts in told:
+    for id_, facts in known_facts:
         new = {name: facts[name] for name in _FACTS if facts[name] and facts[name] != getattr(before[id_], name)}
         if "title_key" not in new or (id_ in several and before[id_].title_key):
             new.pop("title", None)

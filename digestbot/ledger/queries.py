@@ -147,10 +147,10 @@ def upcoming_posts(tx: sa.Connection, channel: str) -> list[tuple[UpcomingPost, 
 
 def post_row(tx: sa.Connection, id_: int) -> PostRow:
     """Return one post. Raise LedgerError if there is none with this id."""
-    found = post_rows(tx, ids=[id_])
-    if not found:
+    result = post_rows(tx, ids=[id_])
+    if not result:
         raise LedgerError(f"there is no post {id_}")
-    return found[0]
+    return result[0]
 
 
 def posts_showing(tx: sa.Connection, edition: int, summary: int) -> list[PostRow]:
@@ -160,8 +160,8 @@ def posts_showing(tx: sa.Connection, edition: int, summary: int) -> list[PostRow
         .join(post_summaries, post_summaries.c.post_id == posts.c.id)
         .where(posts.c.edition_id == edition, post_summaries.c.summary_id == summary, posts.c.action == Action.PUBLISH)
     )
-    found = list(tx.scalars(ids))
-    return post_rows(tx, ids=found) if found else []
+    results = list(tx.scalars(ids))
+    return post_rows(tx, ids=results) if results else []
 
 
 def summaries_shown_by(tx: sa.Connection, post: int) -> set[int]:
@@ -362,8 +362,8 @@ def posted_between(tx: sa.Connection, begin: datetime, end: datetime, most: int)
             posts.c.action == Action.PUBLISH,
         )
         ids += tx.scalars(query.order_by(posts.c.concluded_at.desc()).limit(most))
-    found = post_rows(tx, ids=sorted(ids)[-most:]) if ids else []
-    return sorted(found, key=lambda row: (row.at, row.id))
+    result = post_rows(tx, ids=sorted(ids)[-most:]) if ids else []
+    return sorted(result, key=lambda row: (row.at, row.id))
 
 
 def failed_since(tx: sa.Connection, since: datetime, most: int) -> list[PostRow]:
@@ -387,5 +387,5 @@ def parts_of(tx: sa.Connection, post: int) -> list[PostRow]:
 def approval_of(tx: sa.Connection, post: int) -> Approval | None:
     """Return the approval status of the post's edition; None if the edition needs no approval."""
     query = sa.select(editions.c.approval).join(posts, posts.c.edition_id == editions.c.id)
-    found = tx.scalar(query.where(posts.c.id == post))
-    return Approval(found) if found is not None else None
+    result = tx.scalar(query.where(posts.c.id == post))
+    return Approval(result) if result is not None else None

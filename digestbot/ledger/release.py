@@ -69,7 +69,7 @@ def return_summaries(tx: sa.Connection, skipped: Sequence[int], *, but: int | No
             post_summaries.c.summary_id == backlog.c.summary_id,
         )
     )
-    mine = (
+    entries = (
         sa.select(post_summaries.c.post_id)
         .join(of_skipped, of_skipped.c.id == post_summaries.c.post_id)
         .where(
@@ -79,7 +79,7 @@ def return_summaries(tx: sa.Connection, skipped: Sequence[int], *, but: int | No
             ~others.correlate(of_skipped, backlog).exists(),
         )
     )
-    make_pending_again(tx, mine.correlate(backlog).exists())
+    make_pending_again(tx, entries.correlate(backlog).exists())
 
 
 def make_pending_again(tx: sa.Connection, *which: sa.ColumnElement[bool], skipped: str | None = None) -> None:

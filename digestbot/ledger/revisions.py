@@ -35,7 +35,7 @@ def current_revision(connection: sa.Connection) -> str | None:
     return revision
 
 
-def migrate(connection: sa.Connection, found: str | None, to: str = "head") -> None:
+def migrate(connection: sa.Connection, result: str | None, to: str = "head") -> None:
     """Run the migrations after revision ``found``, up to ``to``. Raise LedgerError if ``found`` is unknown."""
     # imported here because Alembic is needed a few times in a ledger's life, not at every start
     from alembic import command
@@ -49,6 +49,6 @@ def migrate(connection: sa.Connection, found: str | None, to: str = "head") -> N
         command.upgrade(settings, to)
     except CommandError as error:
         raise LedgerError(
-            f"the ledger is at revision {found}, which this digestbot does not know: it was written by a newer "
+            f"the ledger is at revision {result}, which this digestbot does not know: it was written by a newer "
             "one; install that, or restore a backup"
         ) from error

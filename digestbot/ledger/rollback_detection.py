@@ -121,11 +121,11 @@ class Marker:
     @classmethod
     def read(cls, path: Path | None) -> Marker:
         """Return the marker that the file holds; an empty one if the file is missing or damaged."""
-        found: Any = None
+        result: Any = None
         if path is not None:
             with contextlib.suppress(OSError, ValueError):
-                found = json.loads(path.read_text(encoding="utf-8"))
-        entries = found.items() if isinstance(found, dict) else ()
+                result = json.loads(path.read_text(encoding="utf-8"))
+        entries = result.items() if isinstance(result, dict) else ()
         kept = {
             str(account): (str(entry.get("ledger")), str(entry.get("receipt")))
             for account, entry in entries
@@ -155,10 +155,10 @@ class Marker:
 
     def _version(self) -> tuple[int, ...]:
         try:
-            found = self.path.stat() if self.path else None
+            result = self.path.stat() if self.path else None
         except OSError:
-            found = None
-        return (found.st_ino, found.st_mtime_ns, found.st_size) if found else ()
+            result = None
+        return (result.st_ino, result.st_mtime_ns, result.st_size) if result else ()
 
     def doubts(self, tx: sa.Connection, ledger: str, channel: str, account: str) -> str:
         """Return why the ledger may not be the newest, judging by what this machine published last on the account; ""

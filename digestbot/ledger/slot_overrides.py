@@ -14,13 +14,13 @@ from digestbot.ledger.schema import slot_changes
 def changes(tx: sa.Connection, channel: str | None = None) -> dict[Route, tuple[SlotChange, ...]]:
     """Return the slot changes of each digest on each channel, or on one ``channel``, by the slots' original due
     times."""
-    found: dict[Route, list[SlotChange]] = defaultdict(list)
+    results: dict[Route, list[SlotChange]] = defaultdict(list)
     query = sa.select(slot_changes).order_by(slot_changes.c.due, slot_changes.c.nominal)
     if channel is not None:
         query = query.where(slot_changes.c.channel == channel)
     for row in tx.execute(query):
-        found[Route(row.digest, row.channel)].append(SlotChange(row.nominal, row.due, row.moved_to))
-    return {route: tuple(some) for route, some in found.items()}
+        results[Route(row.digest, row.channel)].append(SlotChange(row.nominal, row.due, row.moved_to))
+    return {route: tuple(some) for route, some in results.items()}
 
 
 def change(tx: sa.Connection, digest: str, channel: str, changed: SlotChange) -> None:

@@ -68,8 +68,8 @@ def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, 
 
 def next_poll(tx: sa.Connection, source: str) -> datetime | None:
     """Return when the source is to be polled next; None if it was never polled."""
-    found: datetime | None = tx.scalar(sa.select(sources.c.next_poll_at).where(sources.c.name == source))
-    return found
+    result: datetime | None = tx.scalar(sa.select(sources.c.next_poll_at).where(sources.c.name == source))
+    return result
 
 
 def poll_succeeded(tx: sa.Connection, source: str, state: SourceState, now: datetime, *, sighted: bool = True) -> None:

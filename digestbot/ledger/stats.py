@@ -33,8 +33,8 @@ def posts_by_day(tx: sa.Connection, channel: str, since: datetime, status: PostS
     return {_date(row.day): row.number for row in tx.execute(query.group_by(day))}
 
 
-def _date(found: object) -> date:
-    return found if isinstance(found, date) else date.fromisoformat(str(found))
+def _date(result: object) -> date:
+    return result if isinstance(result, date) else date.fromisoformat(str(result))
 
 
 def lags(tx: sa.Connection, channel: str, since: datetime) -> list[tuple[datetime, float]]:
@@ -65,22 +65,22 @@ def lags(tx: sa.Connection, channel: str, since: datetime) -> list[tuple[datetim
 
 def costs_by_month(tx: sa.Connection, channel: str, now: datetime, months: int) -> dict[datetime, int]:
     """Return the cost of each of the last ``months`` months, by the start of the month, in millionths of a dollar."""
-    found: dict[datetime, int] = {}
+    results: dict[datetime, int] = {}
     end = now + timedelta(days=1)
     for _ in range(months):
         begin = month_start(end - timedelta(seconds=1))
-        found[begin] = monthly_costs.spent_between(tx, channel, begin, end)
+        results[begin] = monthly_costs.spent_between(tx, channel, begin, end)
         end = begin
-    return dict(sorted(found.items()))
+    return dict(sorted(results.items()))
 
 
 def backlog_by_day(tx: sa.Connection, since: date) -> dict[Route, dict[date, int]]:
     """Return how many summaries were waiting at the end of each day, for each digest and channel."""
-    found: dict[Route, dict[date, int]] = defaultdict(dict)
+    results: dict[Route, dict[date, int]] = defaultdict(dict)
     query = sa.select(backlog_days).where(backlog_days.c.day >= since).order_by(backlog_days.c.day)
     for row in tx.execute(query):
-        found[Route(row.digest, row.channel)][row.day] = row.waiting
-    return dict(found)
+        results[Route(row.digest, row.channel)][row.day] = row.waiting
+    return dict(results)
 
 
 def pending_counts(tx: sa.Connection) -> dict[Route, int]:

@@ -189,15 +189,15 @@ def not_billed(tx: sa.Connection, post: int, epoch: int) -> None:
 
 
 def remember_timeline(
-    tx: sa.Connection, channel: str, found: Sequence[TimelinePost], *, caught_up: bool = True
+    tx: sa.Connection, channel: str, result: Sequence[TimelinePost], *, caught_up: bool = True
 ) -> None:
     """Store the posts of a timeline check for which no post in the ledger has a receipt.
 
     ``caught_up``: the timeline was read far enough, so the channel no longer needs to catch up.
     """
-    known = claimed_receipts(tx, channel, [one.id for one in found])
+    known = claimed_receipts(tx, channel, [one.id for one in result])
     of_channel = timeline_posts.c.channel == channel
-    fresh = {one.id: one for one in found if one.id not in known}
+    fresh = {one.id: one for one in result if one.id not in known}
     kept = set(tx.scalars(sa.select(timeline_posts.c.post_id).where(of_channel)))
     rows = [
         {"channel": channel, "post_id": id_, "url": one.url, "text": one.text, "links": list(one.links), "at": one.at}
@@ -245,8 +245,8 @@ def anchors(tx: sa.Connection, channel: str, before: datetime) -> list[Anchor]:
     )
     newest = (timeline_posts.c.at.desc(), timeline_posts.c.post_id.desc())
     rows += tx.execute(others.order_by(*newest).limit(MOST_ANCHORS))
-    found = [Anchor(id_, at) for id_, at in rows]
-    return sorted(found, key=lambda one: one.at, reverse=True)[:MOST_ANCHORS]
+    results = [Anchor(id_, at) for id_, at in rows]
+    return sorted(results, key=lambda one: one.at, reverse=True)[:MOST_ANCHORS]
 
 
 def any_receipt(tx: sa.Connection, channel: str) -> bool:
@@ -279,12 +279,12 @@ def mark_missing(tx: sa.Connection, channel: str, id_: str, now: datetime) -> No
 # ---- receipts and candidates
 
 
-def as_stored(found: Sequence[TimelinePost]) -> list[dict[str, object]] | None:
+def as_stored(result: Sequence[TimelinePost]) -> list[dict[str, object]] | None:
     """Return candidates in their stored form: at most five, with what an operator needs to compare. Return None if
     there are none."""
     return [
         {"id": one.id, "url": one.url, "text": one.text, "links": list(one.links), "at": one.at.isoformat()}
-        for one in found[:5]
+        for one in result[:5]
     ] or None
 
 

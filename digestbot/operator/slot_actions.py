@@ -149,7 +149,7 @@ def parse_local_time(text: str, route: Route, config: Config, now: datetime) -> 
     """Return a local time of the digest, as forms give it, as an instant; one with an offset is kept. Raises
     LedgerError."""
     try:
-        found = datetime.fromisoformat(text)
+        result = datetime.fromisoformat(text)
     except ValueError:
         raise LedgerError(f"{text!r} is no time; write one such as 2026-12-24T18:00") from None
-    return found if found.tzinfo else instant(found, config.zone(*route), now)
+    return result if result.tzinfo else instant(result, config.zone(*route), now)

@@ -61,10 +61,10 @@ class AlertMonitor:
             log.error("%s: digestbot alerts", stepped)
         self._check_tokens(now)
         settings = self._config.alerts
-        found = active_conditions(self._state(now), now, settings.stale_after, settings.dry_after)
+        result = active_conditions(self._state(now), now, settings.stale_after, settings.dry_after)
         with self._ledger.begin() as tx:
             one_at_a_time(tx, WATCH)
-            notifications.update_conditions(tx, found, now)
+            notifications.update_conditions(tx, result, now)
             claimed = notifications.claim_notifications(tx, self._ledger.now(tx)) if self._notifier else []
         for alert in claimed:
             if self._runtime.stopping():
@@ -130,7 +130,7 @@ class AlertMonitor:
             body += f"\n{web.public_url}"
         if self._notifier.send(title, body):
             with self._ledger.begin() as tx:
-                notifications.told(tx, alert, self._clock())
+                notifications.mark_notified(tx, alert, self._clock())
 
     def _ping(self, now: datetime) -> None:
         settings = self._config.alerts

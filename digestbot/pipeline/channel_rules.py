@@ -38,10 +38,10 @@ class ChannelRules:
         if not waiting:
             return {}, 0
         channel_history: ChannelHistory[QueuedPost] = ChannelHistory(post_queue.published_posts(tx, channel, now))
-        found = {
+        results = {
             digest: rules_by_digest.get(digest, rules_by_digest[""]).blocker(channel_history, now) for digest in waiting
         }
-        return {digest: one for digest, one in found.items() if one is not None}, len(waiting)
+        return {digest: one for digest, one in results.items() if one is not None}, len(waiting)
 
     def record_planned_time(self, tx: sa.Connection, claim: Claim, now: datetime) -> None:
         """Record when the claimed post was meant to appear: at its slot's time, or as soon after that as nothing

@@ -89,11 +89,11 @@ class EditHandler:
                         edit_log.drop_pending(tx, change.post, change.kind, now)
                     over.append(change)
                     continue
-                found = self._wanted(tx, change, messages.get(_pair(change)))
-                if found is None:
+                result = self._wanted(tx, change, messages.get(_pair(change)))
+                if result is None:
                     over.append(change)
                 else:
-                    wanted.append(found)
+                    wanted.append(result)
             deletions = [one for one in wanted if one.action is Action.DELETE and not one.change.confirmed]
             lately = edit_queue.deletions_since(tx, now - edits.A_DAY)
             waiting = alerts.open_alert(tx, "deletions", "posts") is not None

@@ -61,13 +61,13 @@ class Explainer:
                 for standing in standings.values()
                 if standing.edition is not None
             }
-        found = []
+        results = []
         ahead: list[Route] = []
         for digest, channel in dict.fromkeys([*self._config.routes(), *standings]):
             standing = standings.get(Route(digest, channel))
             if standing is None:
                 if source in self._config.digests[digest].sources:
-                    found.append(Reason(digest, channel, f"source {source} was not read to its end yet"))
+                    results.append(Reason(digest, channel, f"source {source} was not read to its end yet"))
                 continue
             shown = tuple(posts.get(standing.edition, ())) if standing.edition is not None else ()
             reason = self._standing(
@@ -76,8 +76,8 @@ class Explainer:
             if reason is None:
                 ahead.append(Route(digest, channel))
             else:
-                found.append(reason)
-        return found + self._ahead(summary, ahead, standings, now)
+                results.append(reason)
+        return results + self._ahead(summary, ahead, standings, now)
 
     def _standing(
         self,

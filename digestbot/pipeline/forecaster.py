@@ -116,7 +116,7 @@ class Forecaster:
         """Return the channels on which nothing was posted for ``span``, and no pending summary can be posted within the
         next ``span``."""
         digest_histories = editions.digest_histories(tx, now)
-        found = []
+        results = []
         for channel in self._config.channels:
             routes = [route for route in self._book.rules if route.channel == channel and route in digest_histories]
             last = notifications.last_post(tx, channel) or min(
@@ -128,8 +128,8 @@ class Forecaster:
                 next(self._growth.candidates(tx, route, digest_histories[route], now, now + span, 1), None)
                 for route in routes
             ):
-                found.append(channel)
-        return found
+                results.append(channel)
+        return results
 
     def _plan(
         self,
@@ -225,21 +225,21 @@ class Forecaster:
             one for one in channel_state.channel_history.queue if one.post in ids
         ]  # a thread's entry is its first part
         pending_post = next((one for one in departures if one.post == post), departures[0] if departures else None)
-        found = [Blocker(channel_state.note, None)] if channel_state.note else []
+        results = [Blocker(channel_state.note, None)] if channel_state.note else []
         if pending_post is None:
-            return found
+            return results
         if pending_post.note:  # it needs approval
-            found.append(Blocker(pending_post.note, None))
+            results.append(Blocker(pending_post.note, None))
         if channel_state.blocked_until is not None and channel_state.blocked_until > now:
-            found.append(Blocker("an attempt failed, or the platform asked to wait", channel_state.blocked_until))
+            results.append(Blocker("an attempt failed, or the platform asked to wait", channel_state.blocked_until))
         if pending_post.not_before is not None and pending_post.not_before > now:
-            found.append(Blocker("several attempts failed", pending_post.not_before))
+            results.append(Blocker("several attempts failed", pending_post.not_before))
         blocker = pending_post.blocker(channel_state.channel_history, now)
         if blocker is not None:
-            found.append(blocker)
+            results.append(blocker)
         if not channel_state.account(now).lets_through(pending_post.cost):
-            found.append(Blocker(schedule.OVER_BUDGET, month_start(month_start(now) + timedelta(days=32))))
-        return found
+            results.append(Blocker(schedule.OVER_BUDGET, month_start(month_start(now) + timedelta(days=32))))
+        return results
 
     def _road(self, tx: sa.Connection, channel: str, now: datetime) -> ChannelState:
         """Return the channel's state: what was published, what is queued, what was spent, and what blocks it."""
@@ -256,20 +256,20 @@ class Forecaster:
     def _departures(self, tx: sa.Connection, channel: str) -> tuple[list[PendingPost], datetime | None]:
         """Return the channel's pending posts, each with the replies to it, and until when the first of them waits for
         its next attempt."""
-        found: list[PendingPost] = []
+        results: list[PendingPost] = []
         edition, not_before = 0, None
         for post, shows in queries.upcoming_posts(tx, channel):
             not_before = not_before or (None if post.yields else post.not_before)
-            if post.reply and found and post.edition == edition:
-                before = found[-1]
+            if post.reply and results and post.edition == edition:
+                before = results[-1]
                 new = tuple(one for one in shows if one not in before.summaries)
-                found[-1] = replace(before, summaries=before.summaries + new, cost=before.cost + post.cost)
+                results[-1] = replace(before, summaries=before.summaries + new, cost=before.cost + post.cost)
             else:
                 posting_rules = self._book.posting_rules(post.digest, channel)
                 zone = posting_rules.calendar.zone
                 until = f"{post.approve_by.astimezone(zone):%Y-%m-%d %H:%M %Z}" if post.approve_by else ""
                 note = f"waits for approval until {until}" if until else ""
-                found.append(
+                results.append(
                     PendingPost(
                         posting_rules,
                         post.scheduled,
@@ -284,4 +284,4 @@ class Forecaster:
                     )
                 )
             edition = post.edition
-        return found, not_before
+        return results, not_before

@@ -47,7 +47,7 @@ class ImageBuilder:
         """
         by_id = {summary.id: summary for summary in chosen}
         required = appearance.image_failure is ImageFailure.HOLD
-        found = []
+        results = []
         for draft in drafts:
             summary = by_id.get(draft.shows[0]) if draft.shows and not draft.message.reply else None
             picture = None
@@ -60,13 +60,13 @@ class ImageBuilder:
                         held.summary = summary.id
                         raise held from error
                     log.warning("summary %s on %s is posted without its picture: %s", summary.id, channel, error)
-            found.append(replace(draft, message=replace(draft.message, picture=picture)) if picture else draft)
-        return found
+            results.append(replace(draft, message=replace(draft.message, picture=picture)) if picture else draft)
+        return results
 
     def supposed(self, appearance: Appearance, chosen: Sequence[Summary], drafts: Sequence[Draft]) -> list[Draft]:
         """Return the drafts with empty pictures in place of the expected ones, so that their costs can be estimated."""
         by_id = {summary.id: summary for summary in chosen}
-        found = []
+        results = []
         for draft in drafts:
             summary = by_id.get(draft.shows[0]) if draft.shows and not draft.message.reply else None
             if (
@@ -75,8 +75,8 @@ class ImageBuilder:
                 and (appearance.image is Image.CARD or first_image(summary.body))
             ):
                 draft = replace(draft, message=replace(draft.message, picture=Picture(b"", "", summary.paper.title)))
-            found.append(draft)
-        return found
+            results.append(draft)
+        return results
 
     def picture(self, image: Image, channel: str, summary: Summary, *, required: bool = False) -> Picture | None:
         """Return the summary's picture; None if it has none. Raise PictureError if it cannot be fetched or made."""
@@ -90,8 +90,8 @@ class ImageBuilder:
             raise PictureError(f"image {url[:60]}: is no web address")
         content, media_type = _reencoded(self._fetched(url))
         title = plain_title(summary.paper.title)
-        said = address[1] or f"A figure from a summary of {title}"
-        return Picture(content, media_type, truncate(sanitize(said), MOST_ALT), required)
+        alt_text = address[1] or f"A figure from a summary of {title}"
+        return Picture(content, media_type, truncate(sanitize(alt_text), MOST_ALT), required)
 
     def _fetched(self, url: str) -> bytes:
         fetcher = Fetcher(allow_private=self._allow_private, seconds=FETCH_SECONDS, most_bytes=MOST_BYTES)

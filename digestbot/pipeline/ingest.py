@@ -118,15 +118,15 @@ class Poller:
             with self._ledger.begin() as tx:
                 self._extend_all(tx, name)
         with self._ledger.begin() as tx:
-            found = intake.ingest(tx, name, late, self._clock(), only_new=True)
-            if found.unchanged:
+            result = intake.ingest(tx, name, late, self._clock(), only_new=True)
+            if result.unchanged:
                 source_states.set_gap_since(tx, name, None)
                 alerts.close_alert(tx, "gap", name, self._clock())
-        if found.unchanged:
-            log.warning("source %s: the gap was filled from %s: %d new", name, reserve, found.new)
+        if result.unchanged:
+            log.warning("source %s: the gap was filled from %s: %d new", name, reserve, result.new)
         else:
             log.error("source %s: %s does not reach to what it shows: the gap stays open", name, reserve)
-        return total + found
+        return total + result
 
     def _extend_all(self, tx: sa.Connection, name: str) -> None:
         """Extend every backlog that the source feeds with what is known so far."""
@@ -146,8 +146,8 @@ class Poller:
         same = True
         for name in set(by_source.values()):
             if name in self._config.sources:
-                mine = [summary for summary in summaries if by_source.get(summary.id or 0) == name]
-                same = self.source(name).confirm(mine) and same
+                own = [summary for summary in summaries if by_source.get(summary.id or 0) == name]
+                same = self.source(name).confirm(own) and same
         return same
 
     def url(self, name: str) -> str:

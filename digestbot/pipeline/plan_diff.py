@@ -28,7 +28,7 @@ class PlanDiff:
     def __str__(self) -> str:
         if not (self.gone or self.come):
             return "nothing changes"
-        return f"{len(self.gone)} posts are no longer as they were, {len(self.come)} are new"
+        return f"{len(self.gone)} posts removed, {len(self.come)} added"
 
 
 def diff_plans(before: list[PlanEntry], after: list[PlanEntry], config: Config, now: datetime) -> PlanDiff:

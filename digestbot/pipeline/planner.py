@@ -160,8 +160,8 @@ class Planner:
         slot = Slot(f"{local.isoformat(timespec='seconds')} by hand {uuid.uuid4().hex[:8]}", now)
         with self._ledger.read() as tx:
             queue = CandidateQueue(self._growth.candidates(tx, route, None, now, now))
-            found = queue.choose(rules.timing.size, now, None, one_per_paper=rules.timing.one_per_paper)
-            return SlotDecision(slot, [candidate.summary for candidate in found], "" if found else "nothing waits")
+            result = queue.choose(rules.timing.size, now, None, one_per_paper=rules.timing.one_per_paper)
+            return SlotDecision(slot, [candidate.summary for candidate in result], "" if result else "nothing waits")
 
     def send(self, route: Route, report: Report, *, needs_approval: bool = False) -> bool:
         """Make an edition now, outside the schedule. Return False if none was made."""
@@ -219,8 +219,8 @@ class Planner:
         (digest, channel), now = route, self._clock()
         subject = f"{digest} on {channel}"
         with self._ledger.read() as tx:
-            told = alerts.open_alert(tx, "pictures", subject) is not None
-        if not (held or told):
+            was_open = alerts.open_alert(tx, "pictures", subject) is not None
+        if not (held or was_open):
             return
         with self._ledger.begin() as tx:
             if held:

@@ -49,14 +49,14 @@ class PostBuilder:
             appearance = appearance.model_copy(update={"shape": shape})
         parameters = self._config.channels[channel].link_parameters
         place = RenderTarget(digest, channel, self._config.platform(channel), parameters)
-        found = self.renderer.drafts(appearance, place, chosen) if chosen else []
-        if any(draft.message.reply for draft in found) and shape is None and not self._takes_replies(channel):
+        result = self.renderer.drafts(appearance, place, chosen) if chosen else []
+        if any(draft.message.reply for draft in result) and shape is None and not self._takes_replies(channel):
             link = LinkPolicy.NONE if appearance.link is LinkPolicy.NONE else LinkPolicy.POST
             appearance = appearance.model_copy(update={"shape": Shape.SINGLE, "template": None, "link": link})
-            found = self.renderer.drafts(appearance, place, chosen)
+            result = self.renderer.drafts(appearance, place, chosen)
         if appearance.shape is Shape.SINGLE:
-            found = self._as_written(digest, channel, found)
-        return appearance.shape, self._priced(channel, found)
+            result = self._as_written(digest, channel, result)
+        return appearance.shape, self._priced(channel, result)
 
     def tried(self, digest: str, channel: str, template: str, chosen: Sequence[Summary]) -> list[Draft]:
         """Return the drafts that this template makes, in the shape that its name stands for, or else in the digest's.
@@ -109,19 +109,19 @@ class PostBuilder:
         """
         appearance = self._config.appearance(digest, channel)
         by_id = {summary.id: summary for summary in chosen}
-        found: list[tuple[tuple[Summary, ...], int]] = []
+        results: list[tuple[tuple[Summary, ...], int]] = []
         _, drafts = self.drafts(digest, channel, chosen)
         if appearance.image is not Image.NONE:
             drafts = self._priced(channel, self.image_builder.supposed(appearance, chosen, drafts))
         for draft in drafts:
             shows = tuple(by_id[id_] for id_ in draft.shows)
             if draft.message.reply:
-                before, cost = found[-1]
+                before, cost = results[-1]
                 new = tuple(one for one in shows if one not in before)
-                found[-1] = before + new, cost + draft.cost
+                results[-1] = before + new, cost + draft.cost
             else:
-                found.append((shows, draft.cost))
-        return found
+                results.append((shows, draft.cost))
+        return results
 
     def _priced(self, channel: str, drafts: Sequence[Draft]) -> list[Draft]:
         prices = self._config.prices(channel) or FREE

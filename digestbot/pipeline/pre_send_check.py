@@ -121,7 +121,7 @@ class PreSendCheck:
             if self._elsewhere.get(claim.channel, (0, []))[0] != count:  # another process may have read it too
                 self._elsewhere[claim.channel] = count, timeline_checks.remembered_timeline(tx, claim.channel)
             remembered = self._elsewhere[claim.channel][1]
-            found = [post for some in matches(claim.message, remembered) for post in some]
-            claimed = timeline_checks.claimed_receipts(tx, claim.channel, [post.id for post in found])
-        known = TimelineReading(tuple(found))
+            results = [post for some in matches(claim.message, remembered) for post in some]
+            claimed = timeline_checks.claimed_receipts(tx, claim.channel, [post.id for post in results])
+        known = TimelineReading(tuple(results))
         return judge_before_sending(claim.message, known, claimed, claim.dismissed, claim.first_sent_at)

@@ -74,8 +74,8 @@ class Reconciler:
                 self._pause(tx, unknown.channel, reading.failure, now)
             if unknown.receipt is not None:
                 receipt = self._publisher(unknown.channel).receipt(unknown.receipt)
-                found = TimelinePost(receipt.id, receipt.url, unknown.message.text, (), now)
-                verdict = Verdict(PostStatus.PUBLISHED, f"an attempt noted {receipt.id}, late", found=found)
+                result = TimelinePost(receipt.id, receipt.url, unknown.message.text, (), now)
+                verdict = Verdict(PostStatus.PUBLISHED, f"an attempt noted {receipt.id}, late", found=result)
             else:
                 claimed = timeline_checks.claimed_receipts(tx, unknown.channel, [post.id for post in reading.posts])
                 verdict = judge_reading(unknown, reading, claimed, self._config.delivery.quiet_period, now)
@@ -85,14 +85,14 @@ class Reconciler:
         """Look up the post that an update or a deletion applies to; return whether that was settled here, and the
         verdict."""
         settings = self._config.delivery
-        found, trouble = None, None
+        result, trouble = None, None
         try:
             seconds = settings.lease.total_seconds() / 2
-            found = self._publisher(unknown.channel).lookup(unknown.target or "", seconds=seconds)
+            result = self._publisher(unknown.channel).lookup(unknown.target or "", seconds=seconds)
         except PublishError as error:
             trouble = with_channel(str(error), unknown.channel)
         price = (self._config.prices(unknown.channel) or FREE).read
         with self._ledger.begin() as tx:
             now = self._ledger.now(tx)
-            verdict = judge_change(unknown, found, settings.quiet_period, now, trouble)
-            return timeline_checks.settle(tx, unknown, verdict, int(found is not None), now, price), verdict
+            verdict = judge_change(unknown, result, settings.quiet_period, now, trouble)
+            return timeline_checks.settle(tx, unknown, verdict, int(result is not None), now, price), verdict

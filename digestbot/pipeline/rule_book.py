@@ -128,9 +128,9 @@ class RuleBook:
             self.rules = {route: replace(one, dated=False) for route, one in self.rules.items()}
         changes = slot_overrides.changes(tx, channel)
         for route in self.routes(channel):
-            rules, mine = self.rules[route], changes.get(route, ())
-            if rules.posting_rules.calendar.changes != mine or not rules.dated:
-                posting_rules = build_posting_rules(self._config, *route, mine)
+            rules, slot_changes = self.rules[route], changes.get(route, ())
+            if rules.posting_rules.calendar.changes != slot_changes or not rules.dated:
+                posting_rules = build_posting_rules(self._config, *route, slot_changes)
                 versions = self._versions.get(route, ())
                 calendar = with_history(posting_rules.calendar, rules.timing.catch_up, versions, now)
                 self.rules[route] = replace(rules, posting_rules=replace(posting_rules, calendar=calendar), dated=True)

@@ -60,14 +60,14 @@ class ServiceJobs:
     def jobs(self) -> list[Job]:
         """Return all jobs, those of each group in a fixed order."""
         config = self._runtime.config
-        found = [Job(UPKEEP, UPKEEP, self._upkeep, lambda: UPKEEP_EVERY, PATIENCE)]
+        results = [Job(UPKEEP, UPKEEP, self._upkeep, lambda: UPKEEP_EVERY, PATIENCE)]
         for name in polled_sources(config):
             poll, due = partial(self.poll, name), partial(self._poller.next_due, name)
-            found.append(Job(source_job(name), SOURCES, poll, due, patience_of_source(config, name)))
+            results.append(Job(source_job(name), SOURCES, poll, due, patience_of_source(config, name)))
         for name in config.channels:
             publish, due = partial(self._publish, name), partial(self._next_due, name)
-            found.append(Job(channel_job(name), CHANNELS, publish, due, config.delivery.lease + SLACK))
-        return [*found, Job(ALERTS, ALERTS, self._alert, lambda: LOOK_EVERY, PATIENCE)]
+            results.append(Job(channel_job(name), CHANNELS, publish, due, config.delivery.lease + SLACK))
+        return [*results, Job(ALERTS, ALERTS, self._alert, lambda: LOOK_EVERY, PATIENCE)]
 
     def poll(self, source: str, report: Report, *, at_once: bool = False) -> Collection[str]:
         """Read a source; return the names of the jobs that may have something to do now."""
@@ -117,19 +117,19 @@ class ServiceJobs:
     def _release_expired(self, report: Report) -> set[str]:
         """End leases, approvals and pauses that have expired; return the names of the jobs of the channels that they
         held up."""
-        found: set[str] = set()
+        results: set[str] = set()
         with self._runtime.contained("leases", report), self._runtime.ledger.begin() as tx:
             now = self._runtime.ledger.now(tx)
             for post, channel in delivery.expire(tx, self._runtime.config.delivery.lease, now):
                 log.error("post %d: the lease ran out; whether it was published is unknown", post)
-                found.add(channel_job(channel))
+                results.add(channel_job(channel))
             for post in approvals.expire_approvals(tx, now):
                 log.warning("post %d: nobody approved it in time; its summaries are pending again", post)
-                found.update(map(channel_job, self._runtime.config.channels))
+                results.update(map(channel_job, self._runtime.config.channels))
             for channel in channel_states.end_pauses(tx, now):
                 log.warning("channel %s resumed: the limit has reset", channel)
-                found.add(channel_job(channel))
-        return found
+                results.add(channel_job(channel))
+        return results
 
     def _alert(self, report: Report) -> Collection[str]:
         with self._runtime.contained("alerts", report):

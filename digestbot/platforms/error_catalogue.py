@@ -72,13 +72,13 @@ class ErrorRow:
     wait: timedelta | None = None
     reply_only: bool = False
 
-    def fits(self, status: int, code: int, subcode: int, said: str, *, reply: bool) -> bool:
+    def fits(self, status: int, code: int, subcode: int, words: str, *, reply: bool) -> bool:
         """Return True if the answer matches this row."""
         return (
             (not self.statuses or status in self.statuses)
             and (not self.codes or code in self.codes)
             and (not self.subcodes or subcode in self.subcodes)
-            and (not self.words or re.search(self.words, said) is not None)
+            and (not self.words or re.search(self.words, words) is not None)
             and (reply or not self.reply_only)
         )
 
@@ -89,13 +89,13 @@ def with_channel(text: str, channel: str) -> str:
 
 
 def find_row(
-    rows: Sequence[ErrorRow], status: int, code: int, subcode: int, said: str, *, reply: bool = False
+    rows: Sequence[ErrorRow], status: int, code: int, subcode: int, answer: str, *, reply: bool = False
 ) -> ErrorRow | None:
     """Return the first row that matches an answer; None if the catalogue has none.
 
-    ``said`` is all the text of the answer.
+    ``answer`` is all the text of the answer.
     """
-    lowered = said.lower()
+    lowered = answer.lower()
     return next((row for row in rows if row.fits(status, code, subcode, lowered, reply=reply)), None)
 
 
@@ -104,8 +104,8 @@ def to_publish_error(row: ErrorRow, platform: str, detail: str, wait: timedelta 
 
     ``detail`` is the platform's own message; ``wait`` is how long the platform asks to wait.
     """
-    said = f" ({detail})" if detail else ""
-    text = f"{platform}: {row.meaning}{said}" + (f". {row.remedy}" if row.remedy else "")
+    words = f" ({detail})" if detail else ""
+    text = f"{platform}: {row.meaning}{words}" + (f". {row.remedy}" if row.remedy else "")
     error: PublishError
     match row.reaction:
         case ErrorReaction.REJECT:

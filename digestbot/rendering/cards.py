@@ -76,8 +76,8 @@ class CardMaker:
             "site": urlsplit(view.link).hostname or "",
         }
         content, shown = self._typeset(card, sentences[:MOST_SENTENCES], formulas, more=len(sentences) > MOST_SENTENCES)
-        said = [_plain(_as_text(sentence, formulas)) for _, sentence in sentences[:shown]]
-        alt = ". ".join(filter(None, (title, about, view.by))) + ". " + " ".join(said)
+        lines = [_plain(_as_text(sentence, formulas)) for _, sentence in sentences[:shown]]
+        alt = ". ".join(filter(None, (title, about, view.by))) + ". " + " ".join(lines)
         return Picture(content, "image/png", truncate(alt.replace("\u200b", "").strip(), MOST_ALT), required)
 
     def _typeset(
@@ -187,7 +187,7 @@ def _sentences(body: str, formulas: list[tuple[str, bool]]) -> list[tuple[str, s
     Each comes with its kind. It begins a paragraph ("paragraph") or a list item ("item"), or it continues one: after a
     space ("same"), or in a script without spaces ("close").
     """
-    found: list[tuple[str, str]] = []
+    results: list[tuple[str, str]] = []
     for block in blocks(body, formulas):
         if block.kind == "heading":
             continue
@@ -196,21 +196,21 @@ def _sentences(body: str, formulas: list[tuple[str, bool]]) -> list[tuple[str, s
             text = f"• {text}" if block.number is None else f"{block.number}. {text}"
         for end in [*sentence_ends(text), len(text)]:
             if re.search(r"[^\W\d]|" + _MARK.pattern, text[start:end]):
-                found.append((kind, truncate(text[start:end].strip(), MOST_SENTENCE)))
+                results.append((kind, truncate(text[start:end].strip(), MOST_SENTENCE)))
                 kind, start = "same" if text[end : end + 1].isspace() else "close", end
-        if len(found) > MOST_SENTENCES:
+        if len(results) > MOST_SENTENCES:
             break
-    return found
+    return results
 
 
 def _as_text(sentence: str, formulas: list[tuple[str, bool]]) -> str:
-    def said(match: re.Match[str]) -> str:
+    def replacement(match: re.Match[str]) -> str:
         formula, displayed = formulas[ord(match[1]) - FORMULA]
         text = to_unicode(formula)
         ends = displayed and sentence[match.end() :].lstrip()[:1].isupper() and text[-1:] not in ".,;:!?"
         return f"{text}." if ends else text
 
-    return sanitize(_MARK.sub(said, sentence))
+    return sanitize(_MARK.sub(replacement, sentence))
 
 
 def _plain(text: str) -> str:

@@ -98,8 +98,8 @@ class Renderer:
         view = SummaryView(summary, link)
         raw = self._render(appearance, place, [summary], limit, texts, summary=view, paper=view.paper)
         text = _fill(raw, texts, limit)
-        found = self._posts(appearance, place, [text], link, [_ids([summary])], find_urls(text))
-        return found + _comment(comment, found)
+        result = self._posts(appearance, place, [text], link, [_ids([summary])], find_urls(text))
+        return result + _comment(comment, result)
 
     def _thread(self, appearance: Appearance, place: RenderTarget, summary: Summary) -> list[Draft]:
         link, comment = self._links(appearance, place, summary)
@@ -107,8 +107,8 @@ class Renderer:
         limit = place.platform.limit
         text = _tidy(self._render(appearance, place, [summary], limit, None, summary=view, paper=view.paper))
         texts = split_into_parts(text, link, appearance.link, limit)
-        found = self._posts(appearance, place, texts, link, [_ids([summary])] * len(texts), [*find_urls(text), link])
-        return found + _comment(comment, found)
+        result = self._posts(appearance, place, texts, link, [_ids([summary])] * len(texts), [*find_urls(text), link])
+        return result + _comment(comment, result)
 
     @staticmethod
     def _links(appearance: Appearance, place: RenderTarget, summary: Summary) -> tuple[str, str]:
@@ -134,12 +134,12 @@ class Renderer:
             raise RenderError(f"{where}: shows nothing of one of the summaries; is it made for a roundup?")
         ids = [_ids([one for number, one in enumerate(chosen) if number in some]) for some in shown]
         texts = [_MARKS.sub("", text) for text in marked]
-        found = self._posts(appearance, place, texts, shared, ids, [*find_urls(_MARKS.sub("", raw)), shared])
+        result = self._posts(appearance, place, texts, shared, ids, [*find_urls(_MARKS.sub("", raw)), shared])
         if appearance.link is not LinkPolicy.COMMENT:
-            return found
+            return result
         lines = "\n".join(build_link(one, place.parameters) for one in chosen)
         fits = place.platform.limit.measure(lines) <= place.platform.limit.most
-        return found + _comment(lines if fits else _home(chosen, place.parameters), found)
+        return result + _comment(lines if fits else _home(chosen, place.parameters), result)
 
     def _posts(
         self,
@@ -155,7 +155,7 @@ class Renderer:
         Raises RenderError if a text is empty or over the limit.
         """
         limit = place.platform.limit
-        found = []
+        results = []
         for number, (text, ids) in enumerate(zip(texts, shows, strict=True)):
             finished = text.replace(UNBROKEN, " ")
             if place.platform.links_bare_hosts:  # truncation may have made text look like a URL
@@ -170,8 +170,8 @@ class Renderer:
                     "pass what may be shortened through the filter fit"
                 )
             attached = link if place.platform.attaches_links and link and not number else None
-            found.append(Draft(Message(finished, attached, reply=number > 0), ids))
-        return found
+            results.append(Draft(Message(finished, attached, reply=number > 0), ids))
+        return results
 
     def _render(
         self,
@@ -198,8 +198,8 @@ class Renderer:
                 if length > MOST_TEXT:
                     raise TooMuchError(f"makes more than {MOST_TEXT} characters")
         except Exception as error:  # a template may raise anything
-            said = str(error) or type(error).__name__
-            raise RenderError(f"template {name}, line {_line(error, compiled)}: {said}") from error
+            message = str(error) or type(error).__name__
+            raise RenderError(f"template {name}, line {_line(error, compiled)}: {message}") from error
         finally:
             RENDERING.reset(under_way)
         return "".join(pieces)
@@ -233,15 +233,15 @@ def _about(summary: Summary | None, make: Callable[..., list[Draft]], *arguments
         raise trouble from error
 
 
-def _comment(text: str, found: Sequence[Draft]) -> list[Draft]:
+def _comment(text: str, result: Sequence[Draft]) -> list[Draft]:
     """Return a reply with this text under the posts, if any. It shows the same summaries as the last post."""
-    return [Draft(Message(text, None, reply=True), found[-1].shows)] if text else []
+    return [Draft(Message(text, None, reply=True), result[-1].shows)] if text else []
 
 
 def _home(chosen: Sequence[Summary], parameters: dict[str, str]) -> str:
     """Return the URL of the site that the summaries are on, the link that a roundup can share."""
-    found = urlsplit(chosen[0].link)
-    return ascii_link(f"{found.scheme}://{found.netloc}/", parameters)
+    result = urlsplit(chosen[0].link)
+    return ascii_link(f"{result.scheme}://{result.netloc}/", parameters)
 
 
 def _unmarked(limit: LengthLimit) -> LengthLimit:

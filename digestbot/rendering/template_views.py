@@ -27,11 +27,11 @@ _AFTER_NAME = re.compile(r",?\s+(?:Jr\.?|Sr\.?|I{2,3}|IV)$")
 @lru_cache(maxsize=1024)  # because one summary is rendered for several channels
 def plain_blocks(body: str) -> tuple[Block, ...]:
     """Return the readable parts of a summary's text, sanitized."""
-    found = blocks(body)
-    if not found:
+    result = blocks(body)
+    if not result:
         return ()
-    texts = sanitize("\n".join(block.text for block in found)).split("\n")  # no block's text contains a line break
-    pairs = zip(found, texts, strict=True)
+    texts = sanitize("\n".join(block.text for block in result)).split("\n")  # no block's text contains a line break
+    pairs = zip(result, texts, strict=True)
     return tuple(Block(block.kind, text, block.number) for block, text in pairs if text)
 
 
@@ -179,16 +179,16 @@ def build_link(summary: Summary, parameters: dict[str, str]) -> str:
 
 def hashtags(wanted: Sequence[str], papers: Sequence[Paper]) -> tuple[str, ...]:
     """Return the hashtags for the digest's ``hashtags``: those written out, and those derived from the papers."""
-    found: list[str] = []
+    results: list[str] = []
     for one in wanted:
         if one.startswith("#"):
-            found.append(one)
+            results.append(one)
             continue
         for paper in papers:
             names = [paper.category or ""] if one == "category" else paper.sections
             words = (re.sub(r"[^\w]|_", "", name) for name in names)
-            found += [f"#{word}" for word in words if re.search(r"[^\W\d]", word)]
-    return tuple(dict.fromkeys(found))
+            results += [f"#{word}" for word in words if re.search(r"[^\W\d]", word)]
+    return tuple(dict.fromkeys(results))
 
 
 def format_names(people: Sequence[str], most: int = 4) -> str:

@@ -20,20 +20,20 @@ def split_into_parts(text: str, link: str, where: LinkPolicy, limit: LengthLimit
     if limit.measure(alone) <= limit.most:
         return [alone]
     reserve = limit.measure(tail)
-    found: list[str] = []
+    results: list[str] = []
     for numbering in _NUMBERINGS:
         room = limit.most - len(numbering)
         first = room - (reserve if where is LinkPolicy.POST else 0)
-        found = split(text, room, limit.measure, first=first, whole=whole)
-        if where is LinkPolicy.LAST and found and limit.measure(found[-1]) + reserve > room:
-            found[-1:] = split(found[-1], room, limit.measure, first=room - reserve, whole=whole)
-            if limit.measure(found[-1]) + reserve > room:
-                found.append("")  # a part with only the link
-        if len(found) <= 9:
+        results = split(text, room, limit.measure, first=first, whole=whole)
+        if where is LinkPolicy.LAST and results and limit.measure(results[-1]) + reserve > room:
+            results[-1:] = split(results[-1], room, limit.measure, first=room - reserve, whole=whole)
+            if limit.measure(results[-1]) + reserve > room:
+                results.append("")  # a part with only the link
+        if len(results) <= 9:
             break
-    if len(found) < 2:
-        return [(found[0] if found else "") + tail]
-    numbered = [f"{part} ({number}/{len(found)})".lstrip(" ") for number, part in enumerate(found, 1)]
+    if len(results) < 2:
+        return [(results[0] if results else "") + tail]
+    numbered = [f"{part} ({number}/{len(results)})".lstrip(" ") for number, part in enumerate(results, 1)]
     place = 0 if where is LinkPolicy.POST else -1
     numbered[place] += tail
     return numbered

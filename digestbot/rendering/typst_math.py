@@ -73,10 +73,10 @@ def typeset(formula: str) -> str | None:
     from tex2typst import tex2typst
 
     try:
-        found = _RENAMED.sub(r"\1.o", str(tex2typst(formula)).strip())
+        result = _RENAMED.sub(r"\1.o", str(tex2typst(formula)).strip())
     except Exception:  # noqa: BLE001 - broken LaTeX may raise anything
         return None
-    return found if found and len(found) <= 4 * MOST_FORMULA and _is_mathematics(found) else None
+    return result if result and len(result) <= 4 * MOST_FORMULA and _is_mathematics(result) else None
 
 
 def _is_mathematics(source: str) -> bool:

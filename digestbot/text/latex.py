@@ -97,12 +97,12 @@ class _Reader(TokenReader):
                 self.take()
                 self.depth -= 1
                 return [_infix(token, atoms, self.group(*ends) if self.depth <= DEEPEST else [])]
-            found = self.atom()
+            result = self.atom()
             if font is not None:
-                found = [replace(one, text="".join(map(font, one.text))) for one in found]
-            if found and blank:
-                found[0] = replace(found[0], blank=True)
-            atoms += found
+                result = [replace(one, text="".join(map(font, one.text))) for one in result]
+            if result and blank:
+                result[0] = replace(result[0], blank=True)
+            atoms += result
 
     def argument(self) -> list[Atom]:
         """Return the next group, or the single token in its place."""
@@ -130,9 +130,9 @@ class _Reader(TokenReader):
             self.at = len(self.tokens)
             return []
         self.depth += 1
-        found = self._begun(self.take())
+        result = self._begun(self.take())
         self.depth -= 1
-        return found
+        return result
 
     def _begun(self, token: str) -> list[Atom]:
         if token == "{":
@@ -240,14 +240,14 @@ class _Reader(TokenReader):
     def _text(self, name: str) -> list[Atom]:
         raw = self.raw()
         if name.startswith(("operatorname", "mathop", "mathrm")):
-            found = join_atoms(_Reader(raw, self.depth).group())
-            return [Atom(found, "op" if len(found) > 1 and found[:1].isalpha() else "ord")] if found else []
+            result = join_atoms(_Reader(raw, self.depth).group())
+            return [Atom(result, "op" if len(result) > 1 and result[:1].isalpha() else "ord")] if result else []
         if "$" in raw:
-            found = join_atoms(_Reader(re.sub(r"\s+", "~", raw), self.depth).group())
+            result = join_atoms(_Reader(re.sub(r"\s+", "~", raw), self.depth).group())
         else:
-            found = convert_prose(raw) if "\\" in raw else re.sub(r"[{}]", "", raw)
-            found = re.sub(r"\s+", UNBROKEN, found)
-        return [Atom(found, "word")] if found.strip() else [Atom(UNBROKEN, "space")]
+            result = convert_prose(raw) if "\\" in raw else re.sub(r"[{}]", "", raw)
+            result = re.sub(r"\s+", UNBROKEN, result)
+        return [Atom(result, "word")] if result.strip() else [Atom(UNBROKEN, "space")]
 
     def _environment(self, name: str) -> list[Atom]:
         plain = name.rstrip("*")

@@ -272,20 +272,20 @@ def first_image(body: str) -> tuple[str, str] | None:
     body = body[:MOST_BODY]
     if "![" not in body:
         return None
-    found: str | None = None
-    said: list[str] = []
+    result: str | None = None
+    texts: list[str] = []
     value: Any
     for event in pyromark.events(body):
         if isinstance(event, str):
             continue
         ((what, value),) = event.items()
-        if what == "Start" and _tag(value) == "Image" and found is None:
-            found = str(value["Image"].get("dest_url") or "") or None
-        elif what == "End" and _tag(value) == "Image" and found:
+        if what == "Start" and _tag(value) == "Image" and result is None:
+            result = str(value["Image"].get("dest_url") or "") or None
+        elif what == "End" and _tag(value) == "Image" and result:
             break
-        elif found and what == "Text":
-            said.append(str(value))
-    return (found, " ".join("".join(said).split())) if found else None
+        elif result and what == "Text":
+            texts.append(str(value))
+    return (result, " ".join("".join(texts).split())) if result else None
 
 
 def plain_title(title: str) -> str:

@@ -1,4 +1,4 @@
-"""Sanitization of text that strangers wrote."""
+"""Sanitization of untrusted text."""
 
 from __future__ import annotations
 

@@ -101,13 +101,13 @@ def url_spans(text: str) -> Iterator[tuple[int, int]]:
             if (before >= 0 and _NOT_BEFORE.match(text, before)) or start >= end:
                 start = _after_next_sign(text, start, end)
                 continue
-            found = _host_end(text, start, end)
-            if found is None and first and not before and (found := _host_end(text, 0, end)) is not None:
+            result = _host_end(text, start, end)
+            if result is None and first and not before and (result := _host_end(text, 0, end)) is not None:
                 start, begin, before = 0, 0, -1  # the text's first character is part of the host after all
-            if found is None:
+            if result is None:
                 start = _after_next_sign(text, start, end)
                 continue
-            past, addresses = _with_tail(text, begin, start, found, protocol=bool(protocol))
+            past, addresses = _with_tail(text, begin, start, result, protocol=bool(protocol))
             if protocol or before < 0 or text[before] not in "-_./":
                 yield from addresses
 
@@ -129,10 +129,10 @@ def _with_tail(
     if not _is_named(text[start:host_end]):
         return tail, []
     if not protocol:
-        found = list(_ascii_hosts(text, start, host_end))
-        if found and has_path:
-            found[-1] = (found[-1][0], tail)
-        return tail, found
+        results = list(_ascii_hosts(text, start, host_end))
+        if results and has_path:
+            results[-1] = (results[-1][0], tail)
+        return tail, results
     if text[start:host_end].lower() == "t.co":
         slug = _SLUG.match(text, host_end)
         if slug is not None and len(slug[1]) > MOST_SLUG:

@@ -77,10 +77,10 @@ def application(desk: AppState) -> Starlette:
 
         async def answer(request: Request) -> Response:
             try:
-                said = await _form(request)
-                if not auth.is_our_form(request.state, said.get("csrf", "")):
+                form = await _form(request)
+                if not auth.is_our_form(request.state, form.get("csrf", "")):
                     raise HTTPException(403, "This form has expired, or is not from these pages. Reload the page.")
-                return await run_in_threadpool(_changed, desk, request, view, said)
+                return await run_in_threadpool(_changed, desk, request, view, form)
             except Exception as error:  # noqa: BLE001 - logged whole
                 return await run_in_threadpool(_problem, desk, request, error)
 
@@ -123,11 +123,11 @@ def _changed(
     desk: AppState,
     request: Request,
     view: Callable[[AppState, Request, Mapping[str, str]], Flash | Response],
-    said: Mapping[str, str],
+    form: Mapping[str, str],
 ) -> Response:
-    back = said.get("back", "")
+    back = form.get("back", "")
     try:
-        note = view(desk, request, said)
+        note = view(desk, request, form)
     except (DigestbotError, ConfigError) as error:
         note = Flash(str(error), bad=True)
     if isinstance(note, Response):
@@ -147,11 +147,11 @@ def _who(request: Request) -> str:
     return f"{request.state.who} from {request.client.host}" if request.client else str(request.state.who)
 
 
-def _act(desk: AppState, request: Request, said: Mapping[str, str]) -> Flash:
+def _act(desk: AppState, request: Request, form: Mapping[str, str]) -> Flash:
     verb = request.path_params["verb"]
     if verb not in ACTIONS:
         raise HTTPException(404, "There is no such action.")
-    return actions.act(desk, verb, {name: value for name, value in said.items() if name not in HIDDEN})
+    return actions.act(desk, verb, {name: value for name, value in form.items() if name not in HIDDEN})
 
 
 def _log_in_form(desk: AppState, request: Request) -> Response:
@@ -162,20 +162,20 @@ def _log_in_form(desk: AppState, request: Request) -> Response:
 
 def _log_in(desk: AppState, patience: auth.LoginThrottle) -> Callable[[Request], object]:
     async def answer(request: Request) -> Response:
-        said = await _form(request)
-        return await run_in_threadpool(_logged_in, desk, patience, request, said)
+        form = await _form(request)
+        return await run_in_threadpool(_logged_in, desk, patience, request, form)
 
     return answer
 
 
-def _logged_in(desk: AppState, patience: auth.LoginThrottle, request: Request, said: Mapping[str, str]) -> Response:
+def _logged_in(desk: AppState, patience: auth.LoginThrottle, request: Request, form: Mapping[str, str]) -> Response:
     address = request.client.host if request.client else "nowhere"
-    to = said.get("to", "/")
+    to = form.get("to", "/")
     to = to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
     web = desk.web
     with patience.checking:
         wait = patience.wait(address)
-        opened = not wait and auth.verify_password(web, said.get("password", "")[:1000])
+        opened = not wait and auth.verify_password(web, form.get("password", "")[:1000])
         if not (wait or opened):
             patience.failed(address)
     if wait:
@@ -195,7 +195,7 @@ def _logged_in(desk: AppState, patience: auth.LoginThrottle, request: Request, s
     return answer
 
 
-def _log_out(desk: AppState, request: Request, said: Mapping[str, str]) -> Response:  # noqa: ARG001 - as all forms
+def _log_out(desk: AppState, request: Request, form: Mapping[str, str]) -> Response:  # noqa: ARG001 - as all forms
     with desk.ledger.begin() as tx:
         audit.end_session(tx, request.state.session)
     answer = RedirectResponse(f"{request.scope.get('root_path', '')}/login", 303)
@@ -204,16 +204,16 @@ def _log_out(desk: AppState, request: Request, said: Mapping[str, str]) -> Respo
 
 
 def _problem(desk: AppState, request: Request, error: Exception) -> Response:
-    status, said = 500, "Something unexpected went wrong. See the log."
+    status, message = 500, "Something unexpected went wrong. See the log."
     if isinstance(error, HTTPException):
-        status, said = error.status_code, str(error.detail)
+        status, message = error.status_code, str(error.detail)
     elif isinstance(error, DigestbotError):
-        status, said = 503, str(error)
+        status, message = 503, str(error)
     else:
         log.error("unexpected", exc_info=error)
     if not getattr(request.state, "who", ""):
-        return PlainTextResponse(f"{said}\n", status)
+        return PlainTextResponse(f"{message}\n", status)
     try:
-        return page(desk, request, "problem", status, said=said)
+        return page(desk, request, "problem", status, message=message)
     except DigestbotError:  # the ledger itself cannot be read
-        return PlainTextResponse(f"{said}\n", status)
+        return PlainTextResponse(f"{message}\n", status)

@@ -107,12 +107,12 @@ class AppState:
         ``kept``."""
         now = self.clock()
         with self._counting:
-            at, found = self._counts.get(name, (None, None))
+            at, result = self._counts.get(name, (None, None))
             if at is None or not at <= now < at + kept:
                 with self.ledger.read() as tx:
-                    found = count(tx)
-                self._counts[name] = now, found
-            return cast("Counted", found)
+                    result = count(tx)
+                self._counts[name] = now, result
+            return cast("Counted", result)
 
     def last_tick(self) -> datetime | None:
         """Return when a service last did what was due, in this or another process; None if none ever did."""

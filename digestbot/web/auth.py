@@ -205,8 +205,8 @@ def is_our_form(state: Any, token: object) -> bool:
     """Return whether a form's token is that of its session. Callers with the API token need none."""
     if state.who == "token":
         return True
-    said = str(token).encode("utf-8", "replace")
-    return bool(state.session) and hmac.compare_digest(form_token(state.session).encode(), said)
+    token_bytes = str(token).encode("utf-8", "replace")
+    return bool(state.session) and hmac.compare_digest(form_token(state.session).encode(), token_bytes)
 
 
 def cookie(web: Web, key: str) -> str:
@@ -223,14 +223,14 @@ def hash_password(password: str) -> str:
     return PasswordHasher().hash(password)
 
 
-def verify_password(web: Web, said: str) -> bool:
+def verify_password(web: Web, given: str) -> bool:
     """Return whether ``said`` is the password or the token."""
-    if web.token is not None and hmac.compare_digest(said.encode(), web.token.get_secret_value().encode()):
+    if web.token is not None and hmac.compare_digest(given.encode(), web.token.get_secret_value().encode()):
         return True
     if web.password_hash is None:
         return False
     try:
-        return PasswordHasher().verify(web.password_hash.get_secret_value(), said)
+        return PasswordHasher().verify(web.password_hash.get_secret_value(), given)
     except (Argon2Error, InvalidHashError):
         return False
 
@@ -250,10 +250,10 @@ class LoginThrottle:
         for name in [name for name, times in self._failed.items() if times[-1] < now - WITHIN]:
             del self._failed[name]
         everyone = sorted(at for times in self._failed.values() for at in times if at > now - WITHIN)
-        mine = [at for at in self._failed[address] if at > now - WITHIN] if address in self._failed else []
+        failures = [at for at in self._failed[address] if at > now - WITHIN] if address in self._failed else []
         waits = [
             times[-most] + WITHIN - now
-            for times, most in ((mine, TRIES), (everyone, TRIES_OF_ALL))
+            for times, most in ((failures, TRIES), (everyone, TRIES_OF_ALL))
             if len(times) >= most
         ]
         return int(max(waits)) + 1 if waits else 0

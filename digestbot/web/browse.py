@@ -29,10 +29,10 @@ def _number(text: str | None) -> int:
 
 
 def _post_id(request: Request) -> int:
-    found = _number(request.path_params["post"])
-    if not found:
+    result = _number(request.path_params["post"])
+    if not result:
         raise HTTPException(404, "There is no such post.")
-    return found
+    return result
 
 
 def backlog_page(desk: AppState, request: Request) -> Response:
@@ -44,11 +44,11 @@ def backlog_page(desk: AppState, request: Request) -> Response:
     route = next((one for one in routes if "|".join(one) in (wanted, asked.get("pair"))), routes[0] if routes else None)
     kind = asked.get("kind") if asked.get("kind") in KINDS else KINDS[0]
     words, after = asked.get("words", "").strip()[:100], _number(asked.get("after"))
-    found: list[backlog_views.BacklogEntry] = []
+    results: list[backlog_views.BacklogEntry] = []
     count = 0
     if route is not None:
         with desk.ledger.read() as tx:
-            found = backlog_views.backlog_entries(
+            results = backlog_views.backlog_entries(
                 tx,
                 *route,
                 config.timing(*route).order,
@@ -70,9 +70,9 @@ def backlog_page(desk: AppState, request: Request) -> Response:
         kinds=KINDS,
         words=words,
         after=after,
-        more=len(found) > PAGE,
+        more=len(results) > PAGE,
         size=PAGE,
-        entries=found[:PAGE],
+        entries=results[:PAGE],
         count=count,
     )
 
@@ -85,7 +85,7 @@ def posts_page(desk: AppState, request: Request) -> Response:
         statuses = [PostStatus(asked["status"])] if asked.get("status") else []
     words, before = asked.get("words", "").strip()[:100], _number(asked.get("before")) or None
     with desk.ledger.read() as tx:
-        found = queries.newest_posts(
+        result = queries.newest_posts(
             tx,
             statuses=statuses,
             channel=asked.get("channel") or None,
@@ -99,8 +99,8 @@ def posts_page(desk: AppState, request: Request) -> Response:
         desk,
         request,
         "posts",
-        rows=found[:PAGE],
-        more=len(found) > PAGE,
+        rows=result[:PAGE],
+        more=len(result) > PAGE,
         words=words,
         before=before,
         asked={name: asked.get(name, "") for name in ("status", "channel", "digest")},
@@ -161,9 +161,9 @@ def post_picture(desk: AppState, request: Request) -> Response:
     rendered again from its summary."""
     id_ = _post_id(request)
     with desk.ledger.read() as tx:
-        found = queries.picture_content(tx, id_)
-        if found is not None:
-            return _picture(found.content, found.media_type)
+        result = queries.picture_content(tx, id_)
+        if result is not None:
+            return _picture(result.content, result.media_type)
         try:
             row = queries.post_row(tx, id_)
         except LedgerError as error:
@@ -187,12 +187,12 @@ def card(desk: AppState, request: Request) -> Response:
 
 def _card(desk: AppState, config: Config, channel: str, summary: int) -> Response:
     with desk.ledger.read() as tx:
-        found = summary_rows.summaries_by_id(tx, [summary], lock=False).get(summary)
-    if found is None or not cards_available() or channel not in config.channels:
+        result = summary_rows.summaries_by_id(tx, [summary], lock=False).get(summary)
+    if result is None or not cards_available() or channel not in config.channels:
         raise HTTPException(404)
     with desk.service() as service:
         try:
-            picture = service.post_builder.image_builder.picture(Image.CARD, channel, found)
+            picture = service.post_builder.image_builder.picture(Image.CARD, channel, result)
         except PictureError as error:
             raise HTTPException(404) from error
     if picture is None:

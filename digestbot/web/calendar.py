@@ -79,10 +79,10 @@ def calendar(desk: AppState, request: Request) -> Response:
 
 def _day(text: str, today: date) -> date:
     try:
-        found = date.fromisoformat(text)
+        result = date.fromisoformat(text)
     except ValueError:
         return today
-    return found if abs(found - today) < FURTHEST * 10 and found < today + FURTHEST else today
+    return result if abs(result - today) < FURTHEST * 10 and result < today + FURTHEST else today
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

@@ -83,12 +83,12 @@ def svg(chart: Chart) -> Markup:
             if tall <= 0:
                 continue
             y -= tall
-            told = f"{label}, {one.name}: {chart.shown(one.values[number] or 0)}"
+            title = f"{label}, {one.name}: {chart.shown(one.values[number] or 0)}"
             parts.append(
                 Markup(
                     '<rect class="series{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">'
                     "<title>{}</title></rect>"
-                ).format(place % 6, x + slot * 0.1, y, slot * 0.8, tall, told)
+                ).format(place % 6, x + slot * 0.1, y, slot * 0.8, tall, title)
             )
         if number % every == 0:
             parts.append(

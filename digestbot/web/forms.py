@@ -76,13 +76,13 @@ def _said(value: Any) -> str:
     return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def apply_form(text: str, digest: str, channel: str, said: Mapping[str, str]) -> str:
+def apply_form(text: str, digest: str, channel: str, form: Mapping[str, str]) -> str:
     """Return the file with the form's values. Everything else stays the same, comments included. Raises ConfigError."""
     document = parse_toml(text)
     table = _table(document, digest, channel, make=True)
     before = form_values(text, digest, channel)
     for field in FIELDS:
-        wanted = said.get(field.name, "").replace("\r\n", "\n").strip()
+        wanted = form.get(field.name, "").replace("\r\n", "\n").strip()
         if wanted == before[field.name].strip():
             continue
         if wanted:
@@ -90,10 +90,10 @@ def apply_form(text: str, digest: str, channel: str, said: Mapping[str, str]) ->
         else:
             table.pop(field.name, None)
     if channel and not table:
-        mine = document["digests"][digest]
-        del mine["on"][channel]
-        if not mine["on"]:
-            del mine["on"]
+        section = document["digests"][digest]
+        del section["on"][channel]
+        if not section["on"]:
+            del section["on"]
     return tomlkit.dumps(document)
 
 
@@ -130,20 +130,20 @@ def parse_toml(text: str) -> Any:
 
 def problems_by_field(problems: Sequence[str], digest: str, channel: str) -> tuple[dict[str, str], list[str]]:
     """Return the problems by the field that they concern, and those that concern no field."""
-    found: dict[str, str] = {}
+    results: dict[str, str] = {}
     others: list[str] = []
     known = {field.name for field in FIELDS}
     for problem in problems:
         match = _PLACE.fullmatch(problem)
         if match and match[1] == digest and match[3] in known and (match[2] or "") in ("", channel):
-            found[match[3]] = match[4]
+            results[match[3]] = match[4]
         else:
             others.append(problem)
-    return found, others
+    return results, others
 
 
 def default_values(timing: Timing) -> dict[str, str]:
     """Return the values that apply where fields are empty; empty for values that are not plain text, numbers or
     yes/no."""
-    found = {field.name: getattr(timing, field.name) for field in FIELDS}
-    return {name: _said(value) if isinstance(value, bool | int | str) else "" for name, value in found.items()}
+    results = {field.name: getattr(timing, field.name) for field in FIELDS}
+    return {name: _said(value) if isinstance(value, bool | int | str) else "" for name, value in results.items()}

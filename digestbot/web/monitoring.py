@@ -35,42 +35,42 @@ def readyz(desk: AppState, request: Request) -> Response:
     """Serve GET /readyz: 200 if all checks pass, else 503; callers with access also get the reasons."""
     troubles = _troubles(desk)
     ready = not any(troubles.values())
-    said: dict[str, object] = {"ready": ready, "checks": {name: not trouble for name, trouble in troubles.items()}}
+    body: dict[str, object] = {"ready": ready, "checks": {name: not trouble for name, trouble in troubles.items()}}
     if request.state.who:
-        said["troubles"] = {name: trouble for name, trouble in troubles.items() if trouble}
-    return JSONResponse(said, 200 if ready else 503)
+        body["troubles"] = {name: trouble for name, trouble in troubles.items() if trouble}
+    return JSONResponse(body, 200 if ready else 503)
 
 
 def _troubles(desk: AppState) -> dict[str, str]:
     """Return each check with the reason why it fails, or an empty string if it passes."""
-    found = {"ledger": "", "scheduler": "", "jobs": "", "sources": "", "tokens": "", "configuration": ""}
-    found["configuration"] = "; ".join(desk.pulse.problems())
+    results = {"ledger": "", "scheduler": "", "jobs": "", "sources": "", "tokens": "", "configuration": ""}
+    results["configuration"] = "; ".join(desk.pulse.problems())
     overrunning = desk.pulse.overrunning().items()
-    found["jobs"] = "; ".join(f"{name}: no sign of progress for {duration(span)}" for name, span in overrunning)
+    results["jobs"] = "; ".join(f"{name}: no sign of progress for {duration(span)}" for name, span in overrunning)
     try:
         with desk.ledger.read() as tx:
             revision = revisions.current_revision(tx)
             if revision != REVISION:
-                found["ledger"] = f"is at revision {revision}, not at {REVISION}"
-                return found
+                results["ledger"] = f"is at revision {revision}, not at {REVISION}"
+                return results
             sources, channels = queries.source_rows(tx), queries.channel_rows(tx)
         late = desk.is_late()
     except DigestbotError as error:
-        found["ledger"] = str(error)
-        return found
+        results["ledger"] = str(error)
+        return results
     if late:
         tick = desk.last_tick()
-        found["scheduler"] = f"has not run since {tick:%Y-%m-%d %H:%M:%S} UTC" if tick else "never ran"
+        results["scheduler"] = f"has not run since {tick:%Y-%m-%d %H:%M:%S} UTC" if tick else "never ran"
     config = desk.config
     failing = [f"{name}: {sources[name].error}" for name in config.sources if name in sources and sources[name].error]
-    found["sources"] = "; ".join(failing)
+    results["sources"] = "; ".join(failing)
     dead = [
         f"{name}: {channels[name].pause_reason}"
         for name in config.channels
         if name in channels and channels[name].pause_reason
     ]
-    found["tokens"] = "; ".join(dead)
-    return found
+    results["tokens"] = "; ".join(dead)
+    return results
 
 
 def _counts(tx: sa.Connection) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], int], dict[Route, int]]:

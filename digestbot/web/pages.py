@@ -69,8 +69,8 @@ def page(desk: AppState, request: Request, name: str, status: int = 200, **value
     root = request.scope.get("root_path", "")
 
     def url(path: str, **query: object) -> str:
-        said = urlencode({key: value for key, value in query.items() if value not in (None, "")})
-        return f"{root}{path}{'?' + said if said else ''}"
+        query_string = urlencode({key: value for key, value in query.items() if value not in (None, "")})
+        return f"{root}{path}{'?' + query_string if query_string else ''}"
 
     key = request.query_params.get("note")
     here = request.scope["path"].removeprefix(root) or "/"

@@ -33,7 +33,7 @@ def preview_drafts(
     config: Config,
     digest: str,
     channel: str,
-    found: Sequence[Draft],
+    result: Sequence[Draft],
     bodies: dict[int, str],
     at: str,
     card: str,
@@ -44,14 +44,14 @@ def preview_drafts(
     plus a summary's id is the URL of its card."""
     image = config.appearance(digest, channel).image
     shown = []
-    for number, draft in enumerate(found):
+    for number, draft in enumerate(result):
         some: list[tuple[str, str]] = []
         if pictures and draft.shows and not draft.message.reply and cards_available():
             if image is Image.CARD:
                 some = [(f"{card}{draft.shows[0]}", "The card of the summary")]
             elif image is Image.FIRST_IMAGE and (first := first_image(bodies.get(draft.shows[0], ""))):
                 some = [("", first[1] or "The first image of the summary")]
-        thread = number + 1 < len(found) and found[number + 1].message.reply
+        thread = number + 1 < len(result) and result[number + 1].message.reply
         shown.append(_shown(config, channel, draft.message, at, "", some, thread=thread))
     return shown
 

@@ -44,13 +44,13 @@ def schedule(desk: AppState, request: Request) -> Response:
     """Serve GET /schedules/DIGEST?channel=…: the form."""
     digest, channel = _about(desk, request, request.query_params)
     text, trouble = _text(desk)
-    said = {field.name: "" for field in forms.FIELDS}
+    values = {field.name: "" for field in forms.FIELDS}
     if not trouble:
         try:
-            said = forms.form_values(text, digest, channel)
+            values = forms.form_values(text, digest, channel)
         except ConfigError as error:
             trouble = str(error)
-    return _form(desk, request, digest, channel, said, text, trouble)
+    return _form(desk, request, digest, channel, values, text, trouble)
 
 
 def _form(
@@ -58,7 +58,7 @@ def _form(
     request: Request,
     digest: str,
     channel: str,
-    said: Mapping[str, str],
+    form: Mapping[str, str],
     text: str,
     trouble: str = "",
     status: int = 200,
@@ -73,7 +73,7 @@ def _form(
         "zone": config.zone(digest, where),
     }
     if not trouble:
-        looked |= _look(desk, digest, channel, said, text)
+        looked |= _look(desk, digest, channel, form, text)
     return page(
         desk,
         request,
@@ -83,7 +83,7 @@ def _form(
         channel=channel,
         channels=config.digests[digest].channels,
         fields=forms.FIELDS,
-        said=said,
+        values=form,
         defaults=forms.default_values(config.digests[digest] if channel else Timing()),
         mark=_mark(text),
         trouble=trouble,
@@ -92,19 +92,19 @@ def _form(
     )
 
 
-def check_schedule(desk: AppState, request: Request, said: Mapping[str, str]) -> Response:
+def check_schedule(desk: AppState, request: Request, form: Mapping[str, str]) -> Response:
     """Serve POST /schedules/DIGEST/check: the submitted form with its errors and its effect; nothing is saved."""
-    digest, channel = _about(desk, request, said)
+    digest, channel = _about(desk, request, form)
     text, trouble = _text(desk)
-    return _form(desk, request, digest, channel, _only_fields(said), text, trouble)
+    return _form(desk, request, digest, channel, _only_fields(form), text, trouble)
 
 
-def save_schedule(desk: AppState, request: Request, said: Mapping[str, str]) -> Flash | Response:
+def save_schedule(desk: AppState, request: Request, form: Mapping[str, str]) -> Flash | Response:
     """Serve POST /schedules/DIGEST: save the form to the file, or show it again with its errors."""
-    digest, channel = _about(desk, request, said)
+    digest, channel = _about(desk, request, form)
     text, trouble = _text(desk)
-    fields = _only_fields(said)
-    if not trouble and said.get("mark") != _mark(text):
+    fields = _only_fields(form)
+    if not trouble and form.get("mark") != _mark(text):
         trouble = "Someone else changed the file in the meantime. Below, your changes are applied to the current file."
         return _form(desk, request, digest, channel, fields, text, trouble, 409)
     if trouble:
@@ -119,15 +119,15 @@ def save_schedule(desk: AppState, request: Request, said: Mapping[str, str]) -> 
     return Flash(f"The schedule of {digest} is saved, and taken up within seconds; the former file is {kept.name}.")
 
 
-def _about(desk: AppState, request: Request, said: Mapping[str, str]) -> tuple[str, str]:
-    digest, channel = request.path_params["digest"], said.get("channel", "")
+def _about(desk: AppState, request: Request, form: Mapping[str, str]) -> tuple[str, str]:
+    digest, channel = request.path_params["digest"], form.get("channel", "")
     if digest not in desk.config.digests or (channel and channel not in desk.config.digests[digest].channels):
         raise HTTPException(404, f"There is no digest {digest}" + (f" on {channel}." if channel else "."))
     return digest, channel
 
 
-def _only_fields(said: Mapping[str, str]) -> dict[str, str]:
-    return {field.name: said.get(field.name, "")[:5000] for field in forms.FIELDS}
+def _only_fields(form: Mapping[str, str]) -> dict[str, str]:
+    return {field.name: form.get(field.name, "")[:5000] for field in forms.FIELDS}
 
 
 def _path(config: Config) -> Path:
@@ -154,11 +154,11 @@ def _built(config: Config, text: str) -> Config:
     return build(tomllib.loads(text), _path(config), os.environ)
 
 
-def _look(desk: AppState, digest: str, channel: str, said: Mapping[str, str], text: str) -> dict[str, Any]:
+def _look(desk: AppState, digest: str, channel: str, form: Mapping[str, str], text: str) -> dict[str, Any]:
     """Return the form's effect: the next slots on each channel, its errors, and the changes to the plan."""
     now = desk.clock()
     try:
-        fresh = _built(desk.config, forms.apply_form(text, digest, channel, said))
+        fresh = _built(desk.config, forms.apply_form(text, digest, channel, form))
     except ConfigError as error:
         errors, others = forms.problems_by_field(error.problems, digest, channel)
         return {"errors": errors, "others": others}
@@ -169,12 +169,12 @@ def _look(desk: AppState, digest: str, channel: str, said: Mapping[str, str], te
         times.append(
             (where, posting_rules.calendar.zone, [(slot, posting_rules.calendar.closed(slot.at)) for slot in slots])
         )
-    found: PlanDiff | None = None
+    result: PlanDiff | None = None
     others = []
     try:
         trial = Service(fresh, desk.ledger, desk.clock)
         trial.check()
-        found = diff_plans(desk.plan(now, now + AHEAD).rows, trial.plan(now, now + AHEAD), fresh, now)
+        result = diff_plans(desk.plan(now, now + AHEAD).rows, trial.plan(now, now + AHEAD), fresh, now)
     except DigestbotError as error:
         others = [str(error)]
-    return {"times": times, "errors": {}, "others": others, "difference": found}
+    return {"times": times, "errors": {}, "others": others, "difference": result}

@@ -1,4 +1,4 @@
-"""The server of the operator pages: alone, or in a thread beside the scheduler."""
+"""The server of the operator pages: alone, or in a thread next to the scheduler."""
 
 from __future__ import annotations
 

@@ -58,22 +58,22 @@ def _days(now: datetime) -> list[date]:
 
 def statistics(desk: AppState, request: Request) -> Response:
     """Serve GET /figures: the statistics, as charts and tables."""
-    days, found = _days(desk.clock()), compute_counts(desk)
-    months = [f"{begin:%b %Y}" for begin in next(iter(found.costs.values()), {})]
-    waited = {str(route): some for route, some in found.backlog.items()}
+    days, result = _days(desk.clock()), compute_counts(desk)
+    months = [f"{begin:%b %Y}" for begin in next(iter(result.costs.values()), {})]
+    waited = {str(route): some for route, some in result.backlog.items()}
     charts = [
-        _daily("Posts a day", "posts", days, found.published),
-        _daily("Failures a day", "posts that were rejected", days, found.failed),
+        _daily("Posts a day", "posts", days, result.published),
+        _daily("Failures a day", "posts that were rejected", days, result.failed),
         *(
             _daily(f"Lag on {name}", "hours from a summary's arrival to its post, the day's median", days, {name: some})
-            for name, some in found.lags.items()
+            for name, some in result.lags.items()
         ),
         *(_daily(f"Backlog of {name}", "summaries that wait", days, {name: some}) for name, some in waited.items()),
         Chart(
             "Costs a month",
             "dollars, as estimated",
             months,
-            [Series(name, [cost / DOLLAR for cost in some.values()]) for name, some in found.costs.items()],
+            [Series(name, [cost / DOLLAR for cost in some.values()]) for name, some in result.costs.items()],
             lambda value: f"${value:.2f}",
         ),
     ]
@@ -82,10 +82,10 @@ def statistics(desk: AppState, request: Request) -> Response:
 
 
 def _by_day(lags: list[tuple[datetime, float]]) -> dict[date, float]:
-    found: dict[date, list[float]] = {}
+    results: dict[date, list[float]] = {}
     for at, seconds in lags:
-        found.setdefault(at.date(), []).append(seconds / 3600)
-    return {day: round(median(some), 1) for day, some in found.items()}
+        results.setdefault(at.date(), []).append(seconds / 3600)
+    return {day: round(median(some), 1) for day, some in results.items()}
 
 
 def _daily(title: str, unit: str, days: list[date], known: Mapping[str, Mapping[date, float]]) -> Chart:

@@ -74,11 +74,11 @@ class Blackout:
     def _or_change(self, at: datetime, end: datetime) -> datetime:
         """Return the first instant after ``at`` with the local time ``end``. If clocks change before that, return the
         time of the change, because the new local time may be outside the blackout."""
-        found = instant(end, self.zone, at)
-        low, high = at, found
+        result = instant(end, self.zone, at)
+        low, high = at, result
         before = at.astimezone(self.zone).utcoffset()
-        if before == found.astimezone(self.zone).utcoffset():
-            return found
+        if before == result.astimezone(self.zone).utcoffset():
+            return result
         while high - low > A_SECOND:
             middle = low + (high - low) // 2
             low, high = (middle, high) if middle.astimezone(self.zone).utcoffset() == before else (low, middle)
@@ -96,13 +96,13 @@ def _in_span(now: time, begin: time, end: time) -> bool:
 def instant(local: datetime, zone: ZoneInfo, after: datetime) -> datetime:
     """Return the first instant after ``after`` at which the zone's clocks show this local time. If clocks skip it,
     return the instant of the change."""
-    found = local.replace(tzinfo=zone).astimezone(UTC)
-    jump = found.astimezone(zone).replace(tzinfo=None) - local
+    result = local.replace(tzinfo=zone).astimezone(UTC)
+    jump = result.astimezone(zone).replace(tzinfo=None) - local
     if jump:
-        low, high = found - jump, found
+        low, high = result - jump, result
         while high - low > A_SECOND:
             middle = low + (high - low) // 2
             late = middle.astimezone(zone).utcoffset() == high.astimezone(zone).utcoffset()
             low, high = (low, middle) if late else (middle, high)
         return high.replace(microsecond=0)
-    return found if found > after else local.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    return result if result > after else local.replace(tzinfo=zone, fold=1).astimezone(UTC)

@@ -153,9 +153,9 @@ class Calendar:
         """Return the first instant, from this one on, outside every blackout; None where there is none for years."""
         then = self._then(at)
         if then is not None and self.since is not None:
-            found = then.opens(at)
-            if found is not None and found <= self.since:
-                return found
+            result = then.opens(at)
+            if result is not None and result <= self.since:
+                return result
             at = self.since
         end = at + LOOK_AHEAD
         while closing := [one for one in self.closures if one.reason(at)]:

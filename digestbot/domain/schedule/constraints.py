@@ -187,8 +187,8 @@ class ChannelHistory(Generic[Waiting]):
 
     def waiting(self, limit: PostLimit, *, approved: bool = False) -> int:
         """Return how many queued posts will count towards the limit; with ``approved``, only the approved ones."""
-        mine = (one for one in self.queue if one.begins and limit.digest in (None, one.posting_rules.digest))
-        return sum(one.approved or not approved for one in mine)
+        queued = (one for one in self.queue if one.begins and limit.digest in (None, one.posting_rules.digest))
+        return sum(one.approved or not approved for one in queued)
 
     def goes_first(self, now: datetime) -> bool:
         """Return whether nothing blocks some approved post in the queue, except perhaps the distance to the previous

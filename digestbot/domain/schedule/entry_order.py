@@ -115,5 +115,5 @@ class EntryOrder:
 
 
 def _same(one: PlanEntry, other: PlanEntry) -> bool:
-    mine = (one.at, one.digest, one.channel, one.slot, one.note, one.made)
-    return mine == (other.at, other.digest, other.channel, other.slot, other.note, other.made)
+    key = (one.at, one.digest, one.channel, one.slot, one.note, one.made)
+    return key == (other.at, other.digest, other.channel, other.slot, other.note, other.made)

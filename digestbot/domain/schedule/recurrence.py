@@ -39,11 +39,11 @@ def occurrences(expression: str, after: datetime) -> Iterator[datetime]:
     # counts once. With "*" it counts elapsed time, repeats times, and loses some where clocks are set back by half an
     # hour (Lord Howe).
     by_the_clock = f"{_spelt_out(minute, '0-59')} {_spelt_out(hour, '0-23')} {day} {month} {weekday}"
-    found = CronSim(by_the_clock, after)
+    result = CronSim(by_the_clock, after)
     if not keeps:
-        return found
+        return result
     last = after.year + 50
-    return (one for one in takewhile(lambda one: one.year <= last, found) if all(keep(one.date()) for keep in keeps))
+    return (one for one in takewhile(lambda one: one.year <= last, result) if all(keep(one.date()) for keep in keeps))
 
 
 def _spelt_out(field: str, all_of_it: str) -> str:
@@ -64,12 +64,12 @@ def nearest_weekday(year: int, month: int, day: int) -> date | None:
     last = calendar.monthrange(year, month)[1]
     if day > last:
         return None
-    found = date(year, month, day)
-    if found.weekday() == _SATURDAY:
-        return found - timedelta(days=1) if day > 1 else found + timedelta(days=2)
-    if found.weekday() == _SUNDAY:
-        return found + timedelta(days=1) if day < last else found - timedelta(days=2)
-    return found
+    result = date(year, month, day)
+    if result.weekday() == _SATURDAY:
+        return result - timedelta(days=1) if day > 1 else result + timedelta(days=2)
+    if result.weekday() == _SUNDAY:
+        return result + timedelta(days=1) if day < last else result - timedelta(days=2)
+    return result
 
 
 def _counter(field: str) -> Callable[[date], bool]:

@@ -269,10 +269,10 @@ def _edition(
         slots = posting_rules.calendar.left_today(slot)
         waiting = len(queue.choose(most * slots, now, since, one_per_paper=False))
         most = max(min(most, -(-waiting // slots)), least)
-    found = choose(most)
-    if len(found) >= least:
-        return SlotDecision(slot, [candidate.summary for candidate in found])
-    some = f"{len(found)} of the {least} asked for" if least > 1 else "nothing"
+    result = choose(most)
+    if len(result) >= least:
+        return SlotDecision(slot, [candidate.summary for candidate in result])
+    some = f"{len(result)} of the {least} asked for" if least > 1 else "nothing"
     if timing.skip_if_empty:
         return SlotDecision(slot, reason=f"{some} waits" if some == "nothing" else f"{some} wait")
     following = next(iter(posting_rules.calendar.slots(slot.due)), None)

@@ -194,8 +194,8 @@ class FacebookPublisher:
         """Return Facebook's own count of the posts or comments; None if it does not say."""
         fields = f"id,{edge}.limit(1).summary(total_count)"
         answer = self._call(seconds, lambda: True, lambda: self._graph.get_object(parent, fields=fields), reply=reply)
-        found = answer.get(edge)
-        summary = found.get("summary") if isinstance(found, dict) else None
+        result = answer.get(edge)
+        summary = result.get("summary") if isinstance(result, dict) else None
         return as_count(summary.get("total_count")) if isinstance(summary, dict) else None
 
     def _timeline_post(self, post: dict[str, Any]) -> TimelinePost:
@@ -213,8 +213,8 @@ class FacebookPublisher:
 
     def platform_time(self) -> datetime | None:
         """Return Facebook's time by the Date header of its last answer."""
-        found: datetime | None = self._graph.session.platform_time
-        return found
+        result: datetime | None = self._graph.session.platform_time
+        return result
 
     def verify(self, *, seconds: float) -> tuple[str, list[str]]:
         """Call GET /{page} and return the Page's name, and advice about the token by debug_token."""
@@ -256,8 +256,8 @@ class FacebookPublisher:
         def ask() -> Any:
             return self._graph.get_object("debug_token", input_token=self._graph.access_token)
 
-        found: dict[str, Any] = self._call(seconds, lambda: True, ask).get("data", {})
-        return found
+        results: dict[str, Any] = self._call(seconds, lambda: True, ask).get("data", {})
+        return results
 
     def _call(
         self, seconds: float, may_send: Callable[[], bool], call: Callable[[], Any], *, reply: bool = False

@@ -27,12 +27,12 @@ def classify_graph_error(
         return OutcomeUnknown(f"Facebook answered {status} without saying what became of the post")
     code, subcode = as_number(error.get("code")), as_number(error.get("error_subcode"))
     detail = error_message(error.get("error_user_msg") or error.get("message") or f"code {code}")
-    said = " ".join(
+    words = " ".join(
         error_message(error.get(key, ""), 1000) for key in ("message", "error_user_title", "error_user_msg")
     )
     if error.get("is_transient") is True and code not in _THROTTLED:
         return OutcomeUnknown(f"Facebook answered {status}, code {code} ({detail})")
-    row = find_row(ROWS, status, code, subcode, said, reply=reply)
+    row = find_row(ROWS, status, code, subcode, words, reply=reply)
     if row is not None:
         return to_publish_error(row, "Facebook", detail, _regain(headers) or wait_from(headers, []))
     if 400 <= status < 500 and code > 0:

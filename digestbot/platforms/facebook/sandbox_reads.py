@@ -52,16 +52,16 @@ class GraphReads:
         untrue = self._untrue(request)
         if untrue is not None:
             return untrue
-        found = self._published(page, 3600 if lie == "old" else self.faults.lag)
+        result = self._published(page, 3600 if lie == "old" else self.faults.lag)
         if lie == "partial":
-            older = [self._shown(post, {"id", "message", "created_time"}) for post in found[len(found) // 2 :]]
+            older = [self._shown(post, {"id", "message", "created_time"}) for post in result[len(result) // 2 :]]
             error = {"message": "An unknown error occurred", "type": "OAuthException", "code": 1}
             return Answer(200, {"data": older, "error": error})
         if lie == "foreign":
-            found = [replace(post, id=f"999_{post.id.partition('_')[2]}", account="999") for post in found]
+            result = [replace(post, id=f"999_{post.id.partition('_')[2]}", account="999") for post in result]
         if parameters.get("since", "").isdecimal():
-            found = [post for post in found if post.at >= int(parameters["since"])]
-        return self._paged(request, parameters, found)
+            result = [post for post in result if post.at >= int(parameters["since"])]
+        return self._paged(request, parameters, result)
 
     def _untrue(self, request: Request) -> Answer | None:
         """Return the wrong answer that the sandbox was told to give; None to give the true one."""
@@ -80,16 +80,16 @@ class GraphReads:
         visible = self.world.visible(self.posts, lag)
         return [post for post in visible if post.account == page and post.published and post.reply_to is None]
 
-    def _paged(self, request: Request, parameters: dict[str, str], found: list[Post]) -> Answer:
+    def _paged(self, request: Request, parameters: dict[str, str], result: list[Post]) -> Answer:
         most = parameters.get("limit", "25")
         if not most.isdecimal() or not 1 <= int(most) <= 100:
             return graph_error(400, 100, "(#100) Param limit must be at most 100")
         start = int(parameters.get("after") or "0")
         after = start + int(most)
         fields = set(parameters.get("fields", "id,message,created_time").split(","))
-        data = [self._shown(post, fields) for post in found[start:after]]
+        data = [self._shown(post, fields) for post in result[start:after]]
         paging: dict[str, object] = {"cursors": {"before": str(start), "after": str(after)}} if data else {}
-        if after < len(found):
+        if after < len(result):
             # the real API repeats the whole query, including the token
             paging["next"] = f"{request.url.partition('?')[0]}?access_token=SANDBOX&limit={most}&after={after}"
         return Answer(200, {"data": data} | ({"paging": paging} if paging else {}))
@@ -128,10 +128,10 @@ class GraphReads:
             return untrue
         if all(post.id != id_ for post in self.posts):
             return no_such_object(id_)
-        found = [post for post in self.world.visible(self.posts, self.faults.lag) if post.reply_to == id_]
+        results = [post for post in self.world.visible(self.posts, self.faults.lag) if post.reply_to == id_]
         if parameters.get("order") != "reverse_chronological":
-            found.reverse()
-        return self._paged(request, parameters, found)
+            results.reverse()
+        return self._paged(request, parameters, results)
 
     def _count(self, number: int) -> dict[str, object]:
         """Return a list summary with the total; the lie "no-count" leaves the total out."""

@@ -38,7 +38,7 @@ def _weight(text: str) -> int:
     """Return the weight of a text without URLs."""
     weight = len(text) + len(_HEAVY.findall(text))
     if not text.isascii() and _JOINS.search(text):
-        weight += sum(EMOJI_WEIGHT - len(found) - len(_HEAVY.findall(found)) for found in _emoji(text))
+        weight += sum(EMOJI_WEIGHT - len(result) - len(_HEAVY.findall(result)) for result in _emoji(text))
     return weight
 
 
@@ -47,10 +47,10 @@ def _sequences() -> dict[str, list[str]]:
     """Return all emoji of several code points by their first one, longest first, from the package emoji."""
     from emoji import EMOJI_DATA  # imported here because few texts contain any
 
-    found: dict[str, list[str]] = defaultdict(list)
+    results: dict[str, list[str]] = defaultdict(list)
     for sequence in sorted((one for one in EMOJI_DATA if len(one) > 1), key=len, reverse=True):
-        found[sequence[0]].append(sequence)
-    return dict(found)
+        results[sequence[0]].append(sequence)
+    return dict(results)
 
 
 def _emoji(text: str) -> Iterator[str]:

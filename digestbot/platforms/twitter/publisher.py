@@ -156,15 +156,15 @@ class TwitterPublisher:
 
         Raises ValueError for anything else, such as a URL on another host.
         """
-        found = reference.strip()
-        if "/" in found:
-            parts = urlsplit(found if "://" in found else f"https://{found}")
+        result = reference.strip()
+        if "/" in result:
+            parts = urlsplit(result if "://" in result else f"https://{result}")
             hosts = _HOSTS if self._web == "https://x.com" else (urlsplit(self._web).netloc,)
             if parts.netloc.lower() not in hosts:
-                raise ValueError(f"{parts.netloc or found} is not X: write a URL on {hosts[0]}, or the post's number")
+                raise ValueError(f"{parts.netloc or result} is not X: write a URL on {hosts[0]}, or the post's number")
             match = re.search(r"/status/(\d{1,25})(?:/|$)", parts.path)
         else:
-            match = re.fullmatch(r"(\d{1,25})", found)
+            match = re.fullmatch(r"(\d{1,25})", result)
         if match is None:
             raise ValueError("write the post's number, or its URL (…/status/NUMBER)")
         return Receipt(match[1], f"{self._web}/i/web/status/{match[1]}")

@@ -48,8 +48,8 @@ def is_missing_post(answer: Any) -> bool:
     if not isinstance(answer, dict) or answer.get("data"):
         return False
     problems = answer.get("errors")
-    found = [answer, *(problems if isinstance(problems, list) else [])]
-    return any(isinstance(one, dict) and "resource-not-found" in str(one.get("type")) for one in found)
+    results = [answer, *(problems if isinstance(problems, list) else [])]
+    return any(isinstance(one, dict) and "resource-not-found" in str(one.get("type")) for one in results)
 
 
 def json_body(response: requests.Response) -> dict[str, Any] | None:
@@ -72,10 +72,10 @@ def classify_response(
     body = body or {}
     code = first.get("code")
     code = code if isinstance(code, int) else -1
-    said = " ".join(error_message(body.get(key, ""), 1000) for key in ("type", "title", "reason", "detail"))
-    said += " " + error_message(first.get("message", ""), 1000)
+    words = " ".join(error_message(body.get(key, ""), 1000) for key in ("type", "title", "reason", "detail"))
+    words += " " + error_message(first.get("message", ""), 1000)
     detail = error_message(first.get("message") or body.get("detail") or body.get("title") or f"status {status}")
-    row = find_row(ROWS, status, code, -1, said, reply=reply)
+    row = find_row(ROWS, status, code, -1, words, reply=reply)
     if row is None:
         return OutcomeUnknown(f"X answered {status} ({detail})")
     if row.name == "clock":

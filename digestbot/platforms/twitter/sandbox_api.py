@@ -202,20 +202,20 @@ class XApi:
         if lie in untrue:
             return Answer(200, untrue[lie])
         lag = 3600 if lie == "old" else self.faults.lag
-        found = [tweet for tweet in self.world.visible(self.tweets, lag) if tweet.account == id_]
+        results = [tweet for tweet in self.world.visible(self.tweets, lag) if tweet.account == id_]
         if "since_id" in query and lie != "foreign":
-            found = [tweet for tweet in found if int(tweet.id) > int(query["since_id"])]
+            results = [tweet for tweet in results if int(tweet.id) > int(query["since_id"])]
         if "start_time" in query:
             start = datetime.fromisoformat(query["start_time"]).timestamp()
-            found = [tweet for tweet in found if tweet.at >= start]
+            results = [tweet for tweet in results if tweet.at >= start]
         if "replies" in query.get("exclude", "").split(","):
-            found = [tweet for tweet in found if tweet.reply_to is None]
+            results = [tweet for tweet in results if tweet.reply_to is None]
         start_at = int(query.get("pagination_token", "0"))
-        page, after = found[start_at : start_at + int(most)], start_at + int(most)
+        page, after = results[start_at : start_at + int(most)], start_at + int(most)
         meta: dict[str, object] = {"result_count": len(page)}
         if page:
             meta |= {"newest_id": page[0].id, "oldest_id": page[-1].id}
-        if after < len(found):
+        if after < len(results):
             meta["next_token"] = str(after)
         fields = set(f"{query.get('tweet.fields', '')},{query.get('post.fields', '')}".split(","))
         always = {"id", "text", "edit_history_tweet_ids"}

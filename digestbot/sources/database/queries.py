@@ -100,18 +100,18 @@ class Layout:
         anchor = _quoted(username) if username else "anon"
         return f"{self.site.rstrip('/')}/paper?bibtexKey={quote(key, safe='/:.()-_~')}#{anchor}"
 
-    def _sections(self, key: str, tags: str, told: str) -> tuple[str, ...]:
+    def _sections(self, key: str, tags: str, text: str) -> tuple[str, ...]:
         """Return the paper's sections, assigned as the site does it.
 
         A section is matched by the beginning of the key, or by a tag that occurs in the paper's tags or in its key.
         """
-        found = [word.strip() for word in told.split(",") if word.strip()]
+        results = [word.strip() for word in text.split(",") if word.strip()]
         for section, beginning, tag in self.filed:
-            if section not in found and (
+            if section not in results and (
                 (beginning and key.startswith(beginning)) or (tag and (tag in tags or tag in key))
             ):
-                found.append(section)
-        return tuple(found)
+                results.append(section)
+        return tuple(results)
 
 
 # Exactly 0 or false: any other value keeps the row, or the name, in the database.
@@ -122,7 +122,7 @@ _SCORE = "(SELECT SUM(o.vote) FROM votes o WHERE o.paperid = v.paperid AND o.use
 
 def shortscience_layout(site: str, zone: ZoneInfo) -> Layout:
     """Return the layout of the site's own tables, from its public source code."""
-    mine = f"""v.paperid AS paper, v.added AS store_id, v.edited AS changed, {_SCORE} AS votes, p.title AS title,
+    columns = f"""v.paperid AS paper, v.added AS store_id, v.edited AS changed, {_SCORE} AS votes, p.title AS title,
         CASE WHEN {_NAMED} THEN u.username END AS username,
         CASE WHEN {_NAMED} THEN u.displayname END AS writer,
         CASE WHEN {_NAMED} THEN u.orcid END AS orcid, p.venue AS venue, p.tags AS tags, p.category AS category"""
@@ -132,12 +132,12 @@ def shortscience_layout(site: str, zone: ZoneInfo) -> Layout:
     public = f"FROM vignettes v WHERE {_PUBLIC}"
     newest = "ORDER BY edited DESC LIMIT :most OFFSET :skip"
     return Layout(
-        narrow=f"SELECT {mine} {tables}",
+        narrow=f"SELECT {columns} {tables}",
         columns=(
             *("paper", "store_id", "changed", "votes", "title", "username", "writer", "orcid"),
             *("venue", "tags", "category"),
         ),
-        wide=f"SELECT {mine}, {rest} {tables}",
+        wide=f"SELECT {columns}, {rest} {tables}",
         key="v.paperid",
         keys=f"SELECT DISTINCT v.paperid AS paper {public} AND {{where}} ORDER BY v.paperid LIMIT :most",
         recent=(
@@ -277,11 +277,11 @@ def parse_moment(value: object, zone: ZoneInfo) -> datetime | None:
 
 def column_names(authors: str) -> tuple[str, ...]:
     """Return the authors' names in reading order, from "Last, First and …" or "First Last and …"."""
-    found = []
+    results = []
     for name in " ".join(authors.split()).split(" and "):
         last, comma, first = name.partition(",")
-        found.append(f"{first.strip()} {last.strip()}" if comma and first.strip() else last.strip())
-    return tuple(name for name in found if name)
+        results.append(f"{first.strip()} {last.strip()}" if comma and first.strip() else last.strip())
+    return tuple(name for name in results if name)
 
 
 @lru_cache(maxsize=4096)  # many summaries share a writer

@@ -74,22 +74,22 @@ class Database:
 
     def versions(self, keys: Iterable[str]) -> Versions:
         """Return the current hashes of these papers' public summaries."""
-        found: Versions = defaultdict(Counter)
+        result: Versions = defaultdict(Counter)
         for row in self._of(self.layout.narrow, keys):
-            found[fix_mojibake(row["paper"])][self.layout.version(row, self.layout.columns)] += 1
-        return found
+            result[fix_mojibake(row["paper"])][self.layout.version(row, self.layout.columns)] += 1
+        return result
 
     def summaries(self, keys: Iterable[str]) -> list[Summary]:
         """Return the public summaries of these papers with all their columns."""
         layout = self.layout
-        found = []
+        results = []
         for row in self._of(layout.wide, keys):
             summary = layout.summary(row, layout.version(row, layout.columns))
             if summary is None:
                 log.warning("source %s: a row is left out: it needs a key, a title and a web address", self._name)
             else:
-                found.append(summary)
-        return found
+                results.append(summary)
+        return results
 
     def close(self) -> None:
         """Close the connection."""

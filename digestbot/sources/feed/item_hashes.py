@@ -100,7 +100,7 @@ class _Scanner:
         parser.EndElementHandler = self._end
 
     def run(self, file: BinaryIO) -> FeedScan:
-        found, window, base = self._found, b"", 0
+        result, window, base = self._found, b"", 0
         seed = b""
         try:
             while chunk := file.read(_CHUNK):
@@ -111,41 +111,41 @@ class _Scanner:
                 before = self._boundaries()
                 self._parser.Parse(chunk)
                 self._check_costs(chunk, window, base, before)
-                for at in range(len(found.versions), len(found.ends)):
-                    seed = seed or hashlib.blake2b(found.head, digest_size=16).digest()
-                    if found.ends[at] - found.starts[at] > size_limits.MOST_ITEM_BYTES:
-                        found.oversized.add(at)
-                    begin = max(found.starts[at] - base, 0)  # the beginning of an oversized item is not kept
-                    raw = memoryview(window)[begin : found.ends[at] - base]
-                    found.versions.append(hashlib.blake2b(raw, digest_size=16, key=seed).digest())
+                for at in range(len(result.versions), len(result.ends)):
+                    seed = seed or hashlib.blake2b(result.head, digest_size=16).digest()
+                    if result.ends[at] - result.starts[at] > size_limits.MOST_ITEM_BYTES:
+                        result.oversized.add(at)
+                    begin = max(result.starts[at] - base, 0)  # the beginning of an oversized item is not kept
+                    raw = memoryview(window)[begin : result.ends[at] - base]
+                    result.versions.append(hashlib.blake2b(raw, digest_size=16, key=seed).digest())
                 # no further item begins before expat's position
                 here = max(self._parser.CurrentByteIndex, base)
-                kept = self._inside and self._fed - found.starts[-1] <= size_limits.MOST_ITEM_BYTES
-                keep = found.starts[-1] if kept else here
+                kept = self._inside and self._fed - result.starts[-1] <= size_limits.MOST_ITEM_BYTES
+                keep = result.starts[-1] if kept else here
                 window, base = window[keep - base :], keep
             self._parser.Parse(b"", True)
         except expat.ExpatError as error:
             raise NotScannableError(f"line {error.lineno}: {expat.ErrorString(error.code)}") from error
-        if not found.ends:
+        if not result.ends:
             raise NotScannableError("no items")
-        return found
+        return result
 
     def _boundaries(self) -> int:
         return len(self._found.starts) + len(self._found.ends)
 
     def _check_costs(self, chunk: bytes, window: bytes, base: int, before: int) -> None:
         """Raise SourceError before a document can cost too much memory or time."""
-        found = self._found
+        result = self._found
         if self._boundaries() == before:
             self._tags += chunk.count(b"<")
         else:
-            since = found.starts[-1] if self._inside else found.ends[-1]
+            since = result.starts[-1] if self._inside else result.ends[-1]
             self._tags = window.count(b"<", max(since - base, 0))
         if self._tags > size_limits.MOST_TAGS:
             raise SourceError(f"it has more than {size_limits.MOST_TAGS} tags between two items")
         if self._fed - max(self._parser.CurrentByteIndex, 0) > size_limits.MOST_TOKEN + len(chunk):
             raise SourceError(f"it has a tag or a comment of more than {size_limits.MOST_TOKEN >> 20} MB")
-        if len(found.starts) > size_limits.MOST_ITEMS:
+        if len(result.starts) > size_limits.MOST_ITEMS:
             raise SourceError(f"it has more than {size_limits.MOST_ITEMS} items")
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:

@@ -81,14 +81,14 @@ def parse_feed(
             new_suspect = hashlib.blake2b(repr(sorted(last.items())).encode(), digest_size=16).digest()
             if new_suspect == suspect_hash:
                 entries.append(last)
-    found, dropped = [], []
+    result, dropped = [], []
     known = versions if len(versions) == len(entries) else [None] * len(entries)
     for entry, version in zip(entries, known, strict=True):
         try:
-            found.append(_summary(entry, version))
+            result.append(_summary(entry, version))
         except ValueError as error:
             dropped.append(f"{str(entry.get('title') or entry.get('id') or 'no title')[:80]!r}: {error}")
-    return ParsedFeed(found, new_suspect, complaint, tuple(dropped))
+    return ParsedFeed(result, new_suspect, complaint, tuple(dropped))
 
 
 @contextmanager
