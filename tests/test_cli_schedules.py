@@ -81,7 +81,7 @@ def test_plan_shows_what_comes(daily: str, tmp_path: Path) -> None:
 def test_what_a_plan_cannot_be_asked(daily: str) -> None:
     for arguments, said in (
         (["plan", "--from", "soon"], "--from: 'soon' is no time; write one such as"),
-        (["plan", "--from", "9999-12-31"], "--from: is no time that a plan could be made for"),
+        (["plan", "--from", "9999-12-31"], "--from: the year is out of range"),
         (["plan", "--from", "2050-12-31"], "--from: is more than ten years ahead"),
         (["why", "9" * 40], "no summary is known by"),
         (["approve", "9" * 40], "is not a number"),
@@ -157,7 +157,7 @@ def test_a_persons_word(config: str, feed: Feed, world: Sandbox, tmp_path: Path)
     code, out, _ = digestbot("-c", config, "decline", str(last), "--reason", "no")
     assert (code, out) == (0, f"Declined post {last}; its summaries are skipped.\n")
     code, _, err = digestbot("-c", config, "approve", str(last))
-    assert (code, f"post {last} is declined: it does not wait for approval" in err) == (1, True)
+    assert (code, f"post {last} is declined: it does not need approval" in err) == (1, True)
     digestbot("-c", config, "once")
     assert [tweet.text for tweet in world.world.timelines["twitter"]] == ["From a file."]
 
@@ -206,7 +206,7 @@ def test_check_tells_of_slots_that_will_not_come(approving: str) -> None:
     connection.close()
     found = digestbot("-c", approving, "check")[1]
     assert "BAD  slots of latest on x: 1 to come, the last of" in found
-    assert "none is kept until you decide whether missed slots are made up for: digestbot alerts" in found
+    assert "all stay empty until you decide whether to catch up on missed slots: digestbot alerts" in found
 
 
 def move_back(ledger: Path) -> None:

@@ -609,7 +609,7 @@ def test_a_digest_that_is_no_longer_configured(
     service.config.digests.clear()
     store.delete(KEY.format(1), 1)
     tick(service, clock)
-    assert "is no longer configured: look after it by hand" in caplog.text
+    assert "is no longer configured: handle it yourself" in caplog.text
     assert len(sandbox.world.timelines["twitter"]) == 1
     with service.ledger.read() as tx:
         assert not edit_queue.any_open(tx)

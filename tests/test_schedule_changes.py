@@ -207,9 +207,7 @@ def test_a_change_that_makes_up_for_several_slots_asks_first(make: Make) -> None
     (note,) = raised(run, alerts.MAKE_UP)
     assert note.startswith("by the changed schedule it would make up for 5 missed slots, not 1")
     rows = run.service.plan(run.clock(), at("08 10:00"))
-    assert {row.note for row in rows} == {
-        "a changed schedule would make up for missed slots: decide, see digestbot alerts"
-    }
+    assert {row.note for row in rows} == {"the changed schedule would catch up on missed slots: see digestbot alerts"}
     run.until(at("08 10:00"), {at("08 09:00")})
     assert times(run) == ["02 09:00"]
     assert run.service.rule_book.next_due("x") is None
@@ -490,7 +488,7 @@ def test_editions_that_wait_for_approval_count_for_limits(make: Make) -> None:
         one.subject: one.note for one in active_conditions(state, run.clock(), None, DAY) if one.kind == "approvals"
     }
     assert said == {
-        "latest on x": "1 edition needs approval: digestbot approve; 23 slots passed meanwhile, for they count towards its limit"
+        "latest on x": "1 edition needs approval: digestbot approve; 23 slots passed in the meantime, because these editions count towards the limit"
     }
     assert outcomes(run)[1][1] == "the digest's limit of 1 post a day is used up by editions that wait for approval"
 

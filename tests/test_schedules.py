@@ -56,7 +56,7 @@ def test_quiet_hours_and_days_of_the_channel_hold_for_every_digest(make: Make) -
 
 def test_days_without_posts(make: Make) -> None:
     run = make(schedule="every day at 12:00", not_on=["2026-11-03..2026-11-05", "2026-11-07"])
-    assert notes(run, 4) == [(f"0{day} 12:00", "not on this day") for day in (3, 4, 5)]
+    assert notes(run, 4) == [(f"0{day} 12:00", "day off") for day in (3, 4, 5)]
     assert [at for at, _, _ in live(run, days=7)] == ["02 12:00", "06 12:00", "08 12:00"]
 
 
@@ -287,7 +287,7 @@ def test_an_edition_waits_for_approval_and_then_goes(make: Make) -> None:
         assert row.status is PostStatus.PENDING
         assert row.approve_by == START + HOUR + DAY
         assert approvals.approve(tx, 2, run.clock()) == [1, 2]
-        with pytest.raises(LedgerError, match="post 1 is pending: it does not wait for approval"):
+        with pytest.raises(LedgerError, match="post 1 is pending: it does not need approval"):
             approvals.approve(tx, 1, run.clock())
     run.tick(run.clock() + HOUR)
     assert [ids for _, _, ids in run.appeared()] == [[1, 2]]
@@ -309,7 +309,7 @@ def test_what_nobody_approves_in_time_waits_again(make: Make) -> None:
     assert run.service.tick().troubles == []
     with run.ledger.read() as tx:
         assert {(row.status, row.error) for row in queries.post_rows(tx)} == {
-            (PostStatus.SKIPPED, "nobody approved it in time")
+            (PostStatus.SKIPPED, "it was not approved in time")
         }
         assert queries.backlog_counts(tx, "latest", "x") == {"waiting": 2}
     with run.ledger.begin() as tx, pytest.raises(LedgerError, match="post 1 is lapsed"):
@@ -388,7 +388,7 @@ def test_why_a_summary_waits_goes_or_never_goes(make: Make) -> None:
 
 def test_why_a_summary_that_was_there_before_never_goes(make: Make) -> None:
     run = make(1, backlog="skip")
-    assert why(run, 1) == "not posted: it was there when the digest was first seen"
+    assert why(run, 1) == "not posted: it was in the source before the digest was first run"
 
 
 def test_why_a_window_that_is_over_ends_the_wait(make: Make) -> None:

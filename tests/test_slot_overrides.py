@@ -186,7 +186,7 @@ def test_a_post_that_is_let_go_heeds_neither_hour_nor_approval(daily: Make) -> N
         approvals.send_now(tx, 1)
     run.tick(START + 3 * HOUR)
     assert [(at, ids) for at, _, ids in run.appeared()] == [("02 11:00", [1])]
-    with run.ledger.begin() as tx, pytest.raises(LedgerError, match="post 1 does not wait to be sent"):
+    with run.ledger.begin() as tx, pytest.raises(LedgerError, match="post 1 is not pending"):
         approvals.send_now(tx, 1)
 
 

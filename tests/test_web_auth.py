@@ -197,7 +197,7 @@ def test_a_form_of_another_origin_is_refused(free: tuple[str, Everything], heade
     with requests.Session() as session:
         token = form_token(session.get(url + "/", timeout=5).text)
         answer = session.post(url + "/do/pause", {"channel": "x", "csrf": token}, headers=headers, timeout=5)
-        assert (answer.status_code, answer.text) == (403, "This form is not from these pages.\n")
+        assert (answer.status_code, answer.text) == (403, "This request did not come from the operator pages.\n")
         assert session.post(url + "/login", {"password": "x"}, headers=headers, timeout=5).status_code == 403
 
 

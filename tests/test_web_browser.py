@@ -221,7 +221,7 @@ def test_slots_are_moved_skipped_and_sent(browser: Any, desk: tuple[str, Everyth
         assert "is moved to Tue 03 Nov, 10:30 UTC" in person.presses("Move")
         person.page.get_by_role("link", name="10:30 latest x").click()
         person.page.get_by_label("Move to").fill("2026-11-03T13:00")
-        assert "another slot of the same digest comes then already" in person.presses("Move")
+        assert "the digest already has a slot at that time" in person.presses("Move")
         assert person.page.locator(".note.bad").count() == 1
         with made.ledger.read() as tx:
             assert [one.moved_to for one in slot_overrides.changes(tx)[ROUTE]] == [

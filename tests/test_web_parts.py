@@ -332,7 +332,7 @@ def test_the_commands_serve_the_pages(tmp_path: Path, command: str) -> None:
         process = start("-c", str(made.file), command)
         assert process.stderr is not None
         seen = ""
-        while "going on without the pages" not in seen:
+        while "continuing without the operator pages" not in seen:
             seen = process.stderr.readline()
             assert seen, "it ended"
         process.terminate()

@@ -50,7 +50,7 @@ def add_action(commands: Commands, name: str) -> argparse.ArgumentParser:
     if "summaries" in action.optional:
         command.add_argument("--summaries", metavar="IDS", help=f"only these: {_POSITIONALS['summaries']}")
     if "reason" in action.optional:
-        command.add_argument("--reason", metavar="TEXT", help="shown wherever this is")
+        command.add_argument("--reason", metavar="TEXT", help="a reason, shown next to the result")
     if "later" in action.optional:
         command.add_argument("--later", action="store_true", help="keep the summaries pending for another edition")
     if "text" in action.optional:

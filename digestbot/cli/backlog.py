@@ -74,11 +74,11 @@ def _print(digest: str, channel: str, counts: dict[str, int], rows: list[Pending
     counts_text = ", ".join(f"{counts.get(name, 0)} {name}" for name in ("waiting", "taken", "skipped"))
     print(f"{digest} on {channel}: {counts_text}")
     if rows:
-        print(f"{'id':>6}  {'edited':<10}  {'paper':<56}  {'by':<20}  waits for (times are UTC)")
+        print(f"{'id':>6}  {'edited':<10}  {'paper':<56}  {'by':<20}  status (times are UTC)")
     for row in rows:
         summary = row.summary
         title = textwrap.shorten(plain_title(summary.paper.title), 56, placeholder="…")
         writer = textwrap.shorten(summary.writer or "anonymous", 20, placeholder="…")
         dated = f"{summary.dated:%Y-%m-%d}" if summary.dated else ""
-        print(f"{summary.id:>6}  {dated:<10}  {title:<56}  {writer:<20}  {row.waits_for or 'its turn'}")
+        print(f"{summary.id:>6}  {dated:<10}  {title:<56}  {writer:<20}  {row.waits_for or 'ready'}")
     print()

@@ -141,7 +141,7 @@ def _holds_secrets(value: object) -> bool:
 def _unused(config: Config) -> Iterator[Finding]:
     if not config.digests:
         yield Finding(
-            "digests", False, f"{config.path}: there is none, so nothing would ever be posted: add [digests.NAME]"
+            "digests", False, f"{config.path}: it has no digests, so nothing would ever be posted: add [digests.NAME]"
         )
     used = {name for digest in config.digests.values() for name in (*digest.sources, *digest.channels)}
     used |= config.backfill_sources()
@@ -223,7 +223,10 @@ def _port_in_use(host: str, port: int) -> Iterator[Finding]:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             yield Finding(
-                "web, port", True, f"{where}: is in use, if not by `digestbot run`, choose another", warning=True
+                "web, port",
+                True,
+                f"{where}: is already in use; unless `digestbot run` uses it, choose another",
+                warning=True,
             )
         else:
             yield Finding("web, port", False, f"{where}: cannot be used ({error.strerror or error})")
@@ -240,7 +243,7 @@ def _of_the_ledger(config: Config, ledger: Ledger) -> Iterator[Finding]:
         if folder.is_dir() and os.access(folder, os.W_OK):
             yield Finding("ledger", True, f"{ledger.file} will be made at the first run")
         else:
-            yield Finding("ledger", False, f"{ledger.file} cannot be made: {folder} is no folder you can write to")
+            yield Finding("ledger", False, f"{ledger.file} cannot be created: {folder} is not a writable folder")
         return
 
     def opens() -> str:
@@ -296,7 +299,7 @@ def _of_slots(config: Config, tx: Connection) -> Iterator[Finding]:
             )
             yield Finding(f"slots of {digest} on {channel}", False, detail)
         if f"{digest} on {channel}" in undecided:
-            detail = "none is kept until you decide whether missed slots are made up for: digestbot alerts"
+            detail = "all stay empty until you decide whether to catch up on missed slots: digestbot alerts"
             yield Finding(f"slots of {digest} on {channel}", False, detail)
 
 

@@ -109,7 +109,9 @@ class Reloader:
         if fresh == before and not asked:
             return
         if fresh.database != self._database:
-            log.warning("database: another ledger is taken up at the next start; the other changes are taken up now")
+            log.warning(
+                "database: a different ledger takes effect at the next start; the other changes take effect now"
+            )
         self._secrets += fresh.secrets()
         self._set_up_logs(self._secrets, fresh.log_format)
         if not self._suspend(_gone(before, fresh)):
@@ -132,7 +134,7 @@ class Reloader:
             made.close()
             return
         self._old, self.service, self._told = self.service, made, False
-        log.info("the configuration is taken up")
+        log.info("configuration reloaded")
 
     def close_old(self) -> None:
         """Close the previous service. Call it once the new one is in use."""
@@ -148,7 +150,7 @@ class Reloader:
         except LedgerChanged:
             raise
         except Exception as error:  # noqa: BLE001 - it is taken up, whatever can be said of it
-            log.error("the configuration has changed; what changes in the plan cannot be told: %s", error)
+            log.error("the configuration has changed; the changes to the plan could not be determined: %s", error)
             return
         result = diff_plans(before, after, new.config, now)
         log.info("the configuration has changed; in the plan for the next %d days %s", AHEAD.days, result)

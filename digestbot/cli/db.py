@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def register(commands: Commands) -> None:
     """Register the commands of this module."""
-    group = commands.group(commands.add("db", "look after the ledger", None, json=False), "actions")
+    group = commands.group(commands.add("db", "maintain the ledger", None, json=False), "actions")
     backup = group.add("backup", "copy the ledger while it is in use (SQLite)", db, json=False)
     backup.add_argument("file", metavar="FILE", help="a file that does not exist yet")
     group.add("check", "look for damage", db, json=False)

@@ -87,7 +87,7 @@ def _refuse_a_real_one(ledger: Ledger) -> None:
     with ledger.read() as tx:
         known = set(queries.channel_names(tx)) if revisions.current_revision(tx) else set()
     if known - {"demo-x", "demo-page"}:
-        raise LedgerError(f"{ledger.file} is not a ledger of the demo's; name another file")
+        raise LedgerError(f"{ledger.file} was not created by the demo; choose another file")
 
 
 def _settings(url: str) -> config.Config:

@@ -67,7 +67,7 @@ def _renders(service: Service, digest: str, channel: str) -> str:
     try:
         service.post_builder.drafts(digest, channel, [long], appearance.shape)
     except DigestbotError as error:
-        raise DigestbotError(f"cannot be made of a long summary, which would be skipped: {error}") from error
+        raise DigestbotError(f"fails for a long summary, which would be skipped: {error}") from error
     return f"renders ({limit.measure(drafts[0].message.text)} of {limit.most} characters for a sample)"
 
 
@@ -79,7 +79,7 @@ def _without_optional_values(service: Service, digest: str, channel: str) -> Ite
     try:
         service.post_builder.drafts(digest, channel, [bare])
     except DigestbotError as error:
-        detail = f"cannot be made of a summary without writer, votes or date, which would be skipped: {error}"
+        detail = f"fails for a summary without a writer, votes or a date, which would be skipped: {error}"
         yield Finding(f"template of {digest} for {channel}", True, detail, warning=True)
 
 
@@ -101,7 +101,9 @@ def _pictures(service: Service, digest: str, channel: str) -> str:
 def _next_slot(service: Service, digest: str, channel: str) -> str:
     slot = service.rule_book.next_slot(Route(digest, channel))
     if slot is None:
-        raise DigestbotError("no slot ever comes outside its quiet hours and the days on which it is not to post")
+        raise DigestbotError(
+            "every slot falls in its quiet hours or on a day in not_on, so nothing would ever be posted"
+        )
     zone = service.config.zone(digest, channel)
     return f"its next slot is {slot.at.astimezone(zone):%A, %Y-%m-%d %H:%M %Z}"
 

@@ -182,7 +182,7 @@ def post_history(
     if row.approve_by:
         print(f"  waits for approval until {row.approve_by:%Y-%m-%d %H:%M} UTC")
     if row.basis is ReceiptBasis.OPERATOR:
-        print("  its address was given by hand, and its text is another: digestbot never edits or deletes it")
+        print("  an operator entered its URL, and its text differs: digestbot never edits or deletes it")
     if row.candidates:
         print("\n" + "\n".join(candidate_lines(row)))
         print(
@@ -200,4 +200,7 @@ def post_history(
         for look in looks:
             if look["epoch"] == attempt["epoch"]:
                 whole = "read" if look["complete"] else "could not read"
-                print(f"  looked at {look['at']:%Y-%m-%d %H:%M:%S}, {whole} {look['read']} post(s): {look['note']}")
+                print(
+                    f"  timeline checked at {look['at']:%Y-%m-%d %H:%M:%S}, {whole} {look['read']} post(s): "
+                    f"{look['note']}"
+                )

@@ -71,7 +71,7 @@ def _time(text: str, zone: ZoneInfo) -> datetime:
     except ValueError:
         raise ConfigError([f"--from: {text!r} is no time; write one such as 2026-12-24 or 2026-12-24T18:00"]) from None
     if not 2000 < result.year < 3000:
-        raise ConfigError(["--from: is no time that a plan could be made for"])
+        raise ConfigError(["--from: the year is out of range"])
     result = result if result.tzinfo else result.replace(tzinfo=zone)
     if result > now_() + FURTHEST:
         raise ConfigError(["--from: is more than ten years ahead"])
@@ -131,7 +131,7 @@ def _print_plan(config: Config, rows: Iterable[PlanEntry], days: int) -> None:
                 title = _title(summary.paper.title)
                 print(f"{head if not number else ' ' * len(head)}{cost if not number else '':<7} {title}{note}")
     if not (filled or empty):
-        print(f"nothing within {days} day{'s' if days > 1 else ''}: no slot comes")
+        print(f"nothing within {days} day{'s' if days > 1 else ''}: there are no slots")
         return
     print(f"\n{filled} with something to show, {empty} empty slots; {dollars(total)} in all, as estimated")
 
@@ -173,7 +173,7 @@ def why(arguments: argparse.Namespace) -> int:
         with ledger.read() as tx:
             result = backlog_views.find_summaries(tx, arguments.summary.encode("utf-8", "replace").decode())
         if not result:
-            raise LedgerError(f"no summary is known by {arguments.summary!r}: digestbot backlog lists those that wait")
+            raise LedgerError(f"no summary is known by {arguments.summary!r}: digestbot backlog lists the pending ones")
         for summary, source in result:
             reasons = Service(config, ledger, now_).why(summary, source)
             if arguments.json:
@@ -216,10 +216,10 @@ def _why_line(config: Config, reason: Reason) -> str:
     zone = config.zone(reason.digest, reason.channel) if known else config.timezone
     since = f" since {reason.since.astimezone(zone):%Y-%m-%d %H:%M %Z}" if reason.since else ""
     if reason.not_posted:
-        return f"not posted as things stand: {reason.because}"
+        return f"will not be posted: {reason.because}"
     if reason.at is None:
         return f"held{since}: {reason.because}"
-    return f"goes out at {reason.at.astimezone(zone):%Y-%m-%d %H:%M %Z (%A)}; waits{since}: {reason.because}"
+    return f"goes out at {reason.at.astimezone(zone):%Y-%m-%d %H:%M %Z (%A)}; pending{since}: {reason.because}"
 
 
 def _posts_line(config: Config, reason: Reason) -> str:

@@ -141,7 +141,7 @@ def _pages(
             server = stack.enter_context(pages(lambda: newest.service.config, settings, pulse))
             server.desk.on_change = lambda: runner.wake(job_names(newest.service.config))
         except PortTakenError as error:
-            logging.getLogger("digestbot").error("%s; going on without the pages", error)
+            logging.getLogger("digestbot").error("%s; continuing without the operator pages", error)
         yield
 
 
@@ -205,15 +205,16 @@ def preview(arguments: argparse.Namespace) -> int:
             )
             if arguments.json:
                 continue
-            when = f"{slot:%a %d %b %Y %H:%M} {zone.key}" if slot else "never again"
+            when = f"{slot:%a %d %b %Y %H:%M} {zone.key}" if slot else "none upcoming"
             print(
                 f"{digest} on {channel} ({platform.name}), slot {when}; "
-                f"{result.backlog.get('waiting', 0)} waiting, {result.backlog.get('skipped', 0)} skipped at first sight"
+                f"{result.backlog.get('waiting', 0)} pending, "
+                f"{result.backlog.get('skipped', 0)} skipped at the first read"
             )
             for draft in result.drafts:
                 print("\n" + output.format_message(draft.message, limit, draft.cost))
             if not result.drafts:
-                why = result.reason or "no slot comes"
+                why = result.reason or "there are no upcoming slots"
                 print(
                     f"\nNothing would be sent ({why}); digestbot backlog {digest} lists what is pending, and why."
                     + (" A post would look like this:" if result.sample else "")

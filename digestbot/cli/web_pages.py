@@ -81,7 +81,7 @@ def _set_password(arguments: argparse.Namespace) -> int:
     if sys.stdin.isatty():
         password = getpass.getpass("Password for the pages: ")
         if getpass.getpass("Again: ") != password:
-            raise ConfigError(["these are two different passwords; nothing was changed"])
+            raise ConfigError(["the passwords do not match; nothing was changed"])
     else:
         password = sys.stdin.readline().rstrip("\n")
     document = parse_toml(before)
@@ -92,5 +92,5 @@ def _set_password(arguments: argparse.Namespace) -> int:
     text = document.as_string()
     config.build(tomllib.loads(text), path, os.environ)
     kept = save(path, text, before, now_())
-    print(f"the password is set in {path}, and every session is over; the former file is {kept.name}")
+    print(f"the password is set in {path}, and all sessions were ended; the previous file is {kept.name}")
     return OK

@@ -31,7 +31,7 @@ _HINTS = (
     (r"(monthly|every month)( at .+)?", 'write the day and the time: "1st of the month at 09:00"'),
     (r".*\b(quarterly|every \w+ months?|every quarter)\b.*", 'write it as cron, with its months: "0 9 1 1,4,7,10 *"'),
     (r".*\b(yearly|annually|every year)\b.*", 'write it as cron, with its month: "0 9 1 1 *"'),
-    (r".*\b(except|but not|without)\b.*", "write the days that are meant, and what is left out in not_on"),
+    (r".*\b(except|but not|without)\b.*", "write the days to include, and list the exceptions in not_on"),
     (r".*\b(january|february|march|april|may|june|july|august|september|october|november|december)\b.*",
      'months are written as cron: "0 9 24 12 *"'),
     (r".*\b(sunrise|sunset|morning|evening|afternoon|night)\b.*", 'write a time of day, such as 09:00 or "9 am"'),
@@ -97,7 +97,7 @@ def _expressions(text: str, words: str) -> tuple[str, ...]:
             raise ValueError(f'{text!r}: on which days? Write "every day at {at["times"]}"')
         return _grouped([_minute(one) for one in split_list(at["times"])], parse_days(days, first))
     if at is not None:
-        raise ValueError(f"{text!r}: says twice at what time; write two schedules, in a list")
+        raise ValueError(f"{text!r}: has more than one time part; write two schedules, in a list")
     raise ValueError(_not_understood(text, words))
 
 
@@ -122,7 +122,7 @@ def _without_date(words: str) -> tuple[str, date | None]:
 
 def _not_understood(text: str, words: str) -> str:
     if re.search(r"(^|, *|\bat ),|,$", words):
-        return f"{text!r} has a comma too many"
+        return f"{text!r} has an extra comma"
     clock = re.search(r"\b(at) (\S+)", words)
     if clock is not None:
         _minute(clock[2].rstrip(","))  # raises an error that says what is wrong with the time
@@ -155,12 +155,12 @@ def _cron(text: str) -> str:
             raise ValueError(message) from None
     try:
         if next(occurrences(" ".join(fields), start), None) is None:
-            raise ValueError(f"{text!r} never comes")
+            raise ValueError(f"{text!r} never occurs")
     except CronSimError as error:
         if "W with" in str(error):
-            message = "15W is a weekday already; write * as the weekday"
+            message = "15W already means a weekday; write * in the weekday field"
             raise ValueError(f"{text!r}: {message}") from None
-        raise ValueError(f"{text!r} never comes: no such month has a day {fields[2]}") from None
+        raise ValueError(f"{text!r} never occurs: none of these months has a day {fields[2]}") from None
     return " ".join(fields)
 
 
@@ -176,9 +176,9 @@ def _interval(text: str, match: re.Match[str]) -> tuple[str, ...]:
         end += A_DAY if end <= begin else 0  # across midnight
         if begin + step > end:
             shown = f"{span[1] or span[2]} to {span[3]}"
-            raise ValueError(f"{text!r} comes only once from {shown}: write that time")
+            raise ValueError(f"{text!r} occurs only once from {shown}: write that time")
     elif A_DAY % step:
-        raise ValueError(f"{text!r} does not come out even in a day; write {_even(step)}")
+        raise ValueError(f"{text!r} does not divide a day evenly; write {_even(step)}")
     else:
         begin, end = 0, A_DAY - 1
     days = rest.strip().removeprefix("on the hour").strip().removeprefix("on ")
@@ -196,7 +196,7 @@ def _step(text: str, match: re.Match[str]) -> int:
         raise ValueError(f'{text!r}: {number!r} is no number{suggestion(number)}; write such as "every 2 hours"')
     step = (int(number) if number.isdigit() else NUMBERS[number]) * _UNITS[match["unit"]]
     if not step:
-        raise ValueError("every 0 is never")
+        raise ValueError("the interval must be at least 1")
     return step
 
 
@@ -231,7 +231,7 @@ def _grouped(minutes: Iterable[int], days: DayFields) -> tuple[str, ...]:
         if late and weekdays is not None:
             weekdays = tuple(sorted((day + 1) % 7 for day in weekdays))
         elif late and (days.day != "*" or days.nth or days.counted):
-            raise ValueError("across midnight, hours go with weekdays or every day only; write two schedules")
+            raise ValueError("a time range across midnight works only with weekdays or every day; write two schedules")
         weekday = ",".join(days.nth) or (
             "*" if weekdays in (None, EVERY_WEEKDAY) else ",".join(map(str, weekdays or ()))
         )

@@ -62,7 +62,7 @@ def split_list(text: str) -> list[str]:
     """Return the parts of a list with commas or "and". Raise ValueError for an empty part."""
     result = re.split(r"\s*,\s*(?:and )?|\s+and\s+", text)
     if not all(result):
-        raise ValueError(f"{text!r} has a comma too many")
+        raise ValueError(f"{text!r} has an extra comma")
     return result
 
 
@@ -76,13 +76,13 @@ def parse_days(text: str, first: date | None) -> DayFields:
         if nth[1] not in ("other", "second", "2nd"):
             weeks = _ORDINALS.get(nth[1], "3")
             both = f'"every {weeks} weeks on {nth[2]}" or "{nth[1]} {nth[2]} of the month"'
-            raise ValueError(f"{text!r}: of the weeks or of the month? Write {both}")
+            raise ValueError(f"{text!r} is ambiguous; write {both}")
         return _every_weeks(2, nth[2], first)
     if counted is not None:
         return _every_nth(text, counted, first)
     if first is not None:
         example = f"every 2 weeks on {text}"
-        raise ValueError(f'{text!r}: only what comes every second day or week is counted from a date: "{example}"')
+        raise ValueError(f'{text!r}: a start date works only with an interval of days or weeks: "{example}"')
     text = text.removeprefix("every ").removeprefix("the ")
     if text in _EVERY_DAY:
         return DayFields()
@@ -156,7 +156,9 @@ def _of_the_month(text: str) -> DayFields:
         if nth and not waiting:
             return DayFields(nth=tuple(dict.fromkeys(nth)))
     if re.match(r"\w+ (weekday|working day|workday|business day)", text):
-        raise ValueError(f'{text!r} of the month is not supported; the nearest are "first working day", or a date: "3rd"')
+        raise ValueError(
+            f'{text!r} of the month is not supported; the nearest are "first working day", or a date: "3rd"'
+        )
     raise ValueError(
         f'{text!r} is no day of a month{suggestion(text)}; write such as "1st and 15th", "last day", "first working '
         'day", "first and third monday" or "last friday"'

@@ -185,7 +185,7 @@ class Web(Section):
     def _strangers_need_a_key(self) -> Web:
         seen_from = urlsplit(self.public_url).hostname if self.public_url else None
         if not self.locked and (self.host not in LOOPBACK or (seen_from and seen_from not in LOOPBACK)):
-            raise ValueError("others than this machine may only see it with a password: digestbot web --set-password")
+            raise ValueError("a host other than this machine needs a password: digestbot web --set-password")
         return self
 
 

@@ -24,7 +24,7 @@ TOGETHER = timedelta(minutes=10)  # a source's arrivals within this time count a
 
 TITLES = {
     "paused": "channel {} is paused",
-    "token": "the token of {} ends",
+    "token": "the token of {} expires",
     "quarantined": "post {} is quarantined",
     "failing": "source {} cannot be read",
     "silent": "source {} is silent",
@@ -36,11 +36,11 @@ TITLES = {
     "postponed": "post {} cannot be sent",
     "overrun": "the job {} takes too long",
     "twice": "post {} appeared twice",
-    "by-hand": "post {} needs your hand",
+    "by-hand": "post {} must be changed by hand",
     "make-up": "missed slots of {}: make up for them?",
     "clock": "the clock stepped back",
-    "approvals": "approvals of {} pile up",
-    "budget": "the month's budget of {} nears its end",
+    "approvals": "editions of {} are waiting for approval",
+    "budget": "the month's budget of {} is almost used up",
     "budget-spent": "the month's budget of {} is used up",
 }
 
@@ -148,15 +148,18 @@ def active_conditions(
     results += _pending(state, now)
     for name, source in state.sources.items():
         if source.failures >= FAILURES:
-            note = f"{source.failures} tries in a row failed: {source.error or 'no reason is known'}"
+            note = f"{source.failures} polls in a row failed: {source.error or 'no reason is known'}"
             results.append(Condition("failing", name, note))
         longest = stale_after or usual_silence(source.arrivals)
         if longest is not None and source.arrivals and now - source.arrivals[-1] > longest:
             since = f"since {source.arrivals[-1]:%Y-%m-%d %H:%M} UTC"
-            results.append(Condition("silent", name, f"it gave nothing new {since}, longer than usual"))
+            results.append(
+                Condition("silent", name, f"it has delivered nothing new {since}, which is longer than usual")
+            )
     days = f"{dry_after / timedelta(days=1):g} days"
     results += [
-        Condition("dry", name, f"nothing was posted for {days}, and nothing waits that could be") for name in state.dry
+        Condition("dry", name, f"nothing was posted for {days}, and nothing pending can be posted")
+        for name in state.dry
     ]
     return results
 
@@ -195,7 +198,10 @@ def _piling_up(state: AlertInputs) -> list[Condition]:
         if count >= PILE or passed:
             note = f"{count} edition{'s need' if count > 1 else ' needs'} approval: digestbot approve"
             if passed:
-                note += f"; {passed} slot{'s' if passed > 1 else ''} passed meanwhile, for they count towards its limit"
+                note += (
+                    f"; {passed} slot{'s' if passed > 1 else ''} passed in the meantime, because these editions count "
+                    "towards the limit"
+                )
             results.append(Condition("approvals", f"{digest} on {channel}", note))
     return results
 

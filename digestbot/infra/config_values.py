@@ -34,12 +34,12 @@ _SIZE = re.compile(r"\s*(\d+)\s*(kB|MB|GB)\s*", re.IGNORECASE)
 def _duration(value: object) -> timedelta:
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is not None and not float(match[1]):
-        raise ValueError("must be longer than nothing")
+        raise ValueError("must be greater than zero")
     if match is None:
         raise ValueError('write a time span such as "15 minutes", "2 hours" or "1 day"')
     seconds = float(match[1]) * _UNITS[match[2].lower()]
     if seconds > LONGEST:
-        raise ValueError("that is longer than anyone will live")
+        raise ValueError("is too long: the maximum is 100 years")
     return timedelta(seconds=seconds)
 
 

@@ -130,11 +130,11 @@ def withdraw_edition(tx: sa.Connection, post: int, now: datetime) -> WithdrawnEd
         raise LedgerError(f"there is no post {post}")
     begun = sa.or_(posts.c.status != PostStatus.PENDING, posts.c.epoch > 0)
     if tx.execute(sa.select(posts.c.id).where(posts.c.edition_id == row.id, begun).limit(1)).first() is not None:
-        raise LedgerError(f"post {post} does not wait untouched: what was begun is not taken back")
+        raise LedgerError(f"post {post} cannot be withdrawn: it is no longer pending, or sending has begun")
     taken = sa.select(backlog.c.summary_id).where(backlog.c.edition_id == row.id).order_by(backlog.c.position)
     summaries = tuple(tx.scalars(taken))
     _decided(tx, row.id, Approval.DECLINED)  # otherwise it would count as the last edition posted
-    _dropped(tx, row.id, "taken back by hand", now)
+    _dropped(tx, row.id, "withdrawn by an operator", now)
     return WithdrawnEdition(row.digest, row.channel, Slot(row.nominal, row.due), summaries)
 
 
@@ -145,7 +145,7 @@ def send_now(tx: sa.Connection, post: int) -> None:
     """
     result: Any = tx.execute(sa.select(posts).where(posts.c.id == post, PENDING).with_for_update()).first()
     if result is None or result.action != Action.PUBLISH:
-        raise LedgerError(f"post {post} does not wait to be sent")
+        raise LedgerError(f"post {post} is not pending")
     edition = editions.update().where(editions.c.id == result.edition_id)
     tx.execute(edition.values(at_once=True))
     tx.execute(edition.where(UNAPPROVED).values(approval=Approval.APPROVED))
@@ -163,7 +163,7 @@ def expire_approvals(tx: sa.Connection, now: datetime) -> list[int]:
     late = sa.select(editions.c.id).where(UNAPPROVED, editions.c.approve_by <= now)
     for edition in list(tx.scalars(late.with_for_update())):
         _decided(tx, edition, Approval.LAPSED)
-        dropped += _dropped(tx, edition, "nobody approved it in time", now)
+        dropped += _dropped(tx, edition, "it was not approved in time", now)
     return dropped
 
 
@@ -178,7 +178,7 @@ def edit_text(tx: sa.Connection, post: int, text: str, cost: int, now: datetime)
     tx.execute(editions.update().where(editions.c.id == edition).values(rendered_at=editions.c.approve_by))
     done = tx.execute(posts.update().where(posts.c.id == post, PENDING).values(text=text, cost=cost))
     if not done.rowcount:  # its summary was withdrawn meanwhile
-        raise LedgerError(f"post {post} no longer waits for approval")
+        raise LedgerError(f"post {post} no longer needs approval")
 
 
 def _edition(tx: sa.Connection, post: int, now: datetime, *, lock: bool = True) -> int:
@@ -196,7 +196,7 @@ def _edition(tx: sa.Connection, post: int, now: datetime, *, lock: bool = True) 
         raise LedgerError(f"there is no post {post}")
     if row.approval != Approval.WAITING or row.status != PostStatus.PENDING:
         stands = row.approval if row.approval in (Approval.DECLINED, Approval.LAPSED) else row.status
-        raise LedgerError(f"post {post} is {stands}: it does not wait for approval")
+        raise LedgerError(f"post {post} is {stands}: it does not need approval")
     if row.approve_by <= now:
         raise LedgerError(f"post {post} was to be approved by {row.approve_by:%Y-%m-%d %H:%M} UTC: it is too late")
     return int(row.id)

@@ -109,7 +109,7 @@ def extend_backlog(
         sa.literal(channel),
         summaries.c.id,
         sa.case((keep, "waiting"), else_="skipped"),
-        sa.case((keep, sa.null()), else_="was there when the digest was first seen"),
+        sa.case((keep, sa.null()), else_="was in the source before the digest was first run"),
     ).where(summaries.c.source == source, summaries.c.id > (cursor or 0), summaries.c.id <= newest)
     tx.execute(backlog.insert().from_select(["digest", "channel", "summary_id", "status", "reason"], picked))
     return int(
@@ -201,7 +201,7 @@ def _held(row: Any) -> str:
     """Return what blocks a summary whatever its content is; "" for nothing."""
     if row.held:
         return BY_HAND
-    return f"digest {row.elsewhere} has put it there, or is about to" if row.elsewhere else ""
+    return f"digest {row.elsewhere} has posted it on this channel, or is about to" if row.elsewhere else ""
 
 
 def select_summaries() -> sa.Select[Any]:

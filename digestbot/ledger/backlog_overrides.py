@@ -52,7 +52,7 @@ def unskip(tx: sa.Connection, route: Route, summary: int) -> None:
         .values(status="waiting", reason=None, blocked_reason=None, held=False)
     )
     if not done.rowcount:
-        raise LedgerError(f"summary {summary} is not among what {route.digest} skipped on {route.channel}")
+        raise LedgerError(f"summary {summary} was not skipped by {route.digest} on {route.channel}")
 
 
 def set_custom_text(tx: sa.Connection, route: Route, summary: int, words: str | None) -> None:
@@ -99,4 +99,4 @@ def _change(tx: sa.Connection, route: Route, summary: int, **values: object) -> 
     """Change a waiting summary's row of the backlog. Raise LedgerError if the summary is not waiting."""
     done = tx.execute(backlog.update().where(*_of(route), backlog.c.summary_id == summary, WAITING).values(**values))
     if not done.rowcount:
-        raise LedgerError(f"summary {summary} does not wait for {route} (any more)")
+        raise LedgerError(f"summary {summary} is not pending for {route}")

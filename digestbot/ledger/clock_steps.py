@@ -49,12 +49,12 @@ def _note(newest: datetime, now: datetime, dues: dict[Route, tuple[datetime, ...
         for (digest, channel), some in sorted(dues.items())
     ]
     if first_seen:
-        recorded.append(f"that {first_seen} backlogs were begun, which counts as now")
+        recorded.append(f"the start of {first_seen} backlogs, which is now set to the current time")
     if not recorded:
         return f"{stepped}; nothing is recorded in the future. digestbot continues with the current clock"
     advice = ""
     if dues:
-        advice = ". These slots stay empty when their time comes; confirm to let them come, once the clock is right"
+        advice = ". These slots stay empty. Once the clock is correct, confirm to restore them"
     return f"{stepped}; recorded in the future: {'; '.join(recorded)}{advice}"
 
 

@@ -48,7 +48,7 @@ def resolve_post(
     if row.action != Action.PUBLISH and decision is PostStatus.PUBLISHED:
         decision, receipt = PostStatus.DONE, None
     if receipt is not None and claimed_receipts(tx, row.channel, [receipt.id]):
-        raise LedgerError(f"{receipt.id} is the receipt of another post already")
+        raise LedgerError(f"{receipt.id} is already the receipt of another post")
     retried = decision is PostStatus.PENDING
     lagging = retried and before in (PostStatus.UNKNOWN, PostStatus.QUARANTINED) and row.deadline
     dismissed = {*(row.dismissed or ()), *(one["id"] for one in row.candidates or ())} if retried else set()
@@ -94,8 +94,8 @@ def reopen_post(tx: sa.Connection, post: int, now: datetime) -> PostStatus:
     before = PostStatus(row.status)
     if not post_row(tx, post).reopenable:
         raise LedgerError(
-            f"post {post} is {before}: only a post whose address was given by hand or found by its text, or that was "
-            "skipped by hand, can be reopened"
+            f"post {post} is {before}: only a post whose URL was entered by an operator or found by its text, or that "
+            "was skipped by hand, can be reopened"
         )
     error = f"reopened by hand: was {before}" + (f" as {row.receipt_url}" if row.receipt_url else "")
     names = ("receipt_id", "receipt_url", "receipt_basis", "missing_since", "posted_at")
@@ -138,7 +138,7 @@ def _may_be_sent(tx: sa.Connection, row: Any) -> None:
     )
     if tx.execute(astray.limit(1)).first() is not None:
         raise LedgerError(
-            f"post {row.id} cannot be sent: what it shows went back to the backlog, and comes in another post"
+            f"post {row.id} cannot be sent: its summaries went back to the backlog and will be in another post"
         )
     if not row.reply:
         return

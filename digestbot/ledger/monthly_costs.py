@@ -63,11 +63,11 @@ def alert_exhausted(tx: sa.Connection, channel: str, account: Budget, cost: int,
     budget = account.budget or 0
     used = f"{dollars(account.spent)} of {dollars(budget)} for {now:%B %Y} are used"
     if cost > budget:
-        note = f"what comes next costs {dollars(cost)}, more than the whole budget of {dollars(budget)}: raise "
+        note = f"the next edition costs {dollars(cost)}, more than the whole budget of {dollars(budget)}: raise "
         note += "monthly_budget, or make editions smaller (size, shape, link, image)"
     else:
         following = month_start(month_start(now) + timedelta(days=32))
-        note = f"{used}, and what comes next costs {dollars(cost)}: nothing is posted until {following:%d %B}, or "
+        note = f"{used}, and the next edition costs {dollars(cost)}: nothing is posted until {following:%d %B}, or "
         note += "monthly_budget is raised"
     return alerts.raise_once(tx, EXHAUSTED, channel, note, month_start(now), now)
 

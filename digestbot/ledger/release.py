@@ -124,7 +124,7 @@ def end_edition(tx: sa.Connection, post: int, channel: str, now: datetime) -> No
     return_summaries(tx, dropped)
     tx.execute(channels.update().where(channels.c.name == channel).values(replies_rejected_at=now))
     note = (
-        f"{channel} takes no replies under its own posts: threads end with their first part, and from now on "
+        f"{channel} does not accept replies to its own posts: threads end with their first part, and from now on "
         "each summary is a post of its own. Confirm to leave it so, dismiss to try threads again"
     )
     alerts.raise_alert(tx, "replies", channel, note, now)

@@ -52,10 +52,10 @@ class Approver:
         same = [frozenset(draft.shows) for draft in drafts] == [one.shows for one in edition.posts]
         if edition.pictured or not same:
             with self._ledger.begin() as tx:
-                approvals.decline(tx, post, "it would be made otherwise now", now, later=True)
+                approvals.decline(tx, post, "it would be rendered differently now", now, later=True)
             raise LedgerError(
-                f"post {post} was made more than a day ago, and its edition would be made otherwise now: its summaries "
-                "wait for the next edition"
+                f"post {post} was made more than a day ago, and its edition would be rendered differently now: its "
+                "summaries are pending for the next edition"
             )
         ids = [one.id for one in edition.posts]
         with self._ledger.begin() as tx:

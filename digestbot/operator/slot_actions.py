@@ -46,7 +46,7 @@ class SlotOverrides:
         """Undo what an operator changed of the slot. Raises LedgerError if nothing is changed of it."""
         with self._ledger.begin() as tx:
             if not slot_overrides.restore(tx, *route, nominal.partition(MOVED)[2] or nominal):
-                raise LedgerError(f"nothing is changed of the slot {nominal} (any more)")
+                raise LedgerError(f"slot {nominal} has no manual changes to undo")
 
     def send_now(self, route: Route, nominal: str, summaries: Sequence[int]) -> list[int]:
         """Create what the slot would publish now, whatever the hour, with ``summaries`` first, and skip the slot;
@@ -94,13 +94,13 @@ class SlotOverrides:
                 return slot
             if slot.due > about + AROUND:
                 break
-        raise LedgerError(f"{route} has no slot {nominal} to come (any more)")
+        raise LedgerError(f"{route} has no upcoming slot at {nominal}")
 
     def _may_come(self, route: Route, at: datetime) -> None:
         self._known(route)
         now, calendar = self._clock(), self._book.calendar(route)
         if at <= now:
-            raise LedgerError("that time is over: choose one to come")
+            raise LedgerError("that time is in the past: choose a later one")
         if at > now + FURTHEST:
             raise LedgerError("that is more than a year ahead")
         closed = calendar.closed(at)
@@ -108,7 +108,7 @@ class SlotOverrides:
             raise LedgerError(f"nothing is posted then: {closed}")
         following = next(iter(calendar.slots(at - A_SECOND)), None)
         if following is not None and following.due == at:
-            raise LedgerError("another slot of the same digest comes then already")
+            raise LedgerError("the digest already has a slot at that time")
 
     def _known(self, route: Route) -> None:
         if route not in self._config.routes():
@@ -121,7 +121,9 @@ class SlotOverrides:
         LedgerError if the digest's shape is not ``single``."""
         self._known(route)
         if self._config.appearance(*route).shape is not Shape.SINGLE:
-            raise LedgerError("the parts of threads and roundups can be edited once they are made, if approval is on")
+            raise LedgerError(
+                "threads and roundups can be edited only after they are created, and only if approval is on"
+            )
         words = self._fitting(route.channel, text)
         with self._ledger.begin() as tx:
             backlog_overrides.set_custom_text(tx, route, summary, words)

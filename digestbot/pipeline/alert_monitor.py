@@ -85,7 +85,7 @@ class AlertMonitor:
             try:
                 expires_at = self._publisher(name).expires_at(seconds=TOKEN_SECONDS, now=now)
             except PublishError as error:  # the next check, a day later, may succeed
-                log.info("channel %s: nobody can say until when the token holds: %s", name, error)
+                log.info("channel %s: cannot determine when the token expires: %s", name, error)
                 expires_at = row.token_expires_at
             with self._ledger.begin() as tx:
                 notifications.record_token_expiry(tx, name, expires_at, now)
@@ -123,7 +123,7 @@ class AlertMonitor:
 
     def _tell(self, alert: notifications.Notification) -> None:
         one = alert.condition
-        title = f"digestbot: {'over: ' if alert.over else ''}{one.title}"
+        title = f"digestbot: {'resolved: ' if alert.over else ''}{one.title}"
         body = f"It began at {alert.begun_at:%Y-%m-%d %H:%M} UTC: {one.note}" if alert.over else one.note
         web = self._config.web
         if web is not None and web.public_url:

@@ -133,7 +133,7 @@ class Service:
             renamed |= rollback_detection.adopt_sources(tx, urls)
             self.rule_book.record_versions(tx)
         for old, new in renamed.items():
-            log.warning("%s is now called %s: what the ledger knows of it is kept", old, new)
+            log.warning("%s was renamed to %s: its history in the ledger is kept", old, new)
 
     def check(self) -> None:
         """Raise RenderError if a digest's template cannot render anything."""

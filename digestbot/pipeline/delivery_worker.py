@@ -182,7 +182,7 @@ class DeliveryWorker:
         """Record the outcome of a claim and, in the same transaction, claim the channel's next post. Return the next
         claim; None if there is none."""
         if isinstance(outcome, Receipt):  # logged first, so that the receipt survives if the ledger fails now
-            what = "published as" if claim.action is Action.PUBLISH else f"{claim.action} done of"
+            what = "published as" if claim.action is Action.PUBLISH else f"{claim.action} completed for"
             log.info("post %d on %s: %s %s", claim.post, claim.channel, what, outcome.url)
         for tries_left in range(CONCLUDE_TRIES - 1, -1, -1):
             now = claim.deadline
@@ -207,7 +207,7 @@ class DeliveryWorker:
         if isinstance(following, LedgerChanged):
             raise following
         if not done:
-            log.warning("post %d on %s: concluded too late%s", claim.post, claim.channel, _late(decision))
+            log.warning("post %d on %s: the outcome arrived too late%s", claim.post, claim.channel, _late(decision))
             return None
         if decision.application:
             # one transaction for each channel, because the channels' threads may be doing the same
@@ -283,7 +283,11 @@ def _named(decision: Decision, channel: str) -> Decision:
 
 
 def _late(decision: Decision) -> str:
-    return ": it is published, as the answer says" if decision.receipt else "; it stays as the ledger has it"
+    return (
+        ": it is published, according to the response"
+        if decision.receipt
+        else "; its status in the ledger is unchanged"
+    )
 
 
 def _log_decision(claim: Claim, decision: Decision) -> None:

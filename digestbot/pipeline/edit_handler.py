@@ -128,7 +128,7 @@ class EditHandler:
         settings = self._config.digests.get(change.digest)
         if settings is None or change.channel not in self._config.channels:
             log.error(
-                "post %d: its summary was %s, but digest %s on %s is no longer configured: look after it by hand",
+                "post %d: its summary was %s, but digest %s on %s is no longer configured: handle it yourself",
                 change.post,
                 change.kind,
                 change.digest,
@@ -156,8 +156,8 @@ class EditHandler:
         where = row.receipt.url if row.receipt else "its platform"
         verb = "delete" if action is Action.DELETE else "edit"
         note = (
-            f"the summary of post {change.post} was {change.kind}, but digestbot did not publish it (its address "
-            f"was given by hand): {verb} it yourself at {where}"
+            f"the summary of post {change.post} was {change.kind}, but digestbot did not publish it (an operator "
+            f"entered its URL): {verb} it yourself at {where}"
         )
         alerts.raise_alert(tx, "by-hand", str(change.post), note, self._clock())
         log.error("%s", note)

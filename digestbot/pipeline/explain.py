@@ -104,7 +104,7 @@ class Explainer:
         filters, window = filters_for(self._config, digest, channel), self._config.timing(digest, channel).window
         for (other, there), its in standings.items():
             if there == channel and its.status == "taken" and other not in (digest, *filters.shares_with):
-                because = f"digest {other} has put it there, or is about to"
+                because = f"digest {other} has posted it on this channel, or is about to"
                 gone = other not in self._config.digests_on(channel)
                 return Reason(digest, channel, because, standing.since, not_posted=gone)
         if standing.blocked_reason:
@@ -116,9 +116,7 @@ class Explainer:
             old_enough_at = standing.edited_at + filters.min_age if filters.min_age is not None else None
             ready = ready_at(standing.first_seen_at, old_enough_at)
             if ready <= window_begins(window, digest_history, now):
-                because = (
-                    f"its window is over: it could have gone from {ready:%Y-%m-%d %H:%M} UTC on, and was not chosen"
-                )
+                because = f"its window is over: it was eligible from {ready:%Y-%m-%d %H:%M} UTC on, but was not chosen"
                 return Reason(digest, channel, because, standing.since, not_posted=True)
         return None
 
@@ -161,7 +159,7 @@ class Explainer:
                 for other in routes:
                     allowed = (other[0], *filters_for(self._config, *other).shares_with)
                     if other[1] == row.channel and other not in reasons and row.digest not in allowed:
-                        because = f"digest {row.digest} puts it there at {row.at:%Y-%m-%d %H:%M} UTC"
+                        because = f"digest {row.digest} posts it on this channel at {row.at:%Y-%m-%d %H:%M} UTC"
                         reasons[other] = Reason(*other, because, standings[other].since)
         for route in routes:
             if route not in reasons:
@@ -173,11 +171,11 @@ class Explainer:
     ) -> Reason:
         """Return why the digest's plan on the channel does not contain the summary by ``until``."""
         if before and self._config.timing(*route).window is not None:
-            because = "its window ends before its turn comes: others go before it"
+            because = "its window ends before its turn: others are ahead of it"
             return Reason(*route, because, standing.since, not_posted=True)
         notes = [f"its slots: {note}" for note, _ in empty.most_common(1)]
         others = f"{before} go before it until then" if before > 1 else ""
-        return Reason(*route, _also(f"its turn does not come by {until:%Y-%m-%d}", others, *notes), standing.since)
+        return Reason(*route, _also(f"it is not scheduled by {until:%Y-%m-%d}", others, *notes), standing.since)
 
 
 def _turn(before: int) -> str:

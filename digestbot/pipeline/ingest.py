@@ -125,7 +125,7 @@ class Poller:
         if result.unchanged:
             log.warning("source %s: the gap was filled from %s: %d new", name, reserve, result.new)
         else:
-            log.error("source %s: %s does not reach to what it shows: the gap stays open", name, reserve)
+            log.error("source %s: %s does not overlap with its entries: the gap stays open", name, reserve)
         return total + result
 
     def _extend_all(self, tx: sa.Connection, name: str) -> None:

@@ -161,7 +161,9 @@ class Planner:
         with self._ledger.read() as tx:
             queue = CandidateQueue(self._growth.candidates(tx, route, None, now, now))
             result = queue.choose(rules.timing.size, now, None, one_per_paper=rules.timing.one_per_paper)
-            return SlotDecision(slot, [candidate.summary for candidate in result], "" if result else "nothing waits")
+            return SlotDecision(
+                slot, [candidate.summary for candidate in result], "" if result else "nothing is pending"
+            )
 
     def send(self, route: Route, report: Report, *, needs_approval: bool = False) -> bool:
         """Make an edition now, outside the schedule. Return False if none was made."""

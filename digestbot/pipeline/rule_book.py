@@ -27,7 +27,7 @@ from digestbot.ledger import (
 )
 from digestbot.pipeline.runtime import Runtime
 
-DECIDE = "a changed schedule would make up for missed slots: decide, see digestbot alerts"
+DECIDE = "the changed schedule would catch up on missed slots: see digestbot alerts"
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class RuleBook:
                 alerts.close_alert(tx, alerts.MAKE_UP, subject, now)
         for route, (before, after) in asked.items():
             note = (
-                f"by the changed schedule it would make up for {after} missed slots, not {before}. Until you decide, "
-                "no slot is kept: confirm to make up for them, dismiss to let them pass"
+                f"with the changed schedule, {after} missed slots would be caught up, not {before}. Until you decide, "
+                "all slots stay empty: confirm to catch up, dismiss to skip them"
             )
             alerts.raise_alert(tx, alerts.MAKE_UP, str(route), note, now)
 

@@ -177,7 +177,7 @@ class JobRunner:
             if number % LOOK_FOR_LOST == 0:
                 self._wake_lost()
             if not self._scheduler_lives():
-                log.critical("the scheduler's thread died: giving up, to be started again")
+                log.critical("the scheduler thread died: exiting so that the service is restarted")
                 return False
             if self._hangs():
                 return False
@@ -199,7 +199,9 @@ class JobRunner:
         for name, silence, patience in self._silences():
             if silence > patience + GIVE_UP:
                 log.critical(
-                    "%s: no sign of progress for %d s: giving up, to be started again", name, silence.total_seconds()
+                    "%s: no sign of progress for %d s: exiting so that the service is restarted",
+                    name,
+                    silence.total_seconds(),
                 )
                 return True
         return False
@@ -217,7 +219,7 @@ class JobRunner:
                 running = list(self._running.values())
             overdue = [one.job.name for one in running if now - one.signed > one.job.patience.total_seconds()]
             if overdue:
-                log.critical("%s: does not end; the process ends without it", ", ".join(overdue))
+                log.critical("%s: did not stop in time; exiting without it", ", ".join(overdue))
                 return False
             _not_starved()
             alive()

@@ -73,7 +73,7 @@ def upload_bytes(picture: Picture, upload: Callable[[Picture], str]) -> str | No
         return upload(picture)
     except PublishError as error:
         if not picture.required:
-            log.warning("the picture was not taken, the post goes without it: %s", error)
+            log.warning("the picture was not accepted; the post is sent without it: %s", error)
             return None
         if isinstance(error, Unauthorized | RateLimited | Rejected):
             raise
@@ -87,7 +87,7 @@ def failure(wire: DeadlineTransport, error: Exception) -> PublishError:
     """
     if wire.sent:
         late = wire.expired or isinstance(error, requests.Timeout)
-        return OutcomeUnknown("no whole answer came in time" if late else "the answer was lost")
+        return OutcomeUnknown("no complete response in time" if late else "the answer was lost")
     cause: BaseException = error
     while (inner := getattr(cause, "reason", None) or cause.__cause__ or cause.__context__) is not None:
         if not isinstance(inner, BaseException):

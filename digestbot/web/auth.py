@@ -113,11 +113,11 @@ class AccessControl:
         state, path = scope["state"], _local_path(scope)
         host = headers.get("host", "")
         if not is_our_host(host, web):
-            return PlainTextResponse("This is not the name of this service: set public_url in [web].\n", 421)
+            return PlainTextResponse("This host name is not configured. Set public_url in [web].\n", 421)
         if scope["method"] not in ("GET", "HEAD") and not state["who"] and not _from_our_pages(headers, host, web):
-            return PlainTextResponse("This form is not from these pages.\n", 403)
+            return PlainTextResponse("This request did not come from the operator pages.\n", 403)
         if not headers.get("content-length", "0").isdecimal() or int(headers.get("content-length", "0")) > MOST_BODY:
-            return PlainTextResponse("That is too much.\n", 413)
+            return PlainTextResponse("The request is too large.\n", 413)
         if not state["who"]:
             state["who"] = await run_in_threadpool(self._who, web, state["session"])
         if state["who"] or path in OPEN or path.startswith("/static/"):

@@ -101,7 +101,7 @@ def slot(desk: AppState, request: Request) -> Response:
     zone, root = config.zone(*route), request.scope.get("root_path", "")
     rows = [row for row in desk.plan(now, _end(now, asked["slot"], zone)).rows if _is(row, route, asked["slot"])]
     if not rows:
-        raise HTTPException(404, "This slot is over, or no longer comes: the calendar has what does.")
+        raise HTTPException(404, "This slot has passed or no longer exists. See the calendar for upcoming slots.")
     row = rows[0]
     if row.post is not None:
         return RedirectResponse(f"{root}/posts/{row.post}", 303)
@@ -145,7 +145,7 @@ def _end(now: datetime, nominal: str, zone: ZoneInfo) -> datetime:
     try:
         about = datetime.fromisoformat(nominal[:16]).replace(tzinfo=zone)
     except ValueError:
-        raise HTTPException(404, "That is no slot's time.") from None
+        raise HTTPException(404, "This is not the time of a slot.") from None
     return min(max(about, now) + 2 * A_DAY, now + FURTHEST)
 
 

@@ -96,7 +96,7 @@ class _Numbers(Collector):
             sources, channels = queries.source_rows(tx), queries.channel_rows(tx)
         yield _gauge(
             "posts",
-            "Posts by where they stand.",
+            "Posts by status.",
             ("channel", "status"),
             {
                 (channel, status): posts.get((channel, status), 0)
@@ -105,14 +105,14 @@ class _Numbers(Collector):
             },
         )
         tries = CounterMetricFamily(
-            "digestbot_attempts", "Tries at posts by how they ended.", labels=("channel", "outcome")
+            "digestbot_attempts", "Attempts to send posts, by outcome.", labels=("channel", "outcome")
         )
         for (channel, outcome), number in attempts.items():
             tries.add_metric((channel, outcome or "open"), number)
         yield tries
         yield _gauge(
             "backlog",
-            "Summaries that wait.",
+            "Pending summaries.",
             ("digest", "channel"),
             {route: waiting.get(route, 0) for route in config.routes()},
         )
@@ -136,7 +136,7 @@ class _Numbers(Collector):
         )
         yield _gauge(
             "channel_paused",
-            "1 for a channel that waits for its operator.",
+            "1 if the channel is paused.",
             ("channel",),
             {(name,): float(name in channels and channels[name].pause_reason is not None) for name in config.channels},
         )
@@ -158,7 +158,7 @@ class _Numbers(Collector):
         )
         yield _gauge(
             "source_age_seconds",
-            "Since the source last gave something new.",
+            "Time since the source last delivered anything new.",
             ("source",),
             {
                 (name,): (now - row.newest_at).total_seconds()

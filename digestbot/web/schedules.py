@@ -116,7 +116,9 @@ def save_schedule(desk: AppState, request: Request, form: Mapping[str, str]) -> 
     except DigestbotError:
         return _form(desk, request, digest, channel, fields, text, status=422)
     desk.changed()
-    return Flash(f"The schedule of {digest} is saved, and taken up within seconds; the former file is {kept.name}.")
+    return Flash(
+        f"The schedule of {digest} was saved and takes effect within seconds; the previous file is {kept.name}."
+    )
 
 
 def _about(desk: AppState, request: Request, form: Mapping[str, str]) -> tuple[str, str]:
@@ -132,7 +134,7 @@ def _only_fields(form: Mapping[str, str]) -> dict[str, str]:
 
 def _path(config: Config) -> Path:
     if config.path is None:
-        raise ConfigError(["this configuration is in no file"])
+        raise ConfigError(["this configuration does not come from a file"])
     return config.path
 
 

@@ -68,9 +68,9 @@ def statistics(desk: AppState, request: Request) -> Response:
             _daily(f"Lag on {name}", "hours from a summary's arrival to its post, the day's median", days, {name: some})
             for name, some in result.lags.items()
         ),
-        *(_daily(f"Backlog of {name}", "summaries that wait", days, {name: some}) for name, some in waited.items()),
+        *(_daily(f"Backlog of {name}", "pending summaries", days, {name: some}) for name, some in waited.items()),
         Chart(
-            "Costs a month",
+            "Costs per month",
             "dollars, as estimated",
             months,
             [Series(name, [cost / DOLLAR for cost in some.values()]) for name, some in result.costs.items()],

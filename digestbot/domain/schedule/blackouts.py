@@ -43,7 +43,7 @@ class Blackout:
         """Return why nothing is posted at this instant; empty outside the blackout."""
         local = at.astimezone(self.zone)
         if self._off(local.date()):
-            return "not on this day"
+            return "day off"
         return "quiet hours" if self._quiet(local.time()) else ""
 
     def _off(self, day: date) -> bool:

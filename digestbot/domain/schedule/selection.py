@@ -193,7 +193,7 @@ def decide_slot(
         following = posting_rules.calendar.first_open(digest_history.since)
         return SlotDecision(until=following.at if following else None)
     if posting_rules.distance and channel_history.goes_first(now):
-        return SlotDecision(reason="posts before it wait to be sent")
+        return SlotDecision(reason="earlier posts are still pending")
     blocker = posting_rules.closed(now) or posting_rules.too_soon(channel_history, now)
     if blocker is not None:
         return SlotDecision(reason=blocker.reason, until=blocker.until)
@@ -272,9 +272,9 @@ def _edition(
     result = choose(most)
     if len(result) >= least:
         return SlotDecision(slot, [candidate.summary for candidate in result])
-    some = f"{len(result)} of the {least} asked for" if least > 1 else "nothing"
+    some = f"{len(result)} of the required {least}" if least > 1 else "nothing"
     if timing.skip_if_empty:
-        return SlotDecision(slot, reason=f"{some} waits" if some == "nothing" else f"{some} wait")
+        return SlotDecision(slot, reason=f"{some} is pending" if some == "nothing" else f"{some} are pending")
     following = next(iter(posting_rules.calendar.slots(slot.due)), None)
     times = [at for at in (queue.next_ready(), following.at if following else None) if at is not None and at > now]
     return SlotDecision(reason=f"waits until there are {least}", until=min(times, default=None))

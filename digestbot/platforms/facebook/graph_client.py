@@ -93,7 +93,7 @@ class Graph(facebook.GraphAPI):
         if served and served != self._version_seen:
             self._version_seen = served
             log.warning(
-                "Facebook serves %s though %s was asked for: set api_version to one that still exists",
+                "Facebook uses %s although %s was requested: set api_version to a supported version",
                 error_message(served, 20),
                 self.version,
             )

@@ -98,7 +98,7 @@ class XClient:
         ).json()
         token = answer.get("access_token") if isinstance(answer, dict) else None
         if not isinstance(token, str):
-            raise OutcomeUnknown("X gave no application token")
+            raise OutcomeUnknown("X returned no application token")
         return token
 
     def call(

@@ -83,7 +83,7 @@ class TwitterPublisher:
                 or message.picture.required
             ):
                 raise
-            log.warning("X does not take the picture with the post, which goes without it: %s", error)
+            log.warning("X rejected the picture, so the post is sent without it: %s", error)
             return self.publish(replace(message, picture=None), reply_to=reply_to, seconds=seconds, may_send=may_send)
         id_ = field_of(answer, "id")
         if not id_.isdecimal():

@@ -138,7 +138,7 @@ class Database:
                     recent.append(statement)
                 else:
                     log.warning(
-                        "source %s: %s: news are found only by going through it, %d papers at a poll; an index on "
+                        "source %s: %s: changes are found only by scanning it, %d papers per poll; an index on "
                         "edited would show them at once",
                         self._name,
                         trouble,

@@ -130,7 +130,7 @@ class Feed:
         fetched = self._fetcher.fetch(source.url, asked.etag, asked.last_modified)
         if fetched is None:
             if not (asked.etag or asked.last_modified):
-                raise SourceError(f"{redact_url(source.url)}: answers 304 (not modified) to one who has nothing")
+                raise SourceError(f"{redact_url(source.url)}: returned 304 (not modified) to an unconditional request")
             return None, state
         after = replace(
             state, etag=fetched.etag, last_modified=fetched.last_modified, body_hash=fetched.hash, fetched_at=now
@@ -165,7 +165,7 @@ class Feed:
                     self._alert(tx, read.items, before)
                     log.log(
                         logging.WARNING if self._config.backfill else logging.ERROR,
-                        "source %s: nothing that it shows was known; some before it may be missing",
+                        "source %s: none of its entries were known; earlier ones may be missing",
                         self._name,
                     )
                 elif not before.open:
@@ -194,7 +194,7 @@ class Feed:
             if reserve
             else f"set sources.{self._name}.backfill to a source that shows more, or poll more often"
         )
-        note = f"nothing of the {items} items that the feed shows was known: some before them may be missing; {remedy}"
+        note = f"none of the {items} items in the feed were known: earlier ones may be missing; {remedy}"
         alerts.raise_alert(tx, "gap", self._name, note, self._clock())
         if not before.open:
             source_states.set_gap_since(tx, self._name, before.newest)
@@ -233,7 +233,7 @@ class Feed:
                 )
             self._progress()
         if budget.spent:
-            log.warning("source %s: it is large: what is left of it is read at the next poll", self._name)
+            log.warning("source %s: the feed is large: the rest is read at the next poll", self._name)
             after = replace(after, etag=None, last_modified=None, body_hash=None)
         return _Read(len(scanned.versions), total, replace(after, suspect_hash=None), sighted=not budget.spent)
 
