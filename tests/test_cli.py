@@ -256,7 +256,7 @@ def test_what_waits_for_a_person_shows_in_the_exit_code(config: str, feed: Feed,
     code, out, err = digestbot("-c", config, "once", "--json")
     assert code == 3
     assert json.loads(out)["waiting_for_a_person"] == 1
-    assert "1 post(s) may have been published, and are being looked for: digestbot posts --status unknown" in err
+    assert "1 post(s) may have been published; the timeline is being checked: digestbot posts --status unknown" in err
     assert "page" in json.loads(out)["paused_channels"]
     assert len(world.world.timelines["twitter"]) == 1
 

@@ -72,7 +72,7 @@ def test_plan_shows_what_comes(daily: str, tmp_path: Path) -> None:
     assert "latest on x" not in out
     assert "12:00 UTC" in out
     assert "Paper Number 2" in out
-    assert "3 with something to show, 2 empty slots; $0.00 in all, as estimated" in out
+    assert "3 slots with posts, 2 empty slots; $0.00 in total (estimate)" in out
     later = f"{first.year + 1}-06-01"
     code, out, _ = digestbot("-c", daily, "plan", "--from", later, "--days", "1", "--json")
     assert [row["at"][:10] for row in json.loads(out)] == [later, later]
@@ -80,7 +80,7 @@ def test_plan_shows_what_comes(daily: str, tmp_path: Path) -> None:
 
 def test_what_a_plan_cannot_be_asked(daily: str) -> None:
     for arguments, said in (
-        (["plan", "--from", "soon"], "--from: 'soon' is no time; write one such as"),
+        (["plan", "--from", "soon"], "--from: 'soon' is not a time; use one such as"),
         (["plan", "--from", "9999-12-31"], "--from: the year is out of range"),
         (["plan", "--from", "2050-12-31"], "--from: is more than ten years ahead"),
         (["why", "9" * 40], "no summary is known by"),

@@ -149,7 +149,7 @@ def test_a_dry_run_sends_and_writes_nothing(config: str, feed: Feed, world: Sand
     code, out, _ = digestbot("-c", config, "send", "latest", "--dry-run")
     assert code == 0
     assert out.count("What paper 0 says") == 2
-    assert "2 posts would be sent, $0.20 in all, as estimated; nothing was sent or written" in out
+    assert "2 posts would be sent, $0.20 in total (estimate); nothing was sent or written" in out
     code, out, _ = digestbot("-c", config, "send", "latest", "--dry-run", "--json", "--channel", "page")
     assert [row["channel"] for row in json.loads(out)] == ["page"]
     assert (world.world.timelines["twitter"], world.world.timelines["facebook"]) == ([], [])

@@ -143,7 +143,7 @@ def test_bad_answers(answer: bytes, words: str) -> None:
 
 @pytest.mark.parametrize("behaviour", [trickle, slow_headers, lambda connection: connection.recv(1)])
 def test_the_time_limit_is_for_the_whole(behaviour: Callable[[socket.socket], None]) -> None:
-    with server(behaviour) as (url, _), pytest.raises(SourceError, match=r"no whole answer within 0\.3 seconds"):
+    with server(behaviour) as (url, _), pytest.raises(SourceError, match=r"no complete response within 0\.3 seconds"):
         fetcher(0.3).fetch(url)
 
 

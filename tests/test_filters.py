@@ -205,7 +205,7 @@ def test_an_edit_within_the_first_day_is_what_followers_see(
     [
         (
             {"include": {"patterns": ["(a"]}},
-            r"include\.patterns\.0: '\(a' is no regular expression that RE2 takes: missing",
+            r"include\.patterns\.0: '\(a' is not a regular expression that RE2 accepts: missing",
         ),
         ({"exclude": {"keywords": [" "]}}, r"exclude\.keywords"),
         ({"include": {"sections": ["cs"]}}, r"digests\.latest\.include\.sections: no feed says which section"),

@@ -222,7 +222,7 @@ def test_missed_slots_that_are_not_to_be_made_up_for_pass(make: Make) -> None:
     decide(run, alerts.MAKE_UP, confirm=False)
     run.until(at("08 10:00"), {at("07 13:00"), at("08 09:00")})
     assert times(run) == ["02 09:00", "08 09:00"]
-    assert ("07 12:00", "an operator passed over the missed slots") in outcomes(run)
+    assert ("07 12:00", "an operator skipped the missed slots") in outcomes(run)
 
 
 def test_a_question_ends_with_its_cause(make: Make) -> None:
@@ -595,7 +595,7 @@ def test_why_says_what_holds_a_post_that_is_made(make: Make) -> None:
         run.clock.now = at("02 22:30")
         assert [(one.reason, one.until) for one in why(run, 2).held] == [("quiet hours", at("03 07:00"))]
         run.clock.now = at("02 21:10")
-        assert [one.reason for one in why(run, 2).held] == ["too soon after the post before it"]
+        assert [one.reason for one in why(run, 2).held] == ["too soon after the previous post"]
         with run.ledger.begin() as tx:
             tx.exec_driver_sql("UPDATE posts SET not_before = '2026-11-02 21:30:00.000000' WHERE id = 2")
         assert "an attempt failed, or the platform asked to wait" in [one.reason for one in why(run, 2).held]

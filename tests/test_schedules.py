@@ -340,7 +340,7 @@ def test_a_post_that_waits_for_approval_is_rewritten(make: Make) -> None:
     row = SlotOverrides(run.service).rewrite(1, "  My own words.\r\nAnd more. ")
     assert (row.text, row.cost) == ("My own words.\nAnd more.", 15_000)
     for text in ("", "x" * 281):
-        with pytest.raises(ConfigError, match="characters, and may have 1 to 280"):
+        with pytest.raises(ConfigError, match="characters; it must have 1 to 280"):
             SlotOverrides(run.service).rewrite(1, text)
     with run.ledger.begin() as tx:
         approvals.approve(tx, 1, run.clock())

@@ -85,7 +85,7 @@ def test_a_slot_is_only_moved_to_where_it_can_come(daily: Make) -> None:
             move(ROUTE, "2026-11-02T09:00", to)
     with pytest.raises(LedgerError, match="has no slot 2026-11-02T10:00 to come"):
         move(ROUTE, "2026-11-02T10:00", START + 2 * HOUR)
-    with pytest.raises(LedgerError, match="'soon' is no slot's time"):
+    with pytest.raises(LedgerError, match="'soon' is not the time of a slot"):
         move(ROUTE, "soon", START + 2 * HOUR)
     with pytest.raises(LedgerError, match="digest other is not configured for x"):
         move(Route("other", "x"), "2026-11-02T09:00", START + 2 * HOUR)

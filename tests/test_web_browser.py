@@ -248,7 +248,7 @@ def test_a_post_is_written_and_approved_ahead(browser: Any, desk: tuple[str, Eve
         assert "In my own words" in person.page.locator(".mock-text").inner_text()
         assert "uses the template again" in person.presses("Use the template again")
         person.page.locator("textarea").fill("x" * 300)
-        assert "has 300 characters, and may have 1 to 280" in person.presses("Save")
+        assert "has 300 characters; it must have 1 to 280" in person.presses("Save")
         person.page.locator("textarea").fill("Mine.")
         person.presses("Save")
         assert "uses the template again" in person.presses("Undo")

@@ -23,7 +23,7 @@ _POSITIONALS = {
     "channel": "the channel",
     "summary": "its id (see digestbot backlog)",
     "summaries": "ids, with commas between",
-    "slot": "its time as digestbot plan --json has it, such as 2026-12-24T09:00",
+    "slot": "its time as shown by digestbot plan --json, such as 2026-12-24T09:00",
     "post": "the post's id",
     "alert": "the alert's id",
 }
@@ -56,7 +56,7 @@ def add_action(commands: Commands, name: str) -> argparse.ArgumentParser:
     if "text" in action.optional:
         texts = command.add_mutually_exclusive_group()
         texts.add_argument("--text", metavar="TEXT", help="the text")
-        texts.add_argument("--file", metavar="FILE", help="a file that has it (-: standard input); else $EDITOR")
+        texts.add_argument("--file", metavar="FILE", help="a file with the text (-: standard input); default: $EDITOR")
     return command
 
 

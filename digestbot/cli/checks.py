@@ -241,7 +241,7 @@ def _of_the_ledger(config: Config, ledger: Ledger) -> Iterator[Finding]:
     if ledger.file is not None and not ledger.file.exists():
         folder = ledger.file.parent
         if folder.is_dir() and os.access(folder, os.W_OK):
-            yield Finding("ledger", True, f"{ledger.file} will be made at the first run")
+            yield Finding("ledger", True, f"{ledger.file} will be created at the first run")
         else:
             yield Finding("ledger", False, f"{ledger.file} cannot be created: {folder} is not a writable folder")
         return

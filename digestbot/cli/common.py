@@ -66,7 +66,7 @@ def open_existing(arguments: argparse.Namespace) -> Iterator[tuple[Config, Ledge
     ledger = open_ledger(config)
     ledger.by_hand = True
     if ledger.file is not None and not ledger.file.exists():
-        raise ConfigError([f"there is no ledger at {ledger.file} yet; digestbot run or once makes it"])
+        raise ConfigError([f"there is no ledger at {ledger.file} yet; digestbot run or once creates it"])
     try:
         if arguments.command != "db":
             from digestbot.ledger import revisions

@@ -18,7 +18,7 @@ def register(commands: Commands) -> None:
     group = commands.group(commands.add("db", "maintain the ledger", None, json=False), "actions")
     backup = group.add("backup", "copy the ledger while it is in use (SQLite)", db, json=False)
     backup.add_argument("file", metavar="FILE", help="a file that does not exist yet")
-    group.add("check", "look for damage", db, json=False)
+    group.add("check", "check for damage", db, json=False)
     group.add("upgrade", "migrate the ledger of an older digestbot", db, json=False)
     group.add("restored", "this ledger is an older copy: read the timelines before posting", db, json=False)
 

@@ -32,7 +32,7 @@ def init(arguments: argparse.Namespace) -> int:
             os.fchmod(file.fileno(), 0o600)  # it will hold credentials
             file.write(example.read_text(encoding="utf-8"))
     except FileExistsError:
-        raise ConfigError([f"{target} exists already and was not changed"]) from None
+        raise ConfigError([f"{target} already exists and was not changed"]) from None
     except OSError as error:
         raise ConfigError([f"{target}: cannot be written: {error.strerror}"]) from error
     print(f"wrote {target}; fill in the keys, then: digestbot -c {target} check")

@@ -130,7 +130,7 @@ def budget_json(account: Budget) -> dict[str, float | None]:
 def budget_line(channel: str, account: Budget, now: datetime) -> str:
     """Return a channel's costs and budget of the month as one line."""
     of = f" of {dollars(account.budget)}" if account.budget is not None else ""
-    return f"{channel} in {now:%B %Y} (UTC): {dollars(account.spent)}{of} spent, as estimated"
+    return f"{channel} in {now:%B %Y} (UTC): {dollars(account.spent)}{of} spent (estimate)"
 
 
 def format_message(message: Message, limit: LengthLimit | None, cost: int = 0) -> str:

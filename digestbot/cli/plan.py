@@ -69,7 +69,7 @@ def _time(text: str, zone: ZoneInfo) -> datetime:
     try:
         result = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError([f"--from: {text!r} is no time; write one such as 2026-12-24 or 2026-12-24T18:00"]) from None
+        raise ConfigError([f"--from: {text!r} is not a time; use one such as 2026-12-24 or 2026-12-24T18:00"]) from None
     if not 2000 < result.year < 3000:
         raise ConfigError(["--from: the year is out of range"])
     result = result if result.tzinfo else result.replace(tzinfo=zone)
@@ -133,7 +133,7 @@ def _print_plan(config: Config, rows: Iterable[PlanEntry], days: int) -> None:
     if not (filled or empty):
         print(f"nothing within {days} day{'s' if days > 1 else ''}: there are no slots")
         return
-    print(f"\n{filled} with something to show, {empty} empty slots; {dollars(total)} in all, as estimated")
+    print(f"\n{filled} slots with posts, {empty} empty slots; {dollars(total)} in total (estimate)")
 
 
 def _folded(rows: list[tuple[datetime, PlanEntry]]) -> list[tuple[datetime, PlanEntry, int]]:

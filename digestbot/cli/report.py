@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 UNSETTLED = {
-    PostStatus.UNKNOWN: "may have been published, and are being looked for",
+    PostStatus.UNKNOWN: "may have been published; the timeline is being checked",
     PostStatus.QUARANTINED: "need your decision",
 }
 

@@ -26,12 +26,12 @@ def register(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="KIND[:TIMES]",
-        help="let this go wrong at the next posts, such as drop-after:2; see docs/sandbox.md",
+        help="inject this fault into the next posts, such as drop-after:2; see docs/sandbox.md",
     )
     command.add_argument(
-        "--lag", type=float, default=0.0, metavar="SECONDS", help="show new posts in timelines this much later"
+        "--lag", type=float, default=0.0, metavar="SECONDS", help="delay new posts in timelines by this much"
     )
-    command = commands.add("demo", "show the main job on a bundled feed and a sandbox", demo)
+    command = commands.add("demo", "demonstrate digestbot with a bundled feed and a sandbox", demo)
     command.add_argument("--keep", action="store_true", help="keep the pages up until interrupted")
     command.add_argument(
         "--database", metavar="PATH", help="keep the ledger in this file; a second run posts nothing new"
@@ -95,7 +95,7 @@ def demo(arguments: argparse.Namespace) -> int:
                     print(f"\n  {datetime.fromtimestamp(post.at, UTC):%a %d %b, %H:%M}")
                     print(output.format_message(Message(post.text, post.link), platform.limit))
                 if not timeline:
-                    print("\n  nothing new: the ledger knows every summary of the feed already")
+                    print("\n  nothing new: every summary of the feed is already in the ledger")
             print("\n=== What the ledger says ===\n")
             for row in played.rows:
                 print(output.post_line(row))

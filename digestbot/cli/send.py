@@ -123,5 +123,5 @@ def _print(arguments: argparse.Namespace, service: Service, rows: Sequence[PostR
         print(_nothing(arguments.digest))
         return
     total = sum(row.cost for row in rows)
-    cost = f", {dollars(total)} in all, as estimated" if total else ""
+    cost = f", {dollars(total)} in total (estimate)" if total else ""
     print(f"{len(rows)} post{'' if len(rows) == 1 else 's'} would be sent{cost}; nothing was sent or written")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def register(commands: Commands) -> None:
     """Register the commands of this module."""
     command = commands.add(
-        "web", "show the operator pages without publishing; run shows them too, if [web] is configured", web, json=False
+        "web", "serve the operator pages without publishing; run also serves them if [web] is set", web, json=False
     )
     command.add_argument(
         "--set-password",

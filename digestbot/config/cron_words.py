@@ -117,7 +117,7 @@ def _without_date(words: str) -> tuple[str, date | None]:
     try:
         return words[: match.start()] + words[match.end() :], date.fromisoformat(match[1])
     except ValueError:
-        raise ValueError(f"{match[1]} is no date; write one such as 2026-12-24") from None
+        raise ValueError(f"{match[1]} is not a date; write one such as 2026-12-24") from None
 
 
 def _not_understood(text: str, words: str) -> str:
@@ -193,7 +193,7 @@ def _step(text: str, match: re.Match[str]) -> int:
         return 60  # hourly
     number = match["step"] or "1"
     if not number.isdigit() and number not in NUMBERS:
-        raise ValueError(f'{text!r}: {number!r} is no number{suggestion(number)}; write such as "every 2 hours"')
+        raise ValueError(f'{text!r}: {number!r} is not a number{suggestion(number)}; write such as "every 2 hours"')
     step = (int(number) if number.isdigit() else NUMBERS[number]) * _UNITS[match["unit"]]
     if not step:
         raise ValueError("the interval must be at least 1")
@@ -257,11 +257,11 @@ def _minute(text: str) -> int:
     hour = int(match["hour"]) if match else 24
     minute = int(match["minute"] or 0) if match else 0
     if match is None or minute > 59 or (not match["half"] and not match["minute"]):
-        raise ValueError(f"{text!r} is no time of day; write one such as 09:00, 17:30 or 9am")
+        raise ValueError(f"{text!r} is not a time of day; write one such as 09:00, 17:30 or 9am")
     if match["half"]:
         if not 1 <= hour <= 12:
-            raise ValueError(f"{text!r} is no time of day; write one such as 09:00, 17:30 or 9am")
+            raise ValueError(f"{text!r} is not a time of day; write one such as 09:00, 17:30 or 9am")
         hour = hour % 12 + (12 if match["half"] == "pm" else 0)
     if hour > 23:
-        raise ValueError(f"{text!r} is no time of day; write one such as 09:00, 17:30 or 9am")
+        raise ValueError(f"{text!r} is not a time of day; write one such as 09:00, 17:30 or 9am")
     return hour * 60 + minute

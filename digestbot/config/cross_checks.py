@@ -43,7 +43,7 @@ def missing_folders(raw: dict[str, Any], folder: Path) -> list[str]:
     wanted = [("templates", raw.get("templates"))]
     wanted += [("cards.font_paths", one) for one in (fonts if isinstance(fonts, list) else [])]
     return [
-        f"{key}: there is no folder {str(folder / value)[:200]}; make it, or remove the key"
+        f"{key}: there is no folder {str(folder / value)[:200]}; create it, or remove the key"
         for key, value in wanted
         if isinstance(value, str) and not _is_folder(folder, value)
     ]

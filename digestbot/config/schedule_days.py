@@ -160,7 +160,7 @@ def _of_the_month(text: str) -> DayFields:
             f'{text!r} of the month is not supported; the nearest are "first working day", or a date: "3rd"'
         )
     raise ValueError(
-        f'{text!r} is no day of a month{suggestion(text)}; write such as "1st and 15th", "last day", "first working '
+        f'{text!r} is not a day of a month{suggestion(text)}; write such as "1st and 15th", "last day", "first working '
         'day", "first and third monday" or "last friday"'
     )
 
@@ -179,6 +179,6 @@ def _weekday(text: str) -> int:
         if word in (name, f"{name}s", name[:3], f"{name[:3]}s", name[:4], name[:5]):
             return number
     raise ValueError(
-        f"{word!r} is no day{suggestion(word)}; write weekdays, weekends, every day, or names such as mondays and "
+        f"{word!r} is not a day{suggestion(word)}; write weekdays, weekends, every day, or names such as mondays and "
         "fridays"
     )

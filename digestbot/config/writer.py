@@ -23,7 +23,7 @@ def save(path: Path, text: str, before: str, now: datetime) -> Path:
     kept = real.with_name(f"{real.name}.{now:%Y%m%dT%H%M%S.%fZ}")
     try:
         if real.read_text(encoding="utf-8") != before:
-            raise ConfigError([f"{path}: somebody else has changed the file meanwhile; reload it and try again"])
+            raise ConfigError([f"{path}: the file was changed in the meantime; reload it and try again"])
         shutil.copy2(real, kept)
         handle, name = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.")
         fresh = Path(name)

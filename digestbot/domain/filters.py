@@ -57,7 +57,7 @@ class DigestFilters:
             return "has no text yet"
         for wanted, result in self._included.found(summary).items():
             if not result:
-                return f"none of the {wanted} asked for"
+                return f"matches none of the required {wanted}"
         for unwanted, result in self._excluded.found(summary).items():
             if result:
                 return f"excluded by {unwanted}: {result}"

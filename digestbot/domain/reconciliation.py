@@ -121,7 +121,7 @@ def missing_witness(
         return f"the timeline does not show post {anchor.id}, which is known to be there"
     if end_proven or (since is not None and any(post.at < since for post in posts)):
         return ""
-    return "nothing proves that the timeline was read back far enough"
+    return "it is not certain that the timeline was read back far enough"
 
 
 def judge_reading(
@@ -157,7 +157,7 @@ def judge_reading(
         return Verdict(PostStatus.QUARANTINED, f"sent {unknown.sends} times, and not on the timeline")
     wait = RESEND_AFTER[unknown.sends - 1]
     not_before = max(unknown.deadline + wait, now) if wait else None
-    return Verdict(PostStatus.PENDING, "not on the timeline, seen twice: it was not published", not_before=not_before)
+    return Verdict(PostStatus.PENDING, "not on the timeline in two checks: it was not published", not_before=not_before)
 
 
 def judge_before_sending(
@@ -207,8 +207,8 @@ def judge_change(
     if not unknown.quarantined and (now < settled or unknown.absences + 1 < 2):
         return Verdict(PostStatus.UNKNOWN, "not done yet", next_check=_next_look(unknown, quiet, now))
     if unknown.sends > len(RESEND_AFTER):
-        return Verdict(PostStatus.QUARANTINED, f"tried {unknown.sends} times, and not done")
-    return Verdict(PostStatus.PENDING, "not done: it is tried again")
+        return Verdict(PostStatus.QUARANTINED, f"tried {unknown.sends} times without success")
+    return Verdict(PostStatus.PENDING, "not done: digestbot tries again")
 
 
 def first_check(unknown_since: datetime) -> datetime:

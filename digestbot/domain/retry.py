@@ -149,11 +149,11 @@ def _after_looking(verdict: Verdict, tries: int, now: datetime, catching_up: str
         return Decision(PostStatus.QUARANTINED, error=verdict.note, candidates=verdict.candidates)
     if catching_up and (verdict.final or tries >= HANDFUL):
         reason = (
-            f"{catching_up}, and the channel's timeline could not be read to see what is there ({verdict.note}). Check "
-            "what was posted last, then run `digestbot resume CHANNEL` to post without looking back"
+            f"{catching_up}, and the channel's timeline could not be read ({verdict.note}). Check "
+            "what was posted last, then run `digestbot resume CHANNEL` to post without checking the timeline"
         )
         return Decision(PostStatus.PENDING, error=reason, pause=reason, unread_timeline=True)
-    return _again(f"not sent: the timeline has to be read first, and could not be: {verdict.note}", tries, now)
+    return _again(f"not sent: the timeline has to be read first, but could not be: {verdict.note}", tries, now)
 
 
 def _again(error: str, tries: int, now: datetime, first: timedelta | None = None) -> Decision:
@@ -182,7 +182,7 @@ def _refused(outcome: Unauthorized, history: ChannelFailures, now: datetime, qui
     error = str(outcome)
     if not outcome.certain and not history.rejections:
         again = now + max(SECOND_TRY, quiet)
-        error += f". One such answer may be an outage: tried once more at {again:%H:%M} UTC, then the channel pauses"
+        error += f". It may be an outage: digestbot tries once more at {again:%H:%M} UTC, then the channel pauses"
         return Decision(PostStatus.PENDING, error=error, channel_until=again, refused=True, check_first=True)
     until = None
     if outcome.until_reset and outcome.wait is not None:

@@ -73,7 +73,7 @@ def _hashtag(value: object) -> str:
     if value in DERIVED_HASHTAGS or (isinstance(value, str) and _HASHTAG.fullmatch(value)):
         return str(value)
     raise ValueError(
-        f'{value!r} is no hashtag; write one such as "#papers" (letters, digits and _, a letter among them), or '
+        f'{value!r} is not a hashtag; write one such as "#papers" (letters, digits and _, a letter among them), or '
         + ", ".join(f'"{name}"' for name in DERIVED_HASHTAGS)
     )
 
@@ -82,7 +82,7 @@ def _zone(value: object) -> ZoneInfo:
     try:
         return ZoneInfo(str(value))
     except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
-        raise ValueError(f'{value!r} is no time zone; write one such as "Europe/Berlin" or "UTC"') from None
+        raise ValueError(f'{value!r} is not a time zone; write one such as "Europe/Berlin" or "UTC"') from None
 
 
 def _hours(value: object) -> tuple[tuple[time, time], ...]:
@@ -121,7 +121,7 @@ def _days(value: object) -> tuple[date, date] | tuple[tuple[int, int], tuple[int
         results = _day(first), _day(last)
     except ValueError:
         raise ValueError(
-            f'{value!r} is no day; write one such as "2026-12-24", days "2026-12-24..2026-12-26", or without the year '
+            f'{value!r} is not a day; use one such as "2026-12-24", days "2026-12-24..2026-12-26", or without the year '
             'for every year: "12-24..12-26"'
         ) from None
     if results[1] < results[0]:
@@ -159,9 +159,9 @@ def _web_address(value: object) -> str:
     except ValueError:  # an invalid port
         unusable = True
     if unusable:
-        raise ValueError("write an address that starts with http:// or https://, with a port up to 65535 if any")
+        raise ValueError("write a URL that starts with http:// or https://, with a port up to 65535 if any")
     if parts.username or parts.password:
-        raise ValueError("a name or password in an address is not sent; leave it out")
+        raise ValueError("credentials in a URL are not sent; remove them")
     return str(value)
 
 
@@ -187,7 +187,7 @@ def _api_address(value: object) -> str:
 def _address(value: object) -> object:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(text, str) or not re.match(r"[a-z][a-z0-9]*(\+[a-z0-9_]+)?://", text):
-        raise ValueError("write a database's address, such as mysql://user@host/name or sqlite:///file.db")
+        raise ValueError("write a database URL, such as mysql://user@host/name or sqlite:///file.db")
     _no_bare_signs(text)
     return value
 
@@ -197,13 +197,13 @@ def _no_bare_signs(address: str) -> None:
     scheme, _, rest = address.partition("://")
     who, at, _ = rest.partition("?")[0].rpartition("@")
     if at and scheme != "sqlite" and ("@" in who or "/" in who):
-        raise ValueError("in a name or password write @ as %40, / as %2F and : as %3A, or keep it out of the address")
+        raise ValueError("in a name or password write @ as %40, / as %2F and : as %3A, or keep it out of the URL")
 
 
 def _alert_address(value: object) -> object:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(text, str) or not re.match(r"[a-z][a-z0-9+.-]*://\S", text, re.IGNORECASE):
-        raise ValueError("write an address as Apprise has them, such as mailto://user:password@example.org")
+        raise ValueError("write an Apprise URL, such as mailto://user:password@example.org")
     return value
 
 
@@ -215,7 +215,7 @@ def _secret_address(value: object) -> object:
 def _password_hash(value: object) -> object:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(text, str) or not text.startswith("$argon2"):
-        raise ValueError("is no password's hash: set one with digestbot web --set-password")
+        raise ValueError("is not a password hash: set one with digestbot web --set-password")
     return value
 
 
@@ -255,7 +255,7 @@ def _pattern(value: object) -> str:
         re2.compile(str(value), options)
     except re2.error as error:
         reason = error.args[0].decode("utf-8", "replace") if error.args else "not understood"
-        raise ValueError(f"{value!r} is no regular expression that RE2 takes: {reason}") from None
+        raise ValueError(f"{value!r} is not a regular expression that RE2 accepts: {reason}") from None
     return str(value)
 
 

@@ -63,7 +63,7 @@ def ping(url: str) -> bool:
     try:
         return requests.get(url, timeout=PING_SECONDS, allow_redirects=False).ok
     except (requests.RequestException, ValueError) as error:
-        log.warning("the ping was not taken: %s", type(error).__name__)
+        log.warning("the ping failed: %s", type(error).__name__)
         return False
 
 

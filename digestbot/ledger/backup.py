@@ -24,7 +24,7 @@ def back_up(ledger: Ledger, file: Path, progress: Callable[[float], None] = lamb
     if ledger.file is None:
         raise LedgerError("only a SQLite ledger is copied; use pg_dump, and digestbot db restored afterwards")
     if file.exists():
-        raise LedgerError(f"{file} exists already and was not changed")
+        raise LedgerError(f"{file} already exists and was not changed")
     try:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # it may hold unpublished text
     except OSError as error:

@@ -55,8 +55,8 @@ def channel_state(tx: sa.Connection, channel: str, now: datetime) -> ChannelReco
     row = tx.execute(_STATE, {"channel": channel}).first()
     if row is None:
         raise LedgerChanged(
-            f"channel {channel} is not in the ledger any more: another process has taken up a configuration in which "
-            "it has another name. Nothing more is sent from here; start digestbot again"
+            f"channel {channel} is not in the ledger any more: another process has loaded a configuration in which "
+            "it has another name. This process has stopped sending; restart digestbot"
         )
     return _state(row, now)
 

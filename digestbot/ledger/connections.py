@@ -62,7 +62,7 @@ class LedgerFile:
         if not same:
             raise LedgerChanged(
                 f"ledger {self.path}: the file was deleted or replaced while digestbot was running. Nothing more is "
-                "sent from here; put the right file in its place, then start digestbot again"
+                "sent from here; put the right file back, then restart digestbot"
             )
 
 

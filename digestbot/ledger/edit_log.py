@@ -141,7 +141,7 @@ def record_withdrawals(tx: sa.Connection, source: str, ids: Sequence[int], looke
             results += _recall(tx, row, EditKind.WITHDRAWN, now)
     alert = None
     if too_many_gone(len(ids), looked):
-        note_ = f"{len(ids)} of {looked} summaries that were looked for are gone from the source"
+        note_ = f"{len(ids)} of {looked} summaries that were checked are gone from the source"
         alert = alerts.raise_alert(tx, "vanished", source, note_, now)
     _record(tx, results, now, alert or alerts.open_alert(tx, "vanished", source))
 
@@ -165,7 +165,7 @@ def drop_pending(tx: sa.Connection, post: int, kind: EditKind, now: datetime) ->
     begun = tx.execute(
         posts.update()
         .where(posts.c.id == first, posts.c.status == PostStatus.PENDING)
-        .values(status=PostStatus.SKIPPED, error="a part after it is created again", concluded_at=now)
+        .values(status=PostStatus.SKIPPED, error="a later part is created again", concluded_at=now)
     )
     if begun.rowcount:  # a thread is not begun if its end is missing
         dropped += [first, *skip_rest(tx, first, now)]
@@ -184,7 +184,7 @@ def hold_back(tx: sa.Connection, post: int, now: datetime) -> bool:
         .where(posts.c.id == post, posts.c.status == PostStatus.PENDING, posts.c.check_first, posts.c.epoch > 0)
         .values(
             status=PostStatus.QUARANTINED,
-            error="its summary changed, and it may have been posted before: it is looked for on the timeline",
+            error="its summary changed, and it may have been posted: the timeline is being checked",
             quarantined_at=now,
             concluded_at=now,
             next_check_at=now,

@@ -139,7 +139,7 @@ def create_edit(
     tx.execute(
         posts.update()
         .where(posts.c.target_id == change.post, posts.c.status == PostStatus.PENDING)
-        .values(status=PostStatus.SKIPPED, error="a newer change took its place", concluded_at=now)
+        .values(status=PostStatus.SKIPPED, error="superseded by a newer change", concluded_at=now)
     )
     reason = {EditKind.EDITED: "was edited", EditKind.UNNAMED: "is now anonymous", EditKind.WITHDRAWN: "was withdrawn"}
     id_ = tx.execute(
@@ -199,7 +199,7 @@ def hold_deletions(tx: sa.Connection, pairs: Collection[tuple[int, int]], lately
 def _pass_over_missed(tx: sa.Connection, subject: str, now: datetime) -> None:
     """Record the slots that a digest has missed on a channel until now as passed."""
     digest, _, channel = subject.rpartition(" on ")
-    reach_slot(tx, digest, channel, Slot("missed slots", now), now, outcome="an operator passed over the missed slots")
+    reach_slot(tx, digest, channel, Slot("missed slots", now), now, outcome="an operator skipped the missed slots")
 
 
 def decide_alert(tx: sa.Connection, alert: int, *, confirm: bool, now: datetime) -> int:
@@ -212,7 +212,7 @@ def decide_alert(tx: sa.Connection, alert: int, *, confirm: bool, now: datetime)
     if row is None:
         raise LedgerError(f"there is no alert {alert}")
     if row.decided_at is not None:
-        raise LedgerError(f"alert {alert} was {row.decision} already")
+        raise LedgerError(f"alert {alert} was already {row.decision}")
     held = tx.execute(sa.select(changes).where(changes.c.alert_id == alert)).all()
     if not confirm:
         for change in held:

@@ -116,7 +116,7 @@ def end_edition(tx: sa.Connection, post: int, channel: str, now: datetime) -> No
     for first in list(tx.scalars(begin)):
         skipped = {
             "status": PostStatus.SKIPPED,
-            "error": "the channel accepts no replies: created again",
+            "error": "the channel accepts no replies: created again without them",
             "concluded_at": now,
         }
         tx.execute(posts.update().where(posts.c.id == first).values(**skipped))
@@ -125,7 +125,7 @@ def end_edition(tx: sa.Connection, post: int, channel: str, now: datetime) -> No
     tx.execute(channels.update().where(channels.c.name == channel).values(replies_rejected_at=now))
     note = (
         f"{channel} does not accept replies to its own posts: threads end with their first part, and from now on "
-        "each summary is a post of its own. Confirm to leave it so, dismiss to try threads again"
+        "each summary is a post of its own. Confirm to keep it that way, dismiss to try threads again"
     )
     alerts.raise_alert(tx, "replies", channel, note, now)
 

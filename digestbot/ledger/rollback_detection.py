@@ -73,7 +73,7 @@ class RollbackDetector:
         if row.id is None or (self.ledger and row.id != self.ledger):
             raise LedgerChanged(
                 "the ledger was replaced or emptied while digestbot was running. Nothing more is sent from here; put "
-                "the right one in its place, then start digestbot again"
+                "the right one back, then restart digestbot"
             )
         self.ledger = row.id
         if noted is not None and row.started_at != noted[1]:  # losing an older one means losing the newest as well
@@ -169,7 +169,7 @@ class Marker:
         known = sa.select(posts.c.id).where(posts.c.channel == channel, posts.c.receipt_id == receipt)
         if tx.execute(known).first() is not None:
             return ""
-        what = "is older than" if ledger == used else "is another one than"
+        what = "is older than" if ledger == used else "is not"
         return f"the ledger {what} the one with which {receipt} was published here"
 
 
@@ -209,7 +209,7 @@ def adopt_channels(tx: sa.Connection, accounts: Mapping[str, str], now: datetime
             change = {
                 "account": account,
                 "account_since": now,
-                "catch_up": "the channel has another account than before",
+                "catch_up": "the channel has a different account than before",
             }
             tx.execute(channels.update().where(channels.c.name == name).values(**change))
             tx.execute(timeline_posts.delete().where(timeline_posts.c.channel == name))

@@ -63,7 +63,7 @@ def _id(arguments: Arguments, name: str) -> int:
 
 def _number(value: str, name: str) -> int:
     if not (value.isascii() and value.isdecimal() and len(value) < 19):
-        raise LedgerError(f"{value!r} is not the number of a {name}")
+        raise LedgerError(f"{value!r} is not a valid {name} id")
     return int(value)
 
 
@@ -120,7 +120,7 @@ def _preapprove(service: Service, arguments: Arguments) -> Outcome:
         backlog_overrides.preapprove(tx, route, ids, service.clock())
     about = {"digest": route.digest, "channel": route.channel, "summaries": ",".join(map(str, ids))}
     data = about | {"summaries": ids, "approved": True}
-    return Outcome("Approved. It is posted when its slot comes.", data, "unapprove", about)
+    return Outcome("Approved. It will be posted at its slot.", data, "unapprove", about)
 
 
 def _unapprove(service: Service, arguments: Arguments) -> Outcome:
@@ -282,7 +282,7 @@ def _resume(service: Service, arguments: Arguments) -> Outcome:
     channel = _channel(service, arguments)
     with service.ledger.begin() as tx:
         channel_states.resume(tx, channel)
-    return Outcome(f"Channel {channel} is resumed.", {"channel": channel, "paused": False})
+    return Outcome(f"Channel {channel} resumed.", {"channel": channel, "paused": False})
 
 
 def _decide_alert(*, confirm: bool) -> Callable[[Service, Arguments], Outcome]:

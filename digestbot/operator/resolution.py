@@ -72,9 +72,9 @@ class Resolver:
         try:
             there = publisher.lookup(receipt.id, seconds=SECONDS)
         except PublishError as error:
-            raise LedgerError(f"{reference}: cannot be taken for post {post}: {error}") from error
+            raise LedgerError(f"{reference}: cannot be accepted as post {post}: {error}") from error
         if there is None:
-            raise LedgerError(f"{reference}: there is no such post on {row.channel}; look at the address again")
+            raise LedgerError(f"{reference}: post not found on {row.channel}; check the URL")
         basis = ReceiptBasis.TEXT if has_text(there, row.text) else ReceiptBasis.OPERATOR
         with self._ledger.begin() as tx:
             now = self._ledger.now(tx)

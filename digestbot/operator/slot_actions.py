@@ -88,7 +88,7 @@ class SlotOverrides:
         try:
             about = datetime.fromisoformat(nominal).replace(tzinfo=zone)
         except ValueError:
-            raise LedgerError(f"{nominal!r} is no slot's time") from None
+            raise LedgerError(f"{nominal!r} is not the time of a slot") from None
         for slot in self._book.calendar(route).slots(about - AROUND):
             if slot.nominal == nominal and (digest_history is None or slot.due > digest_history.since):
                 return slot
@@ -143,7 +143,7 @@ class SlotOverrides:
         text = text.replace("\r\n", "\n").strip()
         length = limit.measure(text)
         if not text or length > limit.most:
-            raise ConfigError([f"the text has {length} characters, and may have 1 to {limit.most}"])
+            raise ConfigError([f"the text has {length} characters; it must have 1 to {limit.most}"])
         return text
 
 
@@ -153,5 +153,5 @@ def parse_local_time(text: str, route: Route, config: Config, now: datetime) -> 
     try:
         result = datetime.fromisoformat(text)
     except ValueError:
-        raise LedgerError(f"{text!r} is no time; write one such as 2026-12-24T18:00") from None
+        raise LedgerError(f"{text!r} is not a time; use one such as 2026-12-24T18:00") from None
     return result if result.tzinfo else instant(result, config.zone(*route), now)

@@ -146,7 +146,7 @@ class EditHandler:
             self._leave(tx, change, action)
             return None
         if action is None and change.kind is not EditKind.EDITED:
-            log.warning("post %d: its summary was %s; as configured, the post stays", change.post, change.kind)
+            log.warning("post %d: its summary was %s; as configured, the post is kept", change.post, change.kind)
         return None if action is None else _Wanted(change, action, message)
 
     def _leave(self, tx: sa.Connection, change: SummaryEdit, action: Action) -> None:

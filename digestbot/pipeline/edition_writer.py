@@ -77,13 +77,13 @@ class EditionWriter:
         except editions.TakenElsewhereError:
             with self._ledger.begin() as tx:
                 backlog.reset_verdicts(tx, digest, channel, ids)
-            log.info("digest %s on %s: slot %s: another process was faster", digest, channel, slot.nominal)
+            log.info("digest %s on %s: slot %s: another process handled it first", digest, channel, slot.nominal)
             return False, False
         if made:
-            waits = ", which waits for approval: digestbot approve" if approve_by else ""
-            result = f"makes post {', '.join(map(str, made))}{waits}"
+            waits = ", which needs approval: digestbot approve" if approve_by else ""
+            result = f"creates post {', '.join(map(str, made))}{waits}"
         else:
-            result = f"makes none: {outcome}"
+            result = f"creates no post: {outcome}"
         log.info("digest %s on %s: slot %s %s", digest, channel, slot.nominal, result)
         if decision.chosen and not made and not scheduled:
             report.troubles.append(f"{channel}: the month's budget has no room for this edition")

@@ -67,7 +67,7 @@ class Explainer:
             standing = standings.get(Route(digest, channel))
             if standing is None:
                 if source in self._config.digests[digest].sources:
-                    results.append(Reason(digest, channel, f"source {source} was not read to its end yet"))
+                    results.append(Reason(digest, channel, f"source {source} has not been read to its end yet"))
                 continue
             shown = tuple(posts.get(standing.edition, ())) if standing.edition is not None else ()
             reason = self._standing(

@@ -183,7 +183,7 @@ class JobRunner:
                 return False
             offset, before = time.time() - time.monotonic(), offset
             if abs(offset - before) > CLOCK_SET:
-                log.warning("the clock was set by %+.0f s: looking at what is due now", offset - before)
+                log.warning("the clock changed by %+.0f s: checking what is due now", offset - before)
                 self.wake(list(self._states))
             alive()
         return True

@@ -124,7 +124,7 @@ class ServiceJobs:
                 log.error("post %d: the lease ran out; whether it was published is unknown", post)
                 results.add(channel_job(channel))
             for post in approvals.expire_approvals(tx, now):
-                log.warning("post %d: nobody approved it in time; its summaries are pending again", post)
+                log.warning("post %d: it was not approved in time; its summaries are pending again", post)
                 results.update(map(channel_job, self._runtime.config.channels))
             for channel in channel_states.end_pauses(tx, now):
                 log.warning("channel %s resumed: the limit has reset", channel)

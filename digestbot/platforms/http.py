@@ -77,7 +77,7 @@ def upload_bytes(picture: Picture, upload: Callable[[Picture], str]) -> str | No
             return None
         if isinstance(error, Unauthorized | RateLimited | Rejected):
             raise
-        raise Unavailable(f"the picture was not taken: {error}") from error
+        raise Unavailable(f"the picture was not accepted: {error}") from error
 
 
 def failure(wire: DeadlineTransport, error: Exception) -> PublishError:

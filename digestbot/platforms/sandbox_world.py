@@ -16,9 +16,9 @@ FAULTS = {
     "drop-after": "do as asked, then close the connection without an answer",
     "503-before": "answer 503 without doing anything",
     "503-after": "do as asked, then answer 503",
-    "429": "refuse with 429 and say when to come back",
-    "429-bare": "refuse with 429 without saying when",
-    "html": "refuse with an HTML page from the edge (403)",
+    "429": "reject with 429 and say when to retry",
+    "429-bare": "reject with 429 without saying when",
+    "html": "reject with an HTML page from the edge (403)",
     "html-after": "do as asked, then answer 200 with an HTML page",
     "cut-after": "do as asked, then break off in the middle of the answer",
     "unauthorized": "reject the token",
@@ -137,7 +137,7 @@ class Faults:
         elif kind in LIES:
             self.timeline[platform] = kind
         else:
-            raise ValueError(f"no such lie: {kind}; there are {', '.join(LIES)}")
+            raise ValueError(f"unknown lie: {kind}; there are {', '.join(LIES)}")
 
     def next(self, platform: str, *, reading: bool) -> Fault | None:
         """Return the fault for the current call; None for none. Random faults affect only calls that write."""

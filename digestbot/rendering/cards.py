@@ -103,7 +103,7 @@ class CardMaker:
                 compiler.compile(sys_inputs=inputs, format="pdf", pdf_standards=["a-2u"])
                 content = compiler.compile(sys_inputs=inputs, format="png", ppi=72)
                 if not isinstance(content, bytes):
-                    raise PictureError(f"card {self._template.name}: makes {len(content)} pages; it has to fit one")
+                    raise PictureError(f"card {self._template.name}: makes {len(content)} pages; it must fit on one")
                 return content, self._shown(compiler)
             except TypstError as error:
                 trouble = _said(error, self._template.name)
@@ -129,7 +129,7 @@ class CardMaker:
             import typst
 
             if not self._template.is_file():
-                raise PictureError(f"card {self._template}: there is no such template")
+                raise PictureError(f"card {self._template}: template not found")
             fonts = typst.Fonts(font_paths=self._font_paths)
             self._compiler = typst.Compiler(str(self._template), root=str(self._template.parent), font_paths=fonts)
         return self._compiler

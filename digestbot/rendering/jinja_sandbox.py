@@ -74,13 +74,13 @@ class SandboxedJinja(ImmutableSandboxedEnvironment):
         """Apply an operator as Jinja does. Raises TooMuchError if the result could be too large."""
         numbers = isinstance(left, int | float) and isinstance(right, int | float)
         if operator == "*" and not numbers and _size(left) * _size(right) > MOST_TEXT:
-            raise TooMuchError("makes too long a text")
+            raise TooMuchError("renders too much text")
         if operator == "+" and not numbers and _size(left) + _size(right) > MOST_TEXT:
-            raise TooMuchError("makes too long a text")
+            raise TooMuchError("renders too much text")
         if operator == "%" and not numbers:
-            raise TooMuchError("writes texts with %; use ~ to join them")
+            raise TooMuchError("formats strings with %; use ~ to join them")
         if operator == "**" and (not numbers or abs(left) > 1000 or abs(right) > 10):
-            raise TooMuchError("calculates with too large a number")
+            raise TooMuchError("uses a number that is too large")
         return super().call_binop(context, operator, left, right)
 
 
@@ -120,7 +120,7 @@ def _step() -> None:
     rendering = RENDERING.get()
     rendering.steps -= 1
     if rendering.steps < 0:
-        raise TooMuchError(f"loops take more than {MOST_STEPS} turns together")
+        raise TooMuchError(f"loops take more than {MOST_STEPS} iterations in total")
 
 
 def _bounded(length: int) -> None:

@@ -150,7 +150,7 @@ def _who(request: Request) -> str:
 def _act(desk: AppState, request: Request, form: Mapping[str, str]) -> Flash:
     verb = request.path_params["verb"]
     if verb not in ACTIONS:
-        raise HTTPException(404, "There is no such action.")
+        raise HTTPException(404, "Unknown action.")
     return actions.act(desk, verb, {name: value for name, value in form.items() if name not in HIDDEN})
 
 

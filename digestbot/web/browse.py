@@ -31,7 +31,7 @@ def _number(text: str | None) -> int:
 def _post_id(request: Request) -> int:
     result = _number(request.path_params["post"])
     if not result:
-        raise HTTPException(404, "There is no such post.")
+        raise HTTPException(404, "Post not found.")
     return result
 
 

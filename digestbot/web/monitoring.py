@@ -118,19 +118,19 @@ class _Numbers(Collector):
         )
         yield _gauge(
             "lag_seconds",
-            "From a summary's arrival to its post, of the newest posts: the median.",
+            "Median time from a summary's arrival to its post, for the newest posts.",
             ("channel",),
             {(name,): sorted(seconds for _, seconds in some)[len(some) // 2] for name, some in lags.items() if some},
         )
         yield _gauge(
             "month_cost_dollars",
-            "What this month has cost, as estimated.",
+            "Estimated cost of this month.",
             ("channel",),
             {(name,): account.spent / DOLLAR for name, account in accounts.items()},
         )
         yield _gauge(
             "month_budget_dollars",
-            "What a month may cost.",
+            "Budget per month.",
             ("channel",),
             {(name,): account.budget / DOLLAR for name, account in accounts.items() if account.budget is not None},
         )
@@ -142,7 +142,7 @@ class _Numbers(Collector):
         )
         yield _gauge(
             "token_days_left",
-            "Until the channel's token expires.",
+            "Days until the channel's token expires.",
             ("channel",),
             {
                 (name,): (row.token_expires_at - now) / timedelta(days=1)
@@ -152,7 +152,7 @@ class _Numbers(Collector):
         )
         yield _gauge(
             "source_failures",
-            "Polls that failed in a row.",
+            "Consecutive failed polls.",
             ("source",),
             {(name,): sources[name].failures for name in config.sources if name in sources},
         )
@@ -169,13 +169,13 @@ class _Numbers(Collector):
         overrunning = desk.pulse.overrunning()
         yield _gauge(
             "job_overrun_seconds",
-            "Since a job that takes too long gave its last sign of progress; 0 for one that does not.",
+            "Time since an overrunning job last showed progress; 0 for other jobs.",
             ("job",),
             {(name,): overrunning.get(name, timedelta(0)).total_seconds() for name in job_names(config)},
         )
         tick = desk.last_tick()
         if tick is not None:
-            yield _gauge("tick_age_seconds", "Since the last upkeep was done.", (), {(): (now - tick).total_seconds()})
+            yield _gauge("tick_age_seconds", "Time since the last upkeep.", (), {(): (now - tick).total_seconds()})
 
 
 def _gauge(name: str, says: str, labels: tuple[str, ...], values: dict[tuple[str, ...], float]) -> Metric:

@@ -62,8 +62,8 @@ def statistics(desk: AppState, request: Request) -> Response:
     months = [f"{begin:%b %Y}" for begin in next(iter(result.costs.values()), {})]
     waited = {str(route): some for route, some in result.backlog.items()}
     charts = [
-        _daily("Posts a day", "posts", days, result.published),
-        _daily("Failures a day", "posts that were rejected", days, result.failed),
+        _daily("Posts per day", "posts", days, result.published),
+        _daily("Failures per day", "posts that were rejected", days, result.failed),
         *(
             _daily(f"Lag on {name}", "hours from a summary's arrival to its post, the day's median", days, {name: some})
             for name, some in result.lags.items()
@@ -71,7 +71,7 @@ def statistics(desk: AppState, request: Request) -> Response:
         *(_daily(f"Backlog of {name}", "pending summaries", days, {name: some}) for name, some in waited.items()),
         Chart(
             "Costs per month",
-            "dollars, as estimated",
+            "dollars (estimate)",
             months,
             [Series(name, [cost / DOLLAR for cost in some.values()]) for name, some in result.costs.items()],
             lambda value: f"${value:.2f}",

@@ -72,7 +72,7 @@ def templates(desk: AppState, request: Request) -> Response:
         if some:
             summary = some[0][0]
         else:
-            trouble = f"No summary is known by {about!r}: write its id, its address or its paper's key."
+            trouble = f"No summary matches {about!r}. Enter its id, its URL or its paper's key."
     route = None
     if wanted is not None:
         routes = [one for one in config.routes() if config.platform(one[1]).name == wanted.platform]

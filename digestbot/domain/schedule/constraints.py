@@ -89,7 +89,7 @@ class PostingRules:
         last = channel_history.last(now) if self.distance else None
         if last is None or now >= last.keeps_distance_until(self.distance):
             return None
-        return Blocker("too soon after the post before it", last.keeps_distance_until(self.distance))
+        return Blocker("too soon after the previous post", last.keeps_distance_until(self.distance))
 
     def planned_at(self, channel_history: ChannelHistory[Any], wanted: datetime, now: datetime) -> datetime:
         """Return when a post that may appear now was meant to appear: at ``wanted``, its slot's time, or as soon after

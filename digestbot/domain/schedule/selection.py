@@ -277,4 +277,4 @@ def _edition(
         return SlotDecision(slot, reason=f"{some} is pending" if some == "nothing" else f"{some} are pending")
     following = next(iter(posting_rules.calendar.slots(slot.due)), None)
     times = [at for at in (queue.next_ready(), following.at if following else None) if at is not None and at > now]
-    return SlotDecision(reason=f"waits until there are {least}", until=min(times, default=None))
+    return SlotDecision(reason=f"open until {least} are pending", until=min(times, default=None))

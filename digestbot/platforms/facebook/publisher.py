@@ -79,7 +79,7 @@ class FacebookPublisher:
         )
         id_ = answer.get("id")
         if not isinstance(id_, str) or not id_:
-            raise Rejected("Facebook did not take the picture")
+            raise Rejected("Facebook did not accept the picture")
         return id_
 
     def update(self, receipt: str, message: Message, *, seconds: float, may_send: Callable[[], bool]) -> None:

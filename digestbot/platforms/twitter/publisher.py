@@ -99,7 +99,7 @@ class TwitterPublisher:
         answer = self._client.post_json("/2/media/upload", body, seconds / 2, may_send)
         id_ = field_of(answer, "id")
         if not id_.isdecimal() or upload_state(answer) == "failed":
-            raise Rejected("X did not take the picture")
+            raise Rejected("X did not accept the picture")
         if picture.alt_text:
             metadata = {"id": id_, "metadata": {"alt_text": {"text": picture.alt_text}}}
             self._client.post_json("/2/media/metadata", metadata, seconds / 2, may_send)

@@ -86,7 +86,7 @@ def classify_response(
 def page_trouble(answer: Any, user: str) -> str:
     """Return why a page of the timeline cannot prove that a post is absent; empty for a sound page."""
     if not isinstance(answer, dict):
-        return "X's answer is no JSON object"
+        return "X's answer is not a JSON object"
     if answer.get("errors"):
         return "X's answer came with errors"
     data = answer.get("data", [])

@@ -99,7 +99,7 @@ class Fetcher:
                     parts = urlsplit(target)
                     if parts.scheme not in ("http", "https") or not parts.hostname:
                         raise SourceError(
-                            f"{redact_url(url)}: redirects to {redact_url(target)}, which is no web address"
+                            f"{redact_url(url)}: redirects to {redact_url(target)}, which is not a web address"
                         )
                     if parts.netloc != urlsplit(url).netloc:
                         headers = {k: v for k, v in headers.items() if not k.startswith("If-")}
@@ -108,7 +108,7 @@ class Fetcher:
                     continue
                 if response.status != 200:
                     raise SourceError(
-                        f"{redact_url(url)}: the server answers {response.status} {response.reason or ''}".rstrip()
+                        f"{redact_url(url)}: the server returned {response.status} {response.reason or ''}".rstrip()
                     )
                 body = self._read(url, response, deadline)
                 names = ("Content-Type", "ETag", "Last-Modified")
@@ -136,7 +136,7 @@ class Fetcher:
                     if size > self._most_bytes:
                         most = self._most_bytes // 10**6
                         raise SourceError(
-                            f"{redact_url(url)}: is larger than {most} MB; raise max_size if that is right"
+                            f"{redact_url(url)}: is larger than {most} MB; raise max_size if this is expected"
                         )
                     file.write(piece)
                     hash_.update(piece)
@@ -165,7 +165,7 @@ class Fetcher:
             if isinstance(link, PrivateAddressError):
                 return f"{redact_url(url)}: {link}"
         if self._wire.expired or any(isinstance(link, TimeoutError) for link in chain):
-            return f"{redact_url(url)}: no whole answer within {self._seconds:g} seconds"
+            return f"{redact_url(url)}: no complete response within {self._seconds:g} seconds"
         innermost = chain[-1]
         reason = innermost.strerror if isinstance(innermost, OSError) and innermost.strerror else str(innermost)
         return f"{redact_url(url)}: cannot be fetched: {reason or type(innermost).__name__}"

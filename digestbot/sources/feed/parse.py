@@ -71,11 +71,11 @@ def parse_feed(
         raise SourceError(f"the feed cannot be parsed ({type(error).__name__})") from error
     if not document.version:
         start = " ".join(body[:60].decode("utf-8", "replace").split())
-        raise SourceError(f"this is no feed (it begins {start!r})")
+        raise SourceError(f"this is not a feed (it begins with {start!r})")
     entries = list(document.entries)
     complaint = new_suspect = None
     if document.bozo and not any(end in body[-200:] for end in _ENDS):
-        complaint = "the feed breaks off before its end"
+        complaint = "the feed is truncated"
         if entries:
             last = entries.pop()
             new_suspect = hashlib.blake2b(repr(sorted(last.items())).encode(), digest_size=16).digest()
@@ -137,7 +137,7 @@ def _summary(entry: Any, version: bytes | None) -> Summary:
     link = _text(get("link") or get("id"))
     address = urlsplit(link)
     if address.scheme not in ("http", "https") or not address.hostname:
-        raise ValueError(f"its link is no web address ({link[:80]!r})")
+        raise ValueError(f"its link is not a web address ({link[:80]!r})")
     author = " ".join(_text(get("author")).split())
     store_key = _text(get("shortscience_bibtexkey"))
     key = store_key or _text(get("id")) or link

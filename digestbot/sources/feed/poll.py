@@ -190,7 +190,7 @@ class Feed:
         """
         reserve = self._config.backfill
         remedy = (
-            f"they are being looked for in source {reserve}"
+            f"digestbot is looking for them in source {reserve}"
             if reserve
             else f"set sources.{self._name}.backfill to a source that shows more, or poll more often"
         )
@@ -242,7 +242,7 @@ class Feed:
             raise SourceError(f"source {self._name}: the feed is damaged ({why}), and too large to be repaired")
         parsed = parser.whole(fetched, after.suspect_hash)
         if parsed.complaint:
-            log.warning("source %s: %s; what came whole is taken in", self._name, parsed.complaint)
+            log.warning("source %s: %s; the intact part was ingested", self._name, parsed.complaint)
             after = replace(after, etag=None, last_modified=None)  # request the whole document again
         with self._ledger.begin() as tx:
             if moved:
@@ -269,7 +269,7 @@ class Feed:
                     ) from error
                 parsed = parser.whole(fetched, None)
                 if parsed.complaint:
-                    log.warning("source %s: %s; what came whole is taken in", self._name, parsed.complaint)
+                    log.warning("source %s: %s; the intact part was ingested", self._name, parsed.complaint)
                 yield parsed.summaries
                 return
             everything = parser.not_oversized(scanned, range(len(scanned.versions)))
@@ -291,7 +291,7 @@ class Feed:
             votes = votes or any(one.votes is not None for one in batch)
             newest = max((one.dated for one in batch if one.dated is not None), default=newest)
         if not count:
-            raise SourceError("can be read, but no entry of it can be used: is this the right address?")
+            raise SourceError("can be read, but none of its entries can be used: is this the right URL?")
         if votes_wanted and not votes:
             raise SourceError(NO_VOTES)
         entries = f"{count} entr{'ies' if count > 1 else 'y'}"
