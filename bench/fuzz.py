@@ -112,7 +112,7 @@ def read(running: Any, body: bytes) -> int:
     """Through everything that comes after the fetch; gives how many items were new, -1 for a refused document."""
     from digestbot.domain.errors import SourceError
     from digestbot.ledger import source_states
-    from digestbot.sources.feed.fetch import Fetched
+    from digestbot.sources.fetch import Fetched
 
     with running.ledger.begin() as tx:
         state = source_states.claim_poll(tx, "store", timedelta(minutes=15), running.clock(), at_once=True)

@@ -341,7 +341,7 @@ def test_what_a_mistake_does_not_hide(config: str) -> None:  # noqa: F811
     ("name", "value", "words"),
     [
         ("DIGESTS__LATEST__CHANNELS", "y", "there is no [channels.y]"),
-        ("DIGESTS__LATEST__INCLUDE__SECTIONS", "cs", "no feed says which section"),
+        ("DIGESTS__LATEST__INCLUDE__SECTIONS", "cs", "none of its sources says which section"),
         ("DIGESTS__LATEST__MIN_SIZE", "5", "is more than size"),
         ("SOURCES__STORE__KIND", "feeed", "must be"),
         ("SOURCES__STORE__BACKFILL", "q", "name another [sources.…] section"),

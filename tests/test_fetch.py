@@ -12,7 +12,7 @@ import pytest
 
 from digestbot.domain.errors import SourceError
 from digestbot.infra.http_client import DeadlineTransport, is_public
-from digestbot.sources.feed.fetch import Fetched, Fetcher, redact_url
+from digestbot.sources.fetch import Fetched, Fetcher, redact_url
 
 LIMIT = 100_000
 

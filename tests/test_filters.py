@@ -208,7 +208,10 @@ def test_an_edit_within_the_first_day_is_what_followers_see(
             r"include\.patterns\.0: '\(a' is not a regular expression that RE2 accepts: missing",
         ),
         ({"exclude": {"keywords": [" "]}}, r"exclude\.keywords"),
-        ({"include": {"sections": ["cs"]}}, r"digests\.latest\.include\.sections: no feed says which section"),
+        (
+            {"include": {"sections": ["cs"]}},
+            r"digests\.latest\.include\.sections: none of its sources says which section",
+        ),
         ({"include": {"keyword": ["x"]}}, r"include\.keyword: unknown key; did you mean keywords\?"),
         ({"min_age": "a while"}, r"min_age: write a time span"),
         ({"on_edit": "shout"}, r"on_edit: .*'ignore', 'update' or 'delete'"),

@@ -359,3 +359,21 @@ def test_actions_on_the_command_line(toml: str, tmp_path: Path) -> None:
     assert command(toml, "summary", "write", "latest", "x", "1", "--file", str(words)) == about
     code, _, err = called("-c", toml, "summary", "pin", "other", "x", "1")
     assert (code, "digest other is not configured for x" in err) == (2, True)
+
+
+def test_posts_of_a_channel_that_is_gone(toml: str) -> None:
+    """They are still listed and shown; what would measure their text says why it cannot."""
+    file = Path(toml)
+    text = file.read_text() + "\n[digests.latest.on.x]\napproval = true\n"
+    file.write_text(text)
+    database = f"sqlite:///{file.parent / 'ledger.db'}"
+    run = Run(raw(schedule="every day at 09:00", approval=True), [], database)
+    run.tick(START + timedelta(days=1, hours=2))
+    run.close()
+    assert [row["id"] for row in json.loads(called("-c", toml, "approve", "--json")[1])] == [1]
+    file.write_text(text.replace("[channels.x]", "[channels.z]").replace('["x"]', '["z"]').replace("on.x", "on.z"))
+    code, out, err = called("-c", toml, "approve")
+    assert (code, err) == (0, "")
+    assert out.startswith("post 1, latest on x, until ")
+    code, _, err = called("-c", toml, "edit", "1", "--text", "Other words.")
+    assert (code, err) == (1, "digestbot: post 1: its channel x is no longer configured\n")

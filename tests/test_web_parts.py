@@ -301,6 +301,8 @@ def test_the_password_is_set_from_standard_input(tmp_path: Path) -> None:
     assert "correct horse" not in text
     assert 'password_hash = "$argon2id$' in text
     assert "# Kept by hand." in text
+    file.write_text(before, encoding="utf-8-sig")  # as an editor on Windows saves it
+    assert called(*command, said="correct horse\n")[0] == 0
     file.write_text("x = ")
     assert called(*command, said="correct horse\n")[0] == 2
     file.unlink()

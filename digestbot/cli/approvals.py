@@ -40,7 +40,7 @@ def approve_or_list(arguments: argparse.Namespace) -> int:
         for row in rows:
             until = f"{row.approve_by:%Y-%m-%d %H:%M} UTC" if row.approve_by else ""
             print(f"post {row.id}, {row.digest} on {row.channel}, until {until}:")
-            print(output.format_message(row.message(), config.platform(row.channel).limit, row.cost) + "\n")
+            print(output.format_message(row.message(), config.limit(row.channel), row.cost) + "\n")
         if not rows:
             print("nothing needs approval")
     return OK

@@ -65,11 +65,7 @@ def post_json(row: PostRow) -> dict[str, Any]:
 
 def json_rows(rows: Iterable[PostRow]) -> None:
     """Print a JSON list of posts row by row, so that memory use does not grow with their number."""
-    separator = "["
-    for row in rows:
-        print(separator + "\n" + json.dumps(post_json(row), ensure_ascii=False, default=_plain), end="")
-        separator = ","
-    print("\n]" if separator == "," else "[]")
+    print_json_list(map(post_json, rows))
 
 
 def post_table(rows: Iterable[PostRow]) -> None:

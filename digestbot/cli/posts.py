@@ -108,7 +108,7 @@ def show_post(arguments: argparse.Namespace) -> int:
             more = {"history": attempts, "looks": looks, "changes": [output.post_json(change) for change in changes]}
             output.print_json(output.post_json(row) | more)
         else:
-            limit = config.platform(row.channel).limit if row.channel in config.channels else None
+            limit = config.limit(row.channel)
             output.post_history(row, attempts, looks, limit)
             for change in changes:
                 print(f"\n{change.action} by post {change.id}: {change.status} at {change.at:%Y-%m-%d %H:%M:%S} UTC")

@@ -75,7 +75,7 @@ def _set_password(arguments: argparse.Namespace) -> int:
     logs.configure_logging(verbose=arguments.verbose, quiet=arguments.quiet)
     path = config.find(arguments.config, os.environ)
     try:
-        before = path.read_text(encoding="utf-8")
+        before = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read: {error}"]) from error
     if sys.stdin.isatty():

@@ -87,7 +87,7 @@ def cross_check(raw: dict[str, Any]) -> list[str]:
             if word not in (digest["channels"] if isinstance(digest.get("channels"), list) else [word])
         ]
         problems += _feeds_its_own_reserve(name, digest, tables["sources"])
-        problems += _sections_need_a_database(name, digest, tables["sources"])
+        problems += _sections_of_no_source(name, digest, tables["sources"])
     for name, source in tables["sources"].items():
         other = source.get("backfill") if isinstance(source, dict) else None
         if isinstance(other, str) and (other == name or other not in tables["sources"]):
@@ -112,10 +112,10 @@ def _feeds_its_own_reserve(name: str, digest: Any, sources: dict[str, Any]) -> l
     ]
 
 
-def _sections_need_a_database(name: str, digest: Any, sources: dict[str, Any]) -> list[str]:
-    """Return a problem for each filter by sections in a digest that has only feeds.
+def _sections_of_no_source(name: str, digest: Any, sources: dict[str, Any]) -> list[str]:
+    """Return a problem for each filter by sections in a digest none of whose sources knows sections.
 
-    Only a database says which section a paper is in. With feeds alone, the filter would block everything, or nothing.
+    The filter would block everything, or nothing.
     """
     if not isinstance(digest, dict) or not isinstance(digest.get("sources"), list):
         return []
@@ -125,8 +125,10 @@ def _sections_need_a_database(name: str, digest: Any, sources: dict[str, Any]) -
         if isinstance(sources.get(str(word)), dict)
     ]
     some_know = not kinds or any(kind is None or kind.knows_sections for kind in kinds)
+    capable = " or ".join(kind for kind, one in SOURCE_KINDS.items() if one.knows_sections)
     return [
-        f"digests.{name}.{part}.sections: no feed says which section a paper is in; this needs a database source"
+        f"digests.{name}.{part}.sections: none of its sources says which section a paper is in; this needs a source of "
+        f"kind {capable}"
         for part in ("include", "exclude")
         if not some_know and isinstance(digest.get(part), dict) and digest[part].get("sections")
     ]

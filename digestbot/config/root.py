@@ -25,7 +25,7 @@ from digestbot.config.sections import (
 from digestbot.domain.budget import Prices
 from digestbot.domain.model import Route, Shape
 from digestbot.infra.config_values import LedgerAddress, SecretUrl, Section, Zone
-from digestbot.platforms.base import ChannelConfig, Platform
+from digestbot.platforms.base import ChannelConfig, LengthLimit, Platform
 from digestbot.platforms.registry import PLATFORMS, get_platform
 from digestbot.sources.base import SourceConfig
 from digestbot.sources.registry import SOURCE_KINDS
@@ -77,6 +77,10 @@ class Config(Section):
     def platform(self, channel: str) -> Platform:
         """Return the platform that the channel is on."""
         return get_platform(self.channels[channel].platform)
+
+    def limit(self, channel: str) -> LengthLimit | None:
+        """Return the length limit of the channel's platform; None if the channel is no longer configured."""
+        return self.platform(channel).limit if channel in self.channels else None
 
     def appearance(self, digest: str, channel: str) -> Appearance:
         """Return the look of the digest's posts on the channel."""

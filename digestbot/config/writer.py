@@ -22,7 +22,7 @@ def save(path: Path, text: str, before: str, now: datetime) -> Path:
     real = path.resolve()
     kept = real.with_name(f"{real.name}.{now:%Y%m%dT%H%M%S.%fZ}")
     try:
-        if real.read_text(encoding="utf-8") != before:
+        if real.read_text(encoding="utf-8-sig") != before:
             raise ConfigError([f"{path}: the file was changed in the meantime; reload it and try again"])
         shutil.copy2(real, kept)
         handle, name = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.")

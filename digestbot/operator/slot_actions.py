@@ -130,9 +130,11 @@ class SlotOverrides:
 
     def rewrite(self, post: int, text: str) -> PostRow:
         """Change the text of a post that needs approval; return the post. Raises ConfigError if the text is empty or
-        too long for the platform, LedgerError if the post needs no approval."""
+        too long for the platform, LedgerError if the post needs no approval or its channel is no longer configured."""
         with self._ledger.begin() as tx:
             row = queries.post_row(tx, post)
+            if row.channel not in self._config.channels:
+                raise LedgerError(f"post {post}: its channel {row.channel} is no longer configured")
             text = self._fitting(row.channel, text)
             cost = estimate(replace(row.message(), text=text), self._config.prices(row.channel) or FREE)
             approvals.edit_text(tx, post, text, cost, self._clock())

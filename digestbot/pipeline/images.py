@@ -13,7 +13,7 @@ from digestbot.config import Appearance, Config
 from digestbot.domain.errors import PictureError, SourceError
 from digestbot.domain.model import Draft, Image, ImageFailure, Picture, Summary
 from digestbot.rendering.cards import MISSING, MOST_ALT, CardMaker, cards_available
-from digestbot.sources.feed.fetch import Fetcher
+from digestbot.sources.fetch import Fetcher
 from digestbot.text import first_image, plain_title, sanitize, truncate
 
 log = logging.getLogger(__name__)

@@ -124,7 +124,7 @@ def post_page(desk: AppState, request: Request) -> Response:
         approval = queries.approval_of(tx, id_)
         shown_ids = queries.summaries_shown_by(tx, id_)
         target = queries.post_row(tx, row.target) if row.target else None
-    limit = config.platform(row.channel).limit if row.channel in config.channels else None
+    limit = config.limit(row.channel)
     waits = row.status is PostStatus.PENDING and row.action is Action.PUBLISH
     return page(
         desk,

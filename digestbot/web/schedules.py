@@ -141,7 +141,7 @@ def _path(config: Config) -> Path:
 def _text(desk: AppState) -> tuple[str, str]:
     """Return the file's text, and why it cannot be changed here (empty if it can)."""
     try:
-        return _path(desk.config).read_text(encoding="utf-8"), ""
+        return _path(desk.config).read_text(encoding="utf-8-sig"), ""
     except ConfigError as error:
         return "", str(error)
     except (OSError, UnicodeDecodeError) as error:

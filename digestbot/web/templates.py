@@ -21,7 +21,7 @@ from digestbot.web.app_state import AppState
 from digestbot.web.pages import page
 
 _LINE = re.compile(r", line (\d+)")
-_NAME = re.compile(r"([A-Za-z0-9_-]+)\.([a-z]+)\.txt\.j2")
+_NAME = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.txt\.j2")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""PostgreSQL databases for tests. A ledger that a test is done with is emptied and given to the next: to create and
-migrate a database takes longer than most tests."""
+"""PostgreSQL databases for tests. A ledger that a test is done with is emptied for another: to create and migrate a
+database takes longer than most tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from digestbot.ledger import Ledger, schema
 
-_spare: dict[str, list[str]] = {}  # server -> its databases that hold a ledger without a row
+_spare: dict[str, list[str]] = {}  # server -> its databases with a ledger that no test uses now
 
 # what a test may have altered beside the rows
 _SHAPE = sa.text("""
@@ -22,7 +22,11 @@ _SHAPE = sa.text("""
            (SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
            (SELECT count(*) FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class
             WHERE relnamespace = 'public'::regnamespace),
-           (SELECT count(*) FROM pg_db_role_setting WHERE setdatabase <> 0),
+           (SELECT md5(string_agg(concat(conname, conrelid::regclass), ',' ORDER BY oid)) FROM pg_constraint
+            WHERE connamespace = 'public'::regnamespace),
+           (SELECT md5(string_agg(adbin::text, ',' ORDER BY oid)) FROM pg_attrdef),
+           (SELECT count(*) FROM pg_db_role_setting
+            WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())),
            (SELECT version_num FROM alembic_version)
 """)
 _shapes: dict[str, tuple[object, ...]] = {}  # database -> its shape when it was new
@@ -49,8 +53,11 @@ def empty_database(server: str) -> Iterator[str]:
 def ledger_database(server: str) -> Iterator[str]:
     """A database with the ledger's tables and no rows, for the length of a test."""
     spare = _spare.setdefault(server, [])
-    if spare:
+    while spare:
         name = spare.pop()
+        if _emptied(server, name):  # now, when nothing of the test before is left that could write
+            break
+        _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
     else:
         name = f"test_{uuid.uuid4().hex}"
         _administer(server, f"CREATE DATABASE {name}")
@@ -61,10 +68,7 @@ def ledger_database(server: str) -> Iterator[str]:
             tx.exec_driver_sql(_EMPTY)
         ledger.close()
     yield _url(server, name)
-    if _emptied(server, name):
-        spare.append(name)
-    else:
-        _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+    spare.append(name)
 
 
 def drop_spare_databases() -> None:

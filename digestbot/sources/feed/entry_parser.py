@@ -11,8 +11,8 @@ from digestbot.domain.model import Summary
 
 if TYPE_CHECKING:
     from digestbot.sources.feed import parse
-    from digestbot.sources.feed.fetch import Fetched
     from digestbot.sources.feed.item_hashes import FeedScan
+    from digestbot.sources.fetch import Fetched
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class EntryParser:
         self, body: bytes, content_type: str | None, suspect: bytes | None, versions: Sequence[bytes]
     ) -> parse.ParsedFeed:
         from digestbot.sources.feed import parse
-        from digestbot.sources.feed.fetch import redact_url
+        from digestbot.sources.fetch import redact_url
 
         where = redact_url(self._url)
         try:

@@ -22,7 +22,7 @@ from digestbot.sources.feed.entry_parser import EntryParser
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from digestbot.sources.feed.fetch import Fetched, Fetcher
+    from digestbot.sources.fetch import Fetched, Fetcher
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ class Feed:
 
     def fetch(self, state: SourceState) -> tuple[Fetched | None, SourceState]:
         """Return the feed's document, or None if it is unchanged, and the state to remember. Raises SourceError."""
-        from digestbot.sources.feed.fetch import Fetcher, redact_url
+        from digestbot.sources.fetch import Fetcher, redact_url
 
         source, now = self._config, self._clock()
         if self._fetcher is None:
