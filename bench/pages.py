@@ -30,7 +30,7 @@ PAGES = {
     "posts, searched": "/posts?words=never+said",
     "a post": "/posts/17",
     "schedules": "/schedules",
-    "figures": "/figures",
+    "statistics": "/statistics",
     "templates": "/templates?template=summary.twitter.txt.j2",
     "audit": "/audit",
     "readyz": "/readyz",
@@ -75,19 +75,19 @@ def after_a_change(name: str, digests: int, waiting: int, *, database: str = "",
     with service(digests, waiting, bodies=True, database=database) as of:
         for digest, channel in of.config.routes():
             fill(of, digest, channel, 0, waiting, "waiting")
-        desk = AppState(lambda: of.config, of.ledger, lambda: NOW)
-        with Server(desk, "127.0.0.1", 0) as server:
-            desk.plan(NOW, NOW + timedelta(days=32))
+        app_state = AppState(lambda: of.config, of.ledger, lambda: NOW)
+        with Server(app_state, "127.0.0.1", 0) as server:
+            app_state.plan(NOW, NOW + timedelta(days=32))
             _ask(server.url, "/calendar")
             spent = []
             for day in range(3, 10):
                 slot = f"2026-11-{day:02}T09:00"
                 if datetime.fromisoformat(slot).weekday() > 4:
                     continue
-                with desk.service() as acting:
+                with app_state.service() as acting:
                     SlotOverrides(acting).skip(Route("d0", "x"), slot)
                 start = time.process_time()
-                desk.changed("x")
+                app_state.changed("x")
                 _ask(server.url, "/calendar")
                 spent.append(time.process_time() - start)
         print(f"page     after a change, {name}: {statistics.median(spent):.2f} CPU s (goal {goal})")
@@ -95,8 +95,8 @@ def after_a_change(name: str, digests: int, waiting: int, *, database: str = "",
 
 def readers(of: Service, count: int, each: int) -> float:
     """The 95th percentile of how long a page takes that so many read at the same time."""
-    desk = AppState(lambda: of.config, of.ledger, lambda: NOW)
-    with Server(desk, "127.0.0.1", 0) as server, ThreadPoolExecutor(count) as pool:
+    app_state = AppState(lambda: of.config, of.ledger, lambda: NOW)
+    with Server(app_state, "127.0.0.1", 0) as server, ThreadPoolExecutor(count) as pool:
         _ask(server.url, "/calendar")
         took = list(pool.map(lambda _: _ask(server.url, "/calendar"), range(count * each)))
     return statistics.quantiles(took, n=20)[-1]
@@ -105,9 +105,9 @@ def readers(of: Service, count: int, each: int) -> float:
 def _times(of: Service, runs: int) -> dict[str, tuple[float, float]]:
     """For each page the time of its first answer, and the median of those after it."""
     moments = [NOW]
-    desk = AppState(lambda: of.config, of.ledger, lambda: moments[0])
-    with Server(desk, "127.0.0.1", 0) as server:
-        desk.plan(NOW, NOW + timedelta(days=32))  # as the server's own thread does when it begins: wait for that
+    app_state = AppState(lambda: of.config, of.ledger, lambda: moments[0])
+    with Server(app_state, "127.0.0.1", 0) as server:
+        app_state.plan(NOW, NOW + timedelta(days=32))  # as the server's own thread does when it begins: wait for that
         found: dict[str, tuple[float, float]] = {}
         for name, path in PAGES.items():
             moments[0] += timedelta(minutes=1)  # the plan that was kept for the page before is too old

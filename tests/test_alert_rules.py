@@ -64,10 +64,10 @@ def test_what_holds_is_told() -> None:
     found = active_conditions(state, START, timedelta(days=3), SEVEN)
     assert [one.title for one in found] == [
         "channel x is paused",
-        "the token of dead ends",
-        "the token of dying ends",
+        "the token of dead expires",
+        "the token of dying expires",
         "post 12 is quarantined",
-        "the month's budget of x nears its end",
+        "the month's budget of x is almost used up",
         "source store cannot be read",
         "source store is silent",
         "nothing is left to post on page",
@@ -161,7 +161,7 @@ def test_each_is_told_once_and_its_end_too(make_service: Callable[..., Service],
     clock.forward(minutes=2)
     watch()
     (_, end) = told.heard
-    assert end.startswith("digestbot: over: channel x is paused: It began at 2026-11-02 08:02 UTC")
+    assert end.startswith("digestbot: resolved: channel x is paused: It began at 2026-11-02 08:02 UTC")
     with service.ledger.begin() as tx:
         channel_states.pause(tx, "x", "again", clock())
     clock.forward(minutes=2)
@@ -182,7 +182,7 @@ def test_what_could_not_be_told_is_tried_again(make_service: Callable[..., Servi
     assert told.heard == []  # whoever tried is left alone for a while
     clock.forward(minutes=4)
     watch()
-    assert told.heard == ["digestbot: the month's budget of x nears its end: most is used"]
+    assert told.heard == ["digestbot: the month's budget of x is almost used up: most is used"]
 
 
 def test_what_is_over_before_anybody_was_told_is_forgotten(make_service: Callable[..., Service], clock: Clock) -> None:
@@ -387,7 +387,7 @@ def test_facebook_says_until_when_the_token_holds(
     sandbox.world.token_ends = int((clock() + 10 * DAY).timestamp())
     watch = watcher(service, told).watch
     watch()
-    assert told.heard == ["digestbot: the token of page ends: it expires on 2026-11-12: make a new one in time"]
+    assert told.heard == ["digestbot: the token of page expires: it expires on 2026-11-12: make a new one in time"]
     with service.ledger.read() as tx:
         assert queries.channel_rows(tx)["page"].token_expires_at == clock() + 10 * DAY
     sandbox.world.token_ends = 0
@@ -396,7 +396,7 @@ def test_facebook_says_until_when_the_token_holds(
     assert len(told.heard) == 1  # asked once a day
     clock.forward(days=1)
     watch()
-    assert told.heard[1].startswith("digestbot: over: the token of page ends")
+    assert told.heard[1].startswith("digestbot: resolved: the token of page expires")
 
 
 def test_a_dead_token_is_noticed_before_anything_is_posted(
@@ -406,7 +406,7 @@ def test_a_dead_token_is_noticed_before_anything_is_posted(
     sandbox.world.token_ends = -1
     watcher(service, told).watch()
     assert told.heard == [
-        "digestbot: the token of page ends: it is no longer valid: make a new one, then resume the channel"
+        "digestbot: the token of page expires: it is no longer valid: make a new one, then resume the channel"
     ]
 
 
@@ -433,7 +433,7 @@ def test_alerts_are_configured() -> None:
     built = configuration.build(raw)
     assert {"mailto://me:word-of-pass@example.org", "https://hc.example/abc"} <= set(built.secrets())
     for key, value, why in (
-        ("to", ["me@example.org"], "write an address as Apprise has them"),
+        ("to", ["me@example.org"], "write an Apprise URL"),
         ("ping_url", "ftp://x", "http:// or https://"),
         ("stale_after", "soon", "write a time span"),
         ("pings", 1, "unknown key"),
@@ -444,8 +444,8 @@ def test_alerts_are_configured() -> None:
 
 def test_web_is_configured(tmp_path: Path) -> None:
     for web, why in (
-        ({"host": "0.0.0.0"}, "only see it with a password"),
-        ({"public_url": "https://bots.example.org"}, "only see it with a password"),
+        ({"host": "0.0.0.0"}, "a host other than this machine needs a password"),
+        ({"public_url": "https://bots.example.org"}, "a host other than this machine needs a password"),
         ({"token": "short"}, "at least 24 characters"),
         ({"password_hash": "secret"}, "digestbot web --set-password"),
         ({"port": 70000}, "web.port"),

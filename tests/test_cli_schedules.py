@@ -62,7 +62,7 @@ def test_plan_shows_what_comes(daily: str, tmp_path: Path) -> None:
     on_x = [row for row in rows if row["channel"] == "x"]
     assert [len(row["summaries"]) for row in on_x] == [1, 1, 1, 0, 0]
     assert [row["cost"] for row in on_x] == [0.2, 0.2, 0.2, 0, 0]
-    assert on_x[3]["note"] == "nothing waits"
+    assert on_x[3]["note"] == "nothing is pending"
     assert on_x[0]["summaries"][0]["title"] == "Paper Number 0"
     assert (tmp_path / "ledger.db").read_bytes() == before
 
@@ -112,7 +112,7 @@ def test_why(daily: str) -> None:
     assert "latest on x: post 1 is published since " in out
     code, out, _ = digestbot("-c", daily, "why", "2")
     assert "latest on page: goes out at " in out
-    assert "; waits since " in out
+    assert "; pending since " in out
     code, _, err = digestbot("-c", daily, "why", "nothing like it")
     assert code == 1
     assert "no summary is known by 'nothing like it'" in err
@@ -265,7 +265,7 @@ def test_only_a_valid_configuration_is_taken_up(
     for broken, said in (
         (
             sound.replace("every day at 12:00", "every day at 25:00"),
-            "digests.latest.schedule: '25:00' is no time of day",
+            "digests.latest.schedule: '25:00' is not a time of day",
         ),
         (sound + 'template = "missing"\n', "template missing.twitter.txt.j2: not found"),
         ("[", "is not valid TOML"),
@@ -296,7 +296,7 @@ def test_only_a_valid_configuration_is_taken_up(
     caplog.clear()
     replace(file, file.read_text().replace("ledger.db", "other.db"))
     looks_twice(reloader)
-    assert "another ledger is taken up at the next start" in caplog.text
+    assert "a different ledger takes effect at the next start" in caplog.text
     ledger.close()
 
 

@@ -166,7 +166,7 @@ def test_what_is_rejected_or_waits_gives_3_and_says_when(config: str, feed: Feed
     assert code == 3
     assert "failed" in out
     assert "still pending: post 1" in err
-    assert "One such answer may be an outage: tried once more at" in digestbot("-c", config, "posts", "show", "1")[1]
+    assert "It may be an outage: digestbot tries once more at" in digestbot("-c", config, "posts", "show", "1")[1]
     end_the_quiet_period(config)
     digestbot("-c", config, "resume", "x")
     assert digestbot("-c", config, "once", "-q")[0] == 0
@@ -324,7 +324,7 @@ def test_templates_that_need_more_than_a_sample(config: str, tmp_path: Path) -> 
     add_key(config, 'template = "mine"')
     code, out, _ = digestbot("-c", config, "check")
     assert code == 0, out
-    assert "warn template of latest for x: cannot be made of a summary without writer, votes" in out
+    assert "warn template of latest for x: fails for a summary without a writer, votes" in out
     replaced(config, 'template = "mine"', 'template = "second"\nshape = "roundup"\nsize = 3')
     assert "BAD  template of latest for x" in said(config)
 

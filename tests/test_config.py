@@ -85,7 +85,7 @@ lease = "2 seconds"
     assert all(problem.startswith(f"{file}: ") for problem in found)
     text = "\n".join(found)
     for part in [
-        "timezone: 'Europe/Nowhere' is no time zone",
+        "timezone: 'Europe/Nowhere' is not a time zone",
         "databse: unknown key; did you mean database?",
         "sources.s.url: write a URL that starts with http",
         'sources.s.every: write a time span such as "15 minutes"',
@@ -122,11 +122,11 @@ def test_a_short_lease_is_refused() -> None:
         ({"digests": {"d": {"sources": ["s"], "channels": ["x"], "schedule": "* * * *"}}}, "digests.d.schedule: "),
         (
             {"digests": {"d": {"sources": ["s"], "channels": ["x"], "schedule": "0 0 31 4,6 *"}}},
-            "digests.d.schedule: '0 0 31 4,6 *' never comes",
+            "digests.d.schedule: '0 0 31 4,6 *' never occurs",
         ),
         ({"path": "x"}, "path: unknown key"),
         ({"delivery": {"lease": "1e9 weeks"}}, "delivery.lease: write a time span"),
-        ({"delivery": {"lease": f"{'9' * 20} weeks"}}, "delivery.lease: that is longer"),
+        ({"delivery": {"lease": f"{'9' * 20} weeks"}}, "delivery.lease: is too long"),
     ],
 )
 def test_mistakes(section: dict[str, Any], mend: str) -> None:
@@ -259,7 +259,7 @@ def test_days_and_hours_are_written_in_several_ways() -> None:
     "keys", [{"quiet_hours": ""}, {"quiet_hours": 9}, {"not_on": "13-01"}, {"not_on": "12-24..2026-12-26"}]
 )
 def test_days_and_hours_that_are_none(keys: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match=f"digests.latest.{next(iter(keys))}.*(two times of day|is no day)"):
+    with pytest.raises(ConfigError, match=f"digests.latest.{next(iter(keys))}.*(two times of day|is not a day)"):
         config.build(raw_config("http://127.0.0.1:1", **keys))
 
 
@@ -336,20 +336,26 @@ def test_times_in_words_are_cron(text: str, expected: tuple[str, ...]) -> None:
     [
         ("whenever", "write the times after"),
         ("mondays", 'write the times after "at", such as "mondays at 09:00"'),
-        ("fundays at 09:00", "'fundays' is no day"),
+        ("fundays at 09:00", "'fundays' is not a day"),
         ("mondays at 25:00", "'25:00' is not a time of day"),
-        ("every 7 hours", "does not come out even in a day"),
+        ("every 7 hours", "does not divide a day evenly"),
         ("every 0 hours", "the interval must be at least 1"),
         ("every 7 hours", 'write "every 6 hours" or "every 8 hours"'),
         ("every 50 minutes", 'write "every 48 minutes" or "every hour", or from when to when: "every 50 minutes from'),
         ("every 5 hours from 08:00 to 10:00", "occurs only once from 08:00 to 10:00"),
-        ("every 2 hours from 20:00 to 02:00 on the 1st", "across midnight, hours go with weekdays or every day only"),
-        ("every tow hours", "'tow' is no number"),
+        (
+            "every 2 hours from 20:00 to 02:00 on the 1st",
+            "a time range across midnight works only with weekdays or every day",
+        ),
+        ("every tow hours", "'tow' is not a number"),
         ("every many days at 09:00", "how many? Write such as"),
         ("every 2 weeks at 09:00", "write the day and the time"),
         ("every 2 days on monday at 09:00", "cannot combine an interval of days with weekdays"),
-        ("mondays at 09:00 from 2026-12-01", 'is counted from a date: "every 2 weeks on mondays"'),
-        ("every 2 weeks on monday at 09:00 from 2026-13-01", "2026-13-01 is no date"),
+        (
+            "mondays at 09:00 from 2026-12-01",
+            'a start date works only with an interval of days or weeks: "every 2 weeks on mondays"',
+        ),
+        ("every 2 weeks on monday at 09:00 from 2026-13-01", "2026-13-01 is not a date"),
         ("sundys at 09:00", "did you mean 'sundays'"),
         ("evry day at 09:00", "did you mean 'every'"),
         ("frist monday of the month at 09:00", "did you mean 'first'"),
@@ -366,20 +372,20 @@ def test_times_in_words_are_cron(text: str, expected: tuple[str, ...]) -> None:
         ("monthly at 09:00", '"1st of the month at 09:00"'),
         ("quarterly", "as cron"),
         ("every year at 09:00", "as cron"),
-        ("weekdays except friday at 09:00", "what is left out in not_on"),
+        ("weekdays except friday at 09:00", "the exceptions in not_on"),
         ("24 december at 09:00", "months are written as cron"),
         ("every morning", "write a time of day"),
-        ("0 9 15W * mon", "15W is a weekday already"),
+        ("0 9 15W * mon", "15W already means a weekday"),
         ("0 9 32W * *", "15W for the one nearest to the 15th"),
         ("0 9 W * *", "'W', the day of the month"),
-        ("0 9 31W 2 *", "never comes"),
+        ("0 9 31W 2 *", "never occurs"),
         ("every 1000 days at 09:00", "1000 is too many; 366 at most"),
         ("every 53 weeks on monday at 09:00", "53 is too many; 52 at most"),
         ("every fourth thursday at 09:00", '"every 4 weeks on thursday" or "fourth thursday of the month"'),
         ("9am, " * 200, "is longer than 500 characters"),
-        ("\u0661st at 9am", "is no day of a month"),
+        ("\u0661st at 9am", "is not a day of a month"),
         ("every 3 hours from 08:00", "write from when to when"),
-        ("32nd of the month at 09:00", "is no day of a month"),
+        ("32nd of the month at 09:00", "is not a day of a month"),
         ("at 09:00", "on which days?"),
         ("0 9 * * fun", "'fun', the weekday in '0 9 * * fun', is not understood: 0 (Sunday) to 7"),
         ("0 9 31 2 *", "never occurs: none of these months has a day 31"),

@@ -510,7 +510,7 @@ def test_a_query_that_does_not_do(tmp_path: Path, make_service: Make, columns: s
     ("given", "mend"),
     [
         ({}, r"sources\.store\.url: is missing; add it, or url_file, or set DIGESTBOT_SOURCES__STORE__URL"),
-        ({"url": "here"}, "write a database's address"),
+        ({"url": "here"}, "write a database URL"),
         ({"url": "sqlite:///x"}, "either layout"),
         ({"url": "sqlite:///x", "layout": "shortscience", "query": "SELECT 1"}, "either layout"),
         ({"url": "sqlite:///x", "layout": "other"}, "'shortscience'"),

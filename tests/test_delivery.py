@@ -212,7 +212,7 @@ def test_what_a_person_decides(make_service: Make, feed: Feed, sandbox: Sandbox,
         assert manual_resolution.resolve_post(tx, made[2], PostStatus.PENDING, None, clock()) is PostStatus.QUARANTINED
         for post, decision, receipt, words in [
             (made[0], PostStatus.PENDING, None, "published: nothing to decide"),
-            (made[3], PostStatus.PUBLISHED, there, "another post already"),
+            (made[3], PostStatus.PUBLISHED, there, "already the receipt of another post"),
             (999, PostStatus.PENDING, None, "no post 999"),
         ]:
             with pytest.raises(LedgerError, match=words):
@@ -308,7 +308,7 @@ def test_a_backup_put_back_posts_nothing_again(
     clock.forward(hours=1)
     service.tick()
     back_up(service.ledger, tmp_path / "copy.db")
-    with pytest.raises(LedgerError, match="exists already"):
+    with pytest.raises(LedgerError, match="already exists"):
         back_up(service.ledger, tmp_path / "copy.db")
     for hours in (4, 4):
         clock.forward(hours=hours)

@@ -557,7 +557,7 @@ def test_dismissed_deletions_are_not_made(make_service: Make, store: Store, sand
     tick(service, clock)
     assert len(sandbox.world.timelines["twitter"]) == len(sandbox.world.timelines["facebook"]) == 45
     assert open_alerts(service) == []
-    with service.ledger.begin() as tx, pytest.raises(LedgerError, match="alert 1 was dismissed already"):
+    with service.ledger.begin() as tx, pytest.raises(LedgerError, match="alert 1 was already dismissed"):
         edit_queue.decide_alert(tx, 1, confirm=True, now=clock())
     with service.ledger.begin() as tx, pytest.raises(LedgerError, match="there is no alert 99"):
         edit_queue.decide_alert(tx, 99, confirm=True, now=clock())

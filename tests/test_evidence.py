@@ -207,7 +207,7 @@ def test_what_a_person_gave_as_the_address_is_checked_and_never_touched(
     other = sandbox.by_hand(PLATFORMS[channel], "A person's own words")
     with pytest.raises(ConfigError, match="write a URL on"):
         Resolver(service).published(2, f"https://example.org/status/{other.id}")
-    with pytest.raises(LedgerError, match="no such post"):
+    with pytest.raises(LedgerError, match="post not found"):
         Resolver(service).published(2, "5" if channel == "x" else "200_5")
     done = Resolver(service).published(2, other.id)
     assert (done.same, done.there is not None and done.there.text) == (False, "A person's own words")

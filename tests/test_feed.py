@@ -73,9 +73,9 @@ def test_atom_from_elsewhere() -> None:
     [
         (b"", "empty"),
         (b"  \n ", "empty"),
-        (b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>", "no feed.*DOCTYPE html"),
-        (b'{"error": 1}', "no feed"),
-        (b"\xff\xfe\x00garbage", "no feed"),
+        (b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>", "not a feed.*DOCTYPE html"),
+        (b'{"error": 1}', "not a feed"),
+        (b"\xff\xfe\x00garbage", "not a feed"),
     ],
 )
 def test_what_is_no_feed(body: bytes, words: str) -> None:

@@ -120,15 +120,15 @@ def slow_headers(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (http(b"", "500 Internal Server Error"), "answers 500"),
-        (http(b"", "404 Not Found"), "answers 404"),
+        (http(b"", "500 Internal Server Error"), "returned 500"),
+        (http(b"", "404 Not Found"), "returned 404"),
         (http(b"x" * (LIMIT + 1)), "larger than"),
         (http(gzip.compress(b"\0" * 50_000_000), Content_Encoding="gzip"), "larger than"),
         (http(gzip.compress(b"hello" * 999)[:-20], Content_Encoding="gzip"), "cut off"),
         (http(b"not gzip at all", Content_Encoding="gzip"), "cannot be fetched"),
         (http(b"x", Content_Encoding="br"), "not asked for: br"),
         (http(b"half", Content_Length="4000"), "cut off|cannot be fetched"),
-        (http(b"", "302 Found", Location="file:///etc/passwd"), "no web address"),
+        (http(b"", "302 Found", Location="file:///etc/passwd"), "not a web address"),
         (http(b"", "302 Found", Location="/rss.xml"), "more than 5 redirects"),
         (b"", "cannot be fetched"),
         (b"SSH-2.0-OpenSSH\r\n", "cannot be fetched"),

@@ -119,7 +119,7 @@ def test_a_text_is_written_and_reset(run: Run) -> None:
     assert entry(run, 1).words == "In my own words."  # type: ignore[union-attr]
     assert undo(run, done).undo == ""
     assert entry(run, 1).words is None  # type: ignore[union-attr]
-    with pytest.raises(ConfigError, match="may have 1 to 280"):
+    with pytest.raises(ConfigError, match="must have 1 to 280"):
         do(run, "write", **PAIR, summary="1", text="")
 
 
@@ -253,7 +253,7 @@ def test_a_channel_is_paused_and_resumed(run: Run) -> None:
     assert done.data == {"channel": "x", "paused": True, "reason": "paused by an operator"}
     run.tick(START + HOUR)
     assert run.appeared() == []
-    assert undo(run, done).message == "Channel x is resumed."
+    assert undo(run, done).message == "Channel x resumed."
     run.tick(START + HOUR)
     assert len(run.appeared()) == 1
 
@@ -275,12 +275,12 @@ def test_an_alert_is_decided(run: Run, name: str, decision: str) -> None:
     [
         ("pin", {"channel": "x", "summary": "1"}, "digest is missing"),
         ("pin", PAIR, "summary is missing"),
-        ("pin", PAIR | {"summary": "one"}, "'one' is not the number of a summary"),
+        ("pin", PAIR | {"summary": "one"}, "'one' is not a valid summary id"),
         ("pin", {"digest": "latest", "channel": "no", "summary": "1"}, "digest latest is not configured for no"),
-        ("preapprove", PAIR | {"summaries": "1,b"}, "'b' is not the number of a summary"),
+        ("preapprove", PAIR | {"summaries": "1,b"}, "'b' is not a valid summary id"),
         ("move-slot", SLOT, "to is missing"),
-        ("move-slot", SLOT | {"to": "soon"}, "is no time"),
-        ("approve", {"post": "9" * 30}, "is not the number of a post"),
+        ("move-slot", SLOT | {"to": "soon"}, "is not a time"),
+        ("approve", {"post": "9" * 30}, "is not a valid post id"),
         ("approve", {"post": "9"}, "no post 9"),
         ("pause", {"channel": "no"}, "there is no channel 'no'; known: "),
         ("resume", {}, "channel is missing"),

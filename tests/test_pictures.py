@@ -121,7 +121,7 @@ def test_an_operators_template(tmp_path: Path) -> None:
     own.write_text("#nothing")
     with pytest.raises(PictureError, match=r"own\.typ:1:\d+: unknown variable: nothing"):
         CardMaker(own).make(summary(), TWITTER)
-    with pytest.raises(PictureError, match="no such template"):
+    with pytest.raises(PictureError, match="template not found"):
         CardMaker(tmp_path / "missing.typ").make(summary(), TWITTER)
 
 
@@ -182,7 +182,7 @@ def test_a_strangers_image_is_not_fetched_from_a_private_network(make_service: M
     shown = summary(body=f"![a plot]({sandbox.url}/plot.png)")
     with pytest.raises(PictureError, match="private address"):
         service.post_builder.image_builder.picture(Image.FIRST_IMAGE, "x", shown)
-    with pytest.raises(PictureError, match="no web address"):
+    with pytest.raises(PictureError, match="not a web address"):
         service.post_builder.image_builder.picture(
             Image.FIRST_IMAGE, "x", summary(body="![x](data:image/png;base64,AAAA)")
         )

@@ -19,13 +19,13 @@ from digestbot.domain.reconciliation import (
     comparable,
     comparable_link,
     first_check,
-    has_text,
     judge_before_sending,
     judge_change,
     judge_reading,
     matches,
     missing_witness,
     next_recheck,
+    shows_text,
 )
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -256,18 +256,18 @@ def test_a_change_is_done_or_tried_again() -> None:
     ],
 )
 def test_texts_that_are_the_same(text: str) -> None:
-    assert has_text(read("7", text), MESSAGE.text)
+    assert shows_text(read("7", text), MESSAGE.text)
 
 
 @pytest.mark.parametrize("ours", ["&lt;b&gt;bold&lt;/b&gt;", "a &amp; b", "x &copy; y", "a&lt=1", "&amp;lt;"])
 @pytest.mark.parametrize("escape", [str, lambda text: html.escape(text, quote=False)])
 def test_our_own_text_is_never_unescaped(ours: str, escape: object) -> None:
-    assert has_text(read("7", escape(ours)), ours)  # type: ignore[operator]
-    assert not has_text(read("7", "bold"), ours)
+    assert shows_text(read("7", escape(ours)), ours)  # type: ignore[operator]
+    assert not shows_text(read("7", "bold"), ours)
 
 
 def test_an_escaped_text_of_ours_is_not_the_plain_one() -> None:
-    assert not has_text(read("7", "<b>"), "&lt;b&gt;")
+    assert not shows_text(read("7", "<b>"), "&lt;b&gt;")
 
 
 def test_text_is_compared_in_one_unicode_form() -> None:
@@ -319,8 +319,8 @@ def test_the_same_text_outweighs_the_same_link() -> None:
 
 @given(st.text())
 def test_any_text_is_recognised_as_it_is_and_escaped(text: str) -> None:
-    assert has_text(read("7", text), text)
-    assert has_text(read("7", html.escape(text, quote=False)), text)
+    assert shows_text(read("7", text), text)
+    assert shows_text(read("7", html.escape(text, quote=False)), text)
 
 
 @given(st.text(max_size=60))

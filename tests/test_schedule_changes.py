@@ -205,7 +205,7 @@ def catch_up_all(make: Make) -> Run:
 def test_a_change_that_makes_up_for_several_slots_asks_first(make: Make) -> None:
     run = catch_up_all(make)
     (note,) = raised(run, alerts.MAKE_UP)
-    assert note.startswith("by the changed schedule it would make up for 5 missed slots, not 1")
+    assert note.startswith("with the changed schedule, 5 missed slots would be caught up, not 1")
     rows = run.service.plan(run.clock(), at("08 10:00"))
     assert {row.note for row in rows} == {"the changed schedule would catch up on missed slots: see digestbot alerts"}
     run.until(at("08 10:00"), {at("08 09:00")})
@@ -399,7 +399,7 @@ def test_a_digest_that_was_first_seen_by_a_clock_ahead_begins_now(make: Make) ->
     run.clock.now = START
     assert run.service.plan(START, START + 2 * HOUR)[0].at == at("02 09:00")
     watch(run)
-    assert "1 backlogs were begun" in raised(run, alerts.CLOCK)[0]
+    assert "the start of 1 backlogs" in raised(run, alerts.CLOCK)[0]
     run.until(at("03 09:00"), {at("02 09:00")})
     assert times(run) == ["02 09:00", "03 09:00"]
 
@@ -574,7 +574,7 @@ def test_an_edition_that_would_be_other_posts_now_is_made_anew(make: Make) -> No
         tx.exec_driver_sql(f"UPDATE summaries SET body = '{'A long sentence about much. ' * 40}' WHERE id = 1")
     run.clock.now = at("03 10:00")
     with pytest.raises(
-        LedgerError, match="post 1 was made more than a day ago, and its edition would be made otherwise now"
+        LedgerError, match="post 1 was made more than a day ago, and its edition would be rendered differently now"
     ):
         Approver(run.service).approve(1)
     with run.ledger.read() as tx:
@@ -623,7 +623,7 @@ def test_why_looks_ahead_no_longer_than_it_may(make: Make) -> None:
     with run.ledger.read() as tx:
         ((found, source),) = find_summaries(tx, "20")
     (reason,) = short.why(found, source)
-    assert reason.because == "its turn does not come by 2026-11-02; 2 go before it until then"
+    assert reason.because == "it is not scheduled by 2026-11-02; 2 go before it until then"
 
 
 def test_a_plan_comes_row_by_row_in_order_however_long_a_slot_waits(
@@ -642,7 +642,7 @@ def test_a_plan_comes_row_by_row_in_order_however_long_a_slot_waits(
     try:
         rows = run.service.plan(START, START + 3 * DAY)
         assert [row.at for row in rows] == sorted(row.at for row in rows)
-        waits = [row for row in rows if row.note == "waits until there are 9"]
+        waits = [row for row in rows if row.note == "open until 9 are pending"]
         assert len(waits) + sum(row.note == OVERTAKEN for row in rows) == 24 + 72
         monkeypatch.setattr(entry_order, "MOST_READY", 5)
         again = run.service.plan(START, START + 3 * DAY)

@@ -182,9 +182,9 @@ def test_a_distance_of_more_than_a_week_is_refused() -> None:
         ({"quiet_hours": "09:00-09:00"}, {}, "digests.one.quiet_hours: begins and ends at the same time"),
         ({"quiet_hours": "25:00-09:00"}, {}, "digests.one.quiet_hours: write two times of day"),
         ({"not_on": ["2026-12-26..2026-12-24"]}, {}, "ends before it begins"),
-        ({"not_on": ["Christmas"]}, {}, "'Christmas' is no day"),
-        ({"not_on": ["2026-12-24.."]}, {}, "'2026-12-24..' is no day"),
-        ({"not_on": ["2026-01-01..9999-12-31"]}, {}, "is no day"),
+        ({"not_on": ["Christmas"]}, {}, "'Christmas' is not a day"),
+        ({"not_on": ["2026-12-24.."]}, {}, "'2026-12-24..' is not a day"),
+        ({"not_on": ["2026-01-01..9999-12-31"]}, {}, "is not a day"),
         ({"backlog": 10**20}, {}, "digests.one.backlog: write"),
         ({"backlog": "0001-01-01"}, {}, "digests.one.backlog: write"),
         ({"schedule": ", at 09:00"}, {}, "has an extra comma"),
@@ -192,7 +192,7 @@ def test_a_distance_of_more_than_a_week_is_refused() -> None:
         ({"schedule": "mondays at 09:00 and fridays at 10:00"}, {}, "write two schedules, in a list"),
         ({"schedule": "every 2880 minutes from 08:00 to 09:00"}, {}, "occurs only once from 08:00 to 09:00"),
         ({"schedule": []}, {}, "digests.one.schedule: write a schedule such as"),
-        ({"schedule": ["0 9 * * *", "sundys at 10:00"]}, {}, "digests.one.schedule: number 2: 'sundys' is no day"),
+        ({"schedule": ["0 9 * * *", "sundys at 10:00"]}, {}, "digests.one.schedule: number 2: 'sundys' is not a day"),
         (
             {"schedule": ["mo at 9:00", "0 9 * * *", "99 * * * *"]},
             {},
@@ -285,7 +285,7 @@ def test_the_rest_of_a_thread_counts_as_no_post_of_its_own(make: Make) -> None:
 def test_a_preview_of_what_waits_for_more_ends(make: Make) -> None:
     run = make(1, {"one": {"size": 2, "min_size": 2, "skip_if_empty": False}})
     decision, drafts = run.service.planner.next_decision(Route("one", "x"))
-    assert (decision.reason, drafts) == ("waits until there are 2", [])
+    assert (decision.reason, drafts) == ("open until 2 are pending", [])
 
 
 def test_a_plan_for_a_channel_that_the_ledger_does_not_know_yet(make: Make) -> None:

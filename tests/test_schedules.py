@@ -78,7 +78,7 @@ def test_two_posts_of_a_channel_keep_their_distance(make: Make) -> None:
 def test_a_slot_that_has_to_wait_too_long_gives_way_to_the_next(make: Make) -> None:
     run = make(schedule="every hour", more={"x": {"min_distance": "150 minutes"}})
     assert [at for at, _, _ in live(run, hours=9)] == ["02 09:00", "02 11:30", "02 14:00", "02 16:30"]
-    assert {note for _, note in notes(run, 1)} <= {"a later slot took its place", "nothing waits"}
+    assert {note for _, note in notes(run, 1)} <= {"a later slot took its place", "nothing is pending"}
 
 
 def test_limits_of_a_digest_and_of_a_channel(make: Make) -> None:
@@ -113,7 +113,7 @@ def test_what_waits_is_spread_over_a_days_slots(make: Make) -> None:
 def test_too_few_make_no_edition(make: Make) -> None:
     run = make(2, shape="roundup", size=5, min_size=3)
     assert live(run, hours=8) == []
-    assert notes(run, 1)[0] == ("02 18:00", "2 of the 3 asked for wait")
+    assert notes(run, 1)[0] == ("02 18:00", "2 of the required 3 are pending")
     run.arrive([make_summary(3)])
     assert [(at, len(ids)) for at, _, ids in live(run, hours=3)] == [("02 18:00", 3)]
 
@@ -344,7 +344,7 @@ def test_a_post_that_waits_for_approval_is_rewritten(make: Make) -> None:
             SlotOverrides(run.service).rewrite(1, text)
     with run.ledger.begin() as tx:
         approvals.approve(tx, 1, run.clock())
-    with pytest.raises(LedgerError, match="does not wait for approval"):
+    with pytest.raises(LedgerError, match="does not need approval"):
         SlotOverrides(run.service).rewrite(1, "Too late.")
     with pytest.raises(LedgerError, match="there is no post 7"):
         SlotOverrides(run.service).rewrite(7, "Nothing.")
@@ -394,14 +394,14 @@ def test_why_a_summary_that_was_there_before_never_goes(make: Make) -> None:
 def test_why_a_window_that_is_over_ends_the_wait(make: Make) -> None:
     run = make(3, schedule="every day at 09:00", shape="roundup", size=2, window="1 day")
     live(run, days=3)
-    assert why(run, 3).startswith("not posted: its window is over: it could have gone from 2026-11-02 08:00 UTC on")
+    assert why(run, 3).startswith("not posted: its window is over: it was eligible from 2026-11-02 08:00 UTC on")
 
 
 def test_why_a_slot_never_takes_it(make: Make) -> None:
     run = make(1, schedule="every day at 09:00", quiet_hours="08:30-09:30")
-    assert why(run, 1) == "its turn does not come by 2027-11-03; its slots: quiet hours"
+    assert why(run, 1) == "it is not scheduled by 2027-11-03; its slots: quiet hours"
     run = make(2, schedule="every day at 09:00", more={"x": {"monthly_budget": "0.10"}})
-    assert why(run, 2) == "its turn does not come by 2027-11-03; its slots: over the month's budget"
+    assert why(run, 2) == "it is not scheduled by 2027-11-03; its slots: over the month's budget"
 
 
 def test_why_a_digest_that_is_no_longer_configured_does_not_send_it(make: Make) -> None:

@@ -152,9 +152,9 @@ def test_polls_are_conditional_and_an_equal_body_costs_no_parse(
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (Answer(200, b"<html>Bad Gateway</html>", content_type="text/html"), "no feed"),
+        (Answer(200, b"<html>Bad Gateway</html>", content_type="text/html"), "not a feed"),
         (Answer(200, b""), "empty"),
-        (Answer(500, b"oops"), "answers 500"),
+        (Answer(500, b"oops"), "returned 500"),
         (Answer(302, b"", {"Location": "/rss-full.xml"}), "redirects"),
     ],
 )

@@ -213,7 +213,7 @@ def nothing_starves(world: Simulator) -> None:
             if candidate.summary.id not in going and digest.timing.window is None and not digest.timing.one_per_paper:
                 behind = bool(going) and (candidate.summary.id or 0) > max(going)
                 never = digest.posting_rules.calendar.first_open(digest.digest_history.since)
-                reasons = [note for note in notes if note not in ("nothing waits", "a later slot took its place")]
+                reasons = [note for note in notes if note not in ("nothing is pending", "a later slot took its place")]
                 assert behind or never is None or never.at > world.now + timedelta(days=120) or reasons
 
 

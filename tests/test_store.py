@@ -267,7 +267,7 @@ def test_a_window_that_slid_is_an_alert(make_service: Make, feed: Feed, caplog: 
     feed.items[:] = [feed_item(number) for number in range(50, 55)]
     assert poll(service) == intake.IngestResult(new=5)
     assert open_alerts(service) == ["gap"]
-    assert "nothing that it shows was known" in caplog.text
+    assert "none of its entries were known" in caplog.text
     with service.ledger.read() as tx:
         assert "set sources.store.backfill" in alerts.open_alerts(tx)[0].note
 
@@ -676,7 +676,7 @@ def test_a_feed_that_takes_too_long_is_continued_at_the_next_poll(
         assert taken.new + taken.unchanged == known
         clock.forward(hours=1)
         assert not report.made
-    assert "what is left of it is read at the next poll" in caplog.text
+    assert "the rest is read at the next poll" in caplog.text
     feed.add(5)
     service.tick()
     with service.ledger.read() as tx:

@@ -371,7 +371,7 @@ def test_a_refused_reply_is_told_from_a_refused_account(detail: str, error: type
 def test_a_picture_that_the_post_needs_says_what_became_of_it(sandbox: Sandbox) -> None:
     required = Picture(PICTURE.content, PICTURE.media_type, PICTURE.alt_text, required=True)
     url, thread = answering((500, b"{}"), (429, b"{}"), (401, b"{}"))
-    with pytest.raises(Unavailable, match="the picture was not taken"):
+    with pytest.raises(Unavailable, match="the picture was not accepted"):
         publish(url, Message("a", picture=required))
     with pytest.raises(RateLimited):
         publish(url, Message("b", picture=required))

@@ -173,7 +173,7 @@ def test_a_form_without_our_sign_is_refused(free: tuple[str, Everything]) -> Non
 def test_every_route_that_changes_something_asks_for_our_sign(free: tuple[str, Everything]) -> None:
     url, made = free
     changing = [
-        route.path for route in application(made.desk).routes if "POST" in (getattr(route, "methods", None) or ())
+        route.path for route in application(made.app_state).routes if "POST" in (getattr(route, "methods", None) or ())
     ]
     assert set(changing) == {"/do/{verb}", "/schedules/{digest}", "/schedules/{digest}/check", "/logout", "/login"}
     for path in changing:

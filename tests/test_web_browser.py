@@ -43,7 +43,7 @@ PAGES = (
     "/schedules",
     "/schedules/latest",
     "/schedules/latest?channel=x",
-    "/figures",
+    "/statistics",
     "/templates",
     "/templates?template=thread.facebook.txt.j2&summary=13",
     "/audit",
@@ -84,7 +84,7 @@ def _without_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[tuple[str, Everything]]:
+def app_state(tmp_path: Path) -> Iterator[tuple[str, Everything]]:
     """A world of its own for what changes it."""
     with world(tmp_path) as made:
         made.live(hours=3)
@@ -170,8 +170,8 @@ def test_the_keyboard_reaches_everything(browser: Any, lived: tuple[str, Everyth
 # ---- what a person does
 
 
-def test_summaries_are_pinned_held_and_skipped_with_undo(browser: Any, desk: tuple[str, Everything]) -> None:
-    url, made = desk
+def test_summaries_are_pinned_held_and_skipped_with_undo(browser: Any, app_state: tuple[str, Everything]) -> None:
+    url, made = app_state
 
     def entry(kind: str = "waiting") -> dict[int, backlog_views.BacklogEntry]:
         from digestbot.domain.filters import DigestFilters
@@ -208,8 +208,8 @@ def test_summaries_are_pinned_held_and_skipped_with_undo(browser: Any, desk: tup
         assert person.page.locator(".entries li").count() == 1
 
 
-def test_slots_are_moved_skipped_and_sent(browser: Any, desk: tuple[str, Everything]) -> None:
-    url, made = desk
+def test_slots_are_moved_skipped_and_sent(browser: Any, app_state: tuple[str, Everything]) -> None:
+    url, made = app_state
     slot = "/calendar/slot?digest=latest&channel=x&slot=2026-11-03T"
     with Person(browser, url, "dark") as person:
         person.goes_to("/calendar")
@@ -239,8 +239,8 @@ def test_slots_are_moved_skipped_and_sent(browser: Any, desk: tuple[str, Everyth
             assert [one.nominal for one in slot_overrides.changes(tx)[ROUTE]] == ["2026-11-03T13:00"]
 
 
-def test_a_post_is_written_and_approved_ahead(browser: Any, desk: tuple[str, Everything]) -> None:
-    url, made = desk
+def test_a_post_is_written_and_approved_ahead(browser: Any, app_state: tuple[str, Everything]) -> None:
+    url, made = app_state
     with Person(browser, url, "dark telephone") as person:
         person.goes_to("/calendar/slot?digest=latest&channel=x&slot=2026-11-03T09:00")
         person.page.locator("textarea").fill("In my own words: https://example.org/a")
@@ -262,9 +262,9 @@ def test_a_post_is_written_and_approved_ahead(browser: Any, desk: tuple[str, Eve
 
 
 def test_posts_that_wait_are_edited_approved_declined_moved_and_sent(
-    browser: Any, desk: tuple[str, Everything]
+    browser: Any, app_state: tuple[str, Everything]
 ) -> None:
-    url, made = desk
+    url, made = app_state
     made.tick(days=4, hours=5)  # Friday, 16:00: the roundup waits for approval
     with made.ledger.read() as tx:
         (waiting,) = approvals.posts_needing_approval(tx)
@@ -303,8 +303,8 @@ def test_posts_that_wait_are_edited_approved_declined_moved_and_sent(
         assert "too dull" in person.page.locator(".card").first.inner_text()
 
 
-def test_what_is_quarantined_is_resolved_beside_what_was_seen(browser: Any, desk: tuple[str, Everything]) -> None:
-    url, made = desk
+def test_what_is_quarantined_is_resolved_beside_what_was_seen(browser: Any, app_state: tuple[str, Everything]) -> None:
+    url, made = app_state
     with made.ledger.begin() as tx:
         tx.execute(
             schema.posts.update()
@@ -336,18 +336,18 @@ def test_what_is_quarantined_is_resolved_beside_what_was_seen(browser: Any, desk
         assert "Post 1: published -> quarantined" in person.presses("Reopen")
 
 
-def test_channels_and_alerts(browser: Any, desk: tuple[str, Everything]) -> None:
-    url, made = desk
+def test_channels_and_alerts(browser: Any, app_state: tuple[str, Everything]) -> None:
+    url, made = app_state
     with made.ledger.begin() as tx:
         for subject in ("a", "b"):
             alerts.raise_alert(tx, "deletions", subject, "12 posts would be deleted", made.clock())
     with Person(browser, url, "dark telephone") as person:
         person.goes_to("/")
         assert "Channel x is paused" in person.presses("Pause: x")
-        assert "Channel x is resumed" in person.presses("Undo")
+        assert "Channel x resumed" in person.presses("Undo")
         person.presses("Pause: page")
         assert "page is paused: paused by an operator" in person.page.locator("main").inner_text()
-        assert "Channel page is resumed" in person.presses("Resume: page")
+        assert "Channel page resumed" in person.presses("Resume: page")
         assert "Alert 1 is confirmed" in person.presses("Confirm: alert 1")
         assert "Alert 2 is dismissed" in person.presses("Dismiss: alert 2")
         with made.ledger.read() as tx:
@@ -358,8 +358,8 @@ def test_channels_and_alerts(browser: Any, desk: tuple[str, Everything]) -> None
         assert person.page.locator("tbody tr").count() == 6
 
 
-def test_a_schedule_is_changed_in_its_form(browser: Any, desk: tuple[str, Everything]) -> None:
-    url, made = desk
+def test_a_schedule_is_changed_in_its_form(browser: Any, app_state: tuple[str, Everything]) -> None:
+    url, made = app_state
     before = made.file.read_text()
     with Person(browser, url, "telephone") as person:
         person.goes_to("/schedules")
@@ -380,7 +380,7 @@ def test_a_schedule_is_changed_in_its_form(browser: Any, desk: tuple[str, Everyt
         assert "no longer 2026-11-03 09:00 UTC, latest on x" in person.page.locator(".diff").inner_text()
         person.page.get_by_label("Maximum per edition").fill("2")
         said = person.presses("Save")
-        assert "The schedule of latest is saved" in said
+        assert "The schedule of latest was saved" in said
         kept = made.file.parent / re.findall(r"config\.toml\S+Z", said)[0]
         assert kept.read_text() == before
         after = made.file.read_text()
@@ -400,8 +400,8 @@ def test_a_schedule_is_changed_in_its_form(browser: Any, desk: tuple[str, Everyt
         person.complaints = [one for one in person.complaints if "409" not in one]
 
 
-def test_templates_are_tried_and_their_mistakes_shown(browser: Any, desk: tuple[str, Everything]) -> None:
-    url, made = desk
+def test_templates_are_tried_and_their_mistakes_shown(browser: Any, app_state: tuple[str, Everything]) -> None:
+    url, made = app_state
     folder = made.file.parent / "mine"
     folder.mkdir()
     (folder / "short.twitter.txt.j2").write_text("{{ paper.title }}\n{{ paper.nothing }}\n")
@@ -416,16 +416,16 @@ def test_templates_are_tried_and_their_mistakes_shown(browser: Any, desk: tuple[
         assert "line 2" in person.page.get_by_role("alert").inner_text()
         assert person.page.locator(".source .wrong").inner_text() == "{{ paper.nothing }}"
         person.goes_to("/templates?template=short.twitter.txt.j2&summary=999")
-        assert "No summary is known by '999'" in person.page.get_by_role("alert").inner_text()
+        assert "No summary matches '999'" in person.page.get_by_role("alert").inner_text()
 
 
 def test_figures_are_drawn_without_scripts(browser: Any, lived: tuple[str, Everything]) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(lived[0] + "/figures")
+    page.goto(lived[0] + "/statistics")
     assert page.locator("svg.chart rect").count() > 6
     page.get_by_text("The numbers").first.click()
-    assert page.get_by_role("region", name="Posts a day").get_by_role("row").count() == 31
+    assert page.get_by_role("region", name="Posts per day").get_by_role("row").count() == 31
     context.close()
 
 

@@ -105,14 +105,14 @@ def test_whatever_is_said_the_file_stays_toml_and_keeps_the_rest(said: dict[str,
 
 def test_mistakes_are_at_their_field() -> None:
     problems = (
-        "/x/config.toml: digests.latest.schedule: '25:00' is no time",
-        "digests.latest.not_on.0: is no day",
+        "/x/config.toml: digests.latest.schedule: '25:00' is not a time",
+        "digests.latest.not_on.0: is not a day",
         "digests.latest.on.x.size: must be a number",
         "digests.other.size: no",
         "channels.x.api_key: is missing",
     )
     assert forms.problems_by_field(problems, "latest", "") == (
-        {"schedule": "'25:00' is no time", "not_on": "is no day"},
+        {"schedule": "'25:00' is not a time", "not_on": "is not a day"},
         [problems[2], problems[3], problems[4]],
     )
     assert forms.problems_by_field(problems, "latest", "x")[0]["size"] == "must be a number"
@@ -128,7 +128,7 @@ def test_a_file_is_replaced_whole_and_the_former_kept(tmp_path: Path) -> None:
     assert (real.read_text(), kept.read_text()) == ("two", "one")
     assert link.is_symlink()
     assert real.stat().st_mode & 0o777 == kept.stat().st_mode & 0o777 == 0o640
-    with pytest.raises(ConfigError, match="changed the file meanwhile"):
+    with pytest.raises(ConfigError, match="was changed in the meantime"):
         save(link, "three", "one", START)
     for number in range(15):
         save(link, f"v{number}", real.read_text(), START + timedelta(seconds=number + 1))
@@ -234,7 +234,7 @@ def test_readiness_says_what_is_wrong(lived: tuple[str, Everything]) -> None:
         )
         tx.execute(schema.sources.update().values(error="refused", failures=2))
         heartbeats.record_heartbeat(tx, heartbeats.TICK, made.clock() - timedelta(hours=1))
-    made.desk.pulse = Liveness(problems=lambda: ["digests: is missing"])
+    made.app_state.liveness = Liveness(problems=lambda: ["digests: is missing"])
     try:
         said = requests.get(url + "/readyz", timeout=5)
         assert said.status_code == 503
@@ -249,7 +249,7 @@ def test_readiness_says_what_is_wrong(lived: tuple[str, Everything]) -> None:
         assert "digests: is missing" in page
         assert 'digestbot_channel_paused{channel="x"} 1.0' in requests.get(url + "/metrics", timeout=5).text
     finally:
-        made.desk.pulse = Liveness()
+        made.app_state.liveness = Liveness()
         with made.ledger.begin() as tx:
             tx.execute(schema.channels.update().values(paused_at=None, pause_reason=None))
             tx.execute(schema.sources.update().values(error=None, failures=0))

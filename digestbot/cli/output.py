@@ -163,7 +163,7 @@ def candidate_lines(row: PostRow) -> list[str]:
     return results
 
 
-def post_history(
+def print_post_history(
     row: PostRow, attempts: list[dict[str, Any]], looks: list[dict[str, Any]], limit: LengthLimit | None
 ) -> None:
     """Print a post with its receipt, its candidates, its text, its attempts and their timeline checks."""

@@ -32,7 +32,7 @@ def register(commands: Commands) -> None:
     group = commands.group(command, "actions on one post", required=False)
     show = group.add("show", "show one post: its text, its attempts, what the timeline showed", show_post)
     show.add_argument("id", type=row_id, metavar="ID")
-    resolve = group.add("resolve", ACTIONS["resolve"].help, resolve_post)
+    resolve = group.add("resolve", ACTIONS["resolve"].help, settle_post)
     resolve.add_argument("id", type=row_id, metavar="ID")
     decision = resolve.add_mutually_exclusive_group(required=True)
     decision.add_argument(
@@ -109,13 +109,13 @@ def show_post(arguments: argparse.Namespace) -> int:
             output.print_json(output.post_json(row) | more)
         else:
             limit = config.limit(row.channel)
-            output.post_history(row, attempts, looks, limit)
+            output.print_post_history(row, attempts, looks, limit)
             for change in changes:
                 print(f"\n{change.action} by post {change.id}: {change.status} at {change.at:%Y-%m-%d %H:%M:%S} UTC")
     return OK
 
 
-def resolve_post(arguments: argparse.Namespace) -> int:
+def settle_post(arguments: argparse.Namespace) -> int:
     """Settle a post that needs the operator's decision; return the exit code."""
     decision = "published" if arguments.published is not None else "retry" if arguments.retry else "skip"
     given = {"post": str(arguments.id), "decision": decision, "url": arguments.published or ""}

@@ -135,11 +135,11 @@ def _pages(
     from digestbot.pipeline.jobs import job_names
     from digestbot.pipeline.service_jobs import PATIENCE
 
-    pulse = Liveness(last_upkeep, lambda: PATIENCE, lambda: newest.problems, runner.overrunning)
+    liveness = Liveness(last_upkeep, lambda: PATIENCE, lambda: newest.problems, runner.overrunning)
     with ExitStack() as stack:
         try:
-            server = stack.enter_context(pages(lambda: newest.service.config, settings, pulse))
-            server.desk.on_change = lambda: runner.wake(job_names(newest.service.config))
+            server = stack.enter_context(pages(lambda: newest.service.config, settings, liveness))
+            server.app_state.on_change = lambda: runner.wake(job_names(newest.service.config))
         except PortTakenError as error:
             logging.getLogger("digestbot").error("%s; continuing without the operator pages", error)
         yield

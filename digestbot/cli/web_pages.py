@@ -41,11 +41,11 @@ __all__ = [
 
 
 @contextmanager
-def pages(current: Callable[[], Config], settings: Web, pulse: Liveness) -> Iterator[Server]:
+def pages(current: Callable[[], Config], settings: Web, liveness: Liveness) -> Iterator[Server]:
     """Yield a server of the operator pages, which has a connection of its own to the ledger. Raises PortTakenError."""
     ledger = open_ledger(current())
     try:
-        with Server(AppState(current, ledger, now_, pulse), settings.host, settings.port) as server:
+        with Server(AppState(current, ledger, now_, liveness), settings.host, settings.port) as server:
             yield server
     finally:
         ledger.close()
@@ -61,8 +61,8 @@ def serve_pages(arguments: argparse.Namespace) -> int:
         newest = Reloader(
             first, now_, lambda fresh: Service(fresh, first.ledger, now_), partial(set_up_logs, arguments)
         )
-        pulse = Liveness(patience=lambda: ANOTHERS_PATIENCE, problems=lambda: newest.problems)
-        with pages(lambda: newest.service.config, config.web or Web(), pulse) as server:
+        liveness = Liveness(patience=lambda: ANOTHERS_PATIENCE, problems=lambda: newest.problems)
+        with pages(lambda: newest.service.config, config.web or Web(), liveness) as server:
             print(f"the pages are at {server.url}", flush=True)
             while not stop.wait(1):
                 newest.look()

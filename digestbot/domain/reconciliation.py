@@ -202,7 +202,7 @@ def judge_change(
         if unknown.action is Action.DELETE:
             return Verdict(PostStatus.DONE, "the post is gone")
         return Verdict(PostStatus.FAILED, "the post is no longer there")
-    if unknown.action is Action.UPDATE and has_text(result, unknown.message.text):
+    if unknown.action is Action.UPDATE and shows_text(result, unknown.message.text):
         return Verdict(PostStatus.DONE, "the post has the new text")
     if not unknown.quarantined and (now < settled or unknown.absences + 1 < 2):
         return Verdict(PostStatus.UNKNOWN, "not done yet", next_check=_next_look(unknown, quiet, now))
@@ -259,7 +259,7 @@ def matches(
     links are undone only in the text that was read. On both sides, Unicode form, white space and the way in which a
     link is written are normalized.
     """
-    same_text = [post for post in posts if has_text(post, message.text)]
+    same_text = [post for post in posts if shows_text(post, message.text)]
     links = own_links(message)
     others = [post for post in posts if post not in same_text and (since is None or post.at >= since - CLOCK_SLACK)]
     return same_text, [post for post in others if links and links <= _read_links(post)]
@@ -270,7 +270,7 @@ def _read_links(post: TimelinePost) -> set[str]:
     return {comparable_link(form) for url in read for form in (url, html.unescape(url))}
 
 
-def has_text(post: TimelinePost, text: str) -> bool:
+def shows_text(post: TimelinePost, text: str) -> bool:
     """Return whether a post that was read has our text."""
     return comparable(text) in (comparable(post.text), comparable(html.unescape(post.text)))
 

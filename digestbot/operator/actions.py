@@ -1,8 +1,8 @@
 """Everything that an operator can do to the ledger of a running service; `action_list` has the names and parameters.
 
-The pages and the command line call `perform`, and change it in no other way. An action takes its arguments as text, because both
-forms and command lines give text, and one parser for each parameter means one error message for both. An action that
-cannot be performed raises DigestbotError.
+The pages and the command line call `perform`, and change the ledger in no other way. An action takes its arguments as
+text, because both forms and command lines give text, and one parser for each parameter means one error message for
+both. An action that cannot be performed raises DigestbotError.
 """
 
 from __future__ import annotations

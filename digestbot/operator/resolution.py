@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from digestbot.domain.budget import FREE
 from digestbot.domain.errors import ConfigError, LedgerError, PublishError
 from digestbot.domain.model import Action, PostStatus, Receipt, ReceiptBasis, TimelinePost
-from digestbot.domain.reconciliation import has_text
+from digestbot.domain.reconciliation import shows_text
 from digestbot.ledger import manual_resolution, queries, timeline_checks
 from digestbot.pipeline.app import Service
 from digestbot.pipeline.timeline_reader import by_ledger_clock
@@ -33,7 +33,7 @@ class Resolution:
     @property
     def same(self) -> bool:
         """Return whether the post on the platform has digestbot's text."""
-        return self.there is not None and has_text(self.there, self.ours)
+        return self.there is not None and shows_text(self.there, self.ours)
 
 
 class Resolver:
@@ -75,7 +75,7 @@ class Resolver:
             raise LedgerError(f"{reference}: cannot be accepted as post {post}: {error}") from error
         if there is None:
             raise LedgerError(f"{reference}: post not found on {row.channel}; check the URL")
-        basis = ReceiptBasis.TEXT if has_text(there, row.text) else ReceiptBasis.OPERATOR
+        basis = ReceiptBasis.TEXT if shows_text(there, row.text) else ReceiptBasis.OPERATOR
         with self._ledger.begin() as tx:
             now = self._ledger.now(tx)
             at = by_ledger_clock(there.at, publisher.platform_time(), now)

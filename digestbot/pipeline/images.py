@@ -87,7 +87,7 @@ class ImageBuilder:
             return None
         url = urljoin(summary.link, address[0])
         if urlsplit(url).scheme not in ("http", "https"):
-            raise PictureError(f"image {url[:60]}: is no web address")
+            raise PictureError(f"image {url[:60]}: is not a web address")
         content, media_type = _reencoded(self._fetched(url))
         title = plain_title(summary.paper.title)
         alt_text = address[1] or f"A figure from a summary of {title}"

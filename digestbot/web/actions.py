@@ -8,11 +8,11 @@ from digestbot.operator.actions import perform
 from digestbot.web.app_state import AppState, Flash
 
 
-def act(desk: AppState, name: str, fields: Mapping[str, str]) -> Flash:
+def act(app_state: AppState, name: str, fields: Mapping[str, str]) -> Flash:
     """Perform an action and return the message for the next page. Raises DigestbotError if it cannot be performed."""
-    with desk.service() as service:
+    with app_state.service() as service:
         outcome = perform(service, name, fields)
     summary = fields.get("summary", "")
-    desk.changed(fields.get("channel") or None, int(summary) if summary.isdecimal() else None)
+    app_state.changed(fields.get("channel") or None, int(summary) if summary.isdecimal() else None)
     message = " ".join([outcome.message, *(f"{label}: “{text}”" for label, text in outcome.texts.items())])
     return Flash(message, bad=outcome.unfinished, undo=outcome.undo, fields=outcome.undo_arguments)

@@ -46,7 +46,7 @@ PAGES: dict[str, View] = {
     "/pictures/card": browse.card,
     "/schedules": schedules.schedules,
     "/schedules/{digest}": schedules.schedule,
-    "/figures": statistics.statistics,
+    "/statistics": statistics.statistics,
     "/templates": templates.templates,
     "/audit": browse.audit_page,
     "/healthz": monitoring.healthz,
@@ -55,7 +55,7 @@ PAGES: dict[str, View] = {
 }
 
 
-def application(desk: AppState) -> Starlette:
+def application(app_state: AppState) -> Starlette:
     """Return the operator pages as an ASGI application."""
 
     coalescing = SingleFlight()
@@ -63,9 +63,9 @@ def application(desk: AppState) -> Starlette:
     def shown(view: View) -> Callable[[Request], object]:
         async def answer(request: Request) -> Response:
             try:
-                return await coalescing.get(request, partial(view, desk, request))
+                return await coalescing.get(request, partial(view, app_state, request))
             except Exception as error:  # noqa: BLE001 - logged whole
-                return await run_in_threadpool(_problem, desk, request, error)
+                return await run_in_threadpool(_problem, app_state, request, error)
 
         return answer
 
@@ -80,16 +80,16 @@ def application(desk: AppState) -> Starlette:
                 form = await _form(request)
                 if not auth.is_our_form(request.state, form.get("csrf", "")):
                     raise HTTPException(403, "This form has expired, or is not from these pages. Reload the page.")
-                return await run_in_threadpool(_changed, desk, request, view, form)
+                return await run_in_threadpool(_changed, app_state, request, view, form)
             except Exception as error:  # noqa: BLE001 - logged whole
-                return await run_in_threadpool(_problem, desk, request, error)
+                return await run_in_threadpool(_problem, app_state, request, error)
 
         return answer
 
     async def failed(request: Request, error: Exception) -> Response:
-        return await run_in_threadpool(_problem, desk, request, error)
+        return await run_in_threadpool(_problem, app_state, request, error)
 
-    patience = auth.LoginThrottle()
+    throttle = auth.LoginThrottle()
     routes = [Route(path, shown(view)) for path, view in PAGES.items()]
     routes += [
         Route("/do/{verb}", changing(_act), methods=["POST"]),
@@ -97,13 +97,13 @@ def application(desk: AppState) -> Starlette:
         Route("/schedules/{digest}/check", changing(schedules.check_schedule), methods=["POST"]),
         Route("/logout", changing(_log_out), methods=["POST"]),
         Route("/login", shown(_log_in_form)),
-        Route("/login", _log_in(desk, patience), methods=["POST"]),
+        Route("/login", _log_in(app_state, throttle), methods=["POST"]),
         Route("/static/post_preview.css", _post_preview_style),
         Mount("/static", StaticFiles(directory=FOLDER / "static")),  # type: ignore[list-item]
     ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(auth.AccessControl, desk=desk)],
+        middleware=[Middleware(auth.AccessControl, app_state=app_state)],
         exception_handlers={HTTPException: failed},
     )
 
@@ -120,26 +120,26 @@ async def _post_preview_style(request: Request) -> Response:  # noqa: ARG001 - a
 
 
 def _changed(
-    desk: AppState,
+    app_state: AppState,
     request: Request,
     view: Callable[[AppState, Request, Mapping[str, str]], Flash | Response],
     form: Mapping[str, str],
 ) -> Response:
     back = form.get("back", "")
     try:
-        note = view(desk, request, form)
+        note = view(app_state, request, form)
     except (DigestbotError, ConfigError) as error:
         note = Flash(str(error), bad=True)
     if isinstance(note, Response):
         return note
     if not note.bad:
-        with desk.ledger.begin() as tx:
-            audit.record_audit(tx, _who(request), note.text, desk.clock())
+        with app_state.ledger.begin() as tx:
+            audit.record_audit(tx, _who(request), note.text, app_state.clock())
         log.info("%s: %s", _who(request), note.text)
     if not back.startswith("/") or back.startswith(("//", "/\\")):
         back = "/"
     mark = "&" if "?" in back else "?"
-    note_ = urlencode({"note": desk.leave(note)})
+    note_ = urlencode({"note": app_state.leave(note)})
     return RedirectResponse(f"{request.scope.get('root_path', '')}{back}{mark}{note_}", 303)
 
 
@@ -147,47 +147,49 @@ def _who(request: Request) -> str:
     return f"{request.state.who} from {request.client.host}" if request.client else str(request.state.who)
 
 
-def _act(desk: AppState, request: Request, form: Mapping[str, str]) -> Flash:
+def _act(app_state: AppState, request: Request, form: Mapping[str, str]) -> Flash:
     verb = request.path_params["verb"]
     if verb not in ACTIONS:
         raise HTTPException(404, "Unknown action.")
-    return actions.act(desk, verb, {name: value for name, value in form.items() if name not in HIDDEN})
+    return actions.act(app_state, verb, {name: value for name, value in form.items() if name not in HIDDEN})
 
 
-def _log_in_form(desk: AppState, request: Request) -> Response:
+def _log_in_form(app_state: AppState, request: Request) -> Response:
     if request.state.who:
         return RedirectResponse(f"{request.scope.get('root_path', '')}/", 303)
-    return page(desk, request, "login", to=request.query_params.get("to", "/"), trouble="")
+    return page(app_state, request, "login", to=request.query_params.get("to", "/"), trouble="")
 
 
-def _log_in(desk: AppState, patience: auth.LoginThrottle) -> Callable[[Request], object]:
+def _log_in(app_state: AppState, throttle: auth.LoginThrottle) -> Callable[[Request], object]:
     async def answer(request: Request) -> Response:
         form = await _form(request)
-        return await run_in_threadpool(_logged_in, desk, patience, request, form)
+        return await run_in_threadpool(_logged_in, app_state, throttle, request, form)
 
     return answer
 
 
-def _logged_in(desk: AppState, patience: auth.LoginThrottle, request: Request, form: Mapping[str, str]) -> Response:
+def _logged_in(
+    app_state: AppState, throttle: auth.LoginThrottle, request: Request, form: Mapping[str, str]
+) -> Response:
     address = request.client.host if request.client else "nowhere"
     to = form.get("to", "/")
     to = to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
-    web = desk.web
-    with patience.checking:
-        wait = patience.wait(address)
+    web = app_state.web
+    with throttle.checking:
+        wait = throttle.wait(address)
         opened = not wait and auth.verify_password(web, form.get("password", "")[:1000])
         if not (wait or opened):
-            patience.failed(address)
+            throttle.failed(address)
     if wait:
         trouble = f"Too many attempts. Wait {wait // 60 + 1} minutes."
-        refused = page(desk, request, "login", 429, to=to, trouble=trouble)
+        refused = page(app_state, request, "login", 429, to=to, trouble=trouble)
         refused.headers["Retry-After"] = str(wait)
         return refused
     if not opened:
         log.warning("a log-in from %s failed", address)
-        return page(desk, request, "login", 401, to=to, trouble="The password or token is wrong.")
-    key, now = auth.new_key(), desk.clock()
-    with desk.ledger.begin() as tx:
+        return page(app_state, request, "login", 401, to=to, trouble="The password or token is wrong.")
+    key, now = auth.new_key(), app_state.clock()
+    with app_state.ledger.begin() as tx:
         audit.begin_session(tx, key, auth.credential_fingerprint(web), now + auth.SESSION, now)
         audit.record_audit(tx, f"log-in from {address}", "Logged in.", now)
     answer = RedirectResponse(f"{request.scope.get('root_path', '')}{to}", 303)
@@ -195,15 +197,15 @@ def _logged_in(desk: AppState, patience: auth.LoginThrottle, request: Request, f
     return answer
 
 
-def _log_out(desk: AppState, request: Request, form: Mapping[str, str]) -> Response:  # noqa: ARG001 - as all forms
-    with desk.ledger.begin() as tx:
+def _log_out(app_state: AppState, request: Request, form: Mapping[str, str]) -> Response:  # noqa: ARG001 - as all forms
+    with app_state.ledger.begin() as tx:
         audit.end_session(tx, request.state.session)
     answer = RedirectResponse(f"{request.scope.get('root_path', '')}/login", 303)
-    answer.headers["Set-Cookie"] = auth.cookie(desk.web, "")
+    answer.headers["Set-Cookie"] = auth.cookie(app_state.web, "")
     return answer
 
 
-def _problem(desk: AppState, request: Request, error: Exception) -> Response:
+def _problem(app_state: AppState, request: Request, error: Exception) -> Response:
     status, message = 500, "Something unexpected went wrong. See the log."
     if isinstance(error, HTTPException):
         status, message = error.status_code, str(error.detail)
@@ -214,6 +216,6 @@ def _problem(desk: AppState, request: Request, error: Exception) -> Response:
     if not getattr(request.state, "who", ""):
         return PlainTextResponse(f"{message}\n", status)
     try:
-        return page(desk, request, "problem", status, message=message)
+        return page(app_state, request, "problem", status, message=message)
     except DigestbotError:  # the ledger itself cannot be read
         return PlainTextResponse(f"{message}\n", status)

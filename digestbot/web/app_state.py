@@ -53,9 +53,9 @@ class AppState:
     """The state of all pages in a process. Requests arrive in several threads; one at a time may use the service."""
 
     def __init__(
-        self, current: Callable[[], Config], ledger: Ledger, clock: Clock, pulse: Liveness | None = None
+        self, current: Callable[[], Config], ledger: Ledger, clock: Clock, liveness: Liveness | None = None
     ) -> None:
-        self._current, self.ledger, self.clock, self.pulse = current, ledger, clock, pulse or Liveness()
+        self._current, self.ledger, self.clock, self.liveness = current, ledger, clock, liveness or Liveness()
         self._lock = threading.RLock()
         self._service: Service | None = None
         self.plans = PlanCache(current, ledger, clock)
@@ -116,7 +116,7 @@ class AppState:
 
     def last_tick(self) -> datetime | None:
         """Return when a service last did what was due, in this or another process; None if none ever did."""
-        here = self.pulse.at()
+        here = self.liveness.at()
         if here is not None:
             return here
         with self.ledger.read() as tx:
@@ -125,7 +125,7 @@ class AppState:
     def is_late(self) -> bool:
         """Return whether no service has done what was due for longer than allowed."""
         tick = self.last_tick()
-        return tick is None or self.clock() - tick > self.pulse.patience()
+        return tick is None or self.clock() - tick > self.liveness.patience()
 
     def leave(self, note: Flash) -> str:
         """Keep a message for the next page; return its key."""

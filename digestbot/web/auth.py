@@ -59,8 +59,8 @@ class AccessControl:
     """Middleware that checks every request. Handlers find ``request.state.who``, empty for a visitor who has not logged
     in, and ``request.state.session``."""
 
-    def __init__(self, app: ASGIApp, desk: AppState) -> None:
-        self._app, self._desk = app, desk
+    def __init__(self, app: ASGIApp, app_state: AppState) -> None:
+        self._app, self._desk = app, app_state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request: reject it or pass it on, and add security headers, session cookie and form token."""

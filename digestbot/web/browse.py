@@ -35,10 +35,10 @@ def _post_id(request: Request) -> int:
     return result
 
 
-def backlog_page(desk: AppState, request: Request) -> Response:
+def backlog_page(app_state: AppState, request: Request) -> Response:
     """Serve GET /backlog?digest=…&channel=…&kind=…&words=…&after=…: part of a digest's backlog on a channel. The
     parameter ``pair`` (``DIGEST|CHANNEL``) may replace the first two."""
-    config, asked, now = desk.config, request.query_params, desk.clock()
+    config, asked, now = app_state.config, request.query_params, app_state.clock()
     routes = config.routes()
     wanted = f"{asked.get('digest', '')}|{asked.get('channel', '')}"
     route = next((one for one in routes if "|".join(one) in (wanted, asked.get("pair"))), routes[0] if routes else None)
@@ -47,7 +47,7 @@ def backlog_page(desk: AppState, request: Request) -> Response:
     results: list[backlog_views.BacklogEntry] = []
     count = 0
     if route is not None:
-        with desk.ledger.read() as tx:
+        with app_state.ledger.read() as tx:
             results = backlog_views.backlog_entries(
                 tx,
                 *route,
@@ -61,7 +61,7 @@ def backlog_page(desk: AppState, request: Request) -> Response:
             )
             count = backlog_views.pending_count(tx, *route)
     return page(
-        desk,
+        app_state,
         request,
         "backlog",
         routes=routes,
@@ -77,14 +77,14 @@ def backlog_page(desk: AppState, request: Request) -> Response:
     )
 
 
-def posts_page(desk: AppState, request: Request) -> Response:
+def posts_page(app_state: AppState, request: Request) -> Response:
     """Serve GET /posts?status=…&channel=…&digest=…&words=…&before=…: the posts that match, newest first."""
-    config, asked = desk.config, request.query_params
+    config, asked = app_state.config, request.query_params
     statuses = []
     with suppress(ValueError):
         statuses = [PostStatus(asked["status"])] if asked.get("status") else []
     words, before = asked.get("words", "").strip()[:100], _number(asked.get("before")) or None
-    with desk.ledger.read() as tx:
+    with app_state.ledger.read() as tx:
         result = queries.newest_posts(
             tx,
             statuses=statuses,
@@ -96,7 +96,7 @@ def posts_page(desk: AppState, request: Request) -> Response:
         )
         channels = sorted({*config.channels, *queries.channel_names(tx)})
     return page(
-        desk,
+        app_state,
         request,
         "posts",
         rows=result[:PAGE],
@@ -110,10 +110,10 @@ def posts_page(desk: AppState, request: Request) -> Response:
     )
 
 
-def post_page(desk: AppState, request: Request) -> Response:
+def post_page(app_state: AppState, request: Request) -> Response:
     """Serve GET /posts/17: the post, its attempts, its timeline checks, and what may be decided."""
-    config, id_ = desk.config, _post_id(request)
-    with desk.ledger.read() as tx:
+    config, id_ = app_state.config, _post_id(request)
+    with app_state.ledger.read() as tx:
         try:
             row = queries.post_row(tx, id_)
         except LedgerError as error:
@@ -127,7 +127,7 @@ def post_page(desk: AppState, request: Request) -> Response:
     limit = config.limit(row.channel)
     waits = row.status is PostStatus.PENDING and row.action is Action.PUBLISH
     return page(
-        desk,
+        app_state,
         request,
         "post",
         row=row,
@@ -150,17 +150,17 @@ def post_page(desk: AppState, request: Request) -> Response:
     )
 
 
-def audit_page(desk: AppState, request: Request) -> Response:
+def audit_page(app_state: AppState, request: Request) -> Response:
     """Serve GET /audit: the newest 200 entries of the audit log."""
-    with desk.ledger.read() as tx:
-        return page(desk, request, "audit", changes=newest_entries(tx, 200))
+    with app_state.ledger.read() as tx:
+        return page(app_state, request, "audit", changes=newest_entries(tx, 200))
 
 
-def post_picture(desk: AppState, request: Request) -> Response:
+def post_picture(app_state: AppState, request: Request) -> Response:
     """Serve GET /pictures/post/17: the post's picture. It is stored until the post is published; later a card is
     rendered again from its summary."""
     id_ = _post_id(request)
-    with desk.ledger.read() as tx:
+    with app_state.ledger.read() as tx:
         result = queries.picture_content(tx, id_)
         if result is not None:
             return _picture(result.content, result.media_type)
@@ -169,28 +169,28 @@ def post_picture(desk: AppState, request: Request) -> Response:
         except LedgerError as error:
             raise HTTPException(404) from error
         shown = sorted(queries.summaries_shown_by(tx, id_))[:1]
-    is_card = (row.digest, row.channel) in desk.config.routes() and (
-        desk.config.appearance(row.digest, row.channel).image is Image.CARD
+    is_card = (row.digest, row.channel) in app_state.config.routes() and (
+        app_state.config.appearance(row.digest, row.channel).image is Image.CARD
     )
     if not shown or not is_card:
         raise HTTPException(404)
-    return _card(desk, desk.config, row.channel, shown[0])
+    return _card(app_state, app_state.config, row.channel, shown[0])
 
 
-def card(desk: AppState, request: Request) -> Response:
+def card(app_state: AppState, request: Request) -> Response:
     """Serve GET /pictures/card?channel=…&summary=…: the card of a summary."""
     channel = request.query_params.get("channel", "")
-    if channel not in desk.config.channels:
+    if channel not in app_state.config.channels:
         raise HTTPException(404)
-    return _card(desk, desk.config, channel, _number(request.query_params.get("summary")))
+    return _card(app_state, app_state.config, channel, _number(request.query_params.get("summary")))
 
 
-def _card(desk: AppState, config: Config, channel: str, summary: int) -> Response:
-    with desk.ledger.read() as tx:
+def _card(app_state: AppState, config: Config, channel: str, summary: int) -> Response:
+    with app_state.ledger.read() as tx:
         result = summary_rows.summaries_by_id(tx, [summary], lock=False).get(summary)
     if result is None or not cards_available() or channel not in config.channels:
         raise HTTPException(404)
-    with desk.service() as service:
+    with app_state.service() as service:
         try:
             picture = service.post_builder.image_builder.picture(Image.CARD, channel, result)
         except PictureError as error:

@@ -36,9 +36,9 @@ class Day:
     empty: dict[str, int] = field(default_factory=dict)
 
 
-def calendar(desk: AppState, request: Request) -> Response:
+def calendar(app_state: AppState, request: Request) -> Response:
     """Serve GET /calendar?view=week|month&day=2026-11-23: what was and will be posted in a week or a month."""
-    config, now = desk.config, desk.clock()
+    config, now = app_state.config, app_state.clock()
     zone, today = config.timezone, now.astimezone(config.timezone).date()
     month = request.query_params.get("view") == "month"
     about = _day(request.query_params.get("day", ""), today)
@@ -48,14 +48,14 @@ def calendar(desk: AppState, request: Request) -> Response:
     last += timedelta(days=6 - last.weekday())
     days = {first + number * A_DAY: Day(first + number * A_DAY) for number in range((last - first).days + 1)}
     begin, end = _midnight(first, zone), _midnight(last + A_DAY, zone) - timedelta(seconds=1)
-    planned = desk.plan(now, end) if end > now else CachedPlan([])
+    planned = app_state.plan(now, end) if end > now else CachedPlan([])
     for row in planned.rows:
         day = days.get(row.at.astimezone(zone).date())
         if day is not None and row.summaries:
             day.rows.append(row)
         elif day is not None:
             day.empty[row.note] = day.empty.get(row.note, 0) + 1
-    with desk.ledger.read() as tx:
+    with app_state.ledger.read() as tx:
         changes = slot_overrides.changes(tx)
         posted = queries.posted_between(tx, begin, min(end, now), MOST_POSTS) if begin < now else []
     for post in posted:
@@ -63,7 +63,7 @@ def calendar(desk: AppState, request: Request) -> Response:
     back = (about.replace(day=1) if month else first) - A_DAY
     following = last + A_DAY if not month else (about.replace(day=28) + 4 * A_DAY).replace(day=1)
     return page(
-        desk,
+        app_state,
         request,
         "calendar",
         days=list(days.values()),
@@ -90,16 +90,16 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return instant(datetime.combine(day, time()), zone, noon - 2 * A_DAY)
 
 
-def slot(desk: AppState, request: Request) -> Response:
+def slot(app_state: AppState, request: Request) -> Response:
     """Serve GET /calendar/slot?digest=…&channel=…&slot=…: what the slot will publish, and the actions on it. Redirects
     to the post if it exists already."""
-    config, now = desk.config, desk.clock()
+    config, now = app_state.config, app_state.clock()
     asked = {name: request.query_params.get(name, "") for name in ("digest", "channel", "slot")}
     route = Route(asked["digest"], asked["channel"])
     if route not in config.routes():
         raise HTTPException(404, f"Digest {route.digest} is not configured for {route.channel}.")
     zone, root = config.zone(*route), request.scope.get("root_path", "")
-    rows = [row for row in desk.plan(now, _end(now, asked["slot"], zone)).rows if _is(row, route, asked["slot"])]
+    rows = [row for row in app_state.plan(now, _end(now, asked["slot"], zone)).rows if _is(row, route, asked["slot"])]
     if not rows:
         raise HTTPException(404, "This slot has passed or no longer exists. See the calendar for upcoming slots.")
     row = rows[0]
@@ -108,7 +108,7 @@ def slot(desk: AppState, request: Request) -> Response:
     ids, trouble = [one.id or 0 for one in row.summaries], ""
     shown: list[PostPreview] = []
     drafts: list[Draft] = []
-    with desk.service() as service:
+    with app_state.service() as service:
         try:
             _, drafts = service.post_builder.drafts(*route, row.summaries)
         except RenderError as error:
@@ -118,12 +118,12 @@ def slot(desk: AppState, request: Request) -> Response:
             when = row.at.astimezone(zone).strftime("%-d %b %Y, %H:%M")
             bodies = {one.id or 0: one.body for one in row.summaries}
             shown = post_previews.preview_drafts(config, *route, drafts, bodies, when, card)
-    with desk.ledger.read() as tx:
+    with app_state.ledger.read() as tx:
         words = backlog_overrides.custom_texts(tx, *route, ids)
         approved = bool(ids) and backlog_overrides.are_preapproved(tx, *route, ids)
     limit = config.platform(route.channel).limit
     return page(
-        desk,
+        app_state,
         request,
         "slot",
         row=row,

@@ -26,14 +26,14 @@ KEPT = timedelta(seconds=50)
 LAG_OF = timedelta(days=30)
 
 
-def healthz(desk: AppState, request: Request) -> Response:  # noqa: ARG001 - as all pages
+def healthz(app_state: AppState, request: Request) -> Response:  # noqa: ARG001 - as all pages
     """Serve GET /healthz: 200 as long as the process answers."""
     return PlainTextResponse("ok\n")
 
 
-def readyz(desk: AppState, request: Request) -> Response:
+def readyz(app_state: AppState, request: Request) -> Response:
     """Serve GET /readyz: 200 if all checks pass, else 503; callers with access also get the reasons."""
-    troubles = _troubles(desk)
+    troubles = _troubles(app_state)
     ready = not any(troubles.values())
     body: dict[str, object] = {"ready": ready, "checks": {name: not trouble for name, trouble in troubles.items()}}
     if request.state.who:
@@ -41,27 +41,27 @@ def readyz(desk: AppState, request: Request) -> Response:
     return JSONResponse(body, 200 if ready else 503)
 
 
-def _troubles(desk: AppState) -> dict[str, str]:
+def _troubles(app_state: AppState) -> dict[str, str]:
     """Return each check with the reason why it fails, or an empty string if it passes."""
     results = {"ledger": "", "scheduler": "", "jobs": "", "sources": "", "tokens": "", "configuration": ""}
-    results["configuration"] = "; ".join(desk.pulse.problems())
-    overrunning = desk.pulse.overrunning().items()
+    results["configuration"] = "; ".join(app_state.liveness.problems())
+    overrunning = app_state.liveness.overrunning().items()
     results["jobs"] = "; ".join(f"{name}: no sign of progress for {duration(span)}" for name, span in overrunning)
     try:
-        with desk.ledger.read() as tx:
+        with app_state.ledger.read() as tx:
             revision = revisions.current_revision(tx)
             if revision != REVISION:
                 results["ledger"] = f"is at revision {revision}, not at {REVISION}"
                 return results
             sources, channels = queries.source_rows(tx), queries.channel_rows(tx)
-        late = desk.is_late()
+        late = app_state.is_late()
     except DigestbotError as error:
         results["ledger"] = str(error)
         return results
     if late:
-        tick = desk.last_tick()
+        tick = app_state.last_tick()
         results["scheduler"] = f"has not run since {tick:%Y-%m-%d %H:%M:%S} UTC" if tick else "never ran"
-    config = desk.config
+    config = app_state.config
     failing = [f"{name}: {sources[name].error}" for name in config.sources if name in sources and sources[name].error]
     results["sources"] = "; ".join(failing)
     dead = [
@@ -80,15 +80,15 @@ def _counts(tx: sa.Connection) -> tuple[dict[tuple[str, str], int], dict[tuple[s
 class _Numbers(Collector):
     """A collector of metrics from the ledger. Counts of posts, attempts and summaries may be up to 50 seconds old."""
 
-    def __init__(self, desk: AppState) -> None:
-        self._desk = desk
+    def __init__(self, app_state: AppState) -> None:
+        self._desk = app_state
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
-        desk, now = self._desk, self._desk.clock()
-        config = desk.config
-        posts, attempts, waiting = desk.counted("metrics", KEPT, _counts)
-        with desk.ledger.read() as tx:
+        app_state, now = self._desk, self._desk.clock()
+        config = app_state.config
+        posts, attempts, waiting = app_state.counted("metrics", KEPT, _counts)
+        with app_state.ledger.read() as tx:
             lags = {name: stats.lags(tx, name, now - LAG_OF) for name in config.channels}
             accounts = {
                 name: Budget(monthly_costs.spent(tx, name, now), config.budget(name)) for name in config.channels
@@ -166,14 +166,14 @@ class _Numbers(Collector):
                 if row.newest_at is not None and name in config.sources
             },
         )
-        overrunning = desk.pulse.overrunning()
+        overrunning = app_state.liveness.overrunning()
         yield _gauge(
             "job_overrun_seconds",
             "Time since an overrunning job last showed progress; 0 for other jobs.",
             ("job",),
             {(name,): overrunning.get(name, timedelta(0)).total_seconds() for name in job_names(config)},
         )
-        tick = desk.last_tick()
+        tick = app_state.last_tick()
         if tick is not None:
             yield _gauge("tick_age_seconds", "Time since the last upkeep.", (), {(): (now - tick).total_seconds()})
 
@@ -185,8 +185,8 @@ def _gauge(name: str, says: str, labels: tuple[str, ...], values: dict[tuple[str
     return made
 
 
-def metrics(desk: AppState, request: Request) -> Response:  # noqa: ARG001 - as all pages
+def metrics(app_state: AppState, request: Request) -> Response:  # noqa: ARG001 - as all pages
     """Serve GET /metrics: all metrics, in Prometheus's text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Numbers(desk))
+    registry.register(_Numbers(app_state))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE)

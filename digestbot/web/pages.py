@@ -27,7 +27,7 @@ NAVIGATION = (
     ("backlog", "Backlog"),
     ("posts", "Posts"),
     ("schedules", "Schedules"),
-    ("figures", "Statistics"),
+    ("statistics", "Statistics"),
     ("templates", "Templates"),
     ("audit", "Audit"),
 )
@@ -63,7 +63,7 @@ def format_local(at: datetime, zone: ZoneInfo, form: str = "%a %-d %b, %H:%M") -
 _ENVIRONMENT = _environment()
 
 
-def page(desk: AppState, request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+def page(app_state: AppState, request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Render the template ``name`` with these values and those that every page needs; return it with this HTTP
     status."""
     root = request.scope.get("root_path", "")
@@ -79,12 +79,12 @@ def page(desk: AppState, request: Request, name: str, status: int = 200, **value
         "url": url,
         "form_token": FORM_TOKEN_MARK.decode(),
         "who": request.state.who,
-        "locked": desk.web.locked,
+        "locked": app_state.web.locked,
         "here": here,
         "back": here + (f"?{urlencode(asked)}" if asked else ""),
-        "note": desk.take(key) if key else None,
-        "now": values.get("now") or desk.clock(),
-        "zone": values.get("zone") or desk.config.timezone,
+        "note": app_state.take(key) if key else None,
+        "now": values.get("now") or app_state.clock(),
+        "zone": values.get("zone") or app_state.config.timezone,
         "UTC": UTC,
     }
     return HTMLResponse(_ENVIRONMENT.get_template(f"{name}.html.j2").render(**values), status)

@@ -28,33 +28,33 @@ from digestbot.web.pages import page
 NEXT = 10  # slots that are shown
 
 
-def schedules(desk: AppState, request: Request) -> Response:
+def schedules(app_state: AppState, request: Request) -> Response:
     """Serve GET /schedules: each digest on each channel, with its timing and its next slot."""
-    config, now = desk.config, desk.clock()
+    config, now = app_state.config, app_state.clock()
     shown = []
     for digest, channel in config.routes():
         calendar = build_posting_rules(config, digest, channel).calendar
         shown.append(
             (digest, channel, config.timing(digest, channel), calendar.first_open(now), config.zone(digest, channel))
         )
-    return page(desk, request, "schedules", shown=shown)
+    return page(app_state, request, "schedules", shown=shown)
 
 
-def schedule(desk: AppState, request: Request) -> Response:
+def schedule(app_state: AppState, request: Request) -> Response:
     """Serve GET /schedules/DIGEST?channel=…: the form."""
-    digest, channel = _about(desk, request, request.query_params)
-    text, trouble = _text(desk)
+    digest, channel = _about(app_state, request, request.query_params)
+    text, trouble = _text(app_state)
     values = {field.name: "" for field in forms.FIELDS}
     if not trouble:
         try:
             values = forms.form_values(text, digest, channel)
         except ConfigError as error:
             trouble = str(error)
-    return _form(desk, request, digest, channel, values, text, trouble)
+    return _form(app_state, request, digest, channel, values, text, trouble)
 
 
 def _form(
-    desk: AppState,
+    app_state: AppState,
     request: Request,
     digest: str,
     channel: str,
@@ -63,7 +63,7 @@ def _form(
     trouble: str = "",
     status: int = 200,
 ) -> Response:
-    config = desk.config
+    config = app_state.config
     where = channel or config.digests[digest].channels[0]
     looked: dict[str, Any] = {
         "times": [],
@@ -73,9 +73,9 @@ def _form(
         "zone": config.zone(digest, where),
     }
     if not trouble:
-        looked |= _look(desk, digest, channel, form, text)
+        looked |= _look(app_state, digest, channel, form, text)
     return page(
-        desk,
+        app_state,
         request,
         "schedule",
         status,
@@ -92,38 +92,38 @@ def _form(
     )
 
 
-def check_schedule(desk: AppState, request: Request, form: Mapping[str, str]) -> Response:
+def check_schedule(app_state: AppState, request: Request, form: Mapping[str, str]) -> Response:
     """Serve POST /schedules/DIGEST/check: the submitted form with its errors and its effect; nothing is saved."""
-    digest, channel = _about(desk, request, form)
-    text, trouble = _text(desk)
-    return _form(desk, request, digest, channel, _only_fields(form), text, trouble)
+    digest, channel = _about(app_state, request, form)
+    text, trouble = _text(app_state)
+    return _form(app_state, request, digest, channel, _only_fields(form), text, trouble)
 
 
-def save_schedule(desk: AppState, request: Request, form: Mapping[str, str]) -> Flash | Response:
+def save_schedule(app_state: AppState, request: Request, form: Mapping[str, str]) -> Flash | Response:
     """Serve POST /schedules/DIGEST: save the form to the file, or show it again with its errors."""
-    digest, channel = _about(desk, request, form)
-    text, trouble = _text(desk)
+    digest, channel = _about(app_state, request, form)
+    text, trouble = _text(app_state)
     fields = _only_fields(form)
     if not trouble and form.get("mark") != _mark(text):
         trouble = "Someone else changed the file in the meantime. Below, your changes are applied to the current file."
-        return _form(desk, request, digest, channel, fields, text, trouble, 409)
+        return _form(app_state, request, digest, channel, fields, text, trouble, 409)
     if trouble:
-        return _form(desk, request, digest, channel, fields, text, trouble, 409)
+        return _form(app_state, request, digest, channel, fields, text, trouble, 409)
     try:
         fresh = forms.apply_form(text, digest, channel, fields)
-        _built(desk.config, fresh)
-        kept = save(_path(desk.config), fresh, text, desk.clock())
+        _built(app_state.config, fresh)
+        kept = save(_path(app_state.config), fresh, text, app_state.clock())
     except DigestbotError:
-        return _form(desk, request, digest, channel, fields, text, status=422)
-    desk.changed()
+        return _form(app_state, request, digest, channel, fields, text, status=422)
+    app_state.changed()
     return Flash(
         f"The schedule of {digest} was saved and takes effect within seconds; the previous file is {kept.name}."
     )
 
 
-def _about(desk: AppState, request: Request, form: Mapping[str, str]) -> tuple[str, str]:
+def _about(app_state: AppState, request: Request, form: Mapping[str, str]) -> tuple[str, str]:
     digest, channel = request.path_params["digest"], form.get("channel", "")
-    if digest not in desk.config.digests or (channel and channel not in desk.config.digests[digest].channels):
+    if digest not in app_state.config.digests or (channel and channel not in app_state.config.digests[digest].channels):
         raise HTTPException(404, f"There is no digest {digest}" + (f" on {channel}." if channel else "."))
     return digest, channel
 
@@ -138,10 +138,10 @@ def _path(config: Config) -> Path:
     return config.path
 
 
-def _text(desk: AppState) -> tuple[str, str]:
+def _text(app_state: AppState) -> tuple[str, str]:
     """Return the file's text, and why it cannot be changed here (empty if it can)."""
     try:
-        return _path(desk.config).read_text(encoding="utf-8-sig"), ""
+        return _path(app_state.config).read_text(encoding="utf-8-sig"), ""
     except ConfigError as error:
         return "", str(error)
     except (OSError, UnicodeDecodeError) as error:
@@ -156,11 +156,11 @@ def _built(config: Config, text: str) -> Config:
     return build(tomllib.loads(text), _path(config), os.environ)
 
 
-def _look(desk: AppState, digest: str, channel: str, form: Mapping[str, str], text: str) -> dict[str, Any]:
+def _look(app_state: AppState, digest: str, channel: str, form: Mapping[str, str], text: str) -> dict[str, Any]:
     """Return the form's effect: the next slots on each channel, its errors, and the changes to the plan."""
-    now = desk.clock()
+    now = app_state.clock()
     try:
-        fresh = _built(desk.config, forms.apply_form(text, digest, channel, form))
+        fresh = _built(app_state.config, forms.apply_form(text, digest, channel, form))
     except ConfigError as error:
         errors, others = forms.problems_by_field(error.problems, digest, channel)
         return {"errors": errors, "others": others}
@@ -174,9 +174,9 @@ def _look(desk: AppState, digest: str, channel: str, form: Mapping[str, str], te
     result: PlanDiff | None = None
     others = []
     try:
-        trial = Service(fresh, desk.ledger, desk.clock)
+        trial = Service(fresh, app_state.ledger, app_state.clock)
         trial.check()
-        result = diff_plans(desk.plan(now, now + AHEAD).rows, trial.plan(now, now + AHEAD), fresh, now)
+        result = diff_plans(app_state.plan(now, now + AHEAD).rows, trial.plan(now, now + AHEAD), fresh, now)
     except DigestbotError as error:
         others = [str(error)]
     return {"times": times, "errors": {}, "others": others, "difference": result}

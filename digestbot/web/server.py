@@ -22,15 +22,15 @@ class Server:
     """Serves the operator pages on a port. Use it as a context manager: entering opens the port, or raises
     PortTakenError; leaving closes it."""
 
-    def __init__(self, desk: AppState, host: str, port: int) -> None:
-        self.desk, self._host, self._port = desk, host, port
+    def __init__(self, app_state: AppState, host: str, port: int) -> None:
+        self.app_state, self._host, self._port = app_state, host, port
         settings = uvicorn.Config(
-            application(desk), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
+            application(app_state), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
         )
         self._server = uvicorn.Server(settings)
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
         self._stop = threading.Event()
-        keep = partial(desk.plans.keep, self._stop, partial(compute_counts, desk))
+        keep = partial(app_state.plans.keep, self._stop, partial(compute_counts, app_state))
         self._keeper = threading.Thread(target=keep, name="plan", daemon=True)
         self._socket: socket.socket | None = None
         self.url = ""
@@ -46,16 +46,16 @@ class Server:
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
         self._thread.start()
         self._keeper.start()
-        log.info("the pages are at %s", self.desk.web.public_url or self.url)
+        log.info("the pages are at %s", self.app_state.web.public_url or self.url)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
         self._stop.set()
-        self.desk.plans.wake()
+        self.app_state.plans.wake()
         self._keeper.join(10)
         self._thread.join(10)
-        self.desk.close()
+        self.app_state.close()
 
     def _serve(self) -> None:
         assert self._socket is not None  # noqa: S101 - had before the thread was started

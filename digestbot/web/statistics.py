@@ -33,9 +33,9 @@ class Counts:
     backlog: dict[Route, dict[date, int]]
 
 
-def compute_counts(desk: AppState) -> Counts:
+def compute_counts(app_state: AppState) -> Counts:
     """Return the numbers of the charts, at most ten minutes old."""
-    config, now = desk.config, desk.clock()
+    config, now = app_state.config, app_state.clock()
     days = _days(now)
     since = datetime.combine(days[0], datetime.min.time(), now.tzinfo)
     names = list(config.channels)
@@ -49,16 +49,16 @@ def compute_counts(desk: AppState) -> Counts:
             stats.backlog_by_day(tx, days[0]),
         )
 
-    return desk.counted("figures", KEPT, count)
+    return app_state.counted("statistics", KEPT, count)
 
 
 def _days(now: datetime) -> list[date]:
     return [(now - timedelta(days=DAYS - 1 - number)).date() for number in range(DAYS)]
 
 
-def statistics(desk: AppState, request: Request) -> Response:
-    """Serve GET /figures: the statistics, as charts and tables."""
-    days, result = _days(desk.clock()), compute_counts(desk)
+def statistics(app_state: AppState, request: Request) -> Response:
+    """Serve GET /statistics: the statistics, as charts and tables."""
+    days, result = _days(app_state.clock()), compute_counts(app_state)
     months = [f"{begin:%b %Y}" for begin in next(iter(result.costs.values()), {})]
     waited = {str(route): some for route, some in result.backlog.items()}
     charts = [
@@ -78,7 +78,7 @@ def statistics(desk: AppState, request: Request) -> Response:
         ),
     ]
     drawn = [(chart, svg(chart)) for chart in charts if chart.series]
-    return page(desk, request, "figures", charts=drawn, days=DAYS, months=MONTHS)
+    return page(app_state, request, "statistics", charts=drawn, days=DAYS, months=MONTHS)
 
 
 def _by_day(lags: list[tuple[datetime, float]]) -> dict[date, float]:

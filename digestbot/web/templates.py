@@ -56,10 +56,10 @@ def _used_by(config: Config, name: str, platform: str) -> tuple[str, ...]:
     )
 
 
-def templates(desk: AppState, request: Request) -> Response:
+def templates(app_state: AppState, request: Request) -> Response:
     """Serve GET /templates?template=…&summary=…&pair=…: all templates, and a preview of one. ``pair`` is ``DIGEST on
     CHANNEL``."""
-    config, asked = desk.config, request.query_params
+    config, asked = app_state.config, request.query_params
     all_ = find_templates(config)
     wanted = next((one for one in all_ if one.file.name == asked.get("template")), None)
     summary, trouble, line = SAMPLE, "", 0
@@ -67,7 +67,7 @@ def templates(desk: AppState, request: Request) -> Response:
     routes: list[Route] = []
     about = asked.get("summary", "").strip()
     if about:
-        with desk.ledger.read() as tx:
+        with app_state.ledger.read() as tx:
             some = backlog_views.find_summaries(tx, about[:500])
         if some:
             summary = some[0][0]
@@ -83,7 +83,7 @@ def templates(desk: AppState, request: Request) -> Response:
             trouble = trouble or f"No digest is published on a channel of {wanted.platform}."
         elif not trouble:
             try:
-                with desk.service() as service:
+                with app_state.service() as service:
                     drafts = service.post_builder.tried(*route, wanted.name, [summary])
             except DigestbotError as error:
                 trouble = str(error)
@@ -91,7 +91,7 @@ def templates(desk: AppState, request: Request) -> Response:
                 line = int(match[1]) if match else 0
     limit = PLATFORMS[wanted.platform].limit if wanted is not None and wanted.platform in PLATFORMS else None
     return page(
-        desk,
+        app_state,
         request,
         "templates",
         templates=all_,

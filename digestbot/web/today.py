@@ -19,12 +19,12 @@ AHEAD = timedelta(days=2)
 MOST_NEXT, MOST_LAST, MOST_WAITING = 8, 6, 20
 
 
-def today(desk: AppState, request: Request) -> Response:
+def today(app_state: AppState, request: Request) -> Response:
     """Serve GET /: the page of the morning."""
-    config, now = desk.config, desk.clock()
-    planned = desk.plan(now, now + AHEAD)
+    config, now = app_state.config, app_state.clock()
+    planned = app_state.plan(now, now + AHEAD)
     rows = [row for row in planned.rows if row.summaries]
-    with desk.ledger.read() as tx:
+    with app_state.ledger.read() as tx:
         sources, channels = queries.source_rows(tx), queries.channel_rows(tx)
         waiting = approvals.posts_needing_approval(tx)[:MOST_WAITING]
         unapproved = queries.post_rows(tx, ids=waiting) if waiting else []
@@ -43,7 +43,7 @@ def today(desk: AppState, request: Request) -> Response:
         open_alerts = alerts.open_alerts(tx)
     url = request.scope.get("root_path", "")
     return page(
-        desk,
+        app_state,
         request,
         "today",
         rows=rows[:MOST_NEXT],
@@ -57,9 +57,9 @@ def today(desk: AppState, request: Request) -> Response:
         attention=attention,
         failed=failed,
         alerts=open_alerts,
-        problems=desk.pulse.problems(),
-        tick=desk.last_tick(),
-        late=desk.is_late(),
+        problems=app_state.liveness.problems(),
+        tick=app_state.last_tick(),
+        late=app_state.is_late(),
         last=[
             (row, shown)
             for row, shown in zip(

@@ -77,7 +77,7 @@ class Everything:
         text = CONFIG.format(url=sandbox.url, x=keys(SECRETS), page=keys(PAGE_SECRETS), web=web, top=top)
         self.file.write_text(text, encoding="utf-8")
         self.ledger = Ledger(f"sqlite:///{folder}/digestbot.db", clock=clock)
-        self.desk = AppState(self.config, self.ledger, clock)
+        self.app_state = AppState(self.config, self.ledger, clock)
         self._read: tuple[str, configuration.Config] | None = None
 
     def config(self) -> configuration.Config:
@@ -131,12 +131,12 @@ def world(folder: Path, web: str = "", top: str = "") -> Iterator[Everything]:
         try:
             yield made
         finally:
-            made.desk.close()
+            made.app_state.close()
             made.ledger.close()
 
 
 @contextmanager
 def served(made: Everything) -> Iterator[str]:
     """The pages on a port; returns their address."""
-    with Server(made.desk, "127.0.0.1", 0) as server:
+    with Server(made.app_state, "127.0.0.1", 0) as server:
         yield server.url
