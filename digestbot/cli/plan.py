@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from digestbot.pipeline.app import Reason
 
 
-FURTHEST = timedelta(days=10 * 366)
+MAX_HORIZON = timedelta(days=10 * 366)
 
 
 def register(commands: Commands) -> None:
@@ -73,7 +73,7 @@ def _time(text: str, zone: ZoneInfo) -> datetime:
     if not 2000 < result.year < 3000:
         raise ConfigError(["--from: the year is out of range"])
     result = result if result.tzinfo else result.replace(tzinfo=zone)
-    if result > now_() + FURTHEST:
+    if result > now_() + MAX_HORIZON:
         raise ConfigError(["--from: is more than ten years ahead"])
     if result < now_() - timedelta(minutes=1):
         raise ConfigError(["--from: is in the past: digestbot posts shows what was posted"])

@@ -67,13 +67,12 @@ def list_posts(arguments: argparse.Namespace) -> int:
 def _print_months(config: Config, ledger: Ledger) -> None:
     """Print this month's costs of each channel on a platform that charges for posts."""
     from digestbot.cli import output
-    from digestbot.domain.budget import Budget
     from digestbot.ledger import monthly_costs
 
     for channel in config.channels:
         if config.prices(channel):
             with ledger.read() as tx:
-                account = Budget(monthly_costs.spent(tx, channel, now_()), config.budget(channel))
+                account = monthly_costs.account(tx, channel, config.budget(channel), now_())
             print(output.budget_line(channel, account, now_()))
 
 

@@ -89,9 +89,9 @@ def cross_check(raw: dict[str, Any]) -> list[str]:
         problems += _feeds_its_own_reserve(name, digest, tables["sources"])
         problems += _sections_of_no_source(name, digest, tables["sources"])
     for name, source in tables["sources"].items():
-        other = source.get("backfill") if isinstance(source, dict) else None
+        key, other = _reserve(source)
         if isinstance(other, str) and (other == name or other not in tables["sources"]):
-            problems.append(f"sources.{name}.backfill: name another [sources.…] section")
+            problems.append(f"sources.{name}.{key}: name another [sources.…] section")
     return problems
 
 
@@ -103,13 +103,19 @@ def _feeds_its_own_reserve(name: str, digest: Any, sources: dict[str, Any]) -> l
     wanted = digest.get("sources") if isinstance(digest, dict) else None
     if not isinstance(wanted, list):
         return []
-    known = [one for one in wanted if isinstance(one, str) and isinstance(sources.get(one), dict)]
-    reserves = {one: sources[one].get("backfill") for one in known}
+    reserves = {one: _reserve(sources.get(one)) for one in wanted if isinstance(one, str)}
     return [
-        f"digests.{name}.sources: {reserve} is the backfill of {one}: with both, everything would be posted twice"
-        for one, reserve in reserves.items()
+        f"digests.{name}.sources: {reserve} is the {key} of {one}: with both, everything would be posted twice"
+        for one, (key, reserve) in reserves.items()
         if reserve in wanted
     ]
+
+
+def _reserve(source: Any) -> tuple[str, Any]:
+    """Return the key by which such a source names the one that fills its gaps, and what is written there."""
+    kind = SOURCE_KINDS.get(str(source.get("kind"))) if isinstance(source, dict) else None
+    key = kind.config.RESERVE_KEY if kind else None
+    return (key, source.get(key)) if key else ("", None)
 
 
 def _sections_of_no_source(name: str, digest: Any, sources: dict[str, Any]) -> list[str]:

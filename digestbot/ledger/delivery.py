@@ -11,7 +11,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digestbot.domain.budget import Budget
 from digestbot.domain.model import OWN, Action, Approval, Claim, Message, Picture, PostStatus, ReceiptBasis
 from digestbot.domain.reconciliation import first_check, next_recheck
 from digestbot.domain.retry import LONGEST_RATE_LIMIT, Decision
@@ -258,7 +257,7 @@ def _picture(row: Any) -> Picture | None:
 
 def _is_paid_for(tx: sa.Connection, channel: str, row: Any, budget: int, now: datetime) -> bool:
     """Return whether the month's budget has room for the post; raise an alert if little or none of it is left."""
-    account = Budget(monthly_costs.spent(tx, channel, now), budget)
+    account = monthly_costs.account(tx, channel, budget, now)
     if row.action == Action.PUBLISH and not account.lets_through(row.cost):
         monthly_costs.alert_exhausted(tx, channel, account, row.cost, now)
         return False

@@ -24,6 +24,12 @@ def spent(tx: sa.Connection, channel: str, now: datetime) -> int:
     return spent_between(tx, channel, month_start(now))
 
 
+def account(tx: sa.Connection, channel: str, budget: int | None, now: datetime) -> Budget:
+    """Return the channel's month: what it has cost so far, and its budget (None: no limit), in millionths of a
+    dollar."""
+    return Budget(spent(tx, channel, now), budget)
+
+
 def spent_between(tx: sa.Connection, channel: str, begin: datetime, end: datetime | None = None) -> int:
     """Return the estimated cost of attempts and timeline checks from ``begin`` until ``end`` (None: no limit), in
     millionths of a dollar."""

@@ -15,7 +15,7 @@ from digestbot.ledger import approvals, backlog_overrides, editions, queries, sl
 from digestbot.pipeline.app import Service
 from digestbot.pipeline.report import Report
 
-FURTHEST = timedelta(days=366)
+MAX_AHEAD = timedelta(days=366)
 AROUND = timedelta(days=2)  # around a slot's nominal time, whatever its zone: where it is looked for
 
 
@@ -101,7 +101,7 @@ class SlotOverrides:
         now, calendar = self._clock(), self._book.calendar(route)
         if at <= now:
             raise LedgerError("that time is in the past: choose a later one")
-        if at > now + FURTHEST:
+        if at > now + MAX_AHEAD:
             raise LedgerError("that is more than a year ahead")
         closed = calendar.closed(at)
         if closed:

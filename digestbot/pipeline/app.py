@@ -309,7 +309,7 @@ class Service:
             other.extend_backlog(digest, channel)
             decision, drafts = other.planner.next_decision(Route(digest, channel))
             with ledger.read() as tx:
-                account = Budget(monthly_costs.spent(tx, channel, now), self.config.budget(channel))
+                account = monthly_costs.account(tx, channel, self.config.budget(channel), now)
                 counts = queries.backlog_counts(tx, digest, channel)
                 waiting = list(queries.post_rows(tx, statuses=[PostStatus.PENDING], channel=channel, digest=digest))
                 sample = None if drafts or waiting else summary_rows.newest_summary(tx, settings.sources)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from zoneinfo import ZoneInfo
 
 from digestbot.domain.model import Summary
@@ -21,21 +21,23 @@ NO_VOTES = "can be read, but nothing in it has votes, and a digest of it has min
 class SourceConfig(Section):
     """The base of ``[sources.NAME]``. A kind's own model adds ``kind`` and the source's location."""
 
+    RESERVE_KEY: ClassVar[str | None] = None  #: the key that names a source which fills this one's gaps
+
     kind: str
     every: Duration = timedelta(minutes=15)
     timeout: Duration = timedelta(seconds=30)
 
     def reserve(self) -> str | None:
         """Return the name of the source that fills this one's gaps; None without one."""
-        return None
+        return getattr(self, self.RESERVE_KEY) if self.RESERVE_KEY else None
 
     def zone(self) -> ZoneInfo | None:
         """Return the time zone for times without one; None for the configuration's."""
-        return None
+        return getattr(self, self.RESERVE_KEY) if self.RESERVE_KEY else None
 
     def identity(self) -> str | None:
         """Return a value that is equal for two sources with the same content; None if there is none."""
-        return None
+        return getattr(self, self.RESERVE_KEY) if self.RESERVE_KEY else None
 
     def patience(self) -> timedelta:
         """Return how long one call to the source may take before it counts as hanging."""

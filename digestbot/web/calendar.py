@@ -15,6 +15,7 @@ from digestbot.domain.errors import RenderError
 from digestbot.domain.model import Draft, PostRow, Route, Shape
 from digestbot.domain.schedule import PlanEntry, instant
 from digestbot.ledger import backlog_overrides, queries, slot_overrides
+from digestbot.operator.slot_actions import MAX_AHEAD
 from digestbot.rendering.post_preview import PostPreview
 from digestbot.web import post_previews
 from digestbot.web.app_state import AppState
@@ -22,7 +23,6 @@ from digestbot.web.pages import page
 from digestbot.web.plan_cache import CachedPlan
 
 A_DAY = timedelta(days=1)
-FURTHEST = timedelta(days=366)
 MOST_POSTS = 2000  # past posts that one page shows
 
 
@@ -72,7 +72,7 @@ def calendar(app_state: AppState, request: Request) -> Response:
         about=about,
         month=month,
         before=back,
-        after=following if following < today + FURTHEST else None,
+        after=following if following < today + MAX_AHEAD else None,
         changes=[(route, one) for route, some in changes.items() for one in some],
     )
 
@@ -82,7 +82,7 @@ def _day(text: str, today: date) -> date:
         result = date.fromisoformat(text)
     except ValueError:
         return today
-    return result if abs(result - today) < FURTHEST * 10 and result < today + FURTHEST else today
+    return result if abs(result - today) < MAX_AHEAD * 10 and result < today + MAX_AHEAD else today
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
@@ -146,7 +146,7 @@ def _end(now: datetime, nominal: str, zone: ZoneInfo) -> datetime:
         about = datetime.fromisoformat(nominal[:16]).replace(tzinfo=zone)
     except ValueError:
         raise HTTPException(404, "This is not the time of a slot.") from None
-    return min(max(about, now) + 2 * A_DAY, now + FURTHEST)
+    return min(max(about, now) + 2 * A_DAY, now + MAX_AHEAD)
 
 
 def _is(row: PlanEntry, route: Route, nominal: str) -> bool:

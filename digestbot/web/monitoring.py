@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from digestbot.domain.budget import DOLLAR, Budget
+from digestbot.domain.budget import DOLLAR
 from digestbot.domain.errors import DigestbotError
 from digestbot.domain.model import PostStatus, Route
 from digestbot.ledger import monthly_costs, queries, revisions, stats
@@ -90,9 +90,7 @@ class _Numbers(Collector):
         posts, attempts, waiting = app_state.counted("metrics", KEPT, _counts)
         with app_state.ledger.read() as tx:
             lags = {name: stats.lags(tx, name, now - LAG_OF) for name in config.channels}
-            accounts = {
-                name: Budget(monthly_costs.spent(tx, name, now), config.budget(name)) for name in config.channels
-            }
+            accounts = {name: monthly_costs.account(tx, name, config.budget(name), now) for name in config.channels}
             sources, channels = queries.source_rows(tx), queries.channel_rows(tx)
         yield _gauge(
             "posts",

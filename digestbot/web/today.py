@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from digestbot.domain.budget import Budget
 from digestbot.domain.model import Action, PostStatus
 from digestbot.ledger import alerts, approvals, monthly_costs, queries
 from digestbot.web import post_previews
@@ -29,7 +28,7 @@ def today(app_state: AppState, request: Request) -> Response:
         waiting = approvals.posts_needing_approval(tx)[:MOST_WAITING]
         unapproved = queries.post_rows(tx, ids=waiting) if waiting else []
         accounts = {
-            channel: Budget(monthly_costs.spent(tx, channel, now), config.budget(channel))
+            channel: monthly_costs.account(tx, channel, config.budget(channel), now)
             for channel in config.channels
             if config.prices(channel)
         }

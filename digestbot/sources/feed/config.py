@@ -14,15 +14,13 @@ from digestbot.sources.base import SourceConfig
 class FeedSource(SourceConfig):
     """``[sources.NAME]`` with ``kind = "feed"``: an RSS or Atom feed."""
 
+    RESERVE_KEY = "backfill"
+
     kind: Literal["feed"]
     url: WebAddress
     allow_private_addresses: bool = False
     max_size: Size = 64 * 10**6
     backfill: str | None = None
-
-    def reserve(self) -> str | None:
-        """Return ``backfill``."""
-        return self.backfill
 
     def identity(self) -> str:
         """Return the URL, which is equal for two sources that read the same feed."""
