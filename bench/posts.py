@@ -78,7 +78,7 @@ def _texts(items: int, seed: int) -> float:
 
     chosen, renderer = summaries(items, seed), Renderer()
     to_unicode.cache_clear()
-    template_views.plain_blocks.cache_clear()
+    template_views.readable_blocks.cache_clear()
     start = time.process_time()
     for platform in PLATFORMS.values():
         drafts = renderer.drafts(Appearance(), RenderTarget("all", "x", platform, {}), chosen)

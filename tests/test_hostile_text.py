@@ -11,7 +11,7 @@ import pytest
 from digestbot import text
 from digestbot.platforms.twitter.length import weighted_length
 from digestbot.text import markdown
-from digestbot.text.latex import convert_prose
+from digestbot.text.latex import prose_to_unicode
 
 LENGTH = 20_000
 SLOW = {"split": 2_000, "prose": 4_000}  # which are linear too, but do much for each character
@@ -21,7 +21,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "formulas": lambda given: text.blocks(given, []),
     "first_image": text.first_image,
     "plain_title": text.plain_title,
-    "prose": convert_prose,
+    "prose": prose_to_unicode,
     "to_unicode": text.to_unicode,
     "harmless": text.sanitize,
     "unlinked": text.defang_urls,

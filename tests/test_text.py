@@ -158,7 +158,7 @@ def test_blocks() -> None:
         ("paragraph", "Drop recurrence; let q @ k be softmax(QKᵀ/√dₖ)V & that's all, see the code."),
         ("item", "one item"),
         ("item", "linked item"),
-        ("paragraph", "quoted bold"),
+        ("quotation", "quoted bold"),
         ("formula", "θₜ = θₜ₋₁ - α m̂ₜ/√v̂ₜ"),
     ]
 
@@ -168,7 +168,7 @@ def test_blocks() -> None:
     [
         ("<p>A paragraph in HTML.</p>\n\nAnother.", "A paragraph in HTML. | Another."),
         ("<div>\nAll of it\n</div>", "All of it"),
-        ("one<br>line two, H<sub>2</sub>O", "one line two, H2O"),
+        ("one<br>line two, H<sub>2</sub>O", "one line two, H₂O"),
         ("x<y and y>z", "x<y and y>z"),
         ("<script>alert(1)</script>\n\nafter", "after"),
         ("The **main idea", "The main idea"),

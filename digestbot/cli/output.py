@@ -129,9 +129,9 @@ def budget_line(channel: str, account: Budget, now: datetime) -> str:
     return f"{channel} in {now:%B %Y} (UTC): {dollars(account.spent)}{of} spent (estimate)"
 
 
-def format_message(message: Message, limit: LengthLimit | None, cost: int = 0) -> str:
+def format_message(message: Message, limit: LengthLimit | None, cost: int = 0, excerpt: str = "") -> str:
     """Return a message's text, then its length against the platform's limit, its estimated cost, its link and its
-    picture. ``cost`` is in millionths of a dollar."""
+    picture. ``cost`` is in millionths of a dollar, ``excerpt`` says which rule chose the part that is shown."""
     body = quote(message.text)
     attached = f"\n  attached link: {message.link}" if message.link and not message.picture else ""
     picture = (
@@ -141,7 +141,8 @@ def format_message(message: Message, limit: LengthLimit | None, cost: int = 0) -
     part = "reply, " if message.reply else ""
     of = f" of {limit.most}" if limit else ""
     length = limit.measure(message.text) if limit else len(message.text)
-    return f"{body}\n  {part}{length}{of} characters{price}{attached}{picture}"
+    chosen = f"\n  excerpt: {excerpt}" if excerpt else ""
+    return f"{body}\n  {part}{length}{of} characters{price}{attached}{picture}{chosen}"
 
 
 def quote(text: str) -> str:

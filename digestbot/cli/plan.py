@@ -186,6 +186,8 @@ def why(arguments: argparse.Namespace) -> int:
             )
             for reason in reasons:
                 print(f"  {reason.digest} on {reason.channel}: {_why_line(config, reason)}")
+                if reason.excerpt:
+                    print(f"    its excerpt: {reason.excerpt}")
             if not reasons:
                 print("  no digest reads this source")
     if arguments.json:
@@ -198,6 +200,7 @@ def _why_json(reason: Reason) -> dict[str, Any]:
         "digest": reason.digest,
         "channel": reason.channel,
         "because": reason.because,
+        "excerpt": reason.excerpt or None,
         "since": reason.since,
         "at": reason.at,
         "not_posted": reason.not_posted,

@@ -194,6 +194,7 @@ def preview(arguments: argparse.Namespace) -> int:
                             "limit": limit.most,
                             "cost": draft.cost / DOLLAR,
                             "picture": draft.message.picture.alt_text if draft.message.picture else None,
+                            "excerpt": draft.excerpt or None,
                         }
                         for draft in result.drafts
                     ],
@@ -212,7 +213,7 @@ def preview(arguments: argparse.Namespace) -> int:
                 f"{result.backlog.get('skipped', 0)} skipped at the first read"
             )
             for draft in result.drafts:
-                print("\n" + output.format_message(draft.message, limit, draft.cost))
+                print("\n" + output.format_message(draft.message, limit, draft.cost, draft.excerpt))
             if not result.drafts:
                 why = result.reason or "there are no upcoming slots"
                 print(
@@ -220,7 +221,7 @@ def preview(arguments: argparse.Namespace) -> int:
                     + (" A post would look like this:" if result.sample else "")
                 )
             if result.sample:
-                print("\n" + output.format_message(result.sample.message, limit, result.sample.cost))
+                print("\n" + output.format_message(result.sample.message, limit, result.sample.cost, result.sample.excerpt))
             if config.prices(channel):
                 cost = sum(draft.cost for draft in result.drafts)
                 over = "" if result.account.lets_through(cost) else ": over the budget, it would not be sent"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from digestbot.config.cron_words import to_cron
-from digestbot.domain.model import CatchUp, Image, ImageFailure, LinkPolicy, Order, Reaction, Shape
+from digestbot.domain.model import CatchUp, ExcerptPolicy, Image, ImageFailure, LinkPolicy, Order, Reaction, Shape
 from digestbot.infra.config_values import (
     AlertAddress,
     Backlog,
@@ -69,6 +69,7 @@ class Appearance(Section):
     template: _TemplateName | None = None
     heading: Annotated[str, Field(pattern=r"\S", max_length=100)] = "Best of the week"
     hashtags: tuple[Hashtag, ...] = ()
+    excerpt: ExcerptPolicy = ExcerptPolicy.LEAD
     image: Image = Image.NONE
     image_failure: ImageFailure = ImageFailure.POST_WITHOUT
 

@@ -93,6 +93,13 @@ class LinkPolicy(StrEnum):
     NONE = "none"
 
 
+class ExcerptPolicy(StrEnum):
+    """Which part of a summary a short post shows: the sentences that an editor would choose, or the beginning."""
+
+    LEAD = "lead"
+    BEGINNING = "beginning"
+
+
 class Image(StrEnum):
     """Which picture goes with a post."""
 
@@ -183,11 +190,15 @@ class Message:
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A post before it is created: its message, the ids of the summaries that it shows, and its estimated cost in
-    millionths of a dollar."""
+    millionths of a dollar.
+
+    ``excerpt`` says for people which rule chose the part of the summary that it shows; empty if it shows all.
+    """
 
     message: Message
     shows: tuple[int, ...] = ()
     cost: int = 0
+    excerpt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ class Reason:
 
     ``because`` says why. The summary has been waiting ``since`` then and appears ``at`` that time, if these are known.
     ``not_posted``: it does not appear unless somebody changes something. ``posts`` show it, or will; ``held`` says what
-    keeps the first of them from being sent, and until when.
+    keeps the first of them from being sent, and until when. ``excerpt`` says which rule chooses the part of it that a
+    post would show; empty if a post shows all of it.
     """
 
     digest: str
@@ -37,6 +38,7 @@ class Reason:
     not_posted: bool = False
     posts: tuple[PostRow, ...] = ()
     held: tuple[Blocker, ...] = ()
+    excerpt: str = ""
 
 
 class Explainer:

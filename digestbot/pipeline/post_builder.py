@@ -84,6 +84,16 @@ class PostBuilder:
             for draft in drafts
         ]
 
+    def excerpt_rule(self, digest: str, channel: str, summary: Summary) -> str:
+        """Return which rule chooses the part of the summary that a post would show; empty if that is all or none."""
+        if Route(digest, channel) not in self._config.routes():
+            return ""
+        try:
+            _, drafts = self.drafts(digest, channel, [summary])
+        except RenderError:  # the reason for which it is held says so
+            return ""
+        return next((draft.excerpt for draft in drafts if draft.excerpt), "")
+
     def pictured(self, digest: str, channel: str, chosen: Sequence[Summary], drafts: Sequence[Draft]) -> list[Draft]:
         """Return the drafts with pictures, and with the costs of these. Raise PictureError if a post must be held
         because its picture is not available."""

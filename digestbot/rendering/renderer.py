@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from jinja2 import Template, TemplateNotFound, TemplateSyntaxError
 
 from digestbot.config import Appearance
 from digestbot.domain.errors import RenderError
-from digestbot.domain.model import Draft, LinkPolicy, Message, Shape, Summary
+from digestbot.domain.model import Draft, ExcerptPolicy, LinkPolicy, Message, Shape, Summary
 from digestbot.platforms.base import LengthLimit, Platform
 from digestbot.rendering.jinja_sandbox import MOST_TEXT, RENDERING, RenderContext, SandboxedJinja, TooMuchError
 from digestbot.rendering.template_views import (
@@ -32,7 +32,18 @@ from digestbot.rendering.template_views import (
     hashtags,
 )
 from digestbot.rendering.threads import split_into_parts
-from digestbot.text import UNBROKEN, ascii_link, blocks, defang_urls, find_urls, sanitize, to_unicode, truncate
+from digestbot.text import (
+    UNBROKEN,
+    Choice,
+    Excerpt,
+    ascii_link,
+    blocks,
+    defang_urls,
+    find_urls,
+    sanitize,
+    to_unicode,
+    truncate,
+)
 
 __all__ = [
     "BUILT_IN",
@@ -95,10 +106,11 @@ class Renderer:
         link, comment = self._links(appearance, place, summary)
         limit = place.platform.limit
         texts: list[str] = []
-        view = SummaryView(summary, link)
+        view = SummaryView(summary, link, beginning=appearance.excerpt is ExcerptPolicy.BEGINNING)
         raw = self._render(appearance, place, [summary], limit, texts, summary=view, paper=view.paper)
-        text = _fill(raw, texts, limit)
+        text, choice = _fill(raw, texts, limit)
         result = self._posts(appearance, place, [text], link, [_ids([summary])], find_urls(text))
+        result = [replace(draft, excerpt=str(choice)) for draft in result] if choice else result
         return result + _comment(comment, result)
 
     def _thread(self, appearance: Appearance, place: RenderTarget, summary: Summary) -> list[Draft]:
@@ -121,7 +133,12 @@ class Renderer:
     def _roundup(self, appearance: Appearance, place: RenderTarget, chosen: Sequence[Summary]) -> list[Draft]:
         each = appearance.link is LinkPolicy.POST
         views = [
-            MarkedView(one, build_link(one, place.parameters) if each else "", chr(MARKS + number))
+            MarkedView(
+                one,
+                build_link(one, place.parameters) if each else "",
+                chr(MARKS + number),
+                beginning=appearance.excerpt is ExcerptPolicy.BEGINNING,
+            )
             for number, one in enumerate(chosen)
         ]
         limit = _unmarked(place.platform.limit)
@@ -250,8 +267,16 @@ def _unmarked(limit: LengthLimit) -> LengthLimit:
 
 
 def _cut(text: object, most: int) -> str:
-    """Filter: return at most that many characters, as the platform counts them."""
-    return truncate(str(text), most, RENDERING.get().limit.measure)
+    """Filter: return at most that many characters, as the platform counts them. Of a lead, the best excerpt."""
+    return _shortened(text, most, RENDERING.get().limit)[0]
+
+
+def _shortened(text: object, most: int, limit: LengthLimit) -> tuple[str, Choice | None]:
+    """Return at most that many characters, and which excerpt was chosen if the text is a summary's lead."""
+    if isinstance(text, Excerpt):
+        choice = text.within(most, limit.measure)
+        return choice.text, choice if choice.rule else None
+    return truncate(str(text), most, limit.measure), None
 
 
 def _fit(text: object) -> str:
@@ -262,7 +287,7 @@ def _fit(text: object) -> str:
     texts = RENDERING.get().texts
     if texts is None:
         return str(text)
-    texts.append(str(text))
+    texts.append(text if isinstance(text, Excerpt) else str(text))
     return f"\ue000{len(texts) - 1}\ue001"
 
 
@@ -276,23 +301,27 @@ def _math(formula: object) -> str:
     return sanitize(to_unicode(str(formula)))
 
 
-def _fill(raw: str, texts: Sequence[str], limit: LengthLimit) -> str:
-    """Replace the placeholders with the `fit` texts. The first text gets all the available room."""
+def _fill(raw: str, texts: Sequence[str], limit: LengthLimit) -> tuple[str, Choice | None]:
+    """Replace the placeholders with the `fit` texts, and return which excerpt was chosen. The first text gets all the
+    available room."""
+    chosen: Choice | None = None
     text = _tidy(_MARK.sub("", raw))
     length = limit.measure(text)
     for match in _MARK.finditer(raw):
         room = limit.most - length
         while room >= LEAST_ROOM:
-            filled = raw.replace(match[0], truncate(texts[int(match[1])], room, limit.measure), 1)
+            short, choice = _shortened(texts[int(match[1])], room, limit)
+            filled = raw.replace(match[0], short, 1)
             whole = _tidy(_MARK.sub("", filled))
             over = limit.measure(whole) - limit.most
             if over <= 0:
                 raw, text, length = filled, whole, limit.most + over
+                chosen = choice or chosen
                 break
             room -= over  # two adjacent texts can weigh more than each alone
         else:
             raw = raw.replace(match[0], "", 1)
-    return text
+    return text, chosen
 
 
 def _file(appearance: Appearance, place: RenderTarget) -> str:

@@ -5,17 +5,20 @@ docs/templates.md lists them all.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
-from itertools import zip_longest
 
 from digestbot.domain.model import Paper, Summary
-from digestbot.text import Block, ascii_link, blocks, plain_title, sanitize
+from digestbot.text import Block, Excerpt, TextSection, ascii_link, blocks, plain_blocks, plain_title, sanitize, section_of
 
-_SENTENCE_END = (".", "!", "?", ":", ";", "…", "。", "！", "？")
+log = logging.getLogger(__name__)
+
+_GENERIC = frozenset(("summary", "abstract", "overview", "tl;dr", "tldr", "zusammenfassung", "résumé", "resumen", "резюме",
+                      "摘要", "总结", "概要", "要約", "सारांश", "ملخص"))  # fmt: skip
 # Name particles that belong to the surname, and suffixes that follow it.
 _PARTICLES = frozenset(
     ("al", "ap", "ben", "bin", "da", "das", "de", "del", "della", "den", "der", "di", "dos", "du", "el", "la", "le",
@@ -25,13 +28,25 @@ _AFTER_NAME = re.compile(r",?\s+(?:Jr\.?|Sr\.?|I{2,3}|IV)$")
 
 
 @lru_cache(maxsize=1024)  # because one summary is rendered for several channels
-def plain_blocks(body: str) -> tuple[Block, ...]:
-    """Return the readable parts of a summary's text, sanitized."""
-    result = blocks(body)
-    if not result:
+def readable_blocks(body: str) -> tuple[Block, ...]:
+    """Return the readable parts of a summary's text, sanitized.
+
+    Whatever the text is, it can be posted: if it cannot be read carefully, which is logged, it is read as plain text.
+    """
+    try:
+        return _sanitized(blocks(body))
+    except Exception:  # no text may make a summary unpostable
+        log.exception("a summary's text cannot be read as Markdown; it is shown as plain text")
+        return _sanitized(plain_blocks(body))
+
+
+def _sanitized(found: Sequence[Block]) -> tuple[Block, ...]:
+    if not found:
         return ()
-    texts = sanitize("\n".join(block.text for block in result)).split("\n")  # no block's text contains a line break
-    pairs = zip(result, texts, strict=True)
+    texts = sanitize("\n".join(block.text for block in found)).split("\n")
+    if len(texts) != len(found):  # a block had a line break in it, or sanitize() left nothing of some
+        texts = [sanitize(block.text).replace("\n", " ") for block in found]
+    pairs = zip(found, texts, strict=True)
     return tuple(Block(block.kind, text, block.number) for block, text in pairs if text)
 
 
@@ -68,8 +83,9 @@ class PaperView:
 class SummaryView:
     """The variable `summary` in a template."""
 
-    def __init__(self, summary: Summary, link: str) -> None:
+    def __init__(self, summary: Summary, link: str, *, beginning: bool = False) -> None:
         self._body = summary.body
+        self._beginning = beginning
         self._paper = summary.paper
         self.writer: str | None = sanitize(summary.writer) or None if summary.writer else None
         self.link = link
@@ -90,32 +106,36 @@ class SummaryView:
     @cached_property
     def text(self) -> str:
         """Return the whole text as plain text: separate paragraphs, and list items with a bullet or their number."""
-        text, before = "", ""
-        for block in plain_blocks(self._body):
+        text, before, label = "", "", ""
+        for block in _shown(readable_blocks(self._body)):
+            if block.kind == "label":
+                label = "" if block.text.lower() in _GENERIC else f"{block.text}: "
+                continue
             text += ("\n" if block.kind == before == "item" else "\n\n") if text else ""
             mark = "• " if block.number is None else f"{block.number}. "
-            text += mark + block.text if block.kind == "item" else block.text
-            before = block.kind
+            text += (mark if block.kind == "item" else "") + label + block.text
+            before, label = block.kind, ""
         return text
 
     @cached_property
-    def lead(self) -> str:
-        """Return the whole text as one paragraph of prose: without headings, and with list items as clauses."""
-        prose = [block for block in plain_blocks(self._body) if block.kind != "heading"]
-        text = ""
-        for block, after in zip_longest(prose, prose[1:]):
-            text += block.text if block.number is None else f"({block.number}) {block.text}"
-            if after and not block.text.endswith((*_SENTENCE_END, ",")):
-                if block.kind == after.kind == "item":
-                    text += ";"
-                elif block.kind == "item":
-                    text += "."
-                elif after.kind == "item":
-                    text += ":"
-                elif after.kind != "formula" and after.text[:1].isupper():
-                    text += "."
-            text += " "
-        return text.strip(" ")
+    def lead(self) -> Excerpt:
+        """Return the whole text as one paragraph of prose: without headings, and with list items as clauses. Shortened,
+        it becomes the best excerpt."""
+        return Excerpt.of(readable_blocks(self._body), self.paper.title, beginning=self._beginning)
+
+
+def _shown(found: Sequence[Block]) -> Sequence[Block]:
+    """Return the blocks without lists of references at the end, and without a first heading that only says "Summary"."""
+    end = next(
+        (
+            at
+            for at, block in enumerate(found)
+            if at and block.kind == "heading" and section_of(block.text) is TextSection.REFERENCES
+        ),
+        len(found),
+    )
+    generic = len(found) > 1 and found[0].kind == "heading" and found[0].text.lower() in _GENERIC
+    return found[1 if generic else 0 : end]
 
 
 class MarkedView(SummaryView):
@@ -124,8 +144,8 @@ class MarkedView(SummaryView):
     Its texts carry a mark, by which the parts that show the summary are recognised.
     """
 
-    def __init__(self, summary: Summary, link: str, mark: str) -> None:
-        super().__init__(summary, link)
+    def __init__(self, summary: Summary, link: str, mark: str, *, beginning: bool = False) -> None:
+        super().__init__(summary, link, beginning=beginning)
         self._mark = mark
         self.writer = self._marked(self.writer) if self.writer else None
         self.link = self._marked(link)
@@ -150,9 +170,9 @@ class MarkedView(SummaryView):
         return self._marked(super().text)
 
     @cached_property
-    def lead(self) -> str:
+    def lead(self) -> Excerpt:
         """Return the whole text as one paragraph of prose."""
-        return self._marked(super().lead)
+        return super().lead.marked(self._mark)
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,13 @@ A post's text passes through `blocks`, then `sanitize`, then `truncate`, which s
 counted as the platform does.
 """
 
+from digestbot.text.excerpt import Choice, Excerpt
+from digestbot.text.labels import TextSection, section_of
 from digestbot.text.latex import to_unicode
-from digestbot.text.markdown import FORMULA, MOST_FORMULAS, Block, blocks, first_image, plain_title
+from digestbot.text.markdown import FORMULA, MOST_FORMULAS, Block, blocks, first_image, plain_blocks, plain_title
 from digestbot.text.sanitization import UNBROKEN, ascii_link, defang_urls, sanitize
-from digestbot.text.truncation import ELLIPSIS, sentence_ends, split, truncate
+from digestbot.text.sentences import sentence_ends, sentences
+from digestbot.text.truncation import ELLIPSIS, split, truncate
 from digestbot.text.urls import find_urls
 
 __all__ = [
@@ -16,14 +19,20 @@ __all__ = [
     "MOST_FORMULAS",
     "UNBROKEN",
     "Block",
+    "Choice",
+    "Excerpt",
+    "TextSection",
     "ascii_link",
     "blocks",
     "defang_urls",
     "find_urls",
     "first_image",
+    "plain_blocks",
     "plain_title",
     "sanitize",
+    "section_of",
     "sentence_ends",
+    "sentences",
     "split",
     "to_unicode",
     "truncate",

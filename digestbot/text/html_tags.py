@@ -1,21 +1,34 @@
-"""Removal of HTML tags and comments from a text, in time proportional to its length for any input."""
+"""HTML in a text: removal of tags and comments, and scripts, in time proportional to the length for any input."""
 
 from __future__ import annotations
 
 import re
 
+from digestbot.text.symbols import SUBSCRIPT, SUPERSCRIPT
+
 _NAMES = (
-    "a|abbr|b|big|blockquote|br|center|cite|code|dd|del|details|div|dl|dt|em|figure|font|h[1-6]|hr|i|img|ins|kbd|li|mark|"
-    "ol|p|pre|q|s|samp|section|small|span|strike|strong|sub|summary|sup|table|td|th|tr|tt|u|ul|var"
+    "a|abbr|article|b|big|blockquote|br|center|cite|code|dd|del|details|div|dl|dt|em|figure|figcaption|font|footer|"
+    "h[1-6]|header|hr|i|iframe|img|ins|kbd|li|main|mark|ol|p|pre|q|s|samp|section|small|source|span|strike|strong|sub|"
+    "summary|sup|table|tbody|td|th|thead|tr|tt|u|ul|var|video"
 )
-_KNOWN = re.compile(rf"<!--|</?(?:{_NAMES}|script|style)[\s/>]", re.IGNORECASE)
-_TAG = re.compile(rf"<(?:(script|style)\b|!--|/?(?:{_NAMES})(?:[\s/][^<>]*)?>)", re.IGNORECASE)
+_NAME = re.compile(rf"</?(?:{_NAMES}|script|style)(?=[\s/>])", re.IGNORECASE)
+_ATTRIBUTES = re.compile(
+    r"(?:\s+[A-Za-z][\w:-]*\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>=]+)|\s+(?:open|hidden|controls|allowfullscreen))*\s*/?>"
+)
+_TAG = re.compile(rf"<(?:(script|style)\b|!--|/?(?:{_NAMES})(?=[\s/>]))", re.IGNORECASE)
 _END = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in ("script", "style")}
+_SCRIPT = re.compile(r"<(sup|sub)>([^<>]{1,40})</\1>", re.IGNORECASE)
+_BROKEN = re.compile(rf"</?(?:{_NAMES}|[a-z]{{0,2}})(?:\s[^<>]*)?\Z|<!?-{{0,2}}\Z", re.IGNORECASE)
+_BROKEN_ATTRIBUTE = re.compile(rf"<(?:{_NAMES})\s+[A-Za-z-]+\s*=[^<>]*\Z", re.IGNORECASE)
+LONGEST_TAG = 2000  # characters of a tag
 
 
 def is_tag(text: str) -> bool:
-    """Return whether the text begins with a known HTML tag, or with a comment."""
-    return bool(_KNOWN.match(text))
+    """Return whether the text begins with a known HTML tag, or with a comment. "<b we stop, else if b>" is none."""
+    if text.startswith("<!--"):
+        return True
+    name = _NAME.match(text)
+    return bool(name and _ATTRIBUTES.match(text, name.end(), name.end() + LONGEST_TAG))
 
 
 def remove_tags(text: str, gap: str = "") -> str:
@@ -23,6 +36,7 @@ def remove_tags(text: str, gap: str = "") -> str:
     Whatever only looks like a tag stays, as does a comment that never ends."""
     if "<" not in text:
         return text
+    text = _SCRIPT.sub(lambda match: script(match[1], match[2]), text)
     pieces, done, at = [], 0, 0
     last_comment = text.rfind("-->")
     while match := _TAG.search(text, at):
@@ -34,6 +48,33 @@ def remove_tags(text: str, gap: str = "") -> str:
             if at > last_comment:
                 continue
             at = text.index("-->", at) + len("-->")
+        elif rest := _ATTRIBUTES.match(text, at, at + LONGEST_TAG):
+            at = rest.end()
+        else:
+            continue
         pieces += [text[done : match.start()], gap]
         done = at
     return "".join([*pieces, text[done:]])
+
+
+def script(tag: str, content: str) -> str:
+    """Return the content of ``<sup>`` or ``<sub>`` in Unicode's own characters where it has them all, else as it is."""
+    table = SUPERSCRIPT if tag.lower() == "sup" else SUBSCRIPT
+    plain = content.strip().replace("−", "-").replace("–", "-")
+    if not plain or not all(char in table for char in plain):
+        return content
+    return "".join(table[char] for char in plain)
+
+
+def without_broken_tag(text: str, *, truncated: bool) -> str:
+    """Return the text without a tag at its end that was cut off.
+
+    A tag is known by an attribute, or, where the text was ``truncated``, by its name.
+    """
+    start = text.rfind("<")
+    if start < 0 or ">" in text[start:]:
+        return text
+    ending = text[start:].rstrip(".… ")
+    comparison = text[start - 1 : start].isalnum() and ending[1:2].isalpha()  # "n<k"
+    broken = _BROKEN_ATTRIBUTE.match(ending) or (truncated and not comparison and _BROKEN.match(ending))
+    return text[:start] if broken else text

@@ -6,7 +6,6 @@ environments, and (in `latex_layout`) scripts, spacing, and a readable form of w
 
 from __future__ import annotations
 
-import logging
 import re
 import unicodedata
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from digestbot.text.latex_layout import (
     subscript,
     superscript,
 )
+from digestbot.text.latex_prose import convert_prose
 from digestbot.text.latex_tokens import TokenReader
 from digestbot.text.sanitization import UNBROKEN
 from digestbot.text.symbols import ACCENTS, FONTS, FUNCTIONS, OWN
@@ -230,7 +230,7 @@ class _Reader(TokenReader):
         return self._sign(name)
 
     def _sign(self, name: str) -> list[Atom]:
-        sign = OWN.get(name) or _known(name)
+        sign = symbol(name)
         if sign is not None:
             return [Atom(sign, kind_of_sign(sign))] if sign else []
         if len(name) == 1 or self.peek() == "{":  # the writer's own macro for styling its argument
@@ -245,7 +245,7 @@ class _Reader(TokenReader):
         if "$" in raw:
             result = join_atoms(_Reader(re.sub(r"\s+", "~", raw), self.depth).group())
         else:
-            result = convert_prose(raw) if "\\" in raw else re.sub(r"[{}]", "", raw)
+            result = prose_to_unicode(raw, braces=True) if "\\" in raw else re.sub(r"[{}]", "", raw)
             result = re.sub(r"\s+", UNBROKEN, result)
         return [Atom(result, "word")] if result.strip() else [Atom(UNBROKEN, "space")]
 
@@ -323,8 +323,10 @@ def _case(cells: list[str]) -> str:
 
 
 @cache
-def _known(name: str) -> str | None:
-    """Return pylatexenc's symbol for a macro; None where it has none."""
+def symbol(name: str) -> str | None:
+    """Return the symbol for a macro, our own or pylatexenc's; None where there is none."""
+    if name in OWN:
+        return OWN[name]
     spec = _database().get_macro_spec(name)
     sign = getattr(spec, "simplify_repl", None)
     if not isinstance(sign, str) or "%" in sign:
@@ -351,20 +353,7 @@ def to_unicode(formula: str) -> str:
     return _LEFT_OVER.sub("", text).strip(f"{UNBROKEN} ")
 
 
-@cache
-def _converter() -> Any:
-    from pylatexenc import latex2text
-
-    # It logs warnings about what it cannot read on its own logger; only the readable rest matters here.
-    logging.getLogger("pylatexenc").setLevel(logging.CRITICAL)
-    return latex2text.LatexNodes2Text(math_mode="text", keep_comments=False)
-
-
-def convert_prose(text: str) -> str:
-    """Return text with LaTeX macros outside of formulas as plain text: accents, emphasis, quotes."""
-    text = re.sub(r"(?<!\\)%", r"\\%", text)  # a percent sign, not the beginning of a comment
-    try:
-        plain = str(_converter().latex_to_text(text))
-    except Exception:  # noqa: BLE001 - broken LaTeX raises whatever it meets: the words in it are still worth reading
-        plain = re.sub(r"\\[A-Za-z]+", " ", text)
-    return " ".join(re.sub(r"[\\{}]", "", plain).split(" "))
+def prose_to_unicode(text: str, *, braces: bool = False) -> str:
+    """Return text with LaTeX commands outside of formulas as plain text: accents, emphasis, quotes. With ``braces``,
+    groups lose their braces too, as in the titles of BibTeX."""
+    return convert_prose(text, symbol, braces=braces)

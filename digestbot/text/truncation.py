@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from digestbot.text.graphemes import grapheme_boundaries
 from digestbot.text.sanitization import UNBROKEN, sanitize
+from digestbot.text.sentences import STOP, sentence_ends
 from digestbot.text.urls import url_spans
 
 Measure = Callable[[str], int]
@@ -16,48 +17,19 @@ MONSTER = 40  # characters without a space: longer than the words of any languag
 MOST_PARTS = 99
 _LONGEST_URL = 5000
 
-_STOP = re.compile(r"(?:(?P<wide>[。！？｡．])|[.!?…]+)[\"'”’»)\]」』）]*")
-_GAP = re.compile(rf"[^\S{UNBROKEN}]+")
 _CLAUSE = re.compile(r"[,;:)](?=[ \n])|(?<=\S)(?= [(–—-] ?)|[，、；：]")
-# A full stop after these does not end a sentence; after those of the second list, that is so only before a number or
-# a bracket.
-_ABBREVIATION = re.compile(
-    r"(?:\b(?i:al|approx|ca|cf|dr|etc|jr|mr|mrs|ms|prof|resp|sr|st|viz|vs)|\b[A-Z]|\b(?:[A-Za-z]\.)+[A-Za-z])\.$"
-)
-_NUMBERED = re.compile(
-    r"\b(?i:alg|app|ch|def|eq|eqn|eqs|ex|fig|figs|lem|no|nos|p|pp|prop|ref|refs|sec|sect|tab|thm|vol)\.$"
-)
-_ENUMERATION = re.compile(r"(?:^|\n)\s*\(?\d{1,3}\.$")
-_ITEM = re.compile(r"^(?:•|\d{1,3}\.) .*$", re.MULTILINE)
 _SPACELESS = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U0001f000-\U0003ffff]"
 )
+_SMALL_WORD = re.compile(
+    r"\s(?:a|an|the|of|and|or|but|as|well|that|which|who|whose|to|in|on|at|for|from|with|without|by|is|are|was|were|be|its|"
+    r"their|this|these|than|into|such|when|while|where|because|if|not|also|both|between|e\.g\.|i\.e\.|we|they|it|"
+    r"der|die|das|den|dem|des|ein|eine|einer|und|oder|dass|zu|von|mit|für|auf|im|in|le|la|les|des|un|une|et|ou|que|qui|de|du|"
+    r"en|pour|par|el|los|las|una|y|con|para|и|в|на|с|что|для|по)[,:;]?\s*\Z",
+    re.IGNORECASE,
+)
+MOST_SMALL_WORDS = 4
 _DANGLING = f" \t\n,;:–—-(['\"“‘{UNBROKEN}"
-
-
-def sentence_ends(text: str) -> list[int]:
-    """Return the positions at which the sentences of a text end, including those of list items."""
-    ends = {match.end() for match in _ITEM.finditer(text) if "\n" in text[match.end() : match.end() + 1]}
-    for match in _STOP.finditer(text):
-        if match["wide"]:
-            ends.add(match.end())
-            continue
-        gap = _GAP.match(text, match.end())
-        if gap is None:
-            if match.end() == len(text):
-                ends.add(match.end())
-            continue
-        following = text[gap.end() : gap.end() + 1]
-        if "\n" not in gap[0] and following.islower():
-            continue
-        if match[0].startswith(".") and not match[0].startswith(".."):
-            before = text[max(0, match.start() - 24) : match.start() + 1]
-            if _ABBREVIATION.search(before) or _ENUMERATION.search(before):
-                continue
-            if _NUMBERED.search(before) and (following.isdigit() or following in "(["):
-                continue
-        ends.add(match.end())
-    return sorted(ends)
 
 
 def truncate(text: str, most: int, measure: Measure = len) -> str:
@@ -116,7 +88,7 @@ def _is_heading(text: str) -> bool:
     """Return whether the last paragraph is one short line without final punctuation: what it announces comes after
     it."""
     last = text.rpartition("\n\n")[2]
-    return not ("\n" in last or UNBROKEN in last or last == text or len(last) >= 60 or _STOP.search(last[-2:]))
+    return not ("\n" in last or UNBROKEN in last or last == text or len(last) >= 60 or STOP.search(last[-2:]))
 
 
 def _head(text: str, most: int, measure: Measure, parts: float = 2.5) -> tuple[str, int]:
@@ -139,13 +111,23 @@ def _head(text: str, most: int, measure: Measure, parts: float = 2.5) -> tuple[s
             if measure(text[: match.end()]) * 3 >= most * 2 and not _inside_address(text, match.end()):
                 return text[: match.end()].rstrip(_DANGLING) + ELLIPSIS, match.end()
             break
-    best = _word_end(text, room)
+    best = _without_small_words(text, _word_end(text, room))
     while best and not _fits(text, best, most_before, measure):  # half a URL can measure less than the whole
         best = _word_end(text, best - 1)
     if measure(text[:best]) * 3 < most:
         best = next((at for at in _inside_word(text, best, room) if _fits(text, at, most_before, measure)), best)
     kept = text[:best].rstrip(_DANGLING)
     return (kept + ELLIPSIS, best) if kept else ("", 0)
+
+
+def _without_small_words(text: str, end: int) -> int:
+    """Return the position at which the words before ``end`` end without those that lead on: "as well as the"."""
+    for _ in range(MOST_SMALL_WORDS):
+        match = _SMALL_WORD.search(text, max(0, end - MONSTER), end)
+        if match is None:
+            break
+        end = match.start()
+    return end
 
 
 def _inside_word(text: str, start: int, room: int) -> Sequence[int]:

@@ -1,0 +1,341 @@
+"""The choice of a summary's excerpt: the beginning, or the sentences that a careful editor would post instead.
+
+The beginning stays unless its first sentence is in a class that must not lead, or does not fit. Then the best run of
+whole neighbouring sentences leads: the writer's own TL;DR, then a key idea, then what was found or is proposed, then a
+comparison with a number; of equals, the earlier.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby, zip_longest
+
+from digestbot.text.labels import TextSection, section_of
+from digestbot.text.markdown import Block
+from digestbot.text.sanitization import UNBROKEN
+from digestbot.text.sentence_classes import SHORTEST, Strength, claims, introduces, refers_back, strength, weakness
+from digestbot.text.sentences import sentence_ends
+from digestbot.text.truncation import truncate
+
+Measure = Callable[[str], int]
+
+MOST_SENTENCES = 80  # of a summary that are considered
+NEAR = 4  # sentences after the first in which a paper is introduced, if the first is background
+_RULES = {
+    Strength.TLDR: "the writer's TL;DR",
+    Strength.KEY: "the key idea",
+    Strength.FINDING: "what was found or proposed",
+    Strength.COMPARISON: "a comparison with a number",
+    Strength.PLAIN: "the first sentence that says something",
+}
+_STOPS = (".", "!", "?", ":", ";", "…", "。", "！", "？", "।", "؟", "：", "；")
+LEAST_FILLED = 2.5  # the part of the room that whole sentences must fill, or the next one is cut: 1 / this
+LITTLE_OVER = 1.25  # a strong beginning that is longer than the room by no more is cut
+MOST_WORDS_OF_FORMULA = 9  # in a sentence that is a formula with a remark
+FEWEST_WORDS = 8  # of a list item without a full stop that is a sentence
+MOST_ACRONYM = 4  # letters
+_WORD = re.compile(r"\w+")
+_NUMBERED_ITEM = re.compile(r"^\(\d{1,3}\) ")
+_CREDIT = re.compile(
+    r"^(?:by|von|par|por)\s+[A-ZÀ-Þ][\w.-]*(?:\s+[A-ZÀ-Þ][\w.-]*){0,4}(?:\s*(?:,|and|&|und|et|y)\s|\s*[(,]|\Z)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence or a list item of a summary's prose, with the punctuation that joins it to the next.
+
+    ``begins``: it is the first of its paragraph or item. ``item``: it belongs to a list; ``phrase``: that item is no
+    sentence. ``joint``: what separates it from the next one ("" in a script without spaces).
+    """
+
+    text: str
+    section: TextSection
+    begins: bool
+    item: bool
+    phrase: bool
+    joint: str = " "
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The chosen text, the rule that chose it, and the place of its first sentence among all, from 1 on."""
+
+    text: str
+    rule: str = ""
+    place: int = 0
+    total: int = 0
+
+    def __str__(self) -> str:
+        """Return the rule and the place, for people."""
+        return f"{self.rule}, from sentence {self.place} of {self.total}" if self.place else self.rule
+
+
+class Excerpt(str):
+    """A summary's whole prose as one paragraph, which can also be asked for the best excerpt of a length."""
+
+    __slots__ = ("_beginning", "_mark", "_sentences", "_title")
+
+    _sentences: Sequence[Sentence]
+    _title: str
+    _beginning: bool
+    _mark: str
+
+    @classmethod
+    def of(cls, blocks: Sequence[Block], title: str = "", *, beginning: bool = False) -> Excerpt:
+        """Return the prose of a summary's blocks. With ``beginning``, an excerpt is always the beginning."""
+        sentences = prose(blocks)
+        result = cls("".join(one.text + one.joint for one in sentences).strip(" "))
+        result._sentences, result._title, result._beginning, result._mark = sentences, title, beginning, ""
+        return result
+
+    def marked(self, mark: str) -> Excerpt:
+        """Return the same with a mark before it, which is also before each excerpt; empty prose gets none."""
+        result = Excerpt(mark + self if self else "")
+        result._sentences, result._title, result._beginning = self._sentences, self._title, self._beginning
+        result._mark = mark
+        return result
+
+    def within(self, most: int, measure: Measure = len) -> Choice:
+        """Return the best excerpt that measures at most ``most``."""
+        choice = self._chosen(most, measure)
+        return replace(choice, text=self._mark + choice.text) if self._mark and choice.text else choice
+
+    def _chosen(self, most: int, measure: Measure) -> Choice:
+        if measure(self) <= most and not _is_meta(self._sentences):
+            return Choice(self.removeprefix(self._mark))
+        if self._beginning:
+            return Choice(
+                truncate(self.removeprefix(self._mark), most, measure), "the beginning", 1, len(self._sentences)
+            )
+        return _Chooser(self._sentences, self._title, most, measure).choice
+
+
+def prose(blocks: Sequence[Block]) -> list[Sentence]:
+    """Return the sentences of a summary's prose: without headings and labels, and with list items as clauses."""
+    results: list[Sentence] = []
+    section = TextSection.BODY
+    shown: list[tuple[Block, TextSection]] = []
+    for block in blocks:
+        if block.kind in ("heading", "label"):
+            section = section_of(block.text)
+        else:
+            shown.append((block, section))
+            if block.kind not in ("item", "formula"):
+                section = section if section is not TextSection.TLDR else TextSection.BODY
+    phrases = _phrases([block for block, _ in shown])
+    for at, ((block, about), following) in enumerate(zip_longest(shown, [one for one, _ in shown[1:]])):
+        text = block.text if block.number is None else f"({block.number}) {block.text}"
+        text += _punctuation(block, following)
+        start = 0
+        for end in [*sentence_ends(text), len(text)]:
+            piece = text[start:end].strip(" ")
+            if piece:
+                joint = " " if end == len(text) or text[end : end + 1] == " " else ""
+                results.append(Sentence(piece, about, not start, block.kind == "item", phrases[at], joint))
+            start = end
+    return results
+
+
+def _punctuation(block: Block, following: Block | None) -> str:
+    """Return what goes between a block and the next one on one line."""
+    if following is None or block.text.endswith((*_STOPS, ",")):
+        return ""
+    if block.kind == following.kind == "item":
+        return ";"
+    if block.kind == "item":
+        return "."
+    if following.kind == "item":
+        return ":"
+    return "." if following.kind != "formula" and following.text[:1].isupper() else ""
+
+
+def _phrases(blocks: Sequence[Block]) -> list[bool]:
+    """Return for each block whether it is a list item that is no sentence: "fast", "+5 % on ImageNet".
+
+    Where one item of a list is none, no other item without a full stop is one.
+    """
+    results: list[bool] = []
+    for is_item, some in groupby(blocks, key=lambda block: block.kind == "item"):
+        items = list(some)
+        open_ended = [is_item and not block.text.endswith(_STOPS) for block in items]
+        short = any(
+            ended and (len(block.text.split()) < FEWEST_WORDS or not block.text[:1].isupper())
+            for block, ended in zip(items, open_ended, strict=True)
+        )
+        results += [short and ended for ended in open_ended]
+    return results
+
+
+def _is_meta(sentences: Sequence[Sentence]) -> bool:
+    """Return whether there is something to leave out even if all fits."""
+    return any(one.section in (TextSection.METADATA, TextSection.REFERENCES) for one in sentences) or (
+        len(sentences) > 1 and weakness(sentences[0].text) in ("a note about the text", "a pointer", "a verdict")
+    )
+
+
+def _is_formula(text: str) -> bool:
+    """Return whether a sentence begins with a formula that is most of it."""
+    words = [word for word in text.split(" ") if word]
+    return UNBROKEN in words[0] and "=" in words[0] and len(words) < MOST_WORDS_OF_FORMULA
+
+
+class _Chooser:
+    """Chooses the excerpt of one summary for one room."""
+
+    def __init__(self, sentences: Sequence[Sentence], title: str, most: int, measure: Measure) -> None:
+        self._all = [one for one in sentences if one.section not in (TextSection.METADATA, TextSection.REFERENCES)] or sentences
+        self._considered = self._all[:MOST_SENTENCES]
+        self._title = title
+        self._most = most
+        self._measure = measure
+        self._weak: dict[int, str] = {}
+
+    @cached_property
+    def choice(self) -> Choice:
+        """The best excerpt."""
+        first = next((at for at in range(len(self._considered)) if not self._is_empty(at)), None)
+        if first is None:
+            return self._cut(0, "the beginning")
+        own = next((at for at, one in enumerate(self._considered) if one.section is TextSection.TLDR), None)
+        if own is not None and not self._is_empty(own):
+            return self._run(own, Strength.TLDR) or self._cut(own, _RULES[Strength.TLDR])
+        if not self._weakness(first, first):
+            kept = self._run(first, None)
+            if kept is not None:
+                return kept
+            if self._power(first) and self._measure(self._joined(first, first + 1)) <= self._most * LITTLE_OVER:
+                return self._cut(first, "the beginning")
+        best = self._best(first)
+        if best is not None:
+            return best
+        at = next((at for at in range(first, len(self._considered)) if self._may_lead(at, first)), first)
+        return self._cut(at, "the beginning" if at == first else _RULES[Strength.PLAIN])
+
+    def _is_empty(self, at: int) -> bool:
+        """Return whether a sentence is no prose: the title again, a credit, a link, a few signs."""
+        text = self._considered[at].text
+        words = [word.lower() for word in _WORD.findall(text)]
+        title = [word.lower() for word in _WORD.findall(self._title)]
+        if not words or (title and words == title) or text.count(" | ") >= 2:
+            return True
+        return bool(_CREDIT.match(text) and len(text) < 120)
+
+    def _weakness(self, at: int, first: int) -> str:
+        """Return why a sentence must not lead; "" if it may."""
+        if at not in self._weak:
+            self._weak[at] = self._why_weak(at, first)
+        return self._weak[at]
+
+    def _why_weak(self, at: int, first: int) -> str:
+        one = self._considered[at]
+        words = one.text.split()
+        name = weakness(one.text)
+        if name == "a question":
+            answered = at + 1 < len(self._considered) and self._fits(at, at + 2)
+            return "" if answered and not weakness(self._considered[at + 1].text) else name
+        if name:
+            return name
+        if one.text.endswith((":", "：")) and not self._fits(at, self._group_end(at)):
+            return "an announcement"
+        if _is_formula(one.text):
+            return "a formula"
+        if one.phrase:
+            return "a phrase"
+        if one.section is TextSection.BACKGROUND and strength(one.text) < Strength.FINDING:
+            return "background"
+        spaceless = len(words) <= 2 and len(one.text) >= SHORTEST * 3 and not one.text.isascii()
+        if len(words) < SHORTEST and not spaceless:
+            return "too short"
+        if one.item and not one.begins:
+            return ""
+        if at == first and not strength(one.text) and not claims(one.text) and self._introduced_later(at):
+            return "background"
+        return ""
+
+    def _introduced_later(self, at: int) -> bool:
+        """Return whether one of the next sentences introduces the paper, as if nothing before had been about it."""
+        return any(introduces(one.text) for one in self._considered[at + 1 : at + 1 + NEAR])
+
+    def _may_lead(self, at: int, first: int) -> bool:
+        one = self._considered[at]
+        if self._is_empty(at) or self._weakness(at, first) or (at > first and refers_back(one.text)):
+            return False
+        return one.section is not TextSection.OPINION or self._considered[first].section is TextSection.OPINION
+
+    def _best(self, first: int) -> Choice | None:
+        """Return the run that begins with the strongest sentence; of equals, one that fits whole, then the earlier."""
+        best: Choice | None = None
+        highest = (-1, False)
+        for at in range(first, len(self._considered)):
+            if not self._may_lead(at, first):
+                continue
+            power = self._power(at)
+            found = self._run(at, power)
+            if (power, found is not None) > highest:
+                best, highest = found or self._cut(at, _RULES[power]), (power, found is not None)
+        return best
+
+    def _power(self, at: int) -> Strength:
+        one = self._considered[at]
+        if one.section is TextSection.KEY and one.begins:
+            return Strength.KEY
+        power = strength(one.text)
+        name = _WORD.search(one.text)
+        named = name and len(name[0]) > MOST_ACRONYM and not name[0][1:].islower() and not name[0].isupper()
+        if named and name and name[0].lower().rstrip("s") in "".join(_WORD.findall(self._title.lower())):
+            return max(power, Strength.FINDING)
+        return power
+
+    def _group_end(self, at: int) -> int:
+        """Return where what an announcement announces ends: the list after it, or the next sentence."""
+        end = at + 1
+        while end < len(self._considered) and self._considered[end].item:
+            end += 1
+        return max(end, min(at + 2, len(self._considered)))
+
+    def _joined(self, start: int, end: int) -> str:
+        text = "".join(one.text + one.joint for one in self._considered[start:end]).strip(" ")
+        text = text.removesuffix(";")
+        if not self._considered[start].item or end - start == 1 or not self._considered[start + 1].item:
+            text = _NUMBERED_ITEM.sub("", text)
+        return text
+
+    def _fits(self, start: int, end: int) -> bool:
+        return end <= len(self._considered) and self._measure(self._joined(start, end)) <= self._most
+
+    def _run(self, start: int, power: Strength | None) -> Choice | None:
+        """Return the run of whole sentences from one on that fills the room, None if not even that one fits."""
+        end = start + 1
+        while end < len(self._considered) and self._considered[end - 1].text.endswith((":", "：")):
+            end += 1  # an announcement without what it announces says nothing
+        if not self._fits(start, end):
+            return None
+        while end < len(self._considered) and self._continues(start, end) and self._fits(start, end + 1):
+            end += 1
+        while end > start + 1 and self._considered[end - 1].text.endswith((":", "：")):
+            end -= 1
+        rule = "the beginning" if power is None else _RULES[power]
+        text = self._joined(start, end)
+        if self._measure(text) * LEAST_FILLED < self._most and end < len(self._considered) and self._continues(start, end):
+            return self._cut(start, rule)  # much room is left
+        return Choice(text, rule, start + 1, len(self._all))
+
+    def _continues(self, start: int, end: int) -> bool:
+        """Return whether a sentence may follow in the run."""
+        one = self._considered[end]
+        leader = self._considered[start]
+        if self._is_empty(end) or weakness(one.text) in ("a note about the text", "a pointer", "a verdict"):
+            return False
+        changes = one.section is not leader.section and one.section in (TextSection.OPINION, TextSection.BACKGROUND)
+        return not changes and (leader.section is not TextSection.TLDR or one.section is TextSection.TLDR or not one.begins)
+
+    def _cut(self, at: int, rule: str) -> Choice:
+        """Return the sentences from one on, cut to the room."""
+        if not self._considered:
+            return Choice("")
+        text = self._joined(at, len(self._considered))
+        return Choice(truncate(text, self._most, self._measure), rule, at + 1, len(self._all))
