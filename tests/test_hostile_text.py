@@ -29,12 +29,18 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "weighted_length": weighted_length,
     "sentence_ends": text.sentence_ends,
     "cut": lambda given: text.truncate(given, 280, weighted_length),
+    "excerpt": lambda given: text.Excerpt.of(text.blocks(given)).within(180, weighted_length),
+    "plain_blocks": text.plain_blocks,
+    "section_of": text.section_of,
+    "sentences": text.sentences,
     "split": lambda given: text.split(given, 280, weighted_length, first=250),
 }
 PATTERNS = [
     "[", "![", "<!--", "<![CDATA[", "\\(", "\\[", "\\begin{align}", "<script", "<b ", "</", "<", "a.a.", "http://", "&#",
     "*", "_", "`", "$a", "{", "\\frac{", "^a", "@[1", "(see ![](", "[a](b", "e.g. ", "\u0301", "\u200d\U0001f600", "中.",
-    "> ", "- ", "|", "\\left(",
+    "> ", "- ", "|", "\\left(", "## A ", " * B", " 1. C", "and \ue003 ", "![]() and ", "\\emph{", "\\cite{", "\\'{e", "Code: ",
+    "(see ", "as shown in ", "**A:** ", "Summary: ", "<sup>2", "<b a=b ", "it is a task ", "we ", "i ", "\\begin{itemize}\\item ",
+    "https://a.b/c.png ", "Fig. 1 and ", "``a",
 ]  # fmt: skip
 
 

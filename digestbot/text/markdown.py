@@ -43,6 +43,7 @@ _COMMAND = re.compile(r"\\[A-Za-z]{2,}")
 _LINK_ENDS = re.compile(r"[()\s]")
 _MARKS = re.compile(r"\*\*+|(?<!\w)\*(?=\w)|``+")
 _JOINING = frozenset(("and", "or", "see", "also", "here"))
+_SHORTCODE = re.compile(r"(?<![\w:]):[a-z0-9_+-]{2,40}:(?!\w)")
 MOST_LABEL_WORDS = 6
 _SCRIPT_TAG = re.compile(r"<(/?)(sup|sub)\s*>", re.IGNORECASE)
 # "works.The loss": a space is missing. A lower-case word must be one that begins sentences.
@@ -269,7 +270,16 @@ def _mended(text: str, *, truncated: bool) -> str:
         text = _GAPS.sub(" ", prose_to_unicode(text))
     if _GLUED.search(text):
         text = _GLUED.sub(lambda match: f"{match[1]}{match[2]} {match[3].capitalize()}", text)
+    if _SHORTCODE.search(text):
+        text = _SHORTCODE.sub(lambda match: _emoji(match[0]), text)
     return strike_pointers(text)
+
+
+def _emoji(shortcode: str) -> str:
+    """Return the emoji for a shortcode such as ":tada:"; the same where nobody knows it."""
+    import emoji
+
+    return emoji.emojize(shortcode, language="alias")
 
 
 def _without_broken_link(text: str) -> str:
@@ -336,10 +346,14 @@ def plain_blocks(body: str) -> list[Block]:
 def _without_announcers(found: list[Block]) -> list[Block]:
     """Return the blocks without the sentences that announce a table, a picture or code that is not shown."""
     results: list[Block] = []
-    for block, following in zip_longest(found, found[1:]):
+    for at, (block, following) in enumerate(zip_longest(found, found[1:])):
         if block.kind == "gone":
             continue
         text = block.text
+        if block.kind in ("heading", "label") and following is not None and following.kind == "gone":
+            after = next((one.kind for one in found[at + 1 :] if one.kind != "gone"), "heading")
+            if after == "heading":  # a table was all that it announced
+                continue
         if (following is None or following.kind == "gone") and block.kind == "paragraph":
             text = strike_announcer(text)
         if text:
