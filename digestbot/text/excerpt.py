@@ -16,9 +16,9 @@ from itertools import groupby, zip_longest
 from digestbot.text.labels import TextSection, section_of
 from digestbot.text.markdown import Block
 from digestbot.text.sanitization import UNBROKEN
-from digestbot.text.sentence_classes import SHORTEST, Strength, claims, introduces, refers_back, strength, weakness
+from digestbot.text.sentence_classes import SHORTEST, Strength, answers, claims, doubts, refers_back, strength, weakness
 from digestbot.text.sentences import sentence_ends
-from digestbot.text.truncation import truncate
+from digestbot.text.truncation import ELLIPSIS, truncate
 
 Measure = Callable[[str], int]
 
@@ -32,13 +32,15 @@ _RULES = {
     Strength.PLAIN: "the first sentence that says something",
 }
 _STOPS = (".", "!", "?", ":", ";", "…", "。", "！", "？", "।", "؟", "：", "；")
+LONGEST_NAME = 24  # characters of what is defined by a line such as "Content = activations of a layer"
 LEAST_FILLED = 2.5  # the part of the room that whole sentences must fill, or the next one is cut: 1 / this
-LITTLE_OVER = 1.25  # a strong beginning that is longer than the room by no more is cut
 MOST_WORDS_OF_FORMULA = 9  # in a sentence that is a formula with a remark
 FEWEST_WORDS = 8  # of a list item without a full stop that is a sentence
 MOST_ACRONYM = 4  # letters
+_CLAUSE_ENDS = re.compile(r"[ \u00a0]*[,;:()–—，；：、]|[ \u00a0](?:and|but|which|that|while|where|when|because|so|by|without|with|und|et|y|и)\b")
 _WORD = re.compile(r"\w+")
 _NUMBERED_ITEM = re.compile(r"^\(\d{1,3}\) ")
+_CALLS = re.compile(r"(?:(?:the )?authors?|they|we|he|she|this|it|[A-Z]\w+ et al\.) (?:calls?|is called|names?|dubs?|prove[sd]?|show(?:s|ed)? this)\b", re.IGNORECASE)
 _CREDIT = re.compile(
     r"^(?:by|von|par|por)\s+[A-ZÀ-Þ][\w.-]*(?:\s+[A-ZÀ-Þ][\w.-]*){0,4}(?:\s*(?:,|and|&|und|et|y)\s|\s*[(,]|\Z)"
 )
@@ -207,8 +209,9 @@ class _Chooser:
             kept = self._run(first, None)
             if kept is not None:
                 return kept
-            if self._power(first) and self._measure(self._joined(first, first + 1)) <= self._most * LITTLE_OVER:
-                return self._cut(first, "the beginning")
+            clause = self._clause(first)
+            if clause is not None:
+                return clause
         best = self._best(first)
         if best is not None:
             return best
@@ -236,29 +239,35 @@ class _Chooser:
         name = weakness(one.text)
         if name == "a question":
             answered = at + 1 < len(self._considered) and self._fits(at, at + 2)
-            return "" if answered and not weakness(self._considered[at + 1].text) else name
+            return "" if answered and answers(self._considered[at + 1].text) else name
         if name:
             return name
         if one.text.endswith((":", "：")) and not self._fits(at, self._group_end(at)):
             return "an announcement"
-        if _is_formula(one.text):
+        if at + 1 < len(self._considered) and doubts(self._considered[at + 1].text):
+            return "a claim that is refuted"
+        if _is_formula(one.text) or " = " in one.text[:LONGEST_NAME]:
             return "a formula"
         if one.phrase:
             return "a phrase"
         if one.section is TextSection.BACKGROUND and strength(one.text) < Strength.FINDING:
             return "background"
         spaceless = len(words) <= 2 and len(one.text) >= SHORTEST * 3 and not one.text.isascii()
-        if len(words) < SHORTEST and not spaceless:
+        least = SHORTEST if at == first or one.item or strength(one.text) else SHORTEST + 3
+        if len(words) < least and not spaceless:
             return "too short"
         if one.item and not one.begins:
             return ""
-        if at == first and not strength(one.text) and not claims(one.text) and self._introduced_later(at):
+        if at == first and not self._power(at) and not claims(one.text) and self._introduced_later(at):
             return "background"
         return ""
 
     def _introduced_later(self, at: int) -> bool:
         """Return whether one of the next sentences introduces the paper, as if nothing before had been about it."""
-        return any(introduces(one.text) for one in self._considered[at + 1 : at + 1 + NEAR])
+        after = self._considered[at + 1 :]
+        if after and _CALLS.match(after[0].text):
+            return False
+        return any(strength(one.text) for one in after)
 
     def _may_lead(self, at: int, first: int) -> bool:
         one = self._considered[at]
@@ -332,6 +341,13 @@ class _Chooser:
             return False
         changes = one.section is not leader.section and one.section in (TextSection.OPINION, TextSection.BACKGROUND)
         return not changes and (leader.section is not TextSection.TLDR or one.section is TextSection.TLDR or not one.begins)
+
+    def _clause(self, at: int) -> Choice | None:
+        """Return a sentence that is too long up to the end of a clause; None if that leaves much of the room."""
+        cut = self._cut(at, "the beginning")
+        kept = cut.text.removesuffix(ELLIPSIS)
+        ends = _CLAUSE_ENDS.match(self._joined(at, at + 1), len(kept)) if cut.text.endswith(ELLIPSIS) else True
+        return cut if ends and self._measure(kept) * LEAST_FILLED >= self._most else None
 
     def _cut(self, at: int, rule: str) -> Choice:
         """Return the sentences from one on, cut to the room."""

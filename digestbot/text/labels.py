@@ -53,7 +53,7 @@ _WORDS = {
         "摘要|概要|总结|简介|方法|模型|实验|要約|概要|手法|提案手法|実験|सारांश|विधि|ملخص|الملخص|الطريقة|المنهجية"
     ),
     TextSection.BACKGROUND: (
-        "(?:introduction|intro|background|motivation|problem|problem statement|the problem|context|related work|"
+        "(?:notation|definitions?|preliminaries|setting|history|introduction|intro|background|motivation|problem|problem statement|the problem|context|related work|"
         "prior work|previous work|preliminaries|task|goal|objective|purpose|why|question|research question)s?|"
         "einleitung|hintergrund|motivation|problem(?:stellung)?|ziel|frage|introduction|contexte|problème|objectif|"
         "introducción|contexto|problema|objetivo|motivación|введение|мотивация|проблема|задача|цель|"

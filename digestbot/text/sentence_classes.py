@@ -36,6 +36,10 @@ _CLASSES = {
         r"cross-?posted|my blog|disclaimer|full disclosure|conflict of interest|pointing me|pointed me|hat tip|h/t)\b",
         r"^(?:thanks|thank you|hi all|hello|hey|warning|edit|update|caution|spoiler)\b",
         r"^(?:first|second) (?:time|post|summary) i\b|\bbe kind\b|\bi skip\b|\bi(?:'m| am) (?:not )?(?:an? |the )?(?:author|expert)",
+        r"^(?:posting|sharing|read(?:ing)? for|read|reviewed|reviewing|writing|presenting|have a look|take a look|look at|note to self)\b|[★☆]|"
+        r"^(?:i|my|me|we all|you)\b|[, ](?:i|my|me|i'm|i've|i'd|i'll|you|your|myself|us)[ ,.!?']",
+        r"\b(?:neurips|nips|icml|iclr|cvpr|iccv|eccv|acl|emnlp|naacl|aaai|ijcai|osdi|sosp|sigmod|vldb|kdd|www|chi|nsdi|sigcomm|nature|science|"
+        r"cell|pnas|colt|jmlr|tpami|siggraph|usenix|ccs|oakland) (?:paper,? )?['’]?(?:19|20)?\d\d\b[^.]{0,20}\.?$",
         r"^keywords?\b|\b\d+ (?:pages|figures|citations)\b|^(?:abstract|summary) (?:shortened|copied|taken|from)\b|^you (?:find|can|may|will|should)\b",
         r"^(?:watch|listen to|read|check out) (?:the|this|their|it)\b",
         r"^(?:dies sind|das sind|meine) (?:meine )?(?:notizen|mitschrift)|lesegruppe|ich habe (?:das|dieses|den|diesen)",
@@ -94,6 +98,12 @@ _CLASSES = {
         r"conventional wisdom|common(?:ly held)? belief|\bmyth\b|according to (?:a|the|popular|conventional)|"
         r"\bwe all know\b|\bplays? an? (?:\w+ )?role\b|\bhas been around\b|\bis everywhere\b|\bof great interest\b|"
         r"\b(?:suffers?|suffered) from\b|\bthe usual (?:way|procedure|approach|recipe)\b",
+        r"\bhad (?:already |previously |long )?(?:been |shown|found|proposed|proved|introduced|argued|observed|established|demonstrated|reported)",
+        r"^(?:in|since|around|until|before|by|back in) (?:the )?(?:early |late |mid-?)?(?:1[5-9]|20)\d\d(?:s|'s)?\b|\b(?:years|decades) (?:ago|later|longer|earlier)\b|"
+        r"^(?:the )?(?:original|first|classic|classical|standard|usual|vanilla|old)\b|\bnobody (?:knew|knows|has|had)\b|\bsays? that\b|"
+        r"^en (?:enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre) de\b|\bno había\b|^en (?:19|20)\d\d\b",
+        r"\b(?:is|are) (?:a|an) (?:set|kind|type|form|way|measure|method|family|generali[sz]ation|special case|database|distribution|function|collection) (?:of|that|to|in|for|which)\b",
+        r"\b(?:showed|proved|found|proposed|introduced|built|published|invented|discovered)\b[^.]{0,30}\bin (?:1[5-9]|20)\d\d\b",
         r"^(?:imagine|suppose|consider|let|assume|given|recall|think of)\b",
         r"\b(?:can|could|will|would) (?:never|not|hardly|only|usually)\b|\bcannot\b|\bcan't\b",
         r"^(?:oft|meist|häufig|üblicherweise|bisher|seit|in den letzten|viele|die meisten|bislang|heutzutage|normalerweise)\b|"
@@ -139,15 +149,29 @@ _CLASSES = {
     "a caveat": _any(
         r"^(?:unfortunately|sadly|caveats?|limitations?|one (?:caveat|limitation|drawback|weakness|complaint|downside)|however, (?:the|it)"
         r" (?:paper|authors?) (?:do|does|did)|the (?:main |only |biggest )?(?:caveat|limitation|drawback|weakness|downside|complaint|"
-        r"problem with)|no (?:comparison|code|experiments?|ablations?|theory|human|error bars|baselines?)|not clear|it is not clear|it's not clear|"
+        r"problem with)|no (?:comparison|code|experiments?|ablations?|theory|human|error bars|baselines?|difference|results?|real)|not clear|it is not clear|it's not clear|"
         r"unclear|it remains|it would|would|should|downstream|experiments there|what i miss|missing)\b",
         r"\b(?:isn't|is not|aren't|are not|wasn't|was not|not) (?:clear|discussed|reported|compared|shown|tested|mentioned|explained|convincing|given)\b",
-        r"\bout of scope\b|\bonly complaint\b|\bwould have liked\b|\b(?:mice|english|synthetic|simulation) only\b|\bfuture work\b|\bopen question\b|"
+        r"\bout of scope\b|\b(?:was|were|is|are|has|have) (?:not|never) (?:been )?(?:tried|supported|tested|evaluated|released|measured|available|studied)\b|\b(?:doesn't|does not|don't|do not|didn't|did not) help\b|\bnot supported\b|, they say\b|\bi must say\b|\bonly complaint\b|\bwould have liked\b|\b(?:mice|english|synthetic|simulation) only\b|\bfuture work\b|\bopen question\b|"
         r"\bkeep that in mind\b|\bmy (?:only )?(?:concern|complaint|question|criticism)\b|\bsmall sample\b|\bcausality\b",
         r"^nur\b|schade|unklar bleibt|^einschränkung|^limites?\b|^limitación|^ограничени|^不过|^但是|नमूना छोटा|सावधानी|^لكن العينة|ただし|効果がない",
     ),
 }
 _QUESTION = re.compile(r"[?？؟][\"'”’»)\]」』）]*$")
+_DOUBTED = re.compile(
+    r"^(?:that (?:sentence|claim|belief|view|is (?:what|the)|was)|so (?:you|one|it)(?:'d| would)? (?:think|seems?)|or so|dozens|everyone|this (?:belief|"
+    r"claim|view|is (?:what|wrong|not|a myth))|not (?:so|quite|really)|wrong|false|it (?:isn't|is not|wasn't|turns out)|well, no)\b"
+    r"|\b(?:agree on it|apart\.?$|this is wrong|is (?:a )?myth|no longer true|doesn't hold|does not hold|not true|the opposite|nonsense)",
+    re.IGNORECASE,
+)
+_ANSWERS = re.compile(
+    r"^(?:yes|no|in general|not (?:really|quite|always)|it (?:does|is|can|isn't|doesn't)|they (?:do|are|can)|mostly|only|usually|surprisingly|oui|non|ja|nein|"
+    r"sí|да|нет|不|是的|はい|いいえ|हाँ|नहीं|نعم|لا)\b",
+    re.IGNORECASE,
+)
+_HOWEVER = re.compile(
+    r"^\W*(?:[\w'’-]+\W+){1,4}(?:however|meanwhile|though|therefore|sin embargo|cependant|pourtant|jedoch|allerdings|dagegen|однако)\b", re.IGNORECASE
+)
 _SECOND_THOUGHT = re.compile(
     r"^(?:it|its|it's|they|their|them|this(?! (?:paper|work|article|study|thesis|report|survey))|that(?! said)|these|those|he|she|his|her|such|"
     r"however|so|but|thus|therefore|hence|also|moreover|furthermore|additionally|besides|and|then|instead|nevertheless|"
@@ -236,6 +260,8 @@ _RESULT_SHAPE = re.compile(
     r"removes?|beats?|predicts?|explains?|learns?|solves?|speeds?|makes?|gives?|keeps?|turns?|identical|impossible|optimal|for the first time|first)\b",
     re.IGNORECASE,
 )
+FEWEST_OF_A_FINDING = 7  # words
+_NUMBERING = re.compile(r"^\(\d{1,3}\) ")
 SHORTEST = 4  # words of a sentence that says something
 
 
@@ -243,11 +269,11 @@ def weakness(sentence: str) -> str:
     """Return the name of the class of sentences that must not lead a post which this one belongs to; "" for none."""
     words = sentence.strip("\"'“”‘’«»()[] \u00a0")
     for name, pattern in _CLASSES.items():
-        if pattern.search(words) and not (name in ("background", "a topic", "a caveat") and introduces(words)):
+        if pattern.search(words) and not (name in ("background", "a caveat") and introduces(words)):
             return name
     if _QUESTION.search(sentence):
         return "a question"
-    if sentence[:1] in "([" and sentence.rstrip(".")[-1:] in ")]" and sentence.count(sentence[0]) == 1:
+    if sentence[:1] in "([" and not _NUMBERING.match(sentence):
         return "an aside"
     if sentence[:1] in '"“„«' and sentence[-1:] in '"”“»':
         return "a quotation"
@@ -256,14 +282,25 @@ def weakness(sentence: str) -> str:
 
 def refers_back(sentence: str) -> bool:
     """Return whether a sentence begins with a word that refers to what was said before: "It", "However"."""
-    return bool(_SECOND_THOUGHT.match(sentence.lstrip("\"'“‘«([ \u00a0")))
+    words = sentence.lstrip("\"'“‘«([ \u00a0")
+    return bool(_SECOND_THOUGHT.match(words) or _HOWEVER.match(words))
+
+
+def doubts(sentence: str) -> bool:
+    """Return whether a sentence says that the one before it is not so: "So you would think"."""
+    return bool(_DOUBTED.search(sentence))
+
+
+def answers(sentence: str) -> bool:
+    """Return whether a sentence after a question answers it."""
+    return bool(_ANSWERS.match(sentence)) and len(sentence.split()) > FEWEST_OF_A_FINDING
 
 
 def strength(sentence: str) -> Strength:
     """Return how good the words of a sentence make it as a beginning."""
     if _KEY.search(sentence):
         return Strength.KEY
-    if _FINDING.search(sentence):
+    if _FINDING.search(sentence) and len(sentence.split()) >= FEWEST_OF_A_FINDING:
         return Strength.FINDING
     return Strength.COMPARISON if _compares(sentence) else Strength.PLAIN
 
