@@ -619,7 +619,7 @@ def test_why_looks_ahead_no_longer_than_it_may(make: Make) -> None:
     from digestbot.pipeline.explain import Explainer
 
     seconds = iter([0.0, 0.1, 0.2, *[9.0] * 99])
-    short = Explainer(explainer.forecaster, lambda: next(seconds))
+    short = Explainer(explainer.forecaster, lambda route, summary: "", lambda: next(seconds))
     with run.ledger.read() as tx:
         ((found, source),) = find_summaries(tx, "20")
     (reason,) = short.why(found, source)

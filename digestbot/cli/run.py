@@ -221,7 +221,10 @@ def preview(arguments: argparse.Namespace) -> int:
                     + (" A post would look like this:" if result.sample else "")
                 )
             if result.sample:
-                print("\n" + output.format_message(result.sample.message, limit, result.sample.cost, result.sample.excerpt))
+                print(
+                    "\n"
+                    + output.format_message(result.sample.message, limit, result.sample.cost, result.sample.excerpt)
+                )
             if config.prices(channel):
                 cost = sum(draft.cost for draft in result.drafts)
                 over = "" if result.account.lets_through(cost) else ": over the budget, it would not be sent"

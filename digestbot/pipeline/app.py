@@ -10,7 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
 
@@ -199,13 +199,7 @@ class Service:
     def why(self, summary: Summary, source: str) -> list[Reason]:
         """Return what becomes of the summary on each channel, and why. Nothing is written."""
         with self._looking_ahead() as forecaster:
-            reasons = Explainer(forecaster).why(summary, source)
-        return [
-            reason
-            if reason.posts or reason.not_posted
-            else replace(reason, excerpt=self.post_builder.excerpt_rule(reason.digest, reason.channel, summary))
-            for reason in reasons
-        ]
+            return Explainer(forecaster, self.post_builder.excerpt_rule).why(summary, source)
 
     # ---- outside the schedule
 

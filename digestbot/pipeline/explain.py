@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from digestbot.config.rules import filters_for
@@ -44,12 +44,17 @@ class Reason:
 class Explainer:
     """Explains what becomes of summaries, by a ledger whose backlogs contain everything that has arrived."""
 
-    def __init__(self, forecaster: Forecaster, seconds: Callable[[], float] = time.thread_time) -> None:
-        """Create an explainer over the forecaster's ledger. ``seconds`` is the clock, in seconds, that limits how long
-        it looks ahead."""
+    def __init__(
+        self,
+        forecaster: Forecaster,
+        excerpt_rule: Callable[[Route, Summary], str],
+        seconds: Callable[[], float] = time.thread_time,
+    ) -> None:
+        """Create an explainer over the forecaster's ledger. ``excerpt_rule`` returns which rule chooses the part of a
+        summary that a post would show. ``seconds`` is the clock, in seconds, that limits how long it looks ahead."""
         runtime = forecaster.runtime
         self._config, self._ledger, self._clock = runtime.config, runtime.ledger, runtime.clock
-        self._forecaster = forecaster
+        self._forecaster, self._excerpt_rule = forecaster, excerpt_rule
         self._seconds = seconds
 
     def why(self, summary: Summary, source: str) -> list[Reason]:
@@ -79,7 +84,13 @@ class Explainer:
                 ahead.append(Route(digest, channel))
             else:
                 results.append(reason)
-        return results + self._ahead(summary, ahead, standings, now)
+        results += self._ahead(summary, ahead, standings, now)
+        return [
+            reason
+            if reason.posts or reason.not_posted
+            else replace(reason, excerpt=self._excerpt_rule(Route(reason.digest, reason.channel), summary))
+            for reason in results
+        ]
 
     def _standing(
         self,

@@ -84,12 +84,12 @@ class PostBuilder:
             for draft in drafts
         ]
 
-    def excerpt_rule(self, digest: str, channel: str, summary: Summary) -> str:
+    def excerpt_rule(self, route: Route, summary: Summary) -> str:
         """Return which rule chooses the part of the summary that a post would show; empty if that is all or none."""
-        if Route(digest, channel) not in self._config.routes():
+        if route not in self._config.routes():
             return ""
         try:
-            _, drafts = self.drafts(digest, channel, [summary])
+            _, drafts = self.drafts(*route, [summary])
         except RenderError:  # the reason for which it is held says so
             return ""
         return next((draft.excerpt for draft in drafts if draft.excerpt), "")

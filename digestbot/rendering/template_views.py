@@ -13,12 +13,24 @@ from datetime import datetime
 from functools import cached_property, lru_cache
 
 from digestbot.domain.model import Paper, Summary
-from digestbot.text import Block, Excerpt, TextSection, ascii_link, blocks, plain_blocks, plain_title, sanitize, section_of
+from digestbot.text import (
+    Block,
+    Excerpt,
+    TextSection,
+    ascii_link,
+    blocks,
+    plain_blocks,
+    plain_title,
+    sanitize,
+    section_of,
+)
 
 log = logging.getLogger(__name__)
 
-_GENERIC = frozenset(("summary", "abstract", "overview", "tl;dr", "tldr", "zusammenfassung", "résumé", "resumen", "резюме",
-                      "摘要", "总结", "概要", "要約", "सारांश", "ملخص"))  # fmt: skip
+_GENERIC = frozenset(
+    ("summary", "abstract", "overview", "tl;dr", "tldr", "zusammenfassung", "résumé", "resumen", "резюме", "摘要",
+     "总结", "概要", "要約", "सारांश", "ملخص")
+)  # fmt: skip
 # Name particles that belong to the surname, and suffixes that follow it.
 _PARTICLES = frozenset(
     ("al", "ap", "ben", "bin", "da", "das", "de", "del", "della", "den", "der", "di", "dos", "du", "el", "la", "le",
@@ -125,7 +137,7 @@ class SummaryView:
 
 
 def _shown(found: Sequence[Block]) -> Sequence[Block]:
-    """Return the blocks without lists of references at the end, and without a first heading that only says "Summary"."""
+    """Return the blocks without lists of references at the end and without a first heading that says "Summary"."""
     end = next(
         (
             at

@@ -5,7 +5,8 @@ counted as the platform does.
 """
 
 from digestbot.text.excerpt import Choice, Excerpt
-from digestbot.text.labels import TextSection, section_of
+from digestbot.text.labels import section_of
+from digestbot.text.languages import TextSection
 from digestbot.text.latex import to_unicode
 from digestbot.text.markdown import FORMULA, MOST_FORMULAS, Block, blocks, first_image, plain_blocks, plain_title
 from digestbot.text.sanitization import UNBROKEN, ascii_link, defang_urls, sanitize

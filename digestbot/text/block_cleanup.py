@@ -39,8 +39,8 @@ _BEFORE_GONE = re.compile(
 )
 _POINTER_SENTENCE = re.compile(
     rf"(?:(?:please\s+)?(?:see|cf\.|compare|refer to|siehe|vgl\.|voir|véase|см\.)\s+(?:also\s+)?{_THERE}"
-    r"(?:\s+(?:for|of|in)\s+[^.]{1,60})?|(?:here|below|above) (?:is|are) [^.]{0,60}\b(?:figure|table|image|picture|plot|"
-    r"diagram|screenshot|code)s?)\s*[.:!]?",
+    r"(?:\s+(?:for|of|in)\s+[^.]{1,60})?|(?:here|below|above) (?:is|are) [^.]{0,60}\b(?:figure|table|image|picture|"
+    r"plot|diagram|screenshot|code)s?)\s*[.:!]?",
     re.IGNORECASE,
 )
 _CAPTION = re.compile(rf"{_FLOAT}\s*\d+[a-z]?\s*[.:：|]\s", re.IGNORECASE)

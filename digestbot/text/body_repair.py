@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from digestbot.text.labels import TextSection, section_of
+from digestbot.text.labels import section_of
+from digestbot.text.languages import TextSection
 from digestbot.text.sentences import STARTERS
 
 # ---- formulas and code, in which nothing is a structure
@@ -150,8 +151,10 @@ def _heading_end(body: str, start: int) -> int:
     return start + (at or len(words[0]))
 
 
-_PLAIN_HEADINGS = frozenset(("summary", "abstract", "overview", "method", "methods", "approach", "model", "experiments",
-                             "evaluation", "architecture", "details", "training", "datasets", "implementation"))  # fmt: skip
+_PLAIN_HEADINGS = frozenset(
+    ("summary", "abstract", "overview", "method", "methods", "approach", "model", "experiments", "evaluation",
+     "architecture", "details", "training", "datasets", "implementation")
+)  # fmt: skip
 
 
 def _structure(body: str, marks: list[re.Match[str]], edges: list[int]) -> list[re.Match[str]]:

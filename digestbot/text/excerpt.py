@@ -11,13 +11,22 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby, zip_longest
 
-from digestbot.text.labels import TextSection, section_of
+from digestbot.text.languages import TextSection
 from digestbot.text.markdown import Block
+from digestbot.text.prose import Sentence, prose
 from digestbot.text.sanitization import UNBROKEN
-from digestbot.text.sentence_classes import SHORTEST, Strength, answers, claims, doubts, refers_back, strength, weakness
-from digestbot.text.sentences import sentence_ends
+from digestbot.text.sentence_classes import (
+    SHORTEST,
+    Strength,
+    answers,
+    claims,
+    doubts,
+    refers_back,
+    strength,
+    weakness,
+    words_in,
+)
 from digestbot.text.truncation import ELLIPSIS, truncate
 
 Measure = Callable[[str], int]
@@ -31,35 +40,30 @@ _RULES = {
     Strength.COMPARISON: "a comparison with a number",
     Strength.PLAIN: "the first sentence that says something",
 }
-_STOPS = (".", "!", "?", ":", ";", "…", "。", "！", "？", "।", "؟", "：", "；")
+_NOT_PROSE = (TextSection.METADATA, TextSection.REFERENCES)
+LONGEST_CREDIT = 120  # characters of a line that names authors
 LONGEST_NAME = 24  # characters of what is defined by a line such as "Content = activations of a layer"
 LEAST_FILLED = 2.5  # the part of the room that whole sentences must fill, or the next one is cut: 1 / this
 MOST_WORDS_OF_FORMULA = 9  # in a sentence that is a formula with a remark
-FEWEST_WORDS = 8  # of a list item without a full stop that is a sentence
-MOST_ACRONYM = 4  # letters
-_CLAUSE_ENDS = re.compile(r"[ \u00a0]*[,;:()–—，；：、]|[ \u00a0](?:and|but|which|that|while|where|when|because|so|by|without|with|und|et|y|и)\b")
+MOST_NAME_WORDS = 3  # of the name before a title's colon
+_CLAUSE_ENDS = re.compile(
+    r"[ \u00a0]*[,;:()–—，；：、]"
+    r"|[ \u00a0](?:and|but|which|that|while|where|when|because|so|by|without|with|und|et|y|и)\b"
+)
 _WORD = re.compile(r"\w+")
+_NAME = re.compile(r"[\w-]+")
+_ARTICLES = frozenset(("a", "an", "the", "in", "on", "we", "it", "i"))
 _NUMBERED_ITEM = re.compile(r"^\(\d{1,3}\) ")
-_CALLS = re.compile(r"(?:(?:the )?authors?|they|we|he|she|this|it|[A-Z]\w+ et al\.) (?:calls?|is called|names?|dubs?|prove[sd]?|show(?:s|ed)? this)\b", re.IGNORECASE)
+_CALLS = re.compile(
+    r"(?:(?:the )?authors?|they|we|he|she|this|it|[A-Z]\w+ et al\.) "
+    r"(?:calls?|is called|names?|dubs?|prove[sd]?|show(?:s|ed)? this)\b",
+    re.IGNORECASE,
+)
+_FRAGMENT = re.compile(r"[a-z]{2,}(?![\w-])")  # a lower-case word: the sentence began before it
+_SMALL_START = re.compile(r"(?:a|[a-z]{2,}) ")
 _CREDIT = re.compile(
     r"^(?:by|von|par|por)\s+[A-ZÀ-Þ][\w.-]*(?:\s+[A-ZÀ-Þ][\w.-]*){0,4}(?:\s*(?:,|and|&|und|et|y)\s|\s*[(,]|\Z)"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A sentence or a list item of a summary's prose, with the punctuation that joins it to the next.
-
-    ``begins``: it is the first of its paragraph or item. ``item``: it belongs to a list; ``phrase``: that item is no
-    sentence. ``joint``: what separates it from the next one ("" in a script without spaces).
-    """
-
-    text: str
-    section: TextSection
-    begins: bool
-    item: bool
-    phrase: bool
-    joint: str = " "
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ class Excerpt(str):
         return replace(choice, text=self._mark + choice.text) if self._mark and choice.text else choice
 
     def _chosen(self, most: int, measure: Measure) -> Choice:
-        if measure(self) <= most and not _is_meta(self._sentences):
+        if measure(self) <= most and not _has_clutter(self._sentences, self._title):
             return Choice(self.removeprefix(self._mark))
         if self._beginning:
             return Choice(
@@ -116,65 +120,17 @@ class Excerpt(str):
         return _Chooser(self._sentences, self._title, most, measure).choice
 
 
-def prose(blocks: Sequence[Block]) -> list[Sentence]:
-    """Return the sentences of a summary's prose: without headings and labels, and with list items as clauses."""
-    results: list[Sentence] = []
-    section = TextSection.BODY
-    shown: list[tuple[Block, TextSection]] = []
-    for block in blocks:
-        if block.kind in ("heading", "label"):
-            section = section_of(block.text)
-        else:
-            shown.append((block, section))
-            if block.kind not in ("item", "formula"):
-                section = section if section is not TextSection.TLDR else TextSection.BODY
-    phrases = _phrases([block for block, _ in shown])
-    for at, ((block, about), following) in enumerate(zip_longest(shown, [one for one, _ in shown[1:]])):
-        text = block.text if block.number is None else f"({block.number}) {block.text}"
-        text += _punctuation(block, following)
-        start = 0
-        for end in [*sentence_ends(text), len(text)]:
-            piece = text[start:end].strip(" ")
-            if piece:
-                joint = " " if end == len(text) or text[end : end + 1] == " " else ""
-                results.append(Sentence(piece, about, not start, block.kind == "item", phrases[at], joint))
-            start = end
-    return results
+def _is_empty(text: str, title: str) -> bool:
+    """Return whether a sentence is no prose: the title again, a credit, a row of metadata, a few signs."""
+    words = [word.lower() for word in _WORD.findall(text)]
+    if not words or words == [word.lower() for word in _WORD.findall(title)] or text.count(" | ") >= 2:
+        return True
+    return bool(_CREDIT.match(text) and len(text) < LONGEST_CREDIT)
 
 
-def _punctuation(block: Block, following: Block | None) -> str:
-    """Return what goes between a block and the next one on one line."""
-    if following is None or block.text.endswith((*_STOPS, ",")):
-        return ""
-    if block.kind == following.kind == "item":
-        return ";"
-    if block.kind == "item":
-        return "."
-    if following.kind == "item":
-        return ":"
-    return "." if following.kind != "formula" and following.text[:1].isupper() else ""
-
-
-def _phrases(blocks: Sequence[Block]) -> list[bool]:
-    """Return for each block whether it is a list item that is no sentence: "fast", "+5 % on ImageNet".
-
-    Where one item of a list is none, no other item without a full stop is one.
-    """
-    results: list[bool] = []
-    for is_item, some in groupby(blocks, key=lambda block: block.kind == "item"):
-        items = list(some)
-        open_ended = [is_item and not block.text.endswith(_STOPS) for block in items]
-        short = any(
-            ended and (len(block.text.split()) < FEWEST_WORDS or not block.text[:1].isupper())
-            for block, ended in zip(items, open_ended, strict=True)
-        )
-        results += [short and ended for ended in open_ended]
-    return results
-
-
-def _is_meta(sentences: Sequence[Sentence]) -> bool:
+def _has_clutter(sentences: Sequence[Sentence], title: str) -> bool:
     """Return whether there is something to leave out even if all fits."""
-    return any(one.section in (TextSection.METADATA, TextSection.REFERENCES) for one in sentences) or (
+    return any(one.section in _NOT_PROSE or _is_empty(one.text, title) for one in sentences) or (
         len(sentences) > 1 and weakness(sentences[0].text) in ("a note about the text", "a pointer", "a verdict")
     )
 
@@ -189,7 +145,7 @@ class _Chooser:
     """Chooses the excerpt of one summary for one room."""
 
     def __init__(self, sentences: Sequence[Sentence], title: str, most: int, measure: Measure) -> None:
-        self._all = [one for one in sentences if one.section not in (TextSection.METADATA, TextSection.REFERENCES)] or sentences
+        self._all = [one for one in sentences if one.section not in _NOT_PROSE] or sentences
         self._considered = self._all[:MOST_SENTENCES]
         self._title = title
         self._most = most
@@ -199,11 +155,13 @@ class _Chooser:
     @cached_property
     def choice(self) -> Choice:
         """The best excerpt."""
-        first = next((at for at in range(len(self._considered)) if not self._is_empty(at)), None)
+        first = next(
+            (at for at in range(len(self._considered)) if not _is_empty(self._considered[at].text, self._title)), None
+        )
         if first is None:
             return self._cut(0, "the beginning")
         own = next((at for at, one in enumerate(self._considered) if one.section is TextSection.TLDR), None)
-        if own is not None and not self._is_empty(own):
+        if own is not None and not _is_empty(self._considered[own].text, self._title):
             return self._run(own, Strength.TLDR) or self._cut(own, _RULES[Strength.TLDR])
         if not self._weakness(first, first):
             kept = self._run(first, None)
@@ -212,20 +170,11 @@ class _Chooser:
             clause = self._clause(first)
             if clause is not None:
                 return clause
-        best = self._best(first)
-        if best is not None:
+        best, power = self._best(first)
+        if best is not None and (power or self._weakness(first, first)):
             return best
         at = next((at for at in range(first, len(self._considered)) if self._may_lead(at, first)), first)
         return self._cut(at, "the beginning" if at == first else _RULES[Strength.PLAIN])
-
-    def _is_empty(self, at: int) -> bool:
-        """Return whether a sentence is no prose: the title again, a credit, a link, a few signs."""
-        text = self._considered[at].text
-        words = [word.lower() for word in _WORD.findall(text)]
-        title = [word.lower() for word in _WORD.findall(self._title)]
-        if not words or (title and words == title) or text.count(" | ") >= 2:
-            return True
-        return bool(_CREDIT.match(text) and len(text) < 120)
 
     def _weakness(self, at: int, first: int) -> str:
         """Return why a sentence must not lead; "" if it may."""
@@ -235,7 +184,6 @@ class _Chooser:
 
     def _why_weak(self, at: int, first: int) -> str:
         one = self._considered[at]
-        words = one.text.split()
         name = weakness(one.text)
         if name == "a question":
             answered = at + 1 < len(self._considered) and self._fits(at, at + 2)
@@ -248,13 +196,12 @@ class _Chooser:
             return "a claim that is refuted"
         if _is_formula(one.text) or " = " in one.text[:LONGEST_NAME]:
             return "a formula"
-        if one.phrase:
+        if one.phrase or (at > first and _FRAGMENT.match(one.text)):
             return "a phrase"
         if one.section is TextSection.BACKGROUND and strength(one.text) < Strength.FINDING:
             return "background"
-        spaceless = len(words) <= 2 and len(one.text) >= SHORTEST * 3 and not one.text.isascii()
         least = SHORTEST if at == first or one.item or strength(one.text) else SHORTEST + 3
-        if len(words) < least and not spaceless:
+        if words_in(one.text) < least:
             return "too short"
         if one.item and not one.begins:
             return ""
@@ -271,12 +218,17 @@ class _Chooser:
 
     def _may_lead(self, at: int, first: int) -> bool:
         one = self._considered[at]
-        if self._is_empty(at) or self._weakness(at, first) or (at > first and refers_back(one.text)):
+        if (
+            _is_empty(self._considered[at].text, self._title)
+            or self._weakness(at, first)
+            or (at > first and refers_back(one.text))
+        ):
             return False
         return one.section is not TextSection.OPINION or self._considered[first].section is TextSection.OPINION
 
-    def _best(self, first: int) -> Choice | None:
-        """Return the run that begins with the strongest sentence; of equals, one that fits whole, then the earlier."""
+    def _best(self, first: int) -> tuple[Choice | None, int]:
+        """Return the run that begins with the strongest sentence, and how strong that is; of equals, one that fits
+        whole, then the earlier."""
         best: Choice | None = None
         highest = (-1, False)
         for at in range(first, len(self._considered)):
@@ -286,18 +238,25 @@ class _Chooser:
             found = self._run(at, power)
             if (power, found is not None) > highest:
                 best, highest = found or self._cut(at, _RULES[power]), (power, found is not None)
-        return best
+        return best, highest[0]
 
     def _power(self, at: int) -> Strength:
         one = self._considered[at]
         if one.section is TextSection.KEY and one.begins:
             return Strength.KEY
         power = strength(one.text)
-        name = _WORD.search(one.text)
-        named = name and len(name[0]) > MOST_ACRONYM and not name[0][1:].islower() and not name[0].isupper()
-        if named and name and name[0].lower().rstrip("s") in "".join(_WORD.findall(self._title.lower())):
-            return max(power, Strength.FINDING)
-        return power
+        return max(power, Strength.FINDING) if self._names_the_work(one.text) else power
+
+    def _names_the_work(self, text: str) -> bool:
+        """Return whether a sentence begins with the name that the title gives to the work: "LIME explains …"."""
+        name = _NAME.match(text)
+        if name is None or name[0].lower() in _ARTICLES:
+            return False
+        coined = not name[0][1:].islower() and len(name[0]) > 2
+        squeezed = "".join(_WORD.findall(self._title.lower()))
+        before, colon, _ = self._title.partition(":")
+        titled = colon and len(before.split()) <= MOST_NAME_WORDS and text.lower().startswith(before.lower())
+        return bool(titled or (coined and "".join(_WORD.findall(name[0].lower())).rstrip("s") in squeezed))
 
     def _group_end(self, at: int) -> int:
         """Return where what an announcement announces ends: the list after it, or the next sentence."""
@@ -311,6 +270,8 @@ class _Chooser:
         text = text.removesuffix(";")
         if not self._considered[start].item or end - start == 1 or not self._considered[start + 1].item:
             text = _NUMBERED_ITEM.sub("", text)
+        if _SMALL_START.match(text):  # what was before it was a label
+            text = text[0].upper() + text[1:]
         return text
 
     def _fits(self, start: int, end: int) -> bool:
@@ -329,7 +290,11 @@ class _Chooser:
             end -= 1
         rule = "the beginning" if power is None else _RULES[power]
         text = self._joined(start, end)
-        if self._measure(text) * LEAST_FILLED < self._most and end < len(self._considered) and self._continues(start, end):
+        if (
+            self._measure(text) * LEAST_FILLED < self._most
+            and end < len(self._considered)
+            and self._continues(start, end)
+        ):
             return self._cut(start, rule)  # much room is left
         return Choice(text, rule, start + 1, len(self._all))
 
@@ -337,10 +302,16 @@ class _Chooser:
         """Return whether a sentence may follow in the run."""
         one = self._considered[end]
         leader = self._considered[start]
-        if self._is_empty(end) or weakness(one.text) in ("a note about the text", "a pointer", "a verdict"):
+        if _is_empty(one.text, self._title) or weakness(one.text) in (
+            "a note about the text",
+            "a pointer",
+            "a verdict",
+        ):
             return False
         changes = one.section is not leader.section and one.section in (TextSection.OPINION, TextSection.BACKGROUND)
-        return not changes and (leader.section is not TextSection.TLDR or one.section is TextSection.TLDR or not one.begins)
+        return not changes and (
+            leader.section is not TextSection.TLDR or one.section is TextSection.TLDR or not one.begins
+        )
 
     def _clause(self, at: int) -> Choice | None:
         """Return a sentence that is too long up to the end of a clause; None if that leaves much of the room."""

@@ -59,9 +59,9 @@ _SIGNS = {"&": "&", "%": "%", "$": "$", "#": "#", "_": "_", "{": "{", "}": "}", 
 def convert_prose(text: str, to_symbol: Callable[[str], str | None], *, braces: bool = False) -> str:
     """Return text with the LaTeX commands outside of its formulas as plain text.
 
-    Accents become letters and emphasis goes. Citations and references leave the mark `GONE`. A command that nobody knows keeps
-    its name. ``to_symbol`` returns the sign of a command such as ``\\alpha``, None where it has none. With ``braces``,
-    as in BibTeX's titles, groups lose their braces. Time grows with the length only.
+    Accents become letters and emphasis goes. Citations and references leave the mark `GONE`. A command that
+    nobody knows keeps its name. ``to_symbol`` returns the sign of a command such as ``\\alpha``, None where it has
+    none. With ``braces``, as in BibTeX's titles, groups lose their braces. Time grows with the length only.
     """
     converted = _Converter(text, to_symbol).convert(0, len(text))
     if braces:

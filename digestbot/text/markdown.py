@@ -8,18 +8,17 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
-from digestbot.text.block_cleanup import GONE, is_caption, strike_announcer, strike_pointers
+from digestbot.text.block_cleanup import GONE, is_caption, strike_announcer
 from digestbot.text.body_repair import repair
-from digestbot.text.html_tags import is_tag, remove_tags, script, without_broken_tag
-from digestbot.text.labels import TextSection, section_of, split_label, without_metadata
+from digestbot.text.html_tags import is_tag, remove_tags, script
+from digestbot.text.labels import section_of, split_label, without_metadata
+from digestbot.text.languages import TextSection
 from digestbot.text.latex import prose_to_unicode, to_unicode
+from digestbot.text.line_cleanup import COMMAND, GAPS, mend
 from digestbot.text.sanitization import UNBROKEN
-from digestbot.text.sentences import STARTERS
 
 _MATH = re.compile(r"(?<![\\\d])\$(?=\S)([^$\n]+?)(?<=[^\s\\])\$(?!\d)")
 _LEFT_OUT = ("Table", "CodeBlock", "Image", "MetadataBlock", "FootnoteDefinition", "Strikethrough")
-_SHOWN_ELSEWHERE = ("Table", "CodeBlock", "Image")  # what a sentence before it may announce
-_GAPS = re.compile(f"[^\\S{UNBROKEN}]+")
 _PRIVATE = re.compile("[\ue000-\uf8ff]")  # private-use characters, which are placeholders here
 _LINE, _STRONG, _END_STRONG, _STRUCK = "\ue004", "\ue005", "\ue006", "\ue007"
 _PLACEHOLDERS = re.compile("[\ue004-\ue007]")
@@ -39,18 +38,9 @@ MOST_BODY = 250_000  # characters of a text that are read: no platform accepts a
 FORMULA = 0xE100  # the first of the private-use characters that stand for formulas
 MOST_FORMULAS = 256
 _SAYS = re.compile(f"[\\w{chr(FORMULA)}-{chr(FORMULA + MOST_FORMULAS)}]")
-_COMMAND = re.compile(r"\\[A-Za-z]{2,}")
-_LINK_ENDS = re.compile(r"[()\s]")
-_MARKS = re.compile(r"\*\*+|(?<!\w)\*(?=\w)|``+")
 _JOINING = frozenset(("and", "or", "see", "also", "here"))
-_SHORTCODE = re.compile(r"(?<![\w:]):[a-z0-9_+-]{2,40}:(?!\w)")
 MOST_LABEL_WORDS = 6
 _SCRIPT_TAG = re.compile(r"<(/?)(sup|sub)\s*>", re.IGNORECASE)
-# "works.The loss": a space is missing. A lower-case word must be one that begins sentences.
-_GLUED = re.compile(
-    rf"((?<![\w./@:-])[a-z]{{2,}}|[)\]”])([.!?])({STARTERS}|I|A|(?:an|the|in|it|we|this|they|so|and|but|they)(?= [a-z]))"
-    r"(?=[ ,’'])"
-)
 # What looks like mathematics to a parser but is money: "$20, or 5$", "$5 to $"
 _PRICE = re.compile(r"\d[\d.,]*\s*[^\\^_={}]*[A-Za-z]{2,}[^\\^_={}]*")
 
@@ -221,9 +211,9 @@ class _Gatherer:
         announced = bare.endswith(GONE)
         before = bare[:-1].rstrip(f" {_LINE}") if announced else ""
         if before.endswith((":", "：")):
-            text = strike_announcer(_mended(_plain(before), truncated=self.truncated))
+            text = strike_announcer(mend(_plain(before), truncated=self.truncated))
         else:
-            text = _mended(_plain(raw), truncated=self.truncated)
+            text = mend(_plain(raw), truncated=self.truncated)
         if not _SAYS.search(text) or (kind == "paragraph" and is_caption(text)):
             return
         self.found.append(Block(kind, text, self._number if kind == "item" else None))
@@ -252,43 +242,6 @@ def _plain(raw: str) -> str:
     """Return what was gathered without the marks of lines, bold and struck text."""
     text = _STRUCK_GAP.sub("", raw) if _STRUCK in raw else raw
     return _PLACEHOLDERS.sub("", text.replace(_LINE, " "))
-
-
-def _mended(text: str, *, truncated: bool) -> str:
-    """Return the text on one line, without the words that introduced what is not shown, and without Markdown and LaTeX
-    markup that has no meaning here."""
-    if not text.isprintable() or "  " in text:
-        text = _GAPS.sub(" ", text)
-    text = text.strip(" ")
-    if "](" in text:
-        text = _without_broken_link(text)
-    if "*" in text or "`" in text:
-        text = _MARKS.sub("", text)
-    if "<" in text:  # also tags that were escaped twice, so that the parser took them for text
-        text = without_broken_tag(remove_tags(text), truncated=truncated)
-    if _COMMAND.search(text):
-        text = _GAPS.sub(" ", prose_to_unicode(text))
-    if _GLUED.search(text):
-        text = _GLUED.sub(lambda match: f"{match[1]}{match[2]} {match[3].capitalize()}", text)
-    if _SHORTCODE.search(text):
-        text = _SHORTCODE.sub(lambda match: _emoji(match[0]), text)
-    return strike_pointers(text)
-
-
-def _emoji(shortcode: str) -> str:
-    """Return the emoji for a shortcode such as ":tada:"; the same where nobody knows it."""
-    import emoji
-
-    return emoji.emojize(shortcode, language="alias")
-
-
-def _without_broken_link(text: str) -> str:
-    """Return the text without remains of a Markdown link that was cut off, such as "[text](http://…"."""
-    middle = text.rfind("](")
-    if _LINK_ENDS.search(text, middle + 2):
-        return text
-    link = text.find("[", text.rfind("]", 0, middle) + 1, middle)
-    return text[: link - (text[link - 1 : link] == "!")] + text[link + 1 : middle] if link >= 0 else text
 
 
 def blocks(body: str, formulas: list[tuple[str, bool]] | None = None) -> list[Block]:
@@ -368,7 +321,7 @@ def _without_broken_formula(body: str) -> str:
     start = body.rindex("$$") if body.count("$$") % 2 else -1
     if start < 0 and body.replace("$$", "").count("$") % 2:
         last = body.rindex("$")
-        start = last if _COMMAND.search(body, last) else -1
+        start = last if COMMAND.search(body, last) else -1
     return body[:start].rstrip() + "…" if start >= 0 else body
 
 
@@ -437,10 +390,10 @@ def first_image(body: str) -> tuple[str, str] | None:
 def plain_title(title: str) -> str:
     """Return a paper's title for readers: entities decoded (the store escapes them twice), LaTeX as Unicode, and no
     full stop at the end."""
-    title = _GAPS.sub(" ", remove_tags(html.unescape(html.unescape(title)).replace(UNBROKEN, " ")))
+    title = GAPS.sub(" ", remove_tags(html.unescape(html.unescape(title)).replace(UNBROKEN, " ")))
     if "$" in title:
         title = _MATH.sub(lambda match: match[0] if _PRICE.fullmatch(match[1]) else to_unicode(match[1]), title)
     if re.search(r"\\[A-Za-z]+|\\\W|[{}]", title):
         title = prose_to_unicode(title, braces=True)
-    title = _GAPS.sub(" ", title).strip(" ")
+    title = GAPS.sub(" ", title).strip(" ")
     return title[:-1] if title.endswith(".") and not title.endswith("..") else title

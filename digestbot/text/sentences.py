@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import re
 
+from digestbot.text.languages import alternatives
 from digestbot.text.sanitization import UNBROKEN
 
 STOP = re.compile(r"(?:(?P<wide>[。！？｡．।॥۔؟])|[.!?…]+)[\"'”’»)\]」』）]*")
 _GAP = re.compile(rf"[^\S{UNBROKEN}]+")
 # A full stop after one of these does not end a sentence, unless a word follows with which only a sentence begins.
-_MAY_END = re.compile(
-    r"(?:\b(?i:al|etc|jr|sr|inc|usw|etw|ff|и др|и т\.\s?[дп])|\b(?:[A-Z]\.){2,}|\b[A-Z]|\b[A-Z]\.(?:\s?[A-Z]\.)+)\.?$"
-)
+_MAY_END = re.compile(rf"(?:\b(?i:{alternatives('may_end')})|\b(?:[A-Z]\.){{2,}}|\b[A-Z]|\b[A-Z]\.(?:\s?[A-Z]\.)+)\.?$")
 _ABBREVIATION = re.compile(
-    r"(?:\b(?i:al|approx|ca|cf|dr|etc|jr|mr|mrs|ms|prof|resp|sr|st|viz|v|vs"
-    r"|bspw|bzgl|bzw|evtl|ggf|inkl|lt|sog|usw|vgl|zzgl"  # German
-    r"|env|éd|sra|srta|pág|págs|cap|núm|aprox|ej"  # French and Spanish
-    r"|см|т|др|напр|стр|рис|гл|ср|табл|проф|акад)"  # Russian
-    r"|\b[A-ZÀ-ÞА-Я]|\b(?:[A-Za-zА-Яа-я]\.\s?)+[A-Za-zА-Яа-я])\.$"
+    rf"(?:\b(?i:{alternatives('abbreviations')})|\b[A-ZÀ-ÞА-Я]|\b(?:[A-Za-zА-Яа-я]\.\s?)+[A-Za-zА-Яа-я])\.$"
 )
 # A full stop after one of these does not end a sentence if a number or a bracket follows.
-_NUMBERED = re.compile(
-    r"\b(?i:alg|app|ch|def|eq|eqn|eqs|ex|fig|figs|lem|no|nos|p|pp|prop|ref|refs|sec|sect|tab|thm|vol"
-    r"|abb|abs|kap|nr|s|bd|gl|chap|éq|art|рис|табл|разд|гл|с|п)\.$"
-)
+_NUMBERED = re.compile(rf"\b(?i:{alternatives('numbered')})\.$")
 _ENUMERATION = re.compile(r"(?:^|[\n:;.?!(]|\b(?:and|or|und|et|y|и))\s*\(?\d{1,2}\.$")
 _LETTER = re.compile(r"\b[^\W\d_]\.$")  # "z. B.", "p. ej.", "т. е."
 _SECOND = re.compile(r"[^\W\d_]{1,2}\.")
