@@ -28,8 +28,9 @@ from digestbot.pipeline.app import Report, Service
 from digestbot.sandbox import Sandbox
 from digestbot.sources.database import reader as database_module
 from digestbot.sources.database.config import DatabaseSource
-from digestbot.sources.database.queries import column_names, fix_mojibake, parse_moment, to_mojibake
+from digestbot.sources.database.queries import fix_mojibake, parse_moment, to_mojibake
 from digestbot.sources.database.reader import Database
+from digestbot.text import split_names
 
 Make = Callable[..., Service]
 
@@ -566,14 +567,21 @@ def test_times_of_every_kind() -> None:
 
 
 def test_names_as_they_are_read_aloud() -> None:
-    assert column_names("Ren, Shaoqing and He,  Kaiming and Ross Girshick") == (
+    assert split_names("Ren, Shaoqing and He,  Kaiming and Ross Girshick") == (
         "Shaoqing Ren",
         "Kaiming He",
         "Ross Girshick",
     )
-    assert column_names("Plato") == ("Plato",)
-    assert column_names("Collaboration, ") == ("Collaboration",)
-    assert column_names("") == ()
+    assert split_names("Plato") == ("Plato",)
+    assert split_names("Collaboration, ") == ("Collaboration",)
+    assert split_names("") == ()
+    assert split_names("Smith, J. & Jones, K.") == ("J. Smith", "K. Jones")
+    assert split_names("Smith, J. A., Jones, K.; Lee, Ann") == ("J. A. Smith", "K. Jones", "Ann Lee")
+    assert split_names("Wang, Wei 0001 and Li Na 0002 and others") == ("Wei Wang", "Li Na", "others")
+    assert split_names("{The ATLAS Collaboration} and {Barnes and Noble}") == (
+        "{The ATLAS Collaboration}",
+        "{Barnes and Noble}",
+    )
 
 
 # ---- what a review found

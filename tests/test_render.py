@@ -185,6 +185,12 @@ def test_macros_of_another_file_work_with_the_filters(tmp_path: Path) -> None:
             "{{ ['Laurens van der Maaten', 'Plato', 'Martin King Jr.', '李明'] | names }}",
             "van der Maaten, Plato, King and 李明",
         ),
+        ("{{ ['Wei Wang 0001', 'Li Na', 'others'] | names }}", "Wang et al."),
+        (
+            "{{ ['{The ATLAS Collaboration}', 'The CMS Collaboration'] | names }}",
+            "The ATLAS Collaboration and The CMS Collaboration",
+        ),
+        ("a{{ ['others'] | names }}", "a"),
         ("a{{ [] | names }}", "a"),
         ("{{ '*so* $x_1$' | plain }}", "so x₁"),
         ("{{ '\\\\alpha^2' | math }}", "α²"),

@@ -18,13 +18,14 @@ from digestbot.domain.errors import PictureError
 from digestbot.domain.model import Picture, Summary
 from digestbot.platforms.base import Platform
 from digestbot.rendering.renderer import BUILT_IN, PaperView, SummaryView
-from digestbot.rendering.template_views import build_link, format_names
+from digestbot.rendering.template_views import build_link
 from digestbot.rendering.typst_math import typeset
 from digestbot.text import (
     FORMULA,
     MOST_FORMULAS,
     UNBROKEN,
     blocks,
+    format_names,
     sanitize,
     sentence_ends,
     to_unicode,

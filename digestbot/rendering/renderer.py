@@ -28,7 +28,6 @@ from digestbot.rendering.template_views import (
     PaperView,
     SummaryView,
     build_link,
-    format_names,
     hashtags,
 )
 from digestbot.rendering.threads import split_into_parts
@@ -40,6 +39,7 @@ from digestbot.text import (
     blocks,
     defang_urls,
     find_urls,
+    format_names,
     sanitize,
     to_unicode,
     truncate,

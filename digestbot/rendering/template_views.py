@@ -23,6 +23,7 @@ from digestbot.text import (
     plain_title,
     sanitize,
     section_of,
+    whole_name,
 )
 
 log = logging.getLogger(__name__)
@@ -31,12 +32,6 @@ _GENERIC = frozenset(
     ("summary", "abstract", "overview", "tl;dr", "tldr", "zusammenfassung", "résumé", "resumen", "резюме", "摘要",
      "总结", "概要", "要約", "सारांश", "ملخص")
 )  # fmt: skip
-# Name particles that belong to the surname, and suffixes that follow it.
-_PARTICLES = frozenset(
-    ("al", "ap", "ben", "bin", "da", "das", "de", "del", "della", "den", "der", "di", "dos", "du", "el", "la", "le",
-     "los", "ten", "ter", "van", "von", "zu", "zum", "zur", "'t")
-)  # fmt: skip
-_AFTER_NAME = re.compile(r",?\s+(?:Jr\.?|Sr\.?|I{2,3}|IV)$")
 
 
 @lru_cache(maxsize=1024)  # because one summary is rendered for several channels
@@ -84,7 +79,7 @@ class PaperView:
             key=sanitize(paper.key),
             arxiv_id=paper.arxiv_id,
             doi=paper.doi,
-            authors=tuple(sanitize(plain_title(name)) for name in paper.authors),
+            authors=tuple(sanitize(plain_title(whole_name(name))) for name in paper.authors),
             venue=sanitize(plain_title(paper.venue)) if paper.venue else None,
             year=paper.year,
             category=sanitize(paper.category) if paper.category else None,
@@ -221,23 +216,3 @@ def hashtags(wanted: Sequence[str], papers: Sequence[Paper]) -> tuple[str, ...]:
             words = (re.sub(r"[^\w]|_", "", name) for name in names)
             results += [f"#{word}" for word in words if re.search(r"[^\W\d]", word)]
     return tuple(dict.fromkeys(results))
-
-
-def format_names(people: Sequence[str], most: int = 4) -> str:
-    """Return surnames as papers are cited: "Ren, He, Girshick and Sun"; above ``most`` names, "Ren et al."."""
-    surnames = [_surname(name) for name in people]
-    if not surnames:
-        return ""
-    if len(surnames) > max(most, 1):
-        return f"{surnames[0]} et al."
-    return " and ".join(filter(None, (", ".join(surnames[:-1]), surnames[-1])))
-
-
-def _surname(name: str) -> str:
-    words = _AFTER_NAME.sub("", name.strip()).split()
-    if not words:
-        return name
-    first = len(words) - 1
-    while first > 1 and words[first - 1].lower() in _PARTICLES:
-        first -= 1
-    return " ".join(words[first:])

@@ -9,6 +9,7 @@ from digestbot.text.labels import section_of
 from digestbot.text.languages import TextSection
 from digestbot.text.latex import to_unicode
 from digestbot.text.markdown import FORMULA, MOST_FORMULAS, Block, blocks, first_image, plain_blocks, plain_title
+from digestbot.text.names import format_names, split_names, whole_name
 from digestbot.text.sanitization import UNBROKEN, ascii_link, defang_urls, sanitize
 from digestbot.text.sentences import sentence_ends, sentences
 from digestbot.text.truncation import ELLIPSIS, split, truncate
@@ -28,6 +29,7 @@ __all__ = [
     "defang_urls",
     "find_urls",
     "first_image",
+    "format_names",
     "plain_blocks",
     "plain_title",
     "sanitize",
@@ -35,6 +37,8 @@ __all__ = [
     "sentence_ends",
     "sentences",
     "split",
+    "split_names",
     "to_unicode",
     "truncate",
+    "whole_name",
 ]

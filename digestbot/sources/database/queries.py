@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from digestbot.domain.errors import SourceError
 from digestbot.domain.model import Paper, Summary
+from digestbot.text import split_names
 
 LONGEST_TEXT = 200_000  # characters read of one summary: three times the maximum of any platform
 LONGEST_KEY = 255
@@ -79,7 +80,7 @@ class Layout:
                 title=fix_mojibake(row["title"]) or key,
                 arxiv_id=fix_mojibake(get("arxiv_id")) or _arxiv_id(key, fix_mojibake(get("urls"))),
                 doi=fix_mojibake(get("doi")) or (key if _DOI.fullmatch(key) else None),
-                authors=column_names(fix_mojibake(get("authors"))),
+                authors=split_names(fix_mojibake(get("authors"))),
                 venue=fix_mojibake(get("venue")) or None,
                 year=_year(get("year")),
                 category=fix_mojibake(get("category")) or None,
@@ -273,15 +274,6 @@ def parse_moment(value: object, zone: ZoneInfo) -> datetime | None:
         return (value.replace(tzinfo=zone) if value.tzinfo is None else value).astimezone(UTC)
     except (OverflowError, ValueError):
         return None
-
-
-def column_names(authors: str) -> tuple[str, ...]:
-    """Return the authors' names in reading order, from "Last, First and …" or "First Last and …"."""
-    results = []
-    for name in " ".join(authors.split()).split(" and "):
-        last, comma, first = name.partition(",")
-        results.append(f"{first.strip()} {last.strip()}" if comma and first.strip() else last.strip())
-    return tuple(name for name in results if name)
 
 
 @lru_cache(maxsize=4096)  # many summaries share a writer
