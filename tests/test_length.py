@@ -147,3 +147,19 @@ def test_hostile_texts_cost_no_more_than_long_ones(piece: str) -> None:
 
 def test_limits_are_the_platforms() -> None:
     assert {name: platform.limit.most for name, platform in PLATFORMS.items()} == {"twitter": 280, "facebook": 63206}
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("It is good.an ablation", ["good.an"]),
+        ("at foo.active now", ["foo.active"]),
+        ("http://xn--はじめよう.com", []),
+        ("https://t.co/abc?x=1 there", ["https://t.co/abc?x=1"]),
+        ("ésee:https://t.co/abc", ["https://t.co/abc"]),
+        ("a.b.chttps://t.co/AbC123xn--はじめよう.com.um", ["com.um"]),
+        ("xn--80ak6aa92e.comは.jp/ab", ["xn--80ak6aa92e.comは.j"]),
+    ],
+)
+def test_links_as_twitter_text_finds_them(text: str, urls: list[str]) -> None:
+    assert find_urls(text) == urls

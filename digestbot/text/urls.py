@@ -46,15 +46,33 @@ _NO_PATH_END = "!*';:,.$%[]~@|&\u2013"
 _NO_QUERY_END = "!?*'@();:+$%[].,~|"
 _SLUG = re.compile(r"/([A-Za-z0-9]+)")
 
+# Top-level domains that no longer exist, but are in twitter-text 3, so that X still makes links of them.
+_RETIRED = (
+    "abarth active adac afamilycompany aigo alfaromeo an avianca bananarepublic bentley bl blanco bnl boots bq "
+    "budapest bugatti cancerresearch cartier caseih cbs ceb chloe chrysler cityeats comcast cookingchannel csc "
+    "dabur dodge doha doosan duck dunlop duns eh epost esurance etisalat everbank fiat flsmidth foodnetwork "
+    "frontdoor fujixerox glade goo goodhands guardian hgtv honeywell hoteles htc iinet intel iselect iveco iwc "
+    "jcp jlc juniper kerrylogistics kinder ladbrokes lancaster lancia lancome liaison linde lipsy lixil loft "
+    "lupin macys maserati mcd mcdonalds meo metlife mf mobily montblanc mopar movistar mtpc mutual mutuelle nadex "
+    "nationwide natura newholland northwesternmutual off oldnavy onyourside orientexpress pamperedchef panerai "
+    "passagens piaget pramerica qvc raid redstone rightathome rmit rocher sapo sca scjohnson scor ses shaw "
+    "showtime shriram spiegel spreadbetting srt starhub statoil swiftcover symantec telecity telefonica tiffany "
+    "tp travelchannel uconnect um vista vistaprint volkswagen vuelos warman wolterskluwer xfinity xperia zippo "
+    "اتصالات موبايلي 大众汽车 工行 手表 珠宝 诺基亚"
+)
+
 
 @cache
 def _top_level_domains() -> frozenset[str]:
-    """Return the top-level domains in the public suffix list, which the package publicsuffixlist keeps current."""
+    """Return the top-level domains of which X makes links.
+
+    They are those in the public suffix list, which the package publicsuffixlist keeps current, and the retired ones.
+    """
     from importlib.resources import files
 
     official = (files("publicsuffixlist") / "public_suffix_list.dat").read_text("utf-8").partition("END ICANN")[0]
     names = (line.rpartition(".")[2] for line in official.split("\n") if line and not line.startswith("//"))
-    return frozenset(names)
+    return frozenset(names) | frozenset(_RETIRED.split())
 
 
 @lru_cache(maxsize=1024)
@@ -92,6 +110,8 @@ def url_spans(text: str) -> Iterator[tuple[int, int]]:
         while (start := max(start, past)) < end and tries < MOST_TRIES:
             tries += 1
             protocol = _PROTOCOL.search(text, max(past, start - 8), start)
+            if protocol and protocol.start() > past and _NOT_BEFORE.match(text, protocol.start() - 1):
+                protocol = None  # "a.comhttp://b.com": without its protocol, what follows is passed over, and no link
             begin = protocol.start() if protocol else start
             before = begin - 1
             first = begin == past and (begin or not _NOT_BEFORE.match(text, begin))
@@ -128,17 +148,27 @@ def _with_tail(
     tail, has_path = _tail_end(text, host_end)
     if not _is_named(text[start:host_end]):
         return tail, []
+    if text.startswith("xn--", start) and next(_ascii_hosts(text, start, host_end), None) is None:
+        return tail, []  # what is already encoded cannot have letters of other scripts
     if not protocol:
         results = list(_ascii_hosts(text, start, host_end))
-        if results and has_path:
-            results[-1] = (results[-1][0], tail)
+        if results and has_path:  # X takes as much as path and query are long after the Latin host, whatever that is
+            results[-1] = (results[-1][0], _after_units(text, results[-1][1], tail - host_end))
         return tail, results
     if text[start:host_end].lower() == "t.co":
         slug = _SLUG.match(text, host_end)
         if slug is not None and len(slug[1]) > MOST_SLUG:
             return tail, []
-        tail = slug.end() if slug else host_end
+        return tail, [(begin, _query_end(text, slug.end()) if slug else host_end)]
     return tail, [(begin, tail)]
+
+
+def _after_units(text: str, at: int, units: int) -> int:
+    """Return the position that many UTF-16 code units after another; a character that is only begun is left out."""
+    while units > 0 and at < len(text):
+        units -= 1 + (text[at] > "\uffff")
+        at += units >= 0
+    return at
 
 
 def _host_end(text: str, start: int, end: int) -> int | None:
@@ -207,11 +237,14 @@ def _tail_end(text: str, host_end: int) -> tuple[int, bool]:
     end = tail.end()
     if tail["path"]:
         end = tail.start("path") + max(len(tail["path"].rstrip(_NO_PATH_END)), 1)
-    query = _QUERY.match(text, end)
-    if query is not None:
-        kept = len(query[0].rstrip(_NO_QUERY_END))
-        end += kept if kept > 1 else 0
-    return end, bool(tail["path"])
+    return _query_end(text, end), bool(tail["path"])
+
+
+def _query_end(text: str, at: int) -> int:
+    """Return the end of the query at a position, which is that position without one."""
+    query = _QUERY.match(text, at)
+    kept = len(query[0].rstrip(_NO_QUERY_END)) if query else 0
+    return at + kept if kept > 1 else at
 
 
 def find_urls(text: str) -> list[str]:
