@@ -21,7 +21,7 @@ from digestbot.platforms.registry import FACEBOOK, PLATFORMS, TWITTER
 from digestbot.platforms.twitter.length import weighted_length
 from digestbot.rendering.renderer import Renderer, RenderTarget
 from digestbot.sandbox import Sandbox
-from digestbot.text import find_urls
+from digestbot.text import find_urls, split
 
 Make = Callable[..., Service]
 BUILT_IN = Renderer()
@@ -390,3 +390,55 @@ def test_a_roundup_on_facebook_goes_on_without_a_withdrawn_summary(
     assert not any(
         "Paper2" in tweet.text for tweet in sandbox.world.timelines["twitter"]
     )  # X has no edit: that part is gone
+
+
+# ---- seams
+
+
+def test_seams_are_chosen_together() -> None:
+    sentence = "A sentence of some forty characters here. "
+    parts = split((sentence * 7).strip(), 130, len, first=130)
+    assert [len(part) for part in parts] == [125, 83, 83]
+    parts = split((sentence * 6 + "End.").strip(), 130, len, first=130, last=100)
+    assert [len(part) for part in parts] == [125, 83, 46]  # the last has room for a link
+    text = f"{'Word ' * 20}\n\nHeading\n\n{'More ' * 20}"
+    assert not any(part.endswith("Heading") for part in split(text, 115, len, first=115))
+
+
+def test_no_seam_is_inside_a_quotation() -> None:
+    quotation = "“It is short. It is clear. It is new and it works for all of the data that we have.”"
+    parts = split(f"The reviewer says this about it, and more: {quotation} Then it ends.", 100, len, first=100)
+    assert any(quotation in part for part in parts)
+
+
+def test_a_thread_has_a_limit_of_parts_and_then_ends_with_its_link() -> None:
+    body = " ".join(f"Sentence number {number} says one more thing about the model." for number in range(60))
+    for where in ("post", "last"):
+        found = texts(render(make_summary(1, body=body, link=LINK), shape="thread", link=where, max_parts=3))
+        assert len(found) == 3
+        assert [bool(find_urls(text)) for text in found] == [False, False, True]
+        assert found[-1].endswith(f"(3/3)\n\n{LINK}")
+        assert NUMBER.sub("", found[-1].replace(LINK, "")).rstrip().endswith(".")
+        assert all(weighted_length(text) <= 280 for text in found)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["A short one. ", "Half, of it; here: ", "\n\n", "\n", "“Quoted. Twice.” ", "word " * 30, "x" * 90 + " ", "=\xa0y "]),
+        max_size=30,
+    ).map("".join),
+    st.integers(30, 200),
+    st.integers(20, 200),
+    st.integers(20, 200),
+    st.booleans(),
+)  # fmt: skip
+def test_nothing_is_lost_at_a_seam(text: str, room: int, first: int, last: int, whole: bool) -> None:
+    text = re.sub(r" +(?=\n)|(?<=\n) +", "", text)  # as a rendered text is
+    parts = split(text, room, len, first=first, last=last, whole=whole)
+    bare = re.sub(r"[\s…,;:]", "", "".join(parts))
+    assert bare == re.sub(r"[\s…,;:]", "", text)
+    for number, part in enumerate(parts):
+        most = [room if number else first]
+        if number == len(parts) - 1:
+            most = [last] if number else [first, last]
+        assert len(part) <= min(most)

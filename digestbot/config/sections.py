@@ -70,6 +70,7 @@ class Appearance(Section):
     heading: Annotated[str, Field(pattern=r"\S", max_length=100)] = "Best of the week"
     hashtags: tuple[Hashtag, ...] = ()
     excerpt: ExcerptPolicy = ExcerptPolicy.LEAD
+    max_parts: Annotated[int, Field(ge=2, le=25)] = 6
     image: Image = Image.NONE
     image_failure: ImageFailure = ImageFailure.POST_WITHOUT
 

@@ -118,7 +118,7 @@ class Renderer:
         view = SummaryView(summary, "")
         limit = place.platform.limit
         text = _tidy(self._render(appearance, place, [summary], limit, None, summary=view, paper=view.paper))
-        texts = split_into_parts(text, link, appearance.link, limit)
+        texts = split_into_parts(text, link, appearance.link, limit, most=appearance.max_parts)
         result = self._posts(appearance, place, texts, link, [_ids([summary])] * len(texts), [*find_urls(text), link])
         return result + _comment(comment, result)
 

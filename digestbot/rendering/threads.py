@@ -9,31 +9,40 @@ from digestbot.text import split
 _NUMBERINGS = (" (9/9)", " (99/99)")  # room reserved for a part's number
 
 
-def split_into_parts(text: str, link: str, where: LinkPolicy, limit: LengthLimit, *, whole: bool = False) -> list[str]:
+def split_into_parts(
+    text: str, link: str, where: LinkPolicy, limit: LengthLimit, *, whole: bool = False, most: int = 99
+) -> list[str]:
     """Return the text as one post if it fits, otherwise as numbered parts that end where a reader would pause.
 
-    The link is in the first part (`post`) or in the last (`last`). With ``whole``, paragraphs that fit into a part are
-    not split. No part exceeds the limit, unless the link alone does.
+    The link is in the first part (`post`) or in the last (`last`). If more than ``most`` parts would be needed, the
+    text ends early, and the link is in the last part, so that a reader finds the rest. With ``whole``, paragraphs that
+    fit into a part are not split. No part exceeds the limit, unless the link alone does.
     """
     tail = f"\n\n{link}" if link and where is not LinkPolicy.NONE else ""
     alone = text + tail
     if limit.measure(alone) <= limit.most:
         return [alone]
-    reserve = limit.measure(tail)
-    results: list[str] = []
-    for numbering in _NUMBERINGS:
-        room = limit.most - len(numbering)
-        first = room - (reserve if where is LinkPolicy.POST else 0)
-        results = split(text, room, limit.measure, first=first, whole=whole)
-        if where is LinkPolicy.LAST and results and limit.measure(results[-1]) + reserve > room:
-            results[-1:] = split(results[-1], room, limit.measure, first=room - reserve, whole=whole)
-            if limit.measure(results[-1]) + reserve > room:
-                results.append("")  # a part with only the link
-        if len(results) <= 9:
-            break
-    if len(results) < 2:
-        return [(results[0] if results else "") + tail]
-    numbered = [f"{part} ({number}/{len(results)})".lstrip(" ") for number, part in enumerate(results, 1)]
+    numbering = _NUMBERINGS[0]
+    parts = _divided(text, tail, limit, numbering, whole=whole, in_first=where is LinkPolicy.POST)
+    if len(parts) > 9 and most > 9:
+        numbering = _NUMBERINGS[1]
+        parts = _divided(text, tail, limit, numbering, whole=whole, in_first=where is LinkPolicy.POST)
     place = 0 if where is LinkPolicy.POST else -1
+    if len(parts) > most:
+        place = -1
+        parts = _divided(text, tail, limit, numbering, whole=whole, in_first=False, most=most)
+    if len(parts) < 2:
+        return [(parts[0] if parts else "") + tail]
+    numbered = [f"{part} ({number}/{len(parts)})".lstrip(" ") for number, part in enumerate(parts, 1)]
     numbered[place] += tail
     return numbered
+
+
+def _divided(
+    text: str, tail: str, limit: LengthLimit, numbering: str, *, whole: bool, in_first: bool, most: int = 99
+) -> list[str]:
+    """Return the parts, with room for their numbers and for the link at the end of the first or the last part."""
+    room, reserve = limit.most - len(numbering), limit.measure(tail)
+    if in_first:
+        return split(text, room, limit.measure, first=room - reserve, whole=whole, most=most)
+    return split(text, room, limit.measure, first=room, last=room - reserve, whole=whole, most=most)

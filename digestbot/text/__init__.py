@@ -11,8 +11,9 @@ from digestbot.text.latex import to_unicode
 from digestbot.text.markdown import FORMULA, MOST_FORMULAS, Block, blocks, first_image, plain_blocks, plain_title
 from digestbot.text.names import format_names, split_names, whole_name
 from digestbot.text.sanitization import UNBROKEN, ascii_link, defang_urls, sanitize
+from digestbot.text.seams import split
 from digestbot.text.sentences import sentence_ends, sentences
-from digestbot.text.truncation import ELLIPSIS, split, truncate
+from digestbot.text.truncation import ELLIPSIS, truncate
 from digestbot.text.urls import find_urls
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Truncation of a text, or its division into parts, at places where a reader would stop."""
+"""Truncation of a text at a place where a reader would stop."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from collections.abc import Callable, Sequence
 
 from digestbot.text.graphemes import grapheme_boundaries
 from digestbot.text.sanitization import UNBROKEN, sanitize
-from digestbot.text.sentences import STOP, sentence_ends
+from digestbot.text.sentences import sentence_ends
 from digestbot.text.urls import url_spans
 
 Measure = Callable[[str], int]
 
 ELLIPSIS = "…"
 MONSTER = 40  # characters without a space: longer than the words of any language
-MOST_PARTS = 99
-_LONGEST_URL = 5000
 
-_CLAUSE = re.compile(r"[,;:)](?=[ \n])|(?<=\S)(?= [(–—-] ?)|[，、；：]")
+CLAUSE = re.compile(r"[,;:)](?=[ \n])|(?<=\S)(?= [(–—-] ?)|[，、；：]")
 _SPACELESS = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U0001f000-\U0003ffff]"
 )
@@ -29,7 +27,7 @@ _SMALL_WORD = re.compile(
     re.IGNORECASE,
 )
 MOST_SMALL_WORDS = 4
-_DANGLING = f" \t\n,;:–—-(['\"“‘{UNBROKEN}"
+DANGLING = f" \t\n,;:–—-(['\"“‘{UNBROKEN}"
 
 
 def truncate(text: str, most: int, measure: Measure = len) -> str:
@@ -41,57 +39,10 @@ def truncate(text: str, most: int, measure: Measure = len) -> str:
     A word is cut only where its script uses no spaces or where it is longer than `MONSTER`. Such a cut falls between
     two characters as a reader sees them, never inside a URL or a formula. Returns "" where nothing fits.
     """
-    return text if measure(text) <= most else _head(text, most, measure)[0]
+    return text if measure(text) <= most else head(text, most, measure)[0]
 
 
-def split(text: str, room: int, measure: Measure, *, first: int, whole: bool = False) -> list[str]:
-    """Return the text in parts, each within its room: ``first`` for the first, ``room`` for the others.
-
-    Parts end with a paragraph or a sentence. A sentence that is longer than a part is broken where `truncate` would end
-    it. With ``whole``, a paragraph that fits a part is never broken. What remains after `MOST_PARTS` parts is left out.
-    """
-    parts: list[str] = []
-    rest = text.strip()
-    while rest and len(parts) < MOST_PARTS:
-        most = room if parts else first
-        if len(rest) <= most * 4 + _LONGEST_URL and measure(rest) <= most:
-            parts.append(rest)
-            break
-        head, end = _paragraphs(rest, most, measure, 1 if whole else most * 3 // 5)
-        if not head:
-            head, end = _head(rest, most, measure, 4)  # a short part is better than a broken sentence
-        if not head:  # a formula or a URL that fits no part is left out
-            end = _next_gap(rest)
-        else:
-            parts.append(head)
-        broken = head.endswith(ELLIPSIS) and not rest[:end].rstrip().endswith(ELLIPSIS)
-        rest = rest[end:].strip()
-        if broken and rest:
-            rest = ELLIPSIS + rest
-    return parts
-
-
-def _paragraphs(text: str, most: int, measure: Measure, least: int) -> tuple[str, int]:
-    """Return as many paragraphs as fit, and the position at which they end.
-
-    Return "" and 0 if they measure less than ``least``, or would end with a heading.
-    """
-    ends = [match.start() for match in re.finditer(r"\n{2,}", text[: _room(text, most, measure) + 2])]
-    for end in reversed(ends):
-        kept = text[:end].rstrip()
-        if measure(kept) <= most:
-            return (kept, end) if measure(kept) >= least and not _is_heading(kept) else ("", 0)
-    return "", 0
-
-
-def _is_heading(text: str) -> bool:
-    """Return whether the last paragraph is one short line without final punctuation: what it announces comes after
-    it."""
-    last = text.rpartition("\n\n")[2]
-    return not ("\n" in last or UNBROKEN in last or last == text or len(last) >= 60 or STOP.search(last[-2:]))
-
-
-def _head(text: str, most: int, measure: Measure, parts: float = 2.5) -> tuple[str, int]:
+def head(text: str, most: int, measure: Measure, parts: float = 2.5) -> tuple[str, int]:
     """Return the beginning of a text that is too long, and the position at which it ends.
 
     The end of a sentence is used only if that keeps at least ``1 / parts`` of the room.
@@ -106,17 +57,17 @@ def _head(text: str, most: int, measure: Measure, parts: float = 2.5) -> tuple[s
     if most_before < 0:
         return "", 0
     room = _room(text, most_before, measure)
-    for match in reversed(list(_CLAUSE.finditer(text[: room + 1]))):
+    for match in reversed(list(CLAUSE.finditer(text[: room + 1]))):
         if match.end() <= room and _fits(text, match.end(), most_before, measure):
             if measure(text[: match.end()]) * 3 >= most * 2 and not _inside_address(text, match.end()):
-                return text[: match.end()].rstrip(_DANGLING) + ELLIPSIS, match.end()
+                return text[: match.end()].rstrip(DANGLING) + ELLIPSIS, match.end()
             break
     best = _without_small_words(text, _word_end(text, room))
     while best and not _fits(text, best, most_before, measure):  # half a URL can measure less than the whole
         best = _word_end(text, best - 1)
     if measure(text[:best]) * 3 < most:
         best = next((at for at in _inside_word(text, best, room) if _fits(text, at, most_before, measure)), best)
-    kept = text[:best].rstrip(_DANGLING)
+    kept = text[:best].rstrip(DANGLING)
     return (kept + ELLIPSIS, best) if kept else ("", 0)
 
 
@@ -132,7 +83,7 @@ def _without_small_words(text: str, end: int) -> int:
 
 def _inside_word(text: str, start: int, room: int) -> Sequence[int]:
     """Return the positions at which the word that begins at ``start`` may be cut, last position first."""
-    word = text[start : _next_gap(text, start)]
+    word = text[start : next_gap(text, start)]
     spaceless = _SPACELESS.search(word)
     if spaceless is None and (len(word) <= MONSTER or UNBROKEN in word):
         return ()
@@ -159,7 +110,7 @@ def _inside_address(text: str, at: int) -> bool:
 
 def _fits(text: str, at: int, most: int, measure: Measure) -> bool:
     """Return whether the text up to a position fits, not counting what would dangle before an ellipsis."""
-    return measure(text[:at].rstrip(_DANGLING)) <= most
+    return measure(text[:at].rstrip(DANGLING)) <= most
 
 
 def _room(text: str, most: int, measure: Measure) -> int:
@@ -178,7 +129,7 @@ def _room(text: str, most: int, measure: Measure) -> int:
             else:
                 high = middle - 1
         return low
-    while at > 0 and (over := measure(text[:at].rstrip(_DANGLING)) - most) > 0:
+    while at > 0 and (over := measure(text[:at].rstrip(DANGLING)) - most) > 0:
         at -= max(1, over // 2)
     return max(at, 0)
 
@@ -190,7 +141,7 @@ def _word_end(text: str, at: int) -> int:
     return at
 
 
-def _next_gap(text: str, start: int = 0) -> int:
+def next_gap(text: str, start: int = 0) -> int:
     """Return the position at which the word that begins at ``start`` ends. Gaps before it are skipped."""
     at = start
     while at < len(text) and _is_gap(text[at]):
