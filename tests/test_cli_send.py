@@ -536,3 +536,30 @@ def test_a_configuration_without_digests_is_not_taken_up(
     assert "has no digest, so nothing would ever be posted" in caplog.text
     first.close()
     ledger.close()
+
+
+def test_an_excerpt_is_explained(config: str, feed: Feed) -> None:  # noqa: F811
+    weak = "I read this paper for our reading group last week. The authors show that one layer is enough for the task."
+    feed.add(0, body=weak + " The rest of the text goes on about details." * 9)
+    code, out, _ = digestbot("-c", config, "preview", "latest", "--channel", "x")
+    rule = "what was found or proposed, from sentence 2 of 11"
+    assert code == 0
+    assert f"excerpt: {rule}" in out
+    assert "The authors show that one layer is enough for the task." in out
+    assert "reading group" not in out
+    (shown,) = json.loads(digestbot("-c", config, "preview", "latest", "--channel", "x", "--json")[1])
+    assert [post["excerpt"] for post in shown["posts"]] == [rule]
+    digestbot("-c", config, "once")
+    assert f"its excerpt: {rule}" in digestbot("-c", config, "why", "1")[1]
+    (found,) = json.loads(digestbot("-c", config, "why", "1", "--json")[1])
+    assert [(one["channel"], one["excerpt"]) for one in found["reasons"]] == [("x", rule), ("page", None)]
+    add_key(config, 'excerpt = "beginning"')
+    assert "reading group" in digestbot("-c", config, "preview", "latest", "--channel", "x")[1]
+
+
+def test_check_advises_against_a_link_to_a_page_that_lists_nothing(config: str, feed: Feed) -> None:  # noqa: F811
+    add_key(config, 'shape = "roundup"', 'link = "last"')
+    _, out, _ = digestbot("-c", config, "check")
+    assert "link of latest on x: the one link of its roundups leads to the site's home page" in out
+    add_key(config, 'list_url = "https://example.org/latest"')
+    assert "home page" not in digestbot("-c", config, "check")[1]

@@ -442,3 +442,23 @@ def test_nothing_is_lost_at_a_seam(text: str, room: int, first: int, last: int, 
         if number == len(parts) - 1:
             most = [last] if number else [first, last]
         assert len(part) <= min(most)
+
+
+# ---- the lines of a roundup
+
+
+def test_a_roundup_has_a_line_of_each_summary_where_that_needs_no_more_posts() -> None:
+    few = [make_summary(number, body="We halve the error of the model. The rest is long. " * 4) for number in (1, 2)]
+    (text,) = texts(render(*few, shape="roundup", link="last"))
+    assert text.count("We halve the error of the model.") == 2
+    many = [make_summary(number, body="We halve the error of the model. " * 9) for number in range(1, 6)]
+    assert not any("error" in text for text in texts(render(*many, shape="roundup")))
+    assert len(texts(render(*many, shape="roundup"))) == 2
+
+
+def test_the_one_link_of_a_roundup_leads_to_the_page_that_lists_its_summaries() -> None:
+    chosen = [make_summary(1), make_summary(2)]
+    for link in ("last", "comment"):
+        found = texts(render(*chosen, shape="roundup", link=link, list_url="https://example.org/latest"))
+        assert ("https://example.org/latest" in found[-1]) == (link == "last")
+    assert texts(render(*chosen, shape="roundup", link="last"))[-1].endswith("http://www.shortscience.org/")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from digestbot.cli.common import now_
 from digestbot.cli.findings import Finding, checked
 from digestbot.domain.errors import DigestbotError
-from digestbot.domain.model import Image, ImageFailure, Route, Shape, Summary
+from digestbot.domain.model import Image, ImageFailure, LinkPolicy, Route, Shape, Summary
 from digestbot.text.durations import duration
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def of_digests(config: Config, service: Service) -> Iterator[Finding]:
     for digest, channel in config.routes():
         yield checked(f"schedule of {digest} for {channel}", partial(_next_slot, service, digest, channel))
         yield from _too_old_by_then(service, digest, channel)
+        yield from _lists_nothing(service, digest, channel)
         yield from _always_empty(service, digest, channel)
 
 
@@ -121,6 +122,17 @@ def _too_old_by_then(service: Service, digest: str, channel: str) -> Iterator[Fi
             f"some summaries will be skipped: raise digests.{digest}.max_age, or schedule it more often"
         )
         yield Finding(f"max_age of {digest} on {channel}", True, detail, warning=True)
+
+
+def _lists_nothing(service: Service, digest: str, channel: str) -> Iterator[Finding]:
+    """Yield a warning if the one link of a roundup leads to a page on which its summaries cannot be found."""
+    look = service.config.appearance(digest, channel)
+    if look.shape is Shape.ROUNDUP and look.link is LinkPolicy.LAST and not look.list_url:
+        detail = (
+            "the one link of its roundups leads to the site's home page, which does not list their summaries: set "
+            f'list_url under [digests.{digest}] to a page that does, or link = "post"'
+        )
+        yield Finding(f"link of {digest} on {channel}", True, detail, warning=True)
 
 
 def _always_empty(service: Service, digest: str, channel: str) -> Iterator[Finding]:

@@ -68,6 +68,7 @@ class Appearance(Section):
     link: LinkPolicy = LinkPolicy.POST
     template: _TemplateName | None = None
     heading: Annotated[str, Field(pattern=r"\S", max_length=100)] = "Best of the week"
+    list_url: WebAddress | None = None
     hashtags: tuple[Hashtag, ...] = ()
     excerpt: ExcerptPolicy = ExcerptPolicy.LEAD
     max_parts: Annotated[int, Field(ge=2, le=25)] = 6

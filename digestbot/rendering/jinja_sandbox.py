@@ -18,6 +18,7 @@ from jinja2.visitor import NodeTransformer
 from digestbot.platforms.base import LengthLimit
 
 MOST_STEPS = 20_000  # loop iterations of one rendering in all
+LONGEST_LINE = 140  # characters of a `line` text
 MOST_TEXT = 200_000  # characters or list members that one expression or one rendering may produce
 _GROWING = frozenset(
     ("center", "expandtabs", "ljust", "rjust", "zfill", "format", "format_map", "translate", "replace", "join")
@@ -33,12 +34,13 @@ class RenderContext:
     """The state of the current rendering.
 
     ``limit`` is the platform's, ``texts`` the ``fit`` texts so far (None if nothing is fitted), and ``steps`` the
-    number of loop iterations left.
+    number of loop iterations left. A ``line`` text has at most ``line`` characters.
     """
 
     limit: LengthLimit
     texts: list[str] | None
     steps: int = MOST_STEPS
+    line: int = LONGEST_LINE
 
 
 RENDERING: ContextVar[RenderContext] = ContextVar("rendering")

@@ -20,7 +20,14 @@ from digestbot.config import Appearance
 from digestbot.domain.errors import RenderError
 from digestbot.domain.model import Draft, ExcerptPolicy, LinkPolicy, Message, Shape, Summary
 from digestbot.platforms.base import LengthLimit, Platform
-from digestbot.rendering.jinja_sandbox import MOST_TEXT, RENDERING, RenderContext, SandboxedJinja, TooMuchError
+from digestbot.rendering.jinja_sandbox import (
+    LONGEST_LINE,
+    MOST_TEXT,
+    RENDERING,
+    RenderContext,
+    SandboxedJinja,
+    TooMuchError,
+)
 from digestbot.rendering.template_views import (
     ChannelView,
     DigestView,
@@ -56,6 +63,7 @@ __all__ = [
 _PACKAGED = Path(__file__).parent.parent / "templates"
 BUILT_IN = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent.parent / "templates"
 
+LINES = (0, 50, 70, 100, LONGEST_LINE)  # the lengths of lines that are tried in a roundup
 LEAST_ROOM = 12  # a `fit` text with less room than this is left out: a word and a half is useless
 _MARK = re.compile("\ue000(\\d+)\ue001")  # where a `fit` text goes; sanitize() removes these characters
 MARKS = 0xE200  # private-use characters from here on mark the summaries in a roundup's text
@@ -80,6 +88,7 @@ class Renderer:
         filters: dict[str, Callable[..., Any]] = {
             "cut": _cut,
             "fit": _fit,
+            "line": _line_of,
             "names": format_names,
             "plain": _plain,
             "math": _math,
@@ -142,9 +151,14 @@ class Renderer:
             for number, one in enumerate(chosen)
         ]
         limit = _unmarked(place.platform.limit)
-        raw = self._render(appearance, place, chosen, limit, None, summaries=views)
-        shared = _home(chosen, place.parameters) if appearance.link is LinkPolicy.LAST else ""
-        marked = split_into_parts(_tidy(raw), shared, appearance.link, limit, whole=True)
+        shared = _shared_link(appearance, chosen, place.parameters) if appearance.link is LinkPolicy.LAST else ""
+        marked: list[str] = []
+        for line in LINES:  # the longest lines that need no more posts than none
+            raw = self._render(appearance, place, chosen, limit, None, line=line, summaries=views)
+            parts = split_into_parts(_tidy(raw), shared, appearance.link, limit, whole=True)
+            if marked and len(parts) > len(marked):
+                break
+            marked = parts
         shown = [{ord(mark) - MARKS for mark in _MARKS.findall(text)} for text in marked]
         if set().union(*shown) != set(range(len(chosen))):
             where = f"template {_file(appearance, place)}"
@@ -156,7 +170,7 @@ class Renderer:
             return result
         lines = "\n".join(build_link(one, place.parameters) for one in chosen)
         fits = place.platform.limit.measure(lines) <= place.platform.limit.most
-        return result + _comment(lines if fits else _home(chosen, place.parameters), result)
+        return result + _comment(lines if fits else _shared_link(appearance, chosen, place.parameters), result)
 
     def _posts(
         self,
@@ -197,11 +211,13 @@ class Renderer:
         chosen: Sequence[Summary],
         limit: LengthLimit,
         texts: list[str] | None,
+        *,
+        line: int = LONGEST_LINE,
         **values: Any,
     ) -> str:
         name = _file(appearance, place)
         compiled = self._compiled(name)
-        under_way = RENDERING.set(RenderContext(limit, texts))
+        under_way = RENDERING.set(RenderContext(limit, texts, line=line))
         try:
             pieces, length = [], 0
             for piece in compiled.generate(
@@ -255,10 +271,10 @@ def _comment(text: str, result: Sequence[Draft]) -> list[Draft]:
     return [Draft(Message(text, None, reply=True), result[-1].shows)] if text else []
 
 
-def _home(chosen: Sequence[Summary], parameters: dict[str, str]) -> str:
-    """Return the URL of the site that the summaries are on, the link that a roundup can share."""
-    result = urlsplit(chosen[0].link)
-    return ascii_link(f"{result.scheme}://{result.netloc}/", parameters)
+def _shared_link(appearance: Appearance, chosen: Sequence[Summary], parameters: dict[str, str]) -> str:
+    """Return the one link of a roundup: the page that lists its summaries or, without one, the site they are on."""
+    site = urlsplit(chosen[0].link)
+    return ascii_link(appearance.list_url or f"{site.scheme}://{site.netloc}/", parameters)
 
 
 def _unmarked(limit: LengthLimit) -> LengthLimit:
@@ -269,6 +285,12 @@ def _unmarked(limit: LengthLimit) -> LengthLimit:
 def _cut(text: object, most: int) -> str:
     """Filter: return at most that many characters, as the platform counts them. Of a lead, the best excerpt."""
     return _shortened(text, most, RENDERING.get().limit)[0]
+
+
+def _line_of(text: object) -> str:
+    """Filter: return as much of the text as each summary of a roundup has room for without more posts; "" for none."""
+    context = RENDERING.get()
+    return _cut(text, context.line) if context.line else ""
 
 
 def _shortened(text: object, most: int, limit: LengthLimit) -> tuple[str, Choice | None]:
