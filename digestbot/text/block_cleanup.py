@@ -46,6 +46,9 @@ _POINTER_SENTENCE = re.compile(
 _CAPTION = re.compile(rf"{_FLOAT}\s*\d+[a-z]?\s*[.:：|]\s", re.IGNORECASE)
 _ANNOUNCES = re.compile(r"[:：]\s*\Z|\b(?:as follows|the following|below|like (?:this|so))\s*[.:]?\s*\Z", re.IGNORECASE)
 LONGEST_ANNOUNCER = 160  # characters
+# Every pointer has one of these in it.
+_HINTS = ("fig", "tab", "sec", "eq", "app", "alg", "theorem", "thm", "lemma", "chapter", "abb", "рис", "図", "表", "图",
+          "image", "picture", "plot", "diagram", "graph", "above", "below", " (", " [")  # fmt: skip
 _GAPS = re.compile(r"  +")
 _SPACE_BEFORE = re.compile(r"(?<=\S) +(?=[.,;!?)\]](?:\s|\Z))")
 _TWO_COMMAS = re.compile(r",(?:\s*,)+")
@@ -53,8 +56,10 @@ _TWO_COMMAS = re.compile(r",(?:\s*,)+")
 
 def strike_pointers(text: str) -> str:
     """Return the text without pointers to what is not shown: "(see Figure 3)", ", as the table below shows"."""
-    text = _POINTERS.sub("", text)
-    text = _AT_START.sub(lambda match: match[1].upper(), text)
+    small = text.lower()
+    if GONE in text or any(word in small for word in _HINTS):
+        text = _POINTERS.sub("", text)
+        text = _AT_START.sub(lambda match: match[1].upper(), text)
     if GONE in text:
         text = _TWO_COMMAS.sub(",", _SPACE_BEFORE.sub("", _BEFORE_GONE.sub("", text).replace(GONE, "")))
     if _MAY_POINT.search(text):

@@ -232,9 +232,9 @@ class _Chooser:
         best: Choice | None = None
         highest = (-1, False)
         for at in range(first, len(self._considered)):
-            if not self._may_lead(at, first):
-                continue
             power = self._power(at)
+            if (power, True) <= highest or not self._may_lead(at, first):
+                continue
             found = self._run(at, power)
             if (power, found is not None) > highest:
                 best, highest = found or self._cut(at, _RULES[power]), (power, found is not None)

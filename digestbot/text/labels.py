@@ -15,6 +15,7 @@ _PLAIN = re.compile(
     r"[ \u00a0]*(?:[:：]+|(?P<dash>[—–]|\s-(?=\s))|(?P<stop>\.(?=\s+\S)))\s*",
     re.IGNORECASE,
 )
+_LABEL_END = re.compile(r"[:：—–]|\s-\s|\.\s")
 _BARE_TLDR = re.compile(r"tl;? ?dr\b[\s,.:–—-]*", re.IGNORECASE)
 _METADATA = re.compile(rf"({labels(TextSection.METADATA)})\s*[:：]\s*", re.IGNORECASE)
 _NEXT = re.compile(rf"\b(?:{_ALL})\s*[:：]", re.IGNORECASE)
@@ -50,7 +51,7 @@ def split_label(line: str) -> tuple[str, str] | None:
 
     A label is followed by a colon or a dash, or, where it has a capital letter, by a full stop.
     """
-    if match := _PLAIN.match(line):
+    if _LABEL_END.search(line, 0, LONGEST_LABEL * 2) and (match := _PLAIN.match(line)):
         certain = not (match["stop"] or match["dash"]) or match[1][:1].isupper() or not match[1].isascii()
         if certain and not (match["stop"] and not line[match.end() :][:1].isupper()):
             return match[1], line[match.end() :]

@@ -16,6 +16,7 @@ _LINK_ENDS = re.compile(r"[()\s]")
 _MARKS = re.compile(r"\*\*+|(?<!\w)\*(?=\w)|``+")
 _SHORTCODE = re.compile(r"(?<![\w:]):[a-z0-9_+-]{2,40}:(?!\w)")
 # "works.The loss": a space is missing. A lower-case word must be one that begins sentences.
+_GLUE = re.compile(r"[a-z)\]”][.!?][A-Za-z]")  # a hint of that
 _GLUED = re.compile(
     rf"((?<![\w./@:-])[a-z]{{2,}}|[)\]”])([.!?])({STARTERS}|I|A"
     r"|(?:an|the|in|it|we|this|they|so|and|but)(?= [a-z]))(?=[ ,’'])"
@@ -36,9 +37,9 @@ def mend(text: str, *, truncated: bool) -> str:
         text = without_broken_tag(remove_tags(text), truncated=truncated)
     if COMMAND.search(text):
         text = GAPS.sub(" ", prose_to_unicode(text))
-    if _GLUED.search(text):
+    if _GLUE.search(text):
         text = _GLUED.sub(lambda match: f"{match[1]}{match[2]} {match[3].capitalize()}", text)
-    if _SHORTCODE.search(text):
+    if ":" in text:
         text = _SHORTCODE.sub(lambda match: _emoji(match[0]), text)
     return strike_pointers(text)
 

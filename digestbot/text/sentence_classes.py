@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import lru_cache
 
 from digestbot.text.languages import pattern
+from digestbot.text.languages.word_pattern import WordPattern
 
 
 class Strength(IntEnum):
@@ -30,6 +32,7 @@ _CLASSES = {
     "a pointer": pattern("pointers"),
     "a caveat": pattern("caveats"),
 }
+_ANY_CLASS = pattern("notes", "verdicts", "background", "topics", "pointers", "caveats")
 _QUESTION = re.compile(r"[?？؟][\"'”’»)\]」』）]*$")
 _DOUBTS, _ANSWERS, _REFERS_BACK = pattern("doubts"), pattern("answers"), pattern("refers_back")
 _KEY, _FINDING, _COMPARES, _CHANGES = pattern("key"), pattern("findings"), pattern("compares"), pattern("changes")
@@ -46,11 +49,12 @@ _MEASURED = re.compile(
     r"|\bin (?:fewer|less|more) than\b|\b(?:half|twice|third|quarter|tenfold|threefold|sixteenfold)\b",
     re.IGNORECASE,
 )
-_RESULT_SHAPE = re.compile(
-    r"\b(?:without|suffices?|enough|no (?:harder|worse|better|longer|effect|loss)|did not|does not|can be|equals?|"
-    r"matches|determin\w*|allows?|lets?|enables?|removes?|beats?|predicts?|learns?|solves?|speeds?|makes?|gives?|keeps?|turns?|"
-    r"identical|impossible|optimal|for the first time|first)\b",
-    re.IGNORECASE,
+_RESULT_SHAPE = WordPattern(
+    [
+        r"\b(?:without|suffices?|enough|no (?:harder|worse|better|longer|effect|loss)|did not|does not|can be)\b",
+        r"\b(?:equals?|matches|determin\w*|allows?|lets?|enables?|removes?|beats?|predicts?|learns?|solves?|speeds?|makes?)\b",
+        r"\b(?:gives?|keeps?|turns?|identical|impossible|optimal|for the first time|first)\b",
+    ]
 )
 FEWEST_OF_A_FINDING = 6  # words
 _SPACELESS = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
@@ -63,10 +67,11 @@ def words_in(text: str) -> int:
     return max(len(text.split()), len(_SPACELESS.findall(text)) // 2)
 
 
+@lru_cache(maxsize=8192)
 def weakness(sentence: str) -> str:
     """Return the name of the class of sentences that must not lead a post which this one belongs to; "" for none."""
     words = sentence.strip("\"'“”‘’«»()[] \u00a0")
-    for name, members in _CLASSES.items():
+    for name, members in _CLASSES.items() if _ANY_CLASS.search(words) else ():
         if members.search(words) and not (name in ("background", "a caveat") and introduces(words)):
             return name
     if _QUESTION.search(sentence):
@@ -78,22 +83,24 @@ def weakness(sentence: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=8192)
 def refers_back(sentence: str) -> bool:
     """Return whether a sentence begins with a word that refers to what was said before: "It", "However"."""
     words = sentence.lstrip("\"'“‘«([ \u00a0")
-    return bool(_REFERS_BACK.match(words))
+    return _REFERS_BACK.match(words)
 
 
 def doubts(sentence: str) -> bool:
     """Return whether a sentence says that the one before it is not so: "So you would think"."""
-    return bool(_DOUBTS.search(sentence))
+    return _DOUBTS.search(sentence)
 
 
 def answers(sentence: str) -> bool:
     """Return whether a sentence after a question answers it."""
-    return bool(_ANSWERS.match(sentence)) and words_in(sentence) > FEWEST_OF_A_FINDING
+    return _ANSWERS.match(sentence) and words_in(sentence) > FEWEST_OF_A_FINDING
 
 
+@lru_cache(maxsize=8192)
 def strength(sentence: str) -> Strength:
     """Return how good the words of a sentence make it as a beginning."""
     if _KEY.search(sentence):
@@ -115,6 +122,7 @@ def claims(sentence: str) -> bool:
     return _compares(sentence) or bool(_RESULT_SHAPE.search(sentence) or _COMPARES.search(sentence))
 
 
+@lru_cache(maxsize=8192)
 def introduces(sentence: str) -> bool:
     """Return whether a sentence introduces what the authors did or found."""
-    return bool(_FINDING.search(sentence))
+    return _FINDING.search(sentence)

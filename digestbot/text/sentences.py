@@ -17,6 +17,8 @@ _ABBREVIATION = re.compile(
 # A full stop after one of these does not end a sentence if a number or a bracket follows.
 _NUMBERED = re.compile(rf"\b(?i:{alternatives('numbered')})\.$")
 _ENUMERATION = re.compile(r"(?:^|[\n:;.?!(]|\b(?:and|or|und|et|y|и))\s*\(?\d{1,2}\.$")
+_LAST_WORD = re.compile(r"[^\W\d_]+\Z")
+_SHORT = frozenset(f"{alternatives('abbreviations')}|{alternatives('numbered')}|inc|ff|usw".split("|"))
 _LETTER = re.compile(r"\b[^\W\d_]\.$")  # "z. B.", "p. ej.", "т. е."
 _SECOND = re.compile(r"[^\W\d_]{1,2}\.")
 _DAY = re.compile(r"\b\d{1,2}\.$")
@@ -57,6 +59,11 @@ def sentence_ends(text: str) -> list[int]:
 
 def _ends(text: str, stop: int, following: str) -> bool:
     """Return whether the full stop at a position ends a sentence that ``following`` does not continue."""
+    word = _LAST_WORD.search(text, max(0, stop - 24), stop)
+    if word is None and not text[stop - 1 : stop].isdigit():
+        return True
+    if word and len(word[0]) > 1 and word[0].lower() not in _SHORT:
+        return True
     before = text[max(0, stop - 24) : stop + 1]
     if _ENUMERATION.search(before) or (_DAY.search(before) and _MONTH.match(f" {following}")):
         return False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from digestbot.text.languages.arabic import ARABIC
 from digestbot.text.languages.base import Language, TextSection
 from digestbot.text.languages.chinese import CHINESE
@@ -14,6 +12,7 @@ from digestbot.text.languages.hindi import HINDI
 from digestbot.text.languages.japanese import JAPANESE
 from digestbot.text.languages.russian import RUSSIAN
 from digestbot.text.languages.spanish import SPANISH
+from digestbot.text.languages.word_pattern import WordPattern
 
 __all__ = ["LANGUAGES", "Language", "TextSection", "alternatives", "labels", "pattern"]
 
@@ -25,11 +24,9 @@ def alternatives(name: str) -> str:
     return "|".join(value for language in LANGUAGES if (value := getattr(language, name)))
 
 
-def pattern(name: str) -> re.Pattern[str]:
-    """Return the patterns of one field of all languages, such as ``findings``, as one that ignores case."""
-    return re.compile(
-        "|".join(f"(?:{one})" for language in LANGUAGES for one in getattr(language, name)), re.IGNORECASE
-    )
+def pattern(*names: str) -> WordPattern:
+    """Return the patterns of these fields of all languages, such as ``findings``, as one that ignores case."""
+    return WordPattern([one for name in names for language in LANGUAGES for one in getattr(language, name)])
 
 
 def labels(section: TextSection) -> str:
