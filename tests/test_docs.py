@@ -104,6 +104,12 @@ def test_the_sample_posts_are_what_is_made_today() -> None:
     assert DOCS["samples"] == page(), "make them anew: python -m bench.samples"
 
 
+def test_the_page_on_excerpts_is_what_is_measured_today() -> None:
+    from bench.excerpts import page
+
+    assert DOCS["excerpts"] == page(), "make it anew: python -m bench.excerpts"
+
+
 def test_the_error_catalogue_is_what_the_code_has() -> None:
     from bench.catalogue import page
 

@@ -33,6 +33,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "plain_blocks": text.plain_blocks,
     "section_of": text.section_of,
     "sentences": text.sentences,
+    "spoken": text.spoken,
     "split": lambda given: text.split(given, 280, weighted_length, first=250),
 }
 PATTERNS = [

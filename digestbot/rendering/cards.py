@@ -26,13 +26,15 @@ from digestbot.text import (
     UNBROKEN,
     blocks,
     format_names,
+    plain_title,
     sanitize,
     sentence_ends,
+    spoken,
     to_unicode,
     truncate,
 )
 
-MOST_ALT = 1000  # characters; X's limit for alt text
+MOST_ALT = 420  # characters: a screen reader reads no more at once (X takes 1,000)
 MOST_SENTENCES = 12
 MOST_TITLE = 300  # characters
 MOST_SENTENCE = 420  # characters; nobody reads a longer one on a card
@@ -77,8 +79,9 @@ class CardMaker:
             "site": urlsplit(view.link).hostname or "",
         }
         content, shown = self._typeset(card, sentences[:MOST_SENTENCES], formulas, more=len(sentences) > MOST_SENTENCES)
-        lines = [_plain(_as_text(sentence, formulas)) for _, sentence in sentences[:shown]]
-        alt = ". ".join(filter(None, (title, about, view.by))) + ". " + " ".join(lines)
+        lines = [_plain(_in_words(sentence, formulas)) for _, sentence in sentences[:shown]]
+        named = _plain(sanitize(plain_title(summary.paper.title, spoken)))
+        alt = ". ".join(filter(None, (named, about, view.by))) + ". " + " ".join(lines)
         return Picture(content, "image/png", truncate(alt.replace("\u200b", "").strip(), MOST_ALT), required)
 
     def _typeset(
@@ -204,12 +207,14 @@ def _sentences(body: str, formulas: list[tuple[str, bool]]) -> list[tuple[str, s
     return results
 
 
-def _as_text(sentence: str, formulas: list[tuple[str, bool]]) -> str:
+def _in_words(sentence: str, formulas: list[tuple[str, bool]]) -> str:
+    """Return a sentence with its formulas as they are spoken."""
+
     def replacement(match: re.Match[str]) -> str:
         formula, displayed = formulas[ord(match[1]) - FORMULA]
-        text = to_unicode(formula)
-        ends = displayed and sentence[match.end() :].lstrip()[:1].isupper() and text[-1:] not in ".,;:!?"
-        return f"{text}." if ends else text
+        words = spoken(formula)
+        ends = displayed and sentence[match.end() :].lstrip()[:1].isupper() and words[-1:] not in ".,;:!?"
+        return f"{words}." if ends else words
 
     return sanitize(_MARK.sub(replacement, sentence))
 

@@ -8,6 +8,7 @@ from digestbot.text.excerpt import Choice, Excerpt
 from digestbot.text.labels import section_of
 from digestbot.text.languages import TextSection
 from digestbot.text.latex import to_unicode
+from digestbot.text.latex_speech import spoken
 from digestbot.text.markdown import FORMULA, MOST_FORMULAS, Block, blocks, first_image, plain_blocks, plain_title
 from digestbot.text.names import format_names, split_names, whole_name
 from digestbot.text.sanitization import UNBROKEN, ascii_link, defang_urls, sanitize
@@ -39,6 +40,7 @@ __all__ = [
     "sentences",
     "split",
     "split_names",
+    "spoken",
     "to_unicode",
     "truncate",
     "whole_name",

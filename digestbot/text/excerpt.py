@@ -32,7 +32,6 @@ from digestbot.text.truncation import ELLIPSIS, truncate
 Measure = Callable[[str], int]
 
 MOST_SENTENCES = 80  # of a summary that are considered
-NEAR = 4  # sentences after the first in which a paper is introduced, if the first is background
 _RULES = {
     Strength.TLDR: "the writer's TL;DR",
     Strength.KEY: "the key idea",
@@ -210,11 +209,16 @@ class _Chooser:
         return ""
 
     def _introduced_later(self, at: int) -> bool:
-        """Return whether one of the next sentences introduces the paper, as if nothing before had been about it."""
-        after = self._considered[at + 1 :]
-        if after and _CALLS.match(after[0].text):
+        """Return whether a later sentence introduces the paper or states a result, as if nothing before had been about
+        it."""
+        after = range(at + 1, len(self._considered))
+        if after and _CALLS.match(self._considered[at + 1].text):
             return False
-        return any(strength(one.text) for one in after)
+        return any(self._power(later) > Strength.COMPARISON or self._is_result(later) for later in after)
+
+    def _is_result(self, at: int) -> bool:
+        one = self._considered[at]
+        return not one.item and strength(one.text) > Strength.PLAIN
 
     def _may_lead(self, at: int, first: int) -> bool:
         one = self._considered[at]

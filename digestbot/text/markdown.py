@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -387,12 +388,12 @@ def first_image(body: str) -> tuple[str, str] | None:
     return (result, " ".join("".join(texts).split())) if result else None
 
 
-def plain_title(title: str) -> str:
+def plain_title(title: str, math: Callable[[str], str] = to_unicode) -> str:
     """Return a paper's title for readers: entities decoded (the store escapes them twice), LaTeX as Unicode, and no
-    full stop at the end."""
+    full stop at the end. ``math`` returns the text of a formula."""
     title = GAPS.sub(" ", remove_tags(html.unescape(html.unescape(title)).replace(UNBROKEN, " ")))
     if "$" in title:
-        title = _MATH.sub(lambda match: match[0] if _PRICE.fullmatch(match[1]) else to_unicode(match[1]), title)
+        title = _MATH.sub(lambda match: match[0] if _PRICE.fullmatch(match[1]) else math(match[1]), title)
     if re.search(r"\\[A-Za-z]+|\\\W|[{}]", title):
         title = prose_to_unicode(title, braces=True)
     title = GAPS.sub(" ", title).strip(" ")

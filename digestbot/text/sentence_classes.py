@@ -53,7 +53,7 @@ _RESULT_SHAPE = WordPattern(
     [
         r"\b(?:without|suffices?|enough|no (?:harder|worse|better|longer|effect|loss)|did not|does not|can be)\b",
         r"\b(?:equals?|matches|determin\w*|allows?|lets?|enables?|removes?|beats?|predicts?|learns?|solves?|speeds?|makes?)\b",
-        r"\b(?:gives?|keeps?|turns?|identical|impossible|optimal|for the first time|first)\b",
+        r"\b(?:reach|reaches|reached|gives?|keeps?|turns?|identical|impossible|optimal|for the first time|first)\b",
     ]
 )
 FEWEST_OF_A_FINDING = 6  # words

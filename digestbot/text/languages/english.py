@@ -58,8 +58,8 @@ ENGLISH = Language(
         ),
         (
             r"^(?:what an?|really|very|such an?|absolutely|extremely|super|wow|great|nice|cool|neat|excellent|"
-            r"awesome|solid|interesting|strong|beautiful|impressive|good)\b[^.]{0,60}(?:work|paper|read|idea|"
-            r"result|stuff|job|words|writ|study|piece|article)"
+            r"awesome|solid|interesting|strong|beautiful|impressive|good|simple|clever|elegant|careful|thorough)\b"
+            r"[^.]{0,60}\b(?:work|paper|read|ideas?|experiments|results?|stuff|job|words|written|study|piece|article)\b"
         ),
         (
             r"\bi (?:really |quite |particularly |very much |simply |just )?(?:like|love|enjoy|liked|loved|"
@@ -141,7 +141,11 @@ ENGLISH = Language(
             r"20)\d\d(?:s|'s)?\b"
         ),
         r"\b(?:years|decades) (?:ago|later|longer|earlier)\b",
-        r"^(?:the )?(?:original|first|classic|classical|standard|usual|vanilla|old)\b",
+        r"^(?:the )?(?:original|vanilla|usual|old)\b",
+        (
+            r"^(?:the )?(?:standard|classic|classical|first) (?:\w+ )?(?:approach|way|recipe|method|practice|"
+            r"solution|model)\b"
+        ),
         r"\bnobody (?:knew|knows|has|had)\b",
         r"\bsays? that\b",
         (
@@ -279,9 +283,14 @@ ENGLISH = Language(
     ),
     findings=(
         (
+            r"\b(?:they|he|she)\s+(?:\w+ly\s+|then\s+|also\s+|first\s+)?(?:show|find|found|prove|propose|introduce|"
+            r"present|demonstrate|develop|derive|report|argue|conclude|train|build|collect|compare|use|replace|"
+            r"release)\w*"
+        ),
+        (
             r"\b(?:(?:we|the (?:authors?|researchers?|team|paper|study|work|article|method|model|approach|"
             r"algorithm|system|network|results?|experiments?)|(?:this|our|their) (?:\w+ )?(?:paper|work|study|"
-            r"article|method|model|approach|result|analysis|thesis|survey)|they|he|she|[A-Z][\w-]+ (?:et al\.|"
+            r"article|method|model|approach|result|analysis|thesis|survey)|[A-Z][\w-]+ (?:et al\.|"
             r"and (?:coauthors|colleagues|co-workers|[A-Z][\w-]+)))(?:'s)?)\s+(?:\w+ly\s+|then\s+|also\s+|"
             r"thus\s+|here\s+|therefore\s+|can\s+|first\s+)?(?:show|find|found|prove|proposes?|introduces?|"
             r"presents?|demonstrate|develops?|describes?|designs?|derives?|obtains?|reports?|releases?|shows|"
