@@ -182,8 +182,9 @@ class _Splitter:
     def _part(self, start: int, end: int, *, begun: bool, broken: bool) -> str:
         text = self._text[start:end].strip()
         most = (self._room if start else self._first) if end < len(self._text) else self._last
+        most -= self._ellipsis if begun else 0
         if self._measure(text) > most:  # a forced end: as much of it as fits
-            text = head(self._text[start:], most - (self._ellipsis if begun else 0), self._measure, 4)[0]
+            text = head(self._text[start:], most, self._measure, 4)[0]
         elif broken:
             text = text.rstrip(DANGLING) + ELLIPSIS
         return ELLIPSIS + text if begun and text else text
