@@ -41,7 +41,7 @@ PATTERNS = [
     "*", "_", "`", "$a", "{", "\\frac{", "^a", "@[1", "(see ![](", "[a](b", "e.g. ", "\u0301", "\u200d\U0001f600", "中.",
     "> ", "- ", "|", "\\left(", "## A ", " * B", " 1. C", "and \ue003 ", "![]() and ", "\\emph{", "\\cite{", "\\'{e", "Code: ",
     "(see ", "as shown in ", "**A:** ", "Summary: ", "<sup>2", "<b a=b ", "it is a task ", "we ", "i ", "\\begin{itemize}\\item ",
-    "https://a.b/c.png ", "Fig. 1 and ", "``a",
+    "https://a.b/c.png ", "Fig. 1 and ", "``a", "<math>", "</math>", "<math><mi>x</mi></math>", "1*1", "Strengths: a",
 ]  # fmt: skip
 
 

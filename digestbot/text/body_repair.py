@@ -35,6 +35,8 @@ _VIDEO = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 
+_PRODUCT = re.compile(r"(?<=\d)\*(?=\d)")
+
 # ---- headings without a space, bullets that Markdown does not know
 _TIGHT_HEADING = re.compile(r"^(#{1,6})(?=[^\W\d_])([^\n#]{1,60})$", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*[•‣▪●○◦·➢➤✓✔–—][ \t]+(?=\S)", re.MULTILINE)
@@ -59,6 +61,10 @@ def repair(body: str) -> str:
     if "http" in body:
         body = _IMAGE.sub(lambda match: f"![]({match[1]})", body)
         body = _VIDEO.sub("", body)
+    if "*" in body:
+        opaque = [match.span() for match in _OPAQUE.finditer(body)]
+        for match in reversed(_outside(_PRODUCT.finditer(body), opaque)):  # "3*4*5" is no emphasis
+            body = f"{body[: match.start()]}\\{body[match.start() :]}"
     if "#" in body:
         body = _TIGHT_HEADING.sub(_heading, body)
     if _BULLETED.search(body):

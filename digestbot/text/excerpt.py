@@ -59,6 +59,13 @@ _CALLS = re.compile(
     re.IGNORECASE,
 )
 _FRAGMENT = re.compile(r"[a-z]{2,}(?![\w-])")  # a lower-case word: the sentence began before it
+_LEAD_IN = re.compile(
+    r"^.{0,90}?\b(?:the|their|its|one|my) (?:main |key |big |core |most important )?"
+    r"(?:take[- ]?aways?|take[- ]home message|upshot|bottom line|lesson|message) (?:here )?"
+    r"(?:is|was|seems to be|appears to be|being|here is),? (?:that )?(?=\w)",
+    re.IGNORECASE,
+)
+FEWEST_OF_A_MESSAGE = 5  # words
 _SMALL_START = re.compile(r"(?:a|[a-z]{2,}) ")
 _CREDIT = re.compile(
     r"^(?:by|von|par|por)\s+[A-ZÀ-Þ][\w.-]*(?:\s+[A-ZÀ-Þ][\w.-]*){0,4}(?:\s*(?:,|and|&|und|et|y)\s|\s*[(,]|\Z)"
@@ -134,6 +141,14 @@ def _has_clutter(sentences: Sequence[Sentence], title: str) -> bool:
     )
 
 
+def _without_lead_in(text: str) -> str:
+    """Return a sentence without what leads to its message: "To me, the takeaway seems to be that depth helps"."""
+    match = _LEAD_IN.match(text)
+    if match is None or words_in(text[match.end() :]) < FEWEST_OF_A_MESSAGE:
+        return text
+    return text[match.end()].upper() + text[match.end() + 1 :]
+
+
 def _is_formula(text: str) -> bool:
     """Return whether a sentence begins with a formula that is most of it."""
     words = [word for word in text.split(" ") if word]
@@ -183,6 +198,8 @@ class _Chooser:
 
     def _why_weak(self, at: int, first: int) -> str:
         one = self._considered[at]
+        if _without_lead_in(one.text) != one.text:
+            return ""
         name = weakness(one.text)
         if name == "a question":
             answered = at + 1 < len(self._considered) and self._fits(at, at + 2)
@@ -270,7 +287,9 @@ class _Chooser:
         return max(end, min(at + 2, len(self._considered)))
 
     def _joined(self, start: int, end: int) -> str:
-        text = "".join(one.text + one.joint for one in self._considered[start:end]).strip(" ")
+        first = self._considered[start]
+        rest = "".join(one.text + one.joint for one in self._considered[start + 1 : end])
+        text = f"{_without_lead_in(first.text)}{first.joint}{rest}".strip(" ")
         text = text.removesuffix(";")
         if not self._considered[start].item or end - start == 1 or not self._considered[start + 1].item:
             text = _NUMBERED_ITEM.sub("", text)

@@ -16,6 +16,7 @@ from digestbot.text.labels import section_of, split_label, without_metadata
 from digestbot.text.languages import TextSection
 from digestbot.text.latex import prose_to_unicode, to_unicode
 from digestbot.text.line_cleanup import COMMAND, GAPS, mend
+from digestbot.text.mathml import to_dollars
 from digestbot.text.sanitization import UNBROKEN
 
 _MATH = re.compile(r"(?<![\\\d])\$(?=\S)([^$\n]+?)(?<=[^\s\\])\$(?!\d)")
@@ -257,6 +258,7 @@ def blocks(body: str, formulas: list[tuple[str, bool]] | None = None) -> list[Bl
     import pyromark
 
     body = body[:MOST_BODY]
+    body = to_dollars(body)
     truncated = body.endswith("...") and _CUT_BYTES[0] <= len(body.encode("utf-8", "replace")) <= _CUT_BYTES[1]
     if "\\(" in body or "\\[" in body or "\\begin{" in body:
         body = _with_dollars(body)

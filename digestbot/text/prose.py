@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
 
@@ -12,6 +12,7 @@ from digestbot.text.markdown import Block
 from digestbot.text.sentences import sentence_ends
 
 _STOPS = (".", "!", "?", ":", ";", "…", "。", "！", "？", "।", "؟", "：", "；")
+_LABELLED = (TextSection.OPINION, TextSection.KEY, TextSection.RESULTS, TextSection.BACKGROUND)
 FEWEST_WORDS = 8  # of a list item without a full stop that is a sentence
 
 
@@ -31,43 +32,66 @@ class Sentence:
     joint: str = " "
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A block of prose, the section that it is in, and the label without which it would say little."""
+
+    block: Block
+    section: TextSection
+    label: str
+
+
 def prose(blocks: Sequence[Block]) -> list[Sentence]:
-    """Return the sentences of a summary's prose: without headings and labels, and with list items as clauses."""
+    """Return the sentences of a summary's prose: without headings and labels, and with list items as clauses.
+
+    A phrase under "Weaknesses" or the like keeps that label, since it would say nothing, or the opposite, without it.
+    """
     results: list[Sentence] = []
-    section = TextSection.BODY
-    shown: list[tuple[Block, TextSection]] = []
-    for block in blocks:
-        if block.kind in ("heading", "label"):
-            section = section_of(block.text)
-        else:
-            shown.append((block, section))
-            if block.kind not in ("item", "formula"):
-                section = section if section is not TextSection.TLDR else TextSection.BODY
-    phrases = _phrases([block for block, _ in shown])
-    for at, ((block, about), following) in enumerate(zip_longest(shown, [one for one, _ in shown[1:]])):
+    pieces = list(_pieces(blocks))
+    phrases = _phrases([piece.block for piece in pieces])
+    for piece, following, phrase in zip_longest(pieces, pieces[1:], phrases):
+        block = piece.block
         text = block.text if block.number is None else f"({block.number}) {block.text}"
-        text += _punctuation(block, following)
+        text = piece.label + text + _punctuation(block, following)
         start = 0
         for end in [*sentence_ends(text), len(text)]:
-            piece = text[start:end].strip(" ")
-            if piece:
+            words = text[start:end].strip(" ")
+            if words:
                 joint = " " if end == len(text) or text[end : end + 1] == " " else ""
-                results.append(Sentence(piece, about, not start, block.kind == "item", phrases[at], joint))
+                results.append(Sentence(words, piece.section, not start, block.kind == "item", bool(phrase), joint))
             start = end
     return results
 
 
-def _punctuation(block: Block, following: Block | None) -> str:
+def _pieces(blocks: Sequence[Block]) -> Iterator[_Piece]:
+    section, label = TextSection.BODY, ""
+    for block in blocks:
+        if block.kind in ("heading", "label"):
+            section = section_of(block.text)
+            label = f"{block.text}: " if section in _LABELLED else ""
+            continue
+        short = len(block.text.split()) < FEWEST_WORDS and not block.text.endswith(_STOPS[:3])
+        few = section is TextSection.OPINION or len(block.text.split()) < FEWEST_WORDS
+        small = few and block.text[:1].islower()
+        yield _Piece(block, section, label if short or small else "")
+        label = ""
+        if section is TextSection.TLDR and block.kind not in ("item", "formula"):
+            section = TextSection.BODY
+
+
+def _punctuation(block: Block, following: _Piece | None) -> str:
     """Return what goes between a block and the next one on one line."""
     if following is None or block.text.endswith((*_STOPS, ",")):
         return ""
-    if block.kind == following.kind == "item":
+    if following.label:
+        return "."
+    if block.kind == following.block.kind == "item":
         return ";"
     if block.kind == "item":
         return "."
-    if following.kind == "item":
+    if following.block.kind == "item":
         return ":"
-    return "." if following.kind != "formula" and following.text[:1].isupper() else ""
+    return "." if following.block.kind != "formula" and following.block.text[:1].isupper() else ""
 
 
 def _phrases(blocks: Sequence[Block]) -> list[bool]:

@@ -15,12 +15,12 @@ Measure = Callable[[str], int]
 ELLIPSIS = "…"
 MONSTER = 40  # characters without a space: longer than the words of any language
 
-CLAUSE = re.compile(r"[,;:)](?=[ \n])|(?<=\S)(?= [(–—-] ?)|[，、；：]")
+CLAUSE = re.compile(r"[,;:](?=[ \n])|(?<!\(\d)(?<!\(\d\d)\)(?=[ \n])|(?<=\S)(?= [(–—-] ?)|[，、；：]")
 _SPACELESS = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U0001f000-\U0003ffff]"
 )
 _SMALL_WORD = re.compile(
-    r"\s(?:a|an|the|of|and|or|but|as|well|that|which|who|whose|to|in|on|at|for|from|with|without|by|is|are|was|were|be|its|"
+    r"\s(?:\(\d{1,2}\)|a|an|the|of|and|or|but|as|well|that|which|who|whose|to|in|on|at|for|from|with|without|by|is|are|was|were|be|its|"
     r"their|this|these|than|into|such|when|while|where|because|if|not|also|both|between|e\.g\.|i\.e\.|we|they|it|"
     r"der|die|das|den|dem|des|ein|eine|einer|und|oder|dass|zu|von|mit|für|auf|im|in|le|la|les|des|un|une|et|ou|que|qui|de|du|"
     r"en|pour|par|el|los|las|una|y|con|para|и|в|на|с|что|для|по)[,:;]?\s*\Z",

@@ -42,6 +42,7 @@ ENGLISH = Language(
         r"^(?:watch|listen to|read|check out) (?:the|this|their|it)\b",
     ),
     verdicts=(
+        r"^all in all\b",
         r"^(?:in my opinion|imo|imho|personally|honestly)\b",
         r"\b(?:under|over)rated\b",
         r"\bhidden gem\b",
@@ -142,6 +143,7 @@ ENGLISH = Language(
         ),
         r"\b(?:years|decades) (?:ago|later|longer|earlier)\b",
         r"^(?:the )?(?:original|vanilla|usual|old)\b",
+        r"\bof the (?:original|first|previous|earlier) \w+ (?:paper|work|model)\b",
         (
             r"^(?:the )?(?:standard|classic|classical|first) (?:\w+ )?(?:approach|way|recipe|method|practice|"
             r"solution|model)\b"
@@ -304,7 +306,7 @@ ENGLISH = Language(
             r"re-?implement|replicat)\w*"
         ),
         (
-            r"\bin this (?:paper|work|article|study|trial|thesis)\b[^.]{0,80}\b(?:we|is|are|the authors|it|"
+            r"\bin this (?:paper|work|article|study|trial|thesis)\b[^.]{0,80}\b(?:we|they|is|are|the authors|it|"
             r"did|there)\b"
         ),
         (
