@@ -59,6 +59,7 @@ _RESULT_SHAPE = WordPattern(
 FEWEST_OF_A_FINDING = 6  # words
 _SPACELESS = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 _NUMBERING = re.compile(r"^\(\d{1,3}\) ")
+LONGEST = 600  # characters of a sentence that are looked at
 SHORTEST = 4  # words of a sentence that says something
 
 
@@ -70,7 +71,7 @@ def words_in(text: str) -> int:
 @lru_cache(maxsize=8192)
 def weakness(sentence: str) -> str:
     """Return the name of the class of sentences that must not lead a post which this one belongs to; "" for none."""
-    words = sentence.strip("\"'“”‘’«»()[] \u00a0")
+    words = sentence[:LONGEST].strip("\"'“”‘’«»()[] \u00a0")
     for name, members in _CLASSES.items() if _ANY_CLASS.search(words) else ():
         if members.search(words) and not (name in ("background", "a caveat") and introduces(words)):
             return name
@@ -86,23 +87,24 @@ def weakness(sentence: str) -> str:
 @lru_cache(maxsize=8192)
 def refers_back(sentence: str) -> bool:
     """Return whether a sentence begins with a word that refers to what was said before: "It", "However"."""
-    words = sentence.lstrip("\"'“‘«([ \u00a0")
+    words = sentence[:LONGEST].lstrip("\"'“‘«([ \u00a0")
     return _REFERS_BACK.match(words)
 
 
 def doubts(sentence: str) -> bool:
     """Return whether a sentence says that the one before it is not so: "So you would think"."""
-    return _DOUBTS.search(sentence)
+    return _DOUBTS.search(sentence[:LONGEST])
 
 
 def answers(sentence: str) -> bool:
     """Return whether a sentence after a question answers it."""
-    return _ANSWERS.match(sentence) and words_in(sentence) > FEWEST_OF_A_FINDING
+    return _ANSWERS.match(sentence[:LONGEST]) and words_in(sentence) > FEWEST_OF_A_FINDING
 
 
 @lru_cache(maxsize=8192)
 def strength(sentence: str) -> Strength:
     """Return how good the words of a sentence make it as a beginning."""
+    sentence = sentence[:LONGEST]
     if _KEY.search(sentence):
         return Strength.KEY
     if _FINDING.search(sentence) and words_in(sentence) >= FEWEST_OF_A_FINDING:
@@ -119,10 +121,11 @@ def _compares(sentence: str) -> bool:
 
 def claims(sentence: str) -> bool:
     """Return whether a sentence without the authors in it still states something that was found."""
+    sentence = sentence[:LONGEST]
     return _compares(sentence) or bool(_RESULT_SHAPE.search(sentence) or _COMPARES.search(sentence))
 
 
 @lru_cache(maxsize=8192)
 def introduces(sentence: str) -> bool:
     """Return whether a sentence introduces what the authors did or found."""
-    return _FINDING.search(sentence)
+    return _FINDING.search(sentence[:LONGEST])
