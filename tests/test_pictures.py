@@ -425,3 +425,32 @@ def test_the_documentations_small_template_makes_a_card(tmp_path: Path) -> None:
     picture = CardMaker(tmp_path / "own.typ").make(summary(), FACEBOOK)
     assert size(picture) == (1200, 630)
     assert "Adam keeps averages" in picture.alt_text
+
+
+@pytest.mark.parametrize(
+    ("formula", "typst"),
+    [
+        (r"\|x-\mu\|_2^2", "norm(x - mu)_2^2"),
+        (r"|S|", "lr(|S|)"),
+        (r"|x| + |y|", "lr(|x|) + lr(|y|)"),
+        (r"p(z|x)", "p(z | x)"),
+        (r"D(P \| Q)", "D(P bar.v.double Q)"),
+        (r"\begin{equation} x \end{equation}", "x"),
+        (r"\begin{gather} a\\b\end{gather}", r"a \ b"),
+        (r"\begin{multline} a\\b\end{multline}", r"a \ b"),
+        (r"\begin{split} a&=b\end{split}", "a &= b"),
+        (r"{\bf x}+1", "upright(bold(x)) + 1"),
+        (r"\boxed{x}", "x"),
+        (r"\R^n", "RR^n"),
+        (r"\norm{x}_2", "norm(x)_2"),
+        (r"\abs{x}", "lr(|x|)"),
+    ],
+)
+def test_delimiters_environments_and_common_macros_are_typeset(formula: str, typst: str) -> None:
+    assert typeset(formula) == typst
+    MAKER.make(summary(body=f"So ${formula}$."), TWITTER)
+
+
+def test_a_label_on_a_card_is_before_its_text() -> None:
+    alt = MAKER.make(summary(body="**Problem:** it is slow.\n**Solution:** a small net."), TWITTER).alt_text
+    assert alt.endswith("Problem: it is slow. Solution: a small net.")

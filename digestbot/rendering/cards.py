@@ -192,10 +192,13 @@ def _sentences(body: str, formulas: list[tuple[str, bool]]) -> list[tuple[str, s
     space ("same"), or in a script without spaces ("close").
     """
     results: list[tuple[str, str]] = []
+    label = ""
     for block in blocks(body, formulas):
-        if block.kind == "heading":
+        if block.kind in ("heading", "label"):
+            label = f"{block.text}: " if block.kind == "label" else ""
             continue
-        kind, start, text = "item" if block.kind == "item" else "paragraph", 0, block.text
+        kind, start, text = "item" if block.kind == "item" else "paragraph", 0, label + block.text
+        label = ""
         if kind == "item":
             text = f"• {text}" if block.number is None else f"{block.number}. {text}"
         for end in [*sentence_ends(text), len(text)]:

@@ -30,6 +30,15 @@ _WORDS = [
         (r"\\coloneqq?(?![A-Za-z])", ":="),
         (r"\\arg(max|min)(?![A-Za-z])", r"\\operatorname{arg\1}"),
         (r"\\operatorname\*", r"\\operatorname"),
+        (r"\\(begin|end)\{(?:equation|gather|multline|split|eqnarray|displaymath)\*?\}", r"\\\1{aligned}"),
+        (r"\{\\(bf|it|rm|cal)(?![A-Za-z])\s*([^{}]*)\}", r"\\math\1{\2}"),
+        (r"\\boxed(?![A-Za-z])", ""),
+        (r"\\([RNZE])(?![A-Za-z])", r"\\mathbb{\1}"),
+        (r"\\norm\{([^{}]*)\}", r"\\left\\|\1\\right\\|"),
+        (r"\\abs\{([^{}]*)\}", r"\\left|\1\\right|"),
+        # bars around something are delimiters, with no space inside
+        (r"(?<!left)(?<!right)\\\|([^|]{1,120})(?<!\\left)(?<!\\right)\\\|", r"\\left\\|\1\\right\\|"),
+        (r"(?:^|(?<=[=+\-(,{<> ]))\|([^|]{1,60})\|(?=$|[=+\-),.^_}<>\s])", r"\\left|\1\\right|"),
     )
 ]
 _RENAMED = re.compile(r"\b(dot|plus|minus|times)\.circle\b")
