@@ -77,9 +77,18 @@ def test_a_card_and_what_it_says(platform: Platform, pixels: tuple[int, int]) ->
 def test_what_does_not_fit_is_neither_shown_nor_said() -> None:
     body = " ".join(f"Sentence number {number} says one more thing about the model at length." for number in range(40))
     alt = MAKER.make(summary(body=body), TWITTER).alt_text
-    assert "Sentence number 3 " in alt
-    assert "Sentence number 20 " not in alt
-    assert len(alt) <= 1000
+    assert "Sentence number 2 " in alt
+    assert "Sentence number 3 " not in alt
+    assert len(alt) <= 420
+
+
+def test_a_card_begins_with_the_excerpt() -> None:
+    body = "I read this for our reading group. The authors show that one layer is enough for the task at hand."
+    assert MAKER.make(summary(body=body), TWITTER).alt_text.endswith(
+        "Reader 1. The authors show that one layer is enough for the task at hand."
+    )
+    listed = "Its loss:\n\n$$L = 1$$\n\nIt is small. It is fast. It is new."
+    assert MAKER.make(summary(body=listed), TWITTER).alt_text.endswith("Its loss: L equals 1. It is small. It is fast.")
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,13 @@ from digestbot.text import (
 MOST_ALT = 420  # characters: a screen reader reads no more at once (X takes 1,000)
 MOST_SENTENCES = 12
 MOST_TITLE = 300  # characters
-MOST_SENTENCE = 420  # characters; nobody reads a longer one on a card
+MOST_SENTENCE = 260  # characters: four lines in the smallest size
+COMPARED = 20  # letters and digits by which a sentence is recognised
+MOST_IDEA = 400  # characters of the excerpt with which a card begins
 MISSING = "pip install 'digestbot[cards]' for pictures"
 
 _MARK = re.compile(f"([{chr(FORMULA)}-{chr(FORMULA + MOST_FORMULAS)}])")
+_DISPLAYED_END = re.compile(f"([{chr(FORMULA)}-{chr(FORMULA + MOST_FORMULAS)}])(?= [A-ZÀ-ÞА-Я])")
 _LONG_WORD = re.compile(r"(\S{24})(?=\S{8})")
 _EMOJI = re.compile("[\U0001f000-\U0001fbff\u2600-\u27bf\ufe0f\u200d\u20e3]+")
 
@@ -68,6 +71,7 @@ class CardMaker:
         view = SummaryView(summary, build_link(summary, {}))
         formulas: list[tuple[str, bool]] = []
         sentences = _sentences(summary.body, formulas)
+        sentences = sentences[_first_of_idea(view, sentences, formulas) :]
         about = _about(view.paper)
         title = _plain(truncate(view.paper.title, MOST_TITLE))
         card: dict[str, Any] = {
@@ -201,13 +205,38 @@ def _sentences(body: str, formulas: list[tuple[str, bool]]) -> list[tuple[str, s
         label = ""
         if kind == "item":
             text = f"• {text}" if block.number is None else f"{block.number}. {text}"
-        for end in [*sentence_ends(text), len(text)]:
+        displayed = [match.end() for match in _DISPLAYED_END.finditer(text) if formulas[ord(match[1]) - FORMULA][1]]
+        for end in sorted({*sentence_ends(text), *displayed, len(text)}):
             if re.search(r"[^\W\d]|" + _MARK.pattern, text[start:end]):
                 results.append((kind, truncate(text[start:end].strip(), MOST_SENTENCE)))
                 kind, start = "same" if text[end : end + 1].isspace() else "close", end
         if len(results) > MOST_SENTENCES:
             break
+    return _with_what_they_announce(results)
+
+
+def _with_what_they_announce(sentences: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the sentences, those that end with a colon together with the next one."""
+    results: list[tuple[str, str]] = []
+    for kind, text in sentences:
+        if results and results[-1][1].endswith((":", "：")) and kind != "item":
+            results[-1] = (results[-1][0], f"{results[-1][1]} {text}")
+        else:
+            results.append((kind, text))
     return results
+
+
+def _first_of_idea(view: SummaryView, sentences: list[tuple[str, str]], formulas: list[tuple[str, bool]]) -> int:
+    """Return which sentence the summary's excerpt begins with; 0 if none does, as where a formula is cut."""
+    beginning = _bare(view.lead.within(MOST_IDEA).text)[:COMPARED]
+    texts = (
+        sanitize(_MARK.sub(lambda match: to_unicode(formulas[ord(match[1]) - FORMULA][0]), one)) for _, one in sentences
+    )
+    return next((at for at, text in enumerate(texts) if beginning and _bare(text).startswith(beginning)), 0)
+
+
+def _bare(text: str) -> str:
+    return "".join(char for char in text.lower() if char.isalnum())
 
 
 def _in_words(sentence: str, formulas: list[tuple[str, bool]]) -> str:
@@ -216,7 +245,8 @@ def _in_words(sentence: str, formulas: list[tuple[str, bool]]) -> str:
     def replacement(match: re.Match[str]) -> str:
         formula, displayed = formulas[ord(match[1]) - FORMULA]
         words = spoken(formula)
-        ends = displayed and sentence[match.end() :].lstrip()[:1].isupper() and words[-1:] not in ".,;:!?"
+        following = sentence[match.end() :].lstrip()[:1]
+        ends = displayed and (following.isupper() or not following) and words[-1:] not in ".,;:!?"
         return f"{words}." if ends else words
 
     return sanitize(_MARK.sub(replacement, sentence))
