@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digestbot.platforms.twitter.length import weighted_length
-from digestbot.text import ELLIPSIS, UNBROKEN, ascii_link, blocks, find_urls, plain_title, sanitize, split, truncate
+from digestbot.text import (
+    ELLIPSIS,
+    UNBROKEN,
+    ascii_link,
+    blocks,
+    find_urls,
+    first_image,
+    plain_title,
+    sanitize,
+    split,
+    truncate,
+)
 from digestbot.text.latex import to_unicode
 
 
@@ -184,6 +195,12 @@ def test_blocks() -> None:
 )
 def test_bodies_as_readers_send_them(body: str, text: str) -> None:
     assert " | ".join(block.text for block in blocks(body)).replace(UNBROKEN, " ") == text
+
+
+def test_a_bare_image_is_an_image() -> None:
+    assert first_image("It works.\nhttps://i.imgur.com/abc.png\n") == ("https://i.imgur.com/abc.png", "")
+    assert first_image("![a plot](http://e.org/a.png) https://i.imgur.com/abc.png") == ("http://e.org/a.png", "a plot")
+    assert first_image("See https://example.org/page for more.") is None
 
 
 @given(st.text())

@@ -5,11 +5,12 @@ counted as the platform does.
 """
 
 from digestbot.text.excerpt import Choice, Excerpt
+from digestbot.text.images import first_image
 from digestbot.text.labels import section_of
 from digestbot.text.languages import TextSection
 from digestbot.text.latex import to_unicode
 from digestbot.text.latex_speech import spoken
-from digestbot.text.markdown import FORMULA, MOST_FORMULAS, Block, blocks, first_image, plain_blocks, plain_title
+from digestbot.text.markdown import FORMULA, MOST_FORMULAS, Block, blocks, plain_blocks, plain_title
 from digestbot.text.names import format_names, split_names, whole_name
 from digestbot.text.sanitization import UNBROKEN, ascii_link, defang_urls, sanitize
 from digestbot.text.seams import split

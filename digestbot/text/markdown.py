@@ -281,7 +281,7 @@ def blocks(body: str, formulas: list[tuple[str, bool]] | None = None) -> list[Bl
             continue
         ((what, value),) = event.items()
         if what in ("Start", "End"):
-            tag = _tag(value)
+            tag = tag_name(value)
             if tag in _LEFT_OUT:
                 left_out += 1 if what == "Start" else -1
                 if what == "Start" and left_out == 1:
@@ -363,31 +363,9 @@ def _first_number(value: Any) -> int | None:
 _ENDS = ("Paragraph", "Heading", "Item", "List", "HtmlBlock")
 
 
-def _tag(value: Any) -> str:
+def tag_name(value: Any) -> str:
+    """Return the name of the element that an event of the parser starts or ends."""
     return value if isinstance(value, str) else next(iter(value))
-
-
-def first_image(body: str) -> tuple[str, str] | None:
-    """Return the URL and the alternative text of the first image in a Markdown text; None if there is none."""
-    import pyromark
-
-    body = body[:MOST_BODY]
-    if "![" not in body:
-        return None
-    result: str | None = None
-    texts: list[str] = []
-    value: Any
-    for event in pyromark.events(body):
-        if isinstance(event, str):
-            continue
-        ((what, value),) = event.items()
-        if what == "Start" and _tag(value) == "Image" and result is None:
-            result = str(value["Image"].get("dest_url") or "") or None
-        elif what == "End" and _tag(value) == "Image" and result:
-            break
-        elif result and what == "Text":
-            texts.append(str(value))
-    return (result, " ".join("".join(texts).split())) if result else None
 
 
 def plain_title(title: str, math: Callable[[str], str] = to_unicode) -> str:
