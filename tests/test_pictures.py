@@ -460,6 +460,25 @@ def test_delimiters_environments_and_common_macros_are_typeset(formula: str, typ
     MAKER.make(summary(body=f"So ${formula}$."), TWITTER)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "这篇论文提出了一种新的注意力机制。它很快。",
+        "本論文では新しい手法を提案する。",
+        "이 논문은 새로운 방법을 제안한다.",
+        "המאמר מציע שיטה חדשה.",
+        "It is fast 🎉 and new.",
+    ],
+)
+def test_scripts_for_which_packages_bring_a_font(body: str) -> None:
+    assert size(MAKER.make(summary(body=body), TWITTER)) == (1200, 675)
+
+
+def test_a_script_without_a_font_makes_no_card_on_any_machine() -> None:
+    with pytest.raises(PictureError, match="could not be displayed"):
+        MAKER.make(summary(body="यह शोधपत्र एक नई विधि प्रस्तुत करता है।"), TWITTER)
+
+
 def test_a_label_on_a_card_is_before_its_text() -> None:
     alt = MAKER.make(summary(body="**Problem:** it is slow.\n**Solution:** a small net."), TWITTER).alt_text
     assert alt.endswith("Problem: it is slow. Solution: a small net.")

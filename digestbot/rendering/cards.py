@@ -44,8 +44,10 @@ MISSING = "pip install 'digestbot[cards]' for pictures"
 
 _MARK = re.compile(f"([{chr(FORMULA)}-{chr(FORMULA + MOST_FORMULAS)}])")
 _DISPLAYED_END = re.compile(f"([{chr(FORMULA)}-{chr(FORMULA + MOST_FORMULAS)}])(?= [A-ZÀ-ÞА-Я])")
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_KANA, _HANGUL, _HAN = re.compile("[\u3040-\u30ff]"), re.compile("[\uac00-\ud7af]"), re.compile("[\u4e00-\u9fff]")
 _LONG_WORD = re.compile(r"(\S{24})(?=\S{8})")
-_EMOJI = re.compile("[\U0001f000-\U0001fbff\u2600-\u27bf\ufe0f\u200d\u20e3]+")
+_EMOJI = re.compile(" ?[\U0001f000-\U0001fbff\u2600-\u27bf\ufe0f\u200d\u20e3]+")
 
 
 class CardMaker:
@@ -81,6 +83,8 @@ class CardMaker:
             "about": about,
             "by": view.by,
             "site": urlsplit(view.link).hostname or "",
+            "lang": _language(sample := f"{title} {view.lead[:MOST_IDEA]}"),
+            "rtl": len(_RIGHT_TO_LEFT.findall(sample)) * 2 > sum(map(str.isalpha, sample)),
         }
         content, shown = self._typeset(card, sentences[:MOST_SENTENCES], formulas, more=len(sentences) > MOST_SENTENCES)
         lines = [_plain(_in_words(sentence, formulas)) for _, sentence in sentences[:shown]]
@@ -138,7 +142,8 @@ class CardMaker:
 
             if not self._template.is_file():
                 raise PictureError(f"card {self._template}: template not found")
-            fonts = typst.Fonts(font_paths=self._font_paths)
+            # not the system's fonts: a card looks the same on every machine
+            fonts = typst.Fonts(include_system_fonts=False, font_paths=[*self._font_paths, *_packaged_fonts()])
             self._compiler = typst.Compiler(str(self._template), root=str(self._template.parent), font_paths=fonts)
         return self._compiler
 
@@ -182,6 +187,19 @@ def _said(error: Any, name: str) -> str:
     """Return Typst's error in one line, with its position."""
     place = re.search(r"[^\s/]+\.typ:\d+:\d+", str(getattr(error, "diagnostic", "")))
     return f"{place[0] if place else name}: " + " ".join(error.message.split())
+
+
+def _language(text: str) -> str:
+    """Return the language whose forms of letters a text needs: "ja", "ko", "zh" or, for all others, "en"."""
+    if _KANA.search(text):
+        return "ja"
+    return "ko" if _HANGUL.search(text) else "zh" if _HAN.search(text) else "en"
+
+
+def _packaged_fonts() -> list[str]:
+    """Return the folder of the package with a font for Chinese, Japanese and Korean."""
+    package = find_spec("cvttf_NotoSansCJK_Regular")
+    return [str(Path(package.origin).parent)] if package and package.origin else []
 
 
 def cards_available() -> bool:
