@@ -479,6 +479,14 @@ def test_a_script_without_a_font_makes_no_card_on_any_machine() -> None:
         MAKER.make(summary(body="வணக்கம் உலகம் இது."), TWITTER)
 
 
+def test_a_formula_that_would_become_too_small_is_set_as_text() -> None:
+    long = " + ".join(f"x_{{{number}}} y_{{{number}}}" for number in range(30))
+    picture = MAKER.make(summary(body=f"The sum is $${long}$$"), TWITTER)
+    small = MAKER.make(summary(body="The sum is $$x_1 y_1$$"), TWITTER)
+    assert size(picture) == (1200, 675)
+    assert picture.content != small.content
+
+
 def test_a_label_on_a_card_is_before_its_text() -> None:
     alt = MAKER.make(summary(body="**Problem:** it is slow.\n**Solution:** a small net."), TWITTER).alt_text
     assert alt.endswith("Problem: it is slow. Solution: a small net.")

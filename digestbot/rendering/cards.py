@@ -159,7 +159,8 @@ class CardMaker:
                 if set_out is None:
                     pieces.append({"kind": "text", "body": _plain(sanitize(to_unicode(formula)))})
                 else:
-                    pieces.append({"kind": "display" if displayed else "math", "body": set_out})
+                    plain = _plain(sanitize(to_unicode(formula)))
+                    pieces.append({"kind": "display" if displayed else "math", "body": set_out, "text": plain})
             else:
                 goes_on = pieces and pieces[-1]["kind"] != "display" and part[0] == " "
                 body = f"{' ' if goes_on else ''}{_plain(sanitize(part))}{' ' if part[-1] == ' ' else ''}"
