@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 
 from digestbot.domain.errors import PictureError
 from digestbot.domain.filters import DigestFilters
-from digestbot.domain.model import Image, Order, Paper, Picture, PostStatus, Summary
+from digestbot.domain.model import CardDesign, Image, Order, Paper, Picture, PostStatus, Summary
 from digestbot.ledger import alerts, backlog_views, manual_resolution, queries
 from digestbot.pipeline.app import Service
 from digestbot.pipeline.images import ImageBuilder, _reencoded
@@ -88,7 +88,8 @@ def test_a_card_begins_with_the_excerpt() -> None:
         "Reader 1. The authors show that one layer is enough for the task at hand."
     )
     listed = "Its loss:\n\n$$L = 1$$\n\nIt is small. It is fast. It is new."
-    assert MAKER.make(summary(body=listed), TWITTER).alt_text.endswith("Its loss: L equals 1. It is small. It is fast.")
+    text = CardMaker(design=CardDesign.TEXT).make(summary(body=listed), TWITTER).alt_text
+    assert text.endswith("Its loss: L equals 1. It is small. It is fast.")
 
 
 @pytest.mark.parametrize(
@@ -425,7 +426,8 @@ def test_private_characters_in_a_text_are_nobodys() -> None:
 
 
 def test_a_displayed_formula_ends_its_sentence_in_the_alt_text() -> None:
-    assert MAKER.make(summary(body="So $$a = b$$ The rest."), TWITTER).alt_text.endswith("So a equals b. The rest.")
+    text = CardMaker(design=CardDesign.TEXT).make(summary(body="So $$a = b$$ The rest."), TWITTER).alt_text
+    assert text.endswith("So a equals b. The rest.")
 
 
 def test_the_documentations_small_template_makes_a_card(tmp_path: Path) -> None:
@@ -485,6 +487,18 @@ def test_a_formula_that_would_become_too_small_is_set_as_text() -> None:
     small = MAKER.make(summary(body="The sum is $$x_1 y_1$$"), TWITTER)
     assert size(picture) == (1200, 675)
     assert picture.content != small.content
+
+
+@pytest.mark.parametrize("design", list(CardDesign))
+def test_designs(design: CardDesign) -> None:
+    maker = CardMaker(design=design)
+    plain = maker.make(summary(body="We drop recurrence. It is fast. It is new. It is small."), TWITTER)
+    central = maker.make(summary(body="We drop recurrence. It is $$a = b$$"), TWITTER)
+    assert size(plain) == size(central) == (1200, 675)
+    assert ("recurrence" in plain.alt_text) == (design is not CardDesign.TITLE)
+    shows_formula_only = design in (CardDesign.AUTO, CardDesign.FORMULA)
+    assert ("recurrence" in central.alt_text) == (design is not CardDesign.TITLE and not shows_formula_only)
+    assert central.alt_text.endswith("It is a equals b.") == (design is not CardDesign.TITLE)
 
 
 def test_a_label_on_a_card_is_before_its_text() -> None:

@@ -10,7 +10,17 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from digestbot.config.cron_words import to_cron
-from digestbot.domain.model import CatchUp, ExcerptPolicy, Image, ImageFailure, LinkPolicy, Order, Reaction, Shape
+from digestbot.domain.model import (
+    CardDesign,
+    CatchUp,
+    ExcerptPolicy,
+    Image,
+    ImageFailure,
+    LinkPolicy,
+    Order,
+    Reaction,
+    Shape,
+)
 from digestbot.infra.config_values import (
     AlertAddress,
     Backlog,
@@ -142,6 +152,7 @@ class Cards(Section):
     """``[cards]``: pictures made from summaries."""
 
     template: Path | None = None
+    design: CardDesign = CardDesign.AUTO
     font_paths: tuple[Path, ...] = ()
 
 

@@ -100,6 +100,16 @@ class ExcerptPolicy(StrEnum):
     BEGINNING = "beginning"
 
 
+class CardDesign(StrEnum):
+    """The design of cards: by content, a title with text, a formula set large, a quotation, or the title alone."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    FORMULA = "formula"
+    QUOTE = "quote"
+    TITLE = "title"
+
+
 class Image(StrEnum):
     """Which picture goes with a post."""
 

@@ -35,7 +35,7 @@ class ImageBuilder:
         self._config, self._allow_private = config, allow_private
         settings = config.cards
         template = config.folder / settings.template if settings.template else None
-        self._cards = CardMaker(template, [config.folder / path for path in settings.font_paths])
+        self._cards = CardMaker(template, [config.folder / path for path in settings.font_paths], settings.design)
 
     def attach(
         self, appearance: Appearance, channel: str, chosen: Sequence[Summary], drafts: Sequence[Draft]

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from digestbot.domain.errors import PictureError
-from digestbot.domain.model import Picture, Summary
+from digestbot.domain.model import CardDesign, Picture, Summary
 from digestbot.platforms.base import Platform
 from digestbot.rendering.renderer import BUILT_IN, PaperView, SummaryView
 from digestbot.rendering.template_views import build_link
@@ -39,6 +39,7 @@ MOST_SENTENCES = 12
 MOST_TITLE = 300  # characters
 MOST_SENTENCE = 260  # characters: four lines in the smallest size
 COMPARED = 20  # letters and digits by which a sentence is recognised
+CENTRAL = 3  # sentences in one of which a formula is central
 MOST_IDEA = 400  # characters of the excerpt with which a card begins
 MISSING = "pip install 'digestbot[cards]' for pictures"
 
@@ -53,7 +54,13 @@ _EMOJI = re.compile(" ?[\U0001f000-\U0001fbff\u2600-\u27bf\ufe0f\u200d\u20e3]+")
 class CardMaker:
     """A maker of cards, one at a time for all threads. Fonts are read only once."""
 
-    def __init__(self, template: Path | None = None, font_paths: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        template: Path | None = None,
+        font_paths: Sequence[Path] = (),
+        design: CardDesign = CardDesign.AUTO,
+    ) -> None:
+        self._design = design
         self._template = template or BUILT_IN / "card.typ"
         self._font_paths = [str(path) for path in font_paths]
         self._compiler: Any = None
@@ -74,6 +81,8 @@ class CardMaker:
         formulas: list[tuple[str, bool]] = []
         sentences = _sentences(summary.body, formulas)
         sentences = sentences[_first_of_idea(view, sentences, formulas) :]
+        design, first = self._designed(sentences, formulas)
+        sentences = sentences[first:]
         about = _about(view.paper)
         title = _plain(truncate(view.paper.title, MOST_TITLE))
         card: dict[str, Any] = {
@@ -83,6 +92,7 @@ class CardMaker:
             "about": about,
             "by": view.by,
             "site": urlsplit(view.link).hostname or "",
+            "design": design,
             "lang": _language(sample := f"{title} {view.lead[:MOST_IDEA]}"),
             "rtl": len(_RIGHT_TO_LEFT.findall(sample)) * 2 > sum(map(str.isalpha, sample)),
         }
@@ -91,6 +101,25 @@ class CardMaker:
         named = _plain(sanitize(plain_title(summary.paper.title, spoken)))
         alt = ". ".join(filter(None, (named, about, view.by))) + ". " + " ".join(lines)
         return Picture(content, "image/png", truncate(alt.replace("\u200b", "").strip(), MOST_ALT), required)
+
+    def _designed(self, sentences: list[tuple[str, str]], formulas: list[tuple[str, bool]]) -> tuple[CardDesign, int]:
+        """Return the design, and the sentence with which it begins: the one with the central formula if that is set
+        large."""
+        central = next(
+            (
+                at
+                for at, (_, sentence) in enumerate(sentences[:CENTRAL])
+                if any(formulas[ord(mark) - FORMULA][1] for mark in _MARK.findall(sentence))
+            ),
+            None,
+        )
+        if self._design is CardDesign.AUTO:
+            design = CardDesign.TEXT if central is None else CardDesign.FORMULA
+        else:
+            design = self._design
+        if design is not CardDesign.FORMULA:
+            return design, 0
+        return (CardDesign.TEXT, 0) if central is None else (design, central)
 
     def _typeset(
         self, card: dict[str, Any], sentences: list[tuple[str, str]], formulas: list[tuple[str, bool]], *, more: bool
