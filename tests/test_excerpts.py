@@ -10,10 +10,11 @@ from helpers.basics import make_summary
 from bench.excerpts import HELD_BACK, TUNING, verdicts
 from digestbot.domain.model import ExcerptPolicy, Paper
 from digestbot.rendering.renderer import SummaryView
-from digestbot.text import UNBROKEN, TextSection, section_of, sentences
+from digestbot.text import UNBROKEN, Excerpt, TextSection, section_of, sentences
 from digestbot.text.labels import split_label, without_metadata
 from digestbot.text.languages import LANGUAGES, alternatives, labels, pattern
 from digestbot.text.languages.base import Language
+from digestbot.text.markdown import blocks
 
 ROOM = 170
 
@@ -132,6 +133,36 @@ def test_a_summary_that_lost_its_line_breaks() -> None:
     assert shown == "It is fast.\n\nStrengths\n\n• Works in real time.\n• Simple to train.\n\nWeaknesses\n\n• None."
 
 
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("We use Poincar\\'e maps and Erd\\H{o}s graphs.", ["We use Poincaré maps and Erdős graphs."]),
+        ("    Indented.\n\n    But it is prose.", ["Indented.", "But it is prose."]),
+        ("Begin. ## What is new? The method is small. It works.",
+         ["Begin.", "heading What is new?", "The method is small. It works."]),
+        ("The loss. # Method We train it. It is good.", ["The loss.", "heading Method", "We train it. It is good."]),
+        ("Begin. ## Deep residual learning We train it. It is good.",
+         ["Begin.", "heading Deep residual learning", "We train it. It is good."]),
+        ("# Results are good for the model. Others say so.", ["heading Results are good for the model.", "Others say so."]),
+        ("Written in C # and fast. By Theorem 1. The bound holds and 2. another.",
+         ["Written in C # and fast. By Theorem 1. The bound holds and 2. another."]),
+        ("It says so. ![](https://a.b/c.png) * First point. * Second point.",
+         ["It says so.", "item First point.", "item Second point."]),
+        ("We write f(x) * g and (a) * b for it.", ["We write f(x) * g and (a) * b for it."]),
+        ("Steps: 1. Read it. 2. Write it.", ["Steps:", "item Read it.", "item Write it."]),
+    ],
+)  # fmt: skip
+def test_structure_that_is_repaired(body: str, found: list[str]) -> None:
+    assert [f"{block.kind} {block.text}".removeprefix("paragraph ") for block in blocks(body)] == found
+
+
+def test_a_label_that_is_gone_leaves_a_capital_letter() -> None:
+    assert (
+        Excerpt.of(blocks("the loss is bounded by the margin.")).within(200).text
+        == "The loss is bounded by the margin."
+    )
+
+
 def test_agreement_with_an_editor() -> None:
     for part, least, most in ((HELD_BACK, 0.7, 0.12), *((part, 0.75, 0.14) for part in TUNING)):
         found = verdicts(part)
@@ -200,7 +231,9 @@ def test_metadata_lines() -> None:
     assert without_metadata("Rating: 7/10 (good). The paper is short.") == "The paper is short."
     assert without_metadata("Year: 2015. We show it.") == "We show it."
     prose = "Code: the code of the paper was a joy to read and to run for once."
-    assert without_metadata(prose) == prose.removeprefix("Code: ")
+    assert without_metadata(prose) == prose
+    assert without_metadata("Authors: J. Smith, A. Doe. We propose a method.") == "We propose a method."
+    assert without_metadata("Score: 6 (marginally above the threshold)") == ""
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,7 @@ CUTS = [
     ("神经网络，没有标签也能学习特征的方法有很多种", 12, "神经网络，没有标签也能…"),
     ("The value is 1,234,567 in all and then some more", 24, "The value is 1,234,567…"),
     ("An item (with a remark that is long) ends here and goes on", 40, "An item (with a remark that is long)…"),
+    ('He called it "a great idea" since nobody else had had it', 30, 'He called it "a great idea"…'),
     ("word " * 20 + "end.", 30, "word word word word word word…"),
 ]  # fmt: skip
 

@@ -190,6 +190,7 @@ def test_blocks() -> None:
         ("[code]() and ![a plot]()", ""),
         ("From $10 to $20, or 5$ at most", "From $10 to $20, or 5$ at most"),
         ("It costs $5M to $6M", "It costs $5M to $6M"),
+        ("$5-$10 per run", "$5-$10 per run"),
         ("prices: $5 million, x $y$ z", "prices: $5 million, x y z"),
     ],
 )

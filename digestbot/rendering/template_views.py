@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 
 from digestbot.domain.model import Paper, Summary
 from digestbot.text import (
+    UNBROKEN,
     Block,
     Excerpt,
     TextSection,
@@ -79,12 +80,18 @@ class PaperView:
             key=sanitize(paper.key),
             arxiv_id=paper.arxiv_id,
             doi=paper.doi,
-            authors=tuple(sanitize(plain_title(whole_name(name))) for name in paper.authors),
+            authors=tuple(sanitize(_person(name)) for name in paper.authors),
             venue=sanitize(plain_title(paper.venue)) if paper.venue else None,
             year=paper.year,
             category=sanitize(paper.category) if paper.category else None,
             sections=tuple(sanitize(name) for name in paper.sections),
         )
+
+
+def _person(name: str) -> str:
+    """Return a name without LaTeX, in which `UNBROKEN` joins the words of a group's name."""
+    plain = plain_title(name)
+    return plain.replace(" ", UNBROKEN) if UNBROKEN in whole_name(name) else plain
 
 
 class SummaryView:
@@ -113,15 +120,19 @@ class SummaryView:
     @cached_property
     def text(self) -> str:
         """Return the whole text as plain text: separate paragraphs, and list items with a bullet or their number."""
-        text, before, label = "", "", ""
+        text, before, label, bare = "", "", "", False
         for block in _shown(readable_blocks(self._body)):
             if block.kind == "label":
-                label = "" if block.text.lower() in _GENERIC else f"{block.text}: "
+                bare = block.text.lower() in _GENERIC
+                label = "" if bare else f"{block.text}: "
                 continue
             text += ("\n" if block.kind == before == "item" else "\n\n") if text else ""
             mark = "• " if block.number is None else f"{block.number}. "
-            text += (mark if block.kind == "item" else "") + label + block.text
-            before, label = block.kind, ""
+            words = block.text
+            if bare and words[:1].islower() and words.partition(" ")[0].isalpha():
+                words = words[0].upper() + words[1:]  # its label is gone
+            text += (mark if block.kind == "item" else "") + label + words
+            before, label, bare = block.kind, "", False
         return text
 
     @cached_property
@@ -132,17 +143,16 @@ class SummaryView:
 
 
 def _shown(found: Sequence[Block]) -> Sequence[Block]:
-    """Return the blocks without lists of references at the end and without a first heading that says "Summary"."""
-    end = next(
-        (
-            at
-            for at, block in enumerate(found)
-            if at and block.kind == "heading" and section_of(block.text) is TextSection.REFERENCES
-        ),
-        len(found),
-    )
-    generic = len(found) > 1 and found[0].kind == "heading" and found[0].text.lower() in _GENERIC
-    return found[1 if generic else 0 : end]
+    """Return the blocks without lists of references and without a first heading that only says "Summary"."""
+    results: list[Block] = []
+    references = False
+    for block in found:
+        if block.kind == "heading":
+            references = bool(results) and section_of(block.text) is TextSection.REFERENCES
+        if not references:
+            results.append(block)
+    generic = len(results) > 1 and results[0].kind == "heading" and results[0].text.lower() in _GENERIC
+    return results[1:] if generic else results
 
 
 class MarkedView(SummaryView):

@@ -6,6 +6,8 @@ ShortScience's pages often arrive with all line breaks lost: "… score. ## See 
 from __future__ import annotations
 
 import re
+import textwrap
+import unicodedata
 from collections.abc import Iterable
 
 from digestbot.text.labels import section_of
@@ -14,6 +16,10 @@ from digestbot.text.sentences import STARTERS
 
 # ---- formulas and code, in which nothing is a structure
 _OPAQUE = re.compile(r"\$\$[^$]*\$\$|\$[^$\n]{1,300}\$|`[^`\n]*`|\]\([^()\s]*\)")
+
+# ---- accents within a word
+_ACCENTS = {"`": "\u0300", "'": "\u0301", "^": "\u0302", '"': "\u0308", "~": "\u0303", "H": "\u030b"}
+_ACCENT = re.compile(r"(?<=[^\W\d_])\\([`'^\"~]|H(?=\{))\{?([A-Za-z])\}?")
 
 # ---- documents in LaTeX
 _LATEX = re.compile(
@@ -43,19 +49,32 @@ _BULLET = re.compile(r"^[ \t]*[•‣▪●○◦·➢➤✓✔–—][ \t]+(?=\
 _BULLETED = re.compile(r"^[ \t]*[•‣▪●○◦·➢➤]", re.MULTILINE)
 
 # ---- lost line breaks
-_HEADING = re.compile(r"(?:(?<=\s)|^)(#{1,6})\s+(?=\S)")
+_HEADING = re.compile(r"(?:^|(?<=\s))(#{2,6})\s+(?=[^\sa-z0-9])|(?:^|(?<=[.!?:)\]。] ))(#)\s+(?=[^\sa-z0-9])")
+_IMAGE_BEFORE = re.compile(r"!\[\]\([^()\s]{0,500}\)\s*\Z")
 _STAR = re.compile(r"(?<=\s)([*•+-])\s+(?=\S)")
 _QUOTE = re.compile(r"(?<=\s)>\s+(?=\S)")
 _NUMBER = re.compile(r"(?<=\s)(\d{1,2})[.)]\s+(?=[^\W_])")
 _ITEM_STARTS = re.compile(r"[A-ZÀ-ÞА-Я\[`\"“$\d*_(]|[^\x00-\u024f\u0400-\u04ff\s]")
 _HEADING_WORD = re.compile(r"(?:[A-Z0-9][\w'’/&-]*|of|and|the|a|an|in|on|for|to|with|&|/|[-–]|I|we)[:.]?(?=\s)\s*")
 _STARTER = re.compile(rf"(?:{STARTERS}|I|A|To|Overall)\b")
+_QUESTION = re.compile(r"(?:What|How|Why|Who|When|Where|Which|Is|Are|Does|Do|Can)\b[^.!?:]{3,70}\?(?=\s)")
+_SUBJECT = re.compile(r"[A-Z]\w* (?:is|are|has|have|was|were|can|shows?|uses?|gets?|does)\b")
+# where a heading with words in lower case ends: after a stop, or before a sentence's first word
+_LOWER_END = re.compile(rf"[.!?:](?=\s)|\s(?=(?:{STARTERS}|I|A|To|Overall)\b)")
+# what may follow a heading: a sentence
+_SENTENCE = re.compile(rf"(?:{STARTERS}|I|A|To|Overall)\b|[A-Z][\w-]* [a-z]|[^\sA-Za-z]")
 _LOST_END = re.compile(rf"(?<=[a-z0-9)])\s(?=(?:{STARTERS}|To me|All in all|In short)\b[,\s][^.]*[a-z])")
 MOST_MARKS = 400  # of each kind in a body without line breaks
 
 
 def repair(body: str) -> str:
     """Return the body with the structure that its writer gave it. Nothing inside formulas, code and links changes."""
+    if "\\" in body:
+        body = _ACCENT.sub(_accented, body)
+    if body.startswith(("    ", "\t")) and all(
+        line.startswith(("    ", "\t")) for line in body.splitlines() if line.strip()
+    ):
+        body = textwrap.dedent(body)
     if "\\item" in body or "section{" in body or "\\begin{" in body or "\\paragraph" in body:
         body = _LATEX.sub(_from_latex, body)
     if "http" in body:
@@ -70,6 +89,12 @@ def repair(body: str) -> str:
     if _BULLETED.search(body):
         body = _BULLET.sub("* ", body)
     return body if "\n" in body.strip() else _with_line_breaks(body.strip())
+
+
+def _accented(match: re.Match[str]) -> str:
+    """Return a letter with the accent of LaTeX, which Markdown would take for an escaped sign."""
+    letter = unicodedata.normalize("NFC", match[2] + _ACCENTS[match[1]])
+    return letter if len(letter) == 1 else match[0]
 
 
 def _from_latex(match: re.Match[str]) -> str:
@@ -96,7 +121,7 @@ def _with_line_breaks(body: str) -> str:
     edges, last = [], 0
     for match in _outside(_HEADING.finditer(body), opaque):
         end = _heading_end(body, match.end())
-        breaks[match.start()] = (match.end(), f"\n\n{match[1]} ")
+        breaks[match.start()] = (match.end(), f"\n\n{match[1] or match[2]} ")
         breaks.setdefault(end, (end, "\n\n"))
         edges.append(end)
     for pattern in (_STAR, _QUOTE):
@@ -140,21 +165,29 @@ def _heading_end(body: str, start: int) -> int:
     longest = body[start : start + 100]
     marks = [found.start() for pattern in (_STAR, _QUOTE, _HEADING, _NUMBER) if (found := pattern.search(longest, 1))]
     nearest = min(marks, default=len(longest))
+    if question := _QUESTION.match(longest):
+        return start + question.end()
     words = longest.split(" ")
     for count in (5, 4, 3, 2, 1):  # the longest beginning that is a known heading
         head = " ".join(words[:count])
-        if len(head) <= nearest and (section_of(head) is not TextSection.BODY or head.lower() in _PLAIN_HEADINGS):
+        following = longest[len(head) :].lstrip()
+        if len(head) > nearest or (following and len(head) < nearest - 1 and not _SENTENCE.match(following)):
+            continue
+        if section_of(head) is not TextSection.BODY or head.lower() in _PLAIN_HEADINGS:
             return start + len(head)
     if marks and not re.search(r"[.!?]\s", longest[:nearest]):
         return start + nearest
     at = 0
     while word := _HEADING_WORD.match(longest, at):
-        if at and _STARTER.match(longest, at):
+        if at and (_STARTER.match(longest, at) or _SUBJECT.match(longest, at)):
             break
         at = word.end()
         if word[0].rstrip().endswith((":", ".")):
             break
-    return start + (at or len(words[0]))
+    at = at or len(words[0])
+    if longest[at:].lstrip()[:1].islower() and (end := _LOWER_END.search(longest, at)):
+        return start + end.end()
+    return start + at
 
 
 _PLAIN_HEADINGS = frozenset(
@@ -178,7 +211,11 @@ def _structure(body: str, marks: list[re.Match[str]], edges: list[int]) -> list[
         elif results:
             if starts or not capital:
                 results.append(match)
-        elif starts and (before.endswith((".", "!", "?", "。", ")", "]")) or not before):
+        elif starts and (
+            before.endswith((".", "!", "?", "。"))
+            or not before
+            or _IMAGE_BEFORE.search(body, max(0, match.start() - 520), match.start())
+        ):
             results.append(match)
     follows_heading = results and any(0 <= results[0].start() - edge <= 2 for edge in edges)
     return results if len(results) > 1 or follows_heading else []
@@ -191,7 +228,15 @@ def _numbered(body: str, marks: list[re.Match[str]]) -> tuple[list[re.Match[str]
     for match in marks:
         if int(match[1]) == len(sequence) + 1:
             sequence.append(match)
-    if len(sequence) < 2:
+    if len(sequence) < 2 or not _is_anchored(body, sequence[0].start(), ":：.!?"):
+        return [], []
+    strict = not _is_anchored(body, sequence[0].start(), ":：")
+    if strict and not all(_is_anchored(body, match.start(), ".!?;") for match in sequence):
         return [], []
     capital = all(not body[match.end()].islower() for match in sequence)
     return (sequence, []) if capital else ([], sequence)
+
+
+def _is_anchored(body: str, at: int, signs: str) -> bool:
+    """Return whether one of these signs is right before a mark, rather than a word as in "Theorem 1."."""
+    return body[:at].rstrip()[-1:] in signs if body[:at].strip() else True

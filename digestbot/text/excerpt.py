@@ -118,7 +118,7 @@ class Excerpt(str):
 
     def _chosen(self, most: int, measure: Measure) -> Choice:
         if measure(self) <= most and not _has_clutter(self._sentences, self._title):
-            return Choice(self.removeprefix(self._mark))
+            return Choice(_capitalized(self.removeprefix(self._mark)))
         if self._beginning:
             return Choice(
                 truncate(self.removeprefix(self._mark), most, measure), "the beginning", 1, len(self._sentences)
@@ -139,6 +139,11 @@ def _has_clutter(sentences: Sequence[Sentence], title: str) -> bool:
     return any(one.section in _NOT_PROSE or _is_empty(one.text, title) for one in sentences) or (
         len(sentences) > 1 and weakness(sentences[0].text) in ("a note about the text", "a pointer", "a verdict")
     )
+
+
+def _capitalized(text: str) -> str:
+    """Return a text with a capital letter at its beginning, before which a label was."""
+    return text[0].upper() + text[1:] if _SMALL_START.match(text) else text
 
 
 def _without_lead_in(text: str) -> str:
@@ -293,9 +298,7 @@ class _Chooser:
         text = text.removesuffix(";")
         if not self._considered[start].item or end - start == 1 or not self._considered[start + 1].item:
             text = _NUMBERED_ITEM.sub("", text)
-        if _SMALL_START.match(text):  # what was before it was a label
-            text = text[0].upper() + text[1:]
-        return text
+        return _capitalized(text)
 
     def _fits(self, start: int, end: int) -> bool:
         return end <= len(self._considered) and self._measure(self._joined(start, end)) <= self._most

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from digestbot.text.languages import TextSection, labels
+from digestbot.text.sentences import sentence_ends
 
 _KINDS = [(section, re.compile(f"(?:{labels(section)})", re.IGNORECASE)) for section in TextSection]
 _ALL = "|".join(map(labels, TextSection))
@@ -27,7 +28,10 @@ _LISTED = re.compile(
     r"auth|tag|keyw|title|venue|autor|schlag|auteur|mots|palabras|авт|ключ|теги|作者|关键|关键词|著者|キー|लेखक|المؤل|الكلمات|affil|inst",
     re.IGNORECASE,
 )
-MOST_WORDS = 8  # of a value that is not prose
+MOST_WORDS = 6  # of names or tags without a comma, and of a rating
+FEW_WORDS = 3  # of a value that is not prose: "available soon"
+_PROSE = re.compile(r"(?:the|they|we|it|a|an|each|this|these|of|are|is)\b", re.IGNORECASE)
+_INITIAL = re.compile(r"\b[^\W\d_]\.\s*\Z")  # "K. He" is a name
 LONGEST_LABEL = 60  # characters
 LONGEST_VALUE = 300  # characters of a line of metadata
 _NUMBER = re.compile(r"^(?:\(?\d{1,2}[.)]|[IVX]{1,4}\.|[a-h]\))\s+")
@@ -53,6 +57,8 @@ def split_label(line: str) -> tuple[str, str] | None:
     """
     if _LABEL_END.search(line, 0, LONGEST_LABEL * 2) and (match := _PLAIN.match(line)):
         certain = not (match["stop"] or match["dash"]) or match[1][:1].isupper() or not match[1].isascii()
+        if match["dash"] and f" {match['dash'].strip()} " in line[match.end() :]:
+            return None  # "Model - a thing that is trained - is …"
         if certain and not (match["stop"] and not line[match.end() :][:1].isupper()):
             return match[1], line[match.end() :]
     if match := _BARE_TLDR.match(line):
@@ -61,18 +67,27 @@ def split_label(line: str) -> tuple[str, str] | None:
 
 
 def without_metadata(line: str) -> str:
-    """Return a line without the metadata at its beginning: "Paper: https://… Code: https://… Year: 2017"."""
+    """Return a line without the metadata at its beginning: "Paper: https://… Code: https://… Year: 2017".
+
+    What follows such a label is metadata if it looks like it: a URL, a year, a score, names, or a few words to the end
+    of a sentence. Whatever else follows it is prose, and stays with its label.
+    """
     while match := _METADATA.match(line):
         rest = line[match.end() :]
-        if value := _VALUE.match(rest):
+        value = _VALUE.match(rest)
+        if value and not rest[value.end() :][:1].islower():
             line = rest[value.end() :]
             continue
         following = _NEXT.search(rest)
-        ends = [at for sign in (";", "|") if (at := rest.find(sign)) >= 0]
+        ends = [at + 1 for sign in (";", "|") if (at := rest.find(sign)) >= 0]
+        ends += [end for end in sentence_ends(rest[:LONGEST_VALUE]) if not _INITIAL.search(rest, 0, end)]
         if following:
-            ends.append(following.start() - 1)
-        end = min(ends, default=len(rest))
-        if end > LONGEST_VALUE or (len(rest[:end].split()) > MOST_WORDS and not _LISTED.match(match[1])):
-            return rest
-        line = rest[end + 1 :].lstrip(" ;|,")
+            ends.append(following.start())
+        end = min((end for end in ends if end), default=len(rest))
+        words = rest[:end].split()
+        rated = rest[:1].isdigit() and len(words) <= MOST_WORDS
+        listed = _LISTED.match(match[1]) and (len(words) <= MOST_WORDS or "," in rest[:end])
+        if end > LONGEST_VALUE or not (listed or rated or len(words) <= FEW_WORDS) or (listed and _PROSE.match(rest)):
+            break
+        line = rest[end:].lstrip(" ;|,")
     return line

@@ -101,6 +101,9 @@ class _Speaker:
 
     def scripts(self, words: str, node: Node, *, pause: bool = False, applied: bool = False) -> tuple[str, bool]:
         """Return the words with the node's scripts, and whether a pause follows. ``pause``: one is due before them."""
+        if node.kind == "group" and any(one.kind == "relation" and one.text == "equals" for one in node.sub or ()):
+            end = f" to {self.speak(node.sup)}" if node.sup else ""  # a family, or a difference of two values
+            return f"{words}, from {self.speak(node.sub or [], 'script')}{end}", True
         if node.sub is not None:
             words += ("," if pause else "") + f" sub {self.speak(node.sub, 'script')}"
             pause = is_compound(node.sub)

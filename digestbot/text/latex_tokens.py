@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_TOKEN = re.compile(r"\\[A-Za-z]+\*?|\\.|\s+|[A-Za-z]|\d[\d.,]*\d|.", re.DOTALL)
+_TOKEN = re.compile(
+    r"\\[A-Za-z]+\*?|\\.|\s+|[A-Za-z]|\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?|\d+(?:\.\d+)*|(?<![\d.])\.\d+|.", re.DOTALL
+)
 
 
 class TokenReader:

@@ -63,7 +63,7 @@ Classify = Callable[[str], Node]
 def parse(formula: str, classify: Classify) -> list[Node]:
     """Return the nodes of a formula. ``classify`` returns the node of a single sign, or of a macro without arguments,
     whose name follows a backslash."""
-    return _Parser(formula[:LONGEST].replace("{,}", ","), classify).sequence(())
+    return _Parser(formula[:LONGEST].replace("{,}", ",").replace("...", "\\ldots "), classify).sequence(())
 
 
 class _Parser(TokenReader):
@@ -144,12 +144,17 @@ class _Parser(TokenReader):
             nodes += inner
         elif name in _WORDS:
             words = " ".join(_NO_WORD.sub(" ", prose_to_unicode(self.raw(), braces=True)).split())
-            kind = "text" if name.startswith(("text", "mbox")) else "letter" if len(words) == 1 else "name"
+            applied = self.tokens[self.at : self.at + 1] == ["("] and " " not in words
+            kind = "letter" if len(words) == 1 else "name"
+            if name.startswith(("text", "mbox")) and not applied:
+                kind = "text"
             nodes.append(Node("optimum", "arg min") if words == "argmin" else Node(kind, words))
         elif name in ("argmin", "argmax"):
             nodes.append(Node("optimum", f"arg {name[3:]}"))
         elif name == "arg":
             following = self.take().lstrip("\\")
+            while following in _SPACES:
+                following = self.take().lstrip("\\")
             nodes.append(Node("optimum", f"arg {following}"))
         elif name in ("underset", "overset"):
             script, base = self.argument(), self.argument()
@@ -167,6 +172,9 @@ class _Parser(TokenReader):
                 degree = self.sequence("]")
                 self.take()
             nodes.append(Node("root", parts=[self.argument(), degree]))
+        elif name in ("abs", "norm"):
+            bars = "|" if name == "abs" else "||"
+            nodes.append(Node("group", bars, [self.argument()], close=bars))
         elif name in ACCENTS:
             nodes.append(Node("accent", ACCENTS[name], [self.argument()]))
         elif name in ("underbrace", "overbrace"):
@@ -227,11 +235,15 @@ def _grouped(nodes: list[Node]) -> list[Node]:
 def _single_bars(nodes: list[Node]) -> list[Node]:
     """Return the nodes with "||" inside an open single bar as two bars."""
     results: list[Node] = []
-    is_open = False
+    is_open = [False]  # in each bracket
     for node in nodes:
-        if node.kind == "bracket" and node.text == "|":
-            is_open = not is_open
-        elif node.kind == "bracket" and node.text == "||" and is_open and node.close == "plain":
+        if _is_bracket(node, *_OPEN):
+            is_open.append(False)
+        elif _is_bracket(node, *_CLOSE):
+            is_open[-2:] = is_open[-2:-1] or [False]
+        elif _is_bracket(node, "|"):
+            is_open[-1] = not is_open[-1]
+        elif _is_bracket(node, "||") and is_open[-1] and node.close == "plain":
             results.append(Node("bracket", "|"))
             node.text = "|"
         results.append(node)
@@ -262,7 +274,7 @@ def _bracket(nodes: list[Node], at: int, results: list[Node]) -> int:
         return end + 1
     elif node.text in ("|", "||"):
         ends = (node.text, "rangle") if node.text == "|" else (node.text,)
-        end = next((to for to in range(at + 1, len(nodes)) if _is_bracket(nodes[to], *ends)), None)
+        end = _closing_bar(nodes, at, ends)
         if end is None and node.text == "|":
             results.append(Node("evaluated", parts=[node.sub]) if node.sub else Node("given", "given"))
         elif end is None:
@@ -283,6 +295,19 @@ def _closing(nodes: list[Node], at: int) -> int | None:
             depth += (nodes[to].text in _OPEN) - (nodes[to].text in _CLOSE)
             if not depth:
                 return to
+    return None
+
+
+def _closing_bar(nodes: list[Node], at: int, ends: Collection[str]) -> int | None:
+    """Return the position of the bar that ends what the bar at a position begins, which is in no other bracket."""
+    depth = 0
+    for to in range(at + 1, len(nodes)):
+        if nodes[to].kind == "bracket":
+            if not depth and nodes[to].text in ends:
+                return to
+            depth += (nodes[to].text in _OPEN) - (nodes[to].text in _CLOSE)
+            if depth < 0:
+                return None
     return None
 
 

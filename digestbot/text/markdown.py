@@ -44,7 +44,7 @@ _JOINING = frozenset(("and", "or", "see", "also", "here"))
 MOST_LABEL_WORDS = 6
 _SCRIPT_TAG = re.compile(r"<(/?)(sup|sub)\s*>", re.IGNORECASE)
 # What looks like mathematics to a parser but is money: "$20, or 5$", "$5 to $"
-_PRICE = re.compile(r"\d[\d.,]*\s*[^\\^_={}]*[A-Za-z]{2,}[^\\^_={}]*")
+_PRICE = re.compile(r"\d[\d.,]*\s?[-–—/]|\d[\d.,]*\s*[^\\^_={}]*[A-Za-z]{2,}[^\\^_={}]*")
 
 
 @dataclass(frozen=True, slots=True)

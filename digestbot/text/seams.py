@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from digestbot.text.graphemes import grapheme_boundaries
 from digestbot.text.sanitization import UNBROKEN
 from digestbot.text.sentences import STOP, sentence_ends
-from digestbot.text.truncation import CLAUSE, DANGLING, ELLIPSIS, Measure, head, next_gap, truncate
+from digestbot.text.truncation import CLAUSE, ELLIPSIS, Measure, head, next_gap, trimmed, truncate
 from digestbot.text.urls import url_spans
 
 MOST_PARTS = 99
@@ -186,7 +186,7 @@ class _Splitter:
         if self._measure(text) > most:  # a forced end: as much of it as fits
             text = head(self._text[start:], most, self._measure, 4)[0]
         elif broken:
-            text = text.rstrip(DANGLING) + ELLIPSIS
+            text = trimmed(text) + ELLIPSIS
         return ELLIPSIS + text if begun and text else text
 
 

@@ -27,7 +27,7 @@ _SMALL_WORD = re.compile(
     re.IGNORECASE,
 )
 MOST_SMALL_WORDS = 4
-DANGLING = f" \t\n,;:–—-(['\"“‘{UNBROKEN}"
+_DANGLING = f" \t\n,;:–—-(['\"“‘{UNBROKEN}"
 
 
 def truncate(text: str, most: int, measure: Measure = len) -> str:
@@ -60,15 +60,21 @@ def head(text: str, most: int, measure: Measure, parts: float = 2.5) -> tuple[st
     for match in reversed(list(CLAUSE.finditer(text[: room + 1]))):
         if match.end() <= room and _fits(text, match.end(), most_before, measure):
             if measure(text[: match.end()]) * 3 >= most * 2 and not _inside_address(text, match.end()):
-                return text[: match.end()].rstrip(DANGLING) + ELLIPSIS, match.end()
+                return trimmed(text[: match.end()]) + ELLIPSIS, match.end()
             break
     best = _without_small_words(text, _word_end(text, room))
     while best and not _fits(text, best, most_before, measure):  # half a URL can measure less than the whole
         best = _word_end(text, best - 1)
     if measure(text[:best]) * 3 < most:
         best = next((at for at in _inside_word(text, best, room) if _fits(text, at, most_before, measure)), best)
-    kept = text[:best].rstrip(DANGLING)
+    kept = trimmed(text[:best])
     return (kept + ELLIPSIS, best) if kept else ("", 0)
+
+
+def trimmed(text: str) -> str:
+    """Return a text without what would dangle before an ellipsis. A closing quotation mark stays with its word."""
+    kept = text.rstrip(_DANGLING)
+    return kept + '"' if kept and text[len(kept) : len(kept) + 1] == '"' else kept
 
 
 def _without_small_words(text: str, end: int) -> int:
@@ -110,7 +116,7 @@ def _inside_address(text: str, at: int) -> bool:
 
 def _fits(text: str, at: int, most: int, measure: Measure) -> bool:
     """Return whether the text up to a position fits, not counting what would dangle before an ellipsis."""
-    return measure(text[:at].rstrip(DANGLING)) <= most
+    return measure(trimmed(text[:at])) <= most
 
 
 def _room(text: str, most: int, measure: Measure) -> int:
@@ -129,7 +135,7 @@ def _room(text: str, most: int, measure: Measure) -> int:
             else:
                 high = middle - 1
         return low
-    while at > 0 and (over := measure(text[:at].rstrip(DANGLING)) - most) > 0:
+    while at > 0 and (over := measure(trimmed(text[:at])) - most) > 0:
         at -= max(1, over // 2)
     return max(at, 0)
 

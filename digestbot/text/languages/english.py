@@ -385,7 +385,7 @@ ENGLISH = Language(
         ),
         TextSection.REFERENCES: (
             r"see also|references?|further reading|related (?:links|reading|summaries)|bibliography|resources|"
-            r"useful links|more (?:info|information)|external links|acknowledge?ments?|footnotes"
+            r"useful links|external links|acknowledge?ments?|footnotes"
         ),
     },
 )
