@@ -149,6 +149,9 @@ def test_a_summary_that_lost_its_line_breaks() -> None:
         ("It says so. ![](https://a.b/c.png) * First point. * Second point.",
          ["It says so.", "item First point.", "item Second point."]),
         ("We write f(x) * g and (a) * b for it.", ["We write f(x) * g and (a) * b for it."]),
+        ("**Problem** Labels lie. **Results** 3 % better.", ["label Problem", "Labels lie.", "label Results", "3 % better."]),
+        ("- **Method** We do it.\n- **Result** It works.", ["label Method", "item We do it.", "label Result", "item It works."]),
+        ("The **Model** We use. **Small** It is.", ["The Model We use. Small It is."]),
         ("Steps: 1. Read it. 2. Write it.", ["Steps:", "item Read it.", "item Write it."]),
     ],
 )  # fmt: skip

@@ -62,7 +62,7 @@ def is_linear(function: Callable[[str], object], given: str) -> bool:
     for _ in range(TRIES):
         if twice < LONG_ENOUGH:
             return True
-        once = min(once, seconds(function, half))
+        once = min(once, seconds(function, half), seconds(function, half))
         if twice <= 3 * once + LONG_ENOUGH:
             return True
         twice = min(twice, seconds(function, given))
@@ -77,8 +77,18 @@ def test_time_grows_with_the_length(name: str) -> None:
         assert is_linear(function, pattern * (2 * SLOW.get(name, LENGTH) // len(pattern))), pattern
 
 
-def test_the_comparison_finds_time_that_grows_with_the_square() -> None:
-    assert not is_linear(lambda given: sum(1 for _ in given for _ in given), "a" * 4_000)
+@pytest.mark.parametrize(("power", "linear"), [(1.0, True), (1.2, True), (2.0, False), (3.0, False)])
+def test_the_comparison_finds_time_that_grows_with_the_square(
+    monkeypatch: pytest.MonkeyPatch, power: float, linear: bool
+) -> None:
+    now = 0.0
+
+    def work(given: str) -> None:
+        nonlocal now
+        now += (len(given) / 1000) ** power
+
+    monkeypatch.setattr(time, "thread_time", lambda: now)
+    assert is_linear(work, "a" * 4_000) is linear
 
 
 def test_no_more_of_a_text_is_read_than_any_platform_takes() -> None:

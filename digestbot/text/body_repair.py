@@ -19,7 +19,10 @@ _OPAQUE = re.compile(r"\$\$[^$]*\$\$|\$[^$\n]{1,300}\$|`[^`\n]*`|\]\([^()\s]*\)"
 
 # ---- accents within a word
 _ACCENTS = {"`": "\u0300", "'": "\u0301", "^": "\u0302", '"': "\u0308", "~": "\u0303", "H": "\u030b"}
-_ACCENT = re.compile(r"(?<=[^\W\d_])\\([`'^\"~]|H(?=\{))\{?([A-Za-z])\}?")
+_ACCENT = re.compile(r"\\(?<=[^\W\d_]\\)([`'^\"~]|H(?=\{))\{?([A-Za-z])\}?")
+
+# ---- labels in bold letters, without a colon
+_BOLD = re.compile(r"(\*\*|__)([^\W\d_][\w /&-]{1,40})\1[ ]+(?=[^\W_])")
 
 # ---- documents in LaTeX
 _LATEX = re.compile(
@@ -77,6 +80,8 @@ def repair(body: str) -> str:
         body = textwrap.dedent(body)
     if "\\item" in body or "section{" in body or "\\begin{" in body or "\\paragraph" in body:
         body = _LATEX.sub(_from_latex, body)
+    if "**" in body or "__" in body:
+        body = _BOLD.sub(_bold_label, body)
     if "http" in body:
         body = _IMAGE.sub(lambda match: f"![]({match[1]})", body)
         body = _VIDEO.sub("", body)
@@ -95,6 +100,22 @@ def _accented(match: re.Match[str]) -> str:
     """Return a letter with the accent of LaTeX, which Markdown would take for an escaped sign."""
     letter = unicodedata.normalize("NFC", match[2] + _ACCENTS[match[1]])
     return letter if len(letter) == 1 else match[0]
+
+
+def _bold_label(match: re.Match[str]) -> str:
+    """Return a label with a colon, in a paragraph of its own: "… done. **Results** We beat all"."""
+    label, before = match[2], match.string[max(0, match.start() - 8) : match.start()]
+    line = before.rpartition("\n")[2]
+    if not label[0].isupper() or match.string[match.end()].islower() or not _is_heading(label):
+        return match[0]
+    if not line.strip(" \t-*+•>") and (line != before or len(before) < 8):
+        return f"**{label}:** "
+    return f"\n\n**{label}:** " if line.rstrip()[-1:] in ".!?" else match[0]
+
+
+def _is_heading(words: str) -> bool:
+    """Return whether these words are known as a heading or a label."""
+    return section_of(words) is not TextSection.BODY or words.lower() in _PLAIN_HEADINGS
 
 
 def _from_latex(match: re.Match[str]) -> str:
@@ -173,7 +194,7 @@ def _heading_end(body: str, start: int) -> int:
         following = longest[len(head) :].lstrip()
         if len(head) > nearest or (following and len(head) < nearest - 1 and not _SENTENCE.match(following)):
             continue
-        if section_of(head) is not TextSection.BODY or head.lower() in _PLAIN_HEADINGS:
+        if _is_heading(head):
             return start + len(head)
     if marks and not re.search(r"[.!?]\s", longest[:nearest]):
         return start + nearest
@@ -192,7 +213,7 @@ def _heading_end(body: str, start: int) -> int:
 
 _PLAIN_HEADINGS = frozenset(
     ("summary", "abstract", "overview", "method", "methods", "approach", "model", "experiments", "evaluation",
-     "architecture", "details", "training", "datasets", "implementation")
+     "architecture", "details", "training", "datasets", "implementation", "problem", "solution", "task", "setup")
 )  # fmt: skip
 
 
