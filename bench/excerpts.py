@@ -34,7 +34,7 @@ that a careful editor would choose. With `excerpt = "beginning"` it shows the be
    the next sentence denies. A sentence without any result is background if the authors or a result come only later.
 4. Then the best run of whole sentences leads: the key idea, then what was found or proposed, then a comparison with a
    number, then the first sentence that says something. Of equals, one that fits whole wins, then the earlier.
-5. A run never begins with "It", "However" and the like, or with a fragment. Its first sentence is followed by the
+5. A run never begins with "It", "However" and similar words, or with a fragment. Its first sentence is followed by the
    next whole sentences that fit.
 
 The words of each language are in `digestbot/text/languages/`. `digestbot why`, `digestbot preview` and the page of a

@@ -30,7 +30,7 @@ from digestbot.sources.database import reader as database_module
 from digestbot.sources.database.config import DatabaseSource
 from digestbot.sources.database.queries import fix_mojibake, parse_moment, to_mojibake
 from digestbot.sources.database.reader import Database
-from digestbot.text import split_names
+from digestbot.text import UNBROKEN, format_names, split_names
 
 Make = Callable[..., Service]
 
@@ -577,6 +577,11 @@ def test_names_as_they_are_read_aloud() -> None:
     assert split_names("") == ()
     assert split_names("Smith, J. & Jones, K.") == ("J. Smith", "K. Jones")
     assert split_names("Smith, J. A., Jones, K.; Lee, Ann") == ("J. A. Smith", "K. Jones", "Ann Lee")
+    assert split_names("Kaiming He, Xiangyu Zhang, Shaoqing Ren") == ("Kaiming He", "Xiangyu Zhang", "Shaoqing Ren")
+    assert split_names("He, Kaiming, Zhang, Xiangyu") == ("Kaiming He", "Xiangyu Zhang")
+    assert split_names("Kaiming He et al.") == ("Kaiming He", "others")
+    assert split_names("Smith, Jr., John and Jane Doe, Jr.") == ("John Smith Jr.", "Jane Doe Jr.")
+    assert format_names(split_names("García Márquez, Gabriel and IBM Research")) == f"Márquez and IBM{UNBROKEN}Research"
     assert split_names("Wang, Wei 0001 and Li Na 0002 and others") == ("Wei Wang", "Li Na", "others")
     assert split_names("{The ATLAS Collaboration} and {Barnes and Noble}") == (
         "{The ATLAS Collaboration}",

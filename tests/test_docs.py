@@ -101,19 +101,19 @@ def test_every_status_is_in_the_glossary() -> None:
 def test_the_sample_posts_are_what_is_made_today() -> None:
     from bench.samples import page
 
-    assert DOCS["samples"] == page(), "make them anew: python -m bench.samples"
+    assert DOCS["samples"] == page(), "regenerate it: python -m bench.samples"
 
 
 def test_the_page_on_excerpts_is_what_is_measured_today() -> None:
     from bench.excerpts import page
 
-    assert DOCS["excerpts"] == page(), "make it anew: python -m bench.excerpts"
+    assert DOCS["excerpts"] == page(), "regenerate it: python -m bench.excerpts"
 
 
 def test_the_error_catalogue_is_what_the_code_has() -> None:
     from bench.catalogue import page
 
-    assert DOCS["errors"] == page(), "make it anew: python -m bench.catalogue"
+    assert DOCS["errors"] == page(), "regenerate it: python -m bench.catalogue"
 
 
 def test_links_between_the_docs_lead_somewhere() -> None:

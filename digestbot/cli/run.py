@@ -128,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _pages(
     newest: Reloader, settings: Web, runner: JobRunner, last_upkeep: Callable[[], datetime | None]
 ) -> Iterator[None]:
-    """Serve the operator pages beside the service. If their port is in use, log that and go on without them."""
+    """Serve the operator pages along with the service. If their port is in use, log that and continue without them."""
     import logging
 
     from digestbot.cli.web_pages import Liveness, pages

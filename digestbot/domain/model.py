@@ -187,7 +187,7 @@ class Picture:
 class Message:
     """What one post says: frozen when the post is created, and sent byte for byte at every attempt.
 
-    ``link`` is a URL that the platform attaches beside the text (Facebook); on X the URL is part of the text.
+    ``link`` is a URL that the platform attaches to the text (Facebook); on X the URL is part of the text.
     ``reply``: the post is a reply to the part of the edition before it.
     """
 

@@ -31,7 +31,7 @@ class ImageBuilder:
 
     def __init__(self, config: Config, *, allow_private: bool = False) -> None:
         """Create an image builder. ``allow_private`` permits images from private addresses. Only tests set it, because
-        strangers choose the URLs."""
+        the URLs come from third parties."""
         self._config, self._allow_private = config, allow_private
         settings = config.cards
         template = config.folder / settings.template if settings.template else None
@@ -54,7 +54,7 @@ class ImageBuilder:
             if summary is not None:
                 try:
                     picture = self.picture(appearance.image, channel, summary, required=required)
-                except Exception as error:  # a stranger's image, or the typesetter, may raise anything
+                except Exception as error:  # an untrusted image, or the typesetter, may raise anything
                     if required:
                         held = PictureError(str(error))
                         held.summary = summary.id

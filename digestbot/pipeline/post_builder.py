@@ -90,7 +90,7 @@ class PostBuilder:
             return ""
         try:
             _, drafts = self.drafts(*route, [summary])
-        except RenderError:  # the reason for which it is held says so
+        except RenderError:  # the reason for the hold reports it
             return ""
         return next((draft.excerpt for draft in drafts if draft.excerpt), "")
 

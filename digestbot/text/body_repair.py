@@ -138,7 +138,7 @@ def _heading(match: re.Match[str]) -> str:
 def _with_line_breaks(body: str) -> str:
     """Return a body that lost its line breaks with those that its marks imply."""
     opaque = [match.span() for match in _OPAQUE.finditer(body)]
-    breaks: dict[int, tuple[int, str]] = {}  # where a break goes: where the text goes on, and what stands in between
+    breaks: dict[int, tuple[int, str]] = {}  # position of a break: where the text continues, and what is put in between
     edges, last = [], 0
     for match in _outside(_HEADING.finditer(body), opaque):
         end = _heading_end(body, match.end())

@@ -1,4 +1,4 @@
-"""LaTeX commands in prose, outside of formulas, translated one by one; what is around them stays as it is."""
+"""LaTeX commands in prose, outside of formulas, translated one by one; the text around them is unchanged."""
 
 from __future__ import annotations
 

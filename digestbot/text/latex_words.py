@@ -57,7 +57,7 @@ _SIGNS = {
     "colon": {":": "colon", "colon": "colon"},
 }  # fmt: skip
 _KINDS = {sign: (kind, words) for kind, signs in _SIGNS.items() for sign, words in signs.items()}
-# Rule 10: what stands before parentheses and is a function rather than a factor.
+# Rule 10: what is before parentheses and is a function rather than a factor.
 _HEADS = frozenset("f g h p q E F G H J L O P Q phi psi sigma Phi Psi Gamma".split())  # noqa: SIM905
 _IN_FRACTIONS = frozenset(("letter", "number", "name", "prefix", "postfix", "function", "nothing"))
 _UNNAMED = frozenset(_LETTERS.values()) - _GREEK  # which are no heads

@@ -16,20 +16,22 @@ _AFTER_NAME = re.compile(r",?\s+(?:Jr\.?|Sr\.?|I{2,3}|IV)$")
 _HOMONYM = re.compile(r"\s+\d{4}$")  # DBLP tells people of one name apart by a number: "Wei Wang 0001"
 _GROUP = re.compile(
     r"\b(?:collaborations?|consortium|consortia|team|group|network|committee|initiative|project|investigators|society|"
-    r"institute|foundation|inc\.?|openai|deepmind)$",
+    r"institute|foundation|research|university|inc\.?|openai|deepmind)$",
     re.IGNORECASE,
 )
 _BRACED = re.compile(r"\{([^{}]*)\}")
 # "Smith, J., Jones, K.": surnames with initials, one comma between two people
-_INITIALS = re.compile(r"\s*([^,;&]+),\s*((?:[^\W\d_]\.?[\s-]*){1,4}\.)\s*(?:,|$)")
+_INITIALS = re.compile(r"\s*([^,;&]+),\s*(?!(?:Jr|Sr)\b)((?:[^\W\d_]\.?[\s-]*){1,4}\.)\s*(?:,|$)")
+_ET_AL = re.compile(r",?\s+et\.? al\.?$", re.IGNORECASE)
+_SUFFIX = re.compile(r"(?:Jr\.?|Sr\.?|I{2,3}|IV)")
 OTHERS = "others"
 
 
 def split_names(authors: str) -> tuple[str, ...]:
     """Return the authors' names in reading order.
 
-    They are separated by "and", "&" or semicolons, each as "Last, First" or "First Last". A name in braces, or that of
-    a group, stays whole. "and others" is kept as the name `OTHERS`.
+    They are separated by "and", "&" or semicolons, each as "Last, First" or "First Last", or by commas alone. A name in
+    braces, or that of a group, stays whole. "and others" and "et al." become the name `OTHERS`.
     """
     results: list[str] = []
     text = " ".join(authors.split())
@@ -38,13 +40,24 @@ def split_names(authors: str) -> tuple[str, ...]:
         if people and sum(len(match[0]) for match in _INITIALS.finditer(part)) == len(part):
             results += [f"{first.strip()} {last.strip()}" for last, first in people]
             continue
-        name = part.strip(" ,")
-        last, comma, first = name.partition(",")
-        if name.startswith("{") or not comma or not first.strip():
-            results.append(last.strip() if comma and not first.strip() else name)
-        else:
-            results.append(f"{_HOMONYM.sub('', first).strip()} {last.strip()}")
+        name = _ET_AL.sub("", part).strip(" ,")
+        results += [name] if name.startswith("{") else _between_commas([piece.strip() for piece in name.split(",")])
+        if _ET_AL.search(part):
+            results.append(OTHERS)
     return tuple(_HOMONYM.sub("", name) for name in results if name)
+
+
+def _between_commas(pieces: list[str]) -> list[str]:
+    """Return the names that commas separate. One comma is within a name, as in BibTeX; several may be between names."""
+    pieces = [piece for piece in pieces if piece]
+    suffix = next((f" {piece}" for piece in pieces[1:] if _SUFFIX.fullmatch(piece)), "")
+    pieces = [piece for at, piece in enumerate(pieces) if not (at and _SUFFIX.fullmatch(piece))]
+    if len(pieces) > 2 and all(" " in piece for piece in pieces):
+        return pieces
+    if len(pieces) > 2 and len(pieces) % 2 == 0 and not any(" " in piece for piece in pieces):
+        return [f"{first} {last}" for last, first in zip(pieces[::2], pieces[1::2], strict=True)]
+    first = ", ".join(pieces[1:])
+    return [f"{_HOMONYM.sub('', first)} {pieces[0]}".strip() + suffix] if pieces else []
 
 
 def whole_name(name: str) -> str:

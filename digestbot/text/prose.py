@@ -44,7 +44,8 @@ class _Piece:
 def prose(blocks: Sequence[Block]) -> list[Sentence]:
     """Return the sentences of a summary's prose: without headings and labels, and with list items as clauses.
 
-    A phrase under "Weaknesses" or the like keeps that label, since it would say nothing, or the opposite, without it.
+    A phrase under "Weaknesses" or a similar label keeps it: without it, the phrase would say nothing or the
+    opposite.
     """
     results: list[Sentence] = []
     pieces = list(_pieces(blocks))
