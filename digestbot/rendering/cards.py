@@ -185,10 +185,10 @@ class CardMaker:
             if _MARK.fullmatch(part):
                 formula, displayed = formulas[ord(part) - FORMULA]
                 set_out = typeset(formula) if formula not in self._bad else None
+                plain = _plain(sanitize(to_unicode(formula)))
                 if set_out is None:
-                    pieces.append({"kind": "text", "body": _plain(sanitize(to_unicode(formula)))})
+                    pieces.append({"kind": "text", "body": plain})
                 else:
-                    plain = _plain(sanitize(to_unicode(formula)))
                     pieces.append({"kind": "display" if displayed else "math", "body": set_out, "text": plain})
             else:
                 goes_on = pieces and pieces[-1]["kind"] != "display" and part[0] == " "

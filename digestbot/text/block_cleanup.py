@@ -49,6 +49,7 @@ LONGEST_ANNOUNCER = 160  # characters
 # Every pointer has one of these in it.
 _HINTS = ("fig", "tab", "sec", "eq", "app", "alg", "theorem", "thm", "lemma", "chapter", "abb", "рис", "図", "表", "图",
           "image", "picture", "plot", "diagram", "graph", "above", "below", " (", " [")  # fmt: skip
+_MAY_POINT = re.compile(r"\b(?:see|cf|compare|refer|siehe|vgl|voir|véase|см|here|below|above)\b", re.IGNORECASE)
 _GAPS = re.compile(r"  +")
 _SPACE_BEFORE = re.compile(r"(?<=\S) +(?=[.,;!?)\]](?:\s|\Z))")
 _TWO_COMMAS = re.compile(r",(?:\s*,)+")
@@ -67,9 +68,6 @@ def strike_pointers(text: str) -> str:
             if _POINTER_SENTENCE.fullmatch(sentence):
                 text = text.replace(sentence, "", 1)
     return _GAPS.sub(" ", text).strip(" ")
-
-
-_MAY_POINT = re.compile(r"\b(?:see|cf|compare|refer|siehe|vgl|voir|véase|см|here|below|above)\b", re.IGNORECASE)
 
 
 def is_caption(text: str) -> bool:

@@ -59,14 +59,20 @@ _QUOTE = re.compile(r"(?<=\s)>\s+(?=\S)")
 _NUMBER = re.compile(r"(?<=\s)(\d{1,2})[.)]\s+(?=[^\W_])")
 _ITEM_STARTS = re.compile(r"[A-ZÀ-ÞА-Я\[`\"“$\d*_(]|[^\x00-\u024f\u0400-\u04ff\s]")
 _HEADING_WORD = re.compile(r"(?:[A-Z0-9][\w'’/&-]*|of|and|the|a|an|in|on|for|to|with|&|/|[-–]|I|we)[:.]?(?=\s)\s*")
-_STARTER = re.compile(rf"(?:{STARTERS}|I|A|To|Overall)\b")
+_BEGINNING = rf"(?:{STARTERS}|I|A)\b"  # of a sentence
+_STARTER = re.compile(_BEGINNING)
 _QUESTION = re.compile(r"(?:What|How|Why|Who|When|Where|Which|Is|Are|Does|Do|Can)\b[^.!?:]{3,70}\?(?=\s)")
 _SUBJECT = re.compile(r"[A-Z]\w* (?:is|are|has|have|was|were|can|shows?|uses?|gets?|does)\b")
 # where a heading with words in lower case ends: after a stop, or before a sentence's first word
-_LOWER_END = re.compile(rf"[.!?:](?=\s)|\s(?=(?:{STARTERS}|I|A|To|Overall)\b)")
+_LOWER_END = re.compile(rf"[.!?:](?=\s)|\s(?={_BEGINNING})")
 # what may follow a heading: a sentence
-_SENTENCE = re.compile(rf"(?:{STARTERS}|I|A|To|Overall)\b|[A-Z][\w-]* [a-z]|[^\sA-Za-z]")
+_SENTENCE = re.compile(rf"{_BEGINNING}|[A-Z][\w-]* [a-z]|[^\sA-Za-z]")
 _LOST_END = re.compile(rf"(?<=[a-z0-9)])\s(?=(?:{STARTERS}|To me|All in all|In short)\b[,\s][^.]*[a-z])")
+# headings and labels that say nothing of the text under them
+_PLAIN_HEADINGS = frozenset(
+    ("summary", "abstract", "overview", "method", "methods", "approach", "model", "experiments", "evaluation",
+     "architecture", "details", "training", "datasets", "implementation", "problem", "solution", "task", "setup")
+)  # fmt: skip
 MOST_MARKS = 400  # of each kind in a body without line breaks
 
 
@@ -211,12 +217,6 @@ def _heading_end(body: str, start: int) -> int:
     return start + at
 
 
-_PLAIN_HEADINGS = frozenset(
-    ("summary", "abstract", "overview", "method", "methods", "approach", "model", "experiments", "evaluation",
-     "architecture", "details", "training", "datasets", "implementation", "problem", "solution", "task", "setup")
-)  # fmt: skip
-
-
 def _structure(body: str, marks: list[re.Match[str]], edges: list[int]) -> list[re.Match[str]]:
     """Return the marks that are list items or quotations: from one that follows a heading, a stop or an image on, those
     whose text begins like its text."""
@@ -224,22 +224,24 @@ def _structure(body: str, marks: list[re.Match[str]], edges: list[int]) -> list[
     capital = True
     for match in marks:
         starts = bool(_ITEM_STARTS.match(body, match.end()))
-        before = body[: match.start()].rstrip()[-6:]
-        anchored = any(0 <= match.start() - edge <= 2 for edge in edges)
-        if anchored or before.endswith((":", "：")):
+        before = _sign_before(body, match.start())
+        if _follows(edges, match) or before in (":", "："):
             capital = starts
             results.append(match)
         elif results:
             if starts or not capital:
                 results.append(match)
         elif starts and (
-            before.endswith((".", "!", "?", "。"))
-            or not before
+            before in ("", ".", "!", "?", "。")
             or _IMAGE_BEFORE.search(body, max(0, match.start() - 520), match.start())
         ):
             results.append(match)
-    follows_heading = results and any(0 <= results[0].start() - edge <= 2 for edge in edges)
-    return results if len(results) > 1 or follows_heading else []
+    return results if len(results) > 1 or (results and _follows(edges, results[0])) else []
+
+
+def _follows(edges: list[int], mark: re.Match[str]) -> bool:
+    """Return whether a mark is right after the end of a heading."""
+    return any(0 <= mark.start() - edge <= 2 for edge in edges)
 
 
 def _numbered(body: str, marks: list[re.Match[str]]) -> tuple[list[re.Match[str]], list[re.Match[str]]]:
@@ -249,15 +251,19 @@ def _numbered(body: str, marks: list[re.Match[str]]) -> tuple[list[re.Match[str]
     for match in marks:
         if int(match[1]) == len(sequence) + 1:
             sequence.append(match)
-    if len(sequence) < 2 or not _is_anchored(body, sequence[0].start(), ":：.!?"):
+    if len(sequence) < 2:
         return [], []
-    strict = not _is_anchored(body, sequence[0].start(), ":：")
-    if strict and not all(_is_anchored(body, match.start(), ".!?;") for match in sequence):
+    signs = [_sign_before(body, match.start()) for match in sequence]
+    introduced = signs[0] in ("", ":", "：")
+    # a word before a number is no end of a sentence: "Theorem 1."
+    if not introduced and (signs[0] == ";" or not all(sign in (".", "!", "?", ";") for sign in signs)):
         return [], []
     capital = all(not body[match.end()].islower() for match in sequence)
     return (sequence, []) if capital else ([], sequence)
 
 
-def _is_anchored(body: str, at: int, signs: str) -> bool:
-    """Return whether one of these signs is right before a mark, rather than a word as in "Theorem 1."."""
-    return body[:at].rstrip()[-1:] in signs if body[:at].strip() else True
+def _sign_before(body: str, at: int) -> str:
+    """Return the last character before a position that is no white space; "" without one."""
+    while at and body[at - 1].isspace():
+        at -= 1
+    return body[at - 1 : at] if at else ""

@@ -17,6 +17,7 @@ from digestbot.text.markdown import Block
 from digestbot.text.prose import Sentence, prose
 from digestbot.text.sanitization import UNBROKEN
 from digestbot.text.sentence_classes import (
+    NUMBERING,
     SHORTEST,
     Strength,
     answers,
@@ -52,7 +53,6 @@ _CLAUSE_ENDS = re.compile(
 _WORD = re.compile(r"\w+")
 _NAME = re.compile(r"[\w-]+")
 _ARTICLES = frozenset(("a", "an", "the", "in", "on", "we", "it", "i"))
-_NUMBERED_ITEM = re.compile(r"^\(\d{1,3}\) ")
 _CALLS = re.compile(
     r"(?:(?:the )?authors?|they|we|he|she|this|it|[A-Z]\w+ et al\.) "
     r"(?:calls?|is called|names?|dubs?|prove[sd]?|show(?:s|ed)? this)\b",
@@ -244,11 +244,7 @@ class _Chooser:
 
     def _may_lead(self, at: int, first: int) -> bool:
         one = self._considered[at]
-        if (
-            _is_empty(self._considered[at].text, self._title)
-            or self._weakness(at, first)
-            or (at > first and refers_back(one.text))
-        ):
+        if _is_empty(one.text, self._title) or self._weakness(at, first) or (at > first and refers_back(one.text)):
             return False
         return one.section is not TextSection.OPINION or self._considered[first].section is TextSection.OPINION
 
@@ -297,7 +293,7 @@ class _Chooser:
         text = f"{_without_lead_in(first.text)}{first.joint}{rest}".strip(" ")
         text = text.removesuffix(";")
         if not self._considered[start].item or end - start == 1 or not self._considered[start + 1].item:
-            text = _NUMBERED_ITEM.sub("", text)
+            text = NUMBERING.sub("", text)
         return _capitalized(text)
 
     def _fits(self, start: int, end: int) -> bool:

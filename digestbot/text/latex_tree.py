@@ -254,7 +254,7 @@ def _bracket(nodes: list[Node], at: int, results: list[Node]) -> int:
     """Add what the bracket at a position begins, and return where that ends."""
     node = nodes[at]
     if node.text in _OPEN:
-        end = _closing(nodes, at)
+        end = _end_of(nodes, at, _CLOSE)
         if end is not None:
             results.append(_group(node.text, nodes[end], nodes[at + 1 : end]))
             return end + 1
@@ -274,7 +274,7 @@ def _bracket(nodes: list[Node], at: int, results: list[Node]) -> int:
         return end + 1
     elif node.text in ("|", "||"):
         ends = (node.text, "rangle") if node.text == "|" else (node.text,)
-        end = _closing_bar(nodes, at, ends)
+        end = _end_of(nodes, at, ends)
         if end is None and node.text == "|":
             results.append(Node("evaluated", parts=[node.sub]) if node.sub else Node("given", "given"))
         elif end is None:
@@ -288,18 +288,8 @@ def _bracket(nodes: list[Node], at: int, results: list[Node]) -> int:
     return at + 1  # a bracket without its partner
 
 
-def _closing(nodes: list[Node], at: int) -> int | None:
-    depth = 0
-    for to in range(at, len(nodes)):
-        if nodes[to].kind == "bracket":
-            depth += (nodes[to].text in _OPEN) - (nodes[to].text in _CLOSE)
-            if not depth:
-                return to
-    return None
-
-
-def _closing_bar(nodes: list[Node], at: int, ends: Collection[str]) -> int | None:
-    """Return the position of the bar that ends what the bar at a position begins, which is in no other bracket."""
+def _end_of(nodes: list[Node], at: int, ends: Collection[str]) -> int | None:
+    """Return the position of the first of ``ends`` after a position, outside of other brackets; None without one."""
     depth = 0
     for to in range(at + 1, len(nodes)):
         if nodes[to].kind == "bracket":

@@ -58,7 +58,7 @@ _RESULT_SHAPE = WordPattern(
 )
 FEWEST_OF_A_FINDING = 6  # words
 _SPACELESS = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
-_NUMBERING = re.compile(r"^\(\d{1,3}\) ")
+NUMBERING = re.compile(r"^\(\d{1,3}\) ")
 LONGEST = 600  # characters of a sentence that are looked at
 SHORTEST = 4  # words of a sentence that says something
 
@@ -77,7 +77,7 @@ def weakness(sentence: str) -> str:
             return name
     if _QUESTION.search(sentence):
         return "a question"
-    if sentence[:1] in "([" and not _NUMBERING.match(sentence):
+    if sentence[:1] in "([" and not NUMBERING.match(sentence):
         return "an aside"
     if sentence[:1] in '"“„«' and sentence[-1:] in '"”“»':
         return "a quotation"
