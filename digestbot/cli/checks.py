@@ -160,7 +160,7 @@ def _of_sources(config: Config, service: Service) -> Iterator[Finding]:
     seen: dict[str, str] = {}
     for name, source in config.sources.items():
         yield from _of_source(name, service)
-        identity = source.identity()
+        identity = source.content_identity()
         if identity is not None and identity in seen:
             detail = f"reads the same as source {seen[identity]}, so everything would be posted twice: remove one"
             yield Finding(f"source {name}", False, f"sources.{name}: {detail}")

@@ -12,6 +12,7 @@ import html
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from digestbot.domain.model import Summary
 
@@ -76,6 +77,7 @@ def match_summaries(
             and len(_WORD.findall(new.body)) >= (1 if None in (one.handle, new.handle) else TELLING)
         )
     )
+    settle(lambda new, one: is_item(new) and one.handle == one.key and same_page(one.link, new.link))
     for at, id_ in _by_likeness(list(free.values()), incoming, results):
         if results[at] is None and id_ in free:
             results[at] = free.pop(id_)
@@ -89,6 +91,12 @@ def match_summaries(
         if len(left) == len(new) == 1 and _could_be(incoming[new[0]], left[0]) and whole():
             results[new[0]] = left[0]
     return results
+
+
+def is_item(summary: Summary) -> bool:
+    """Return whether a summary is an item of a feed without keys of its own for papers and writers: it has one
+    identifier, and is the only summary of its kind."""
+    return summary.handle is not None and summary.handle == summary.paper.key
 
 
 def _could_be(summary: Summary, one: KnownSummary) -> bool:
@@ -122,6 +130,22 @@ def _by_likeness(
     ]
     scored.sort(key=lambda row: (-row[0], row[1], row[2]))
     return [(at, id_) for score, at, id_ in scored if score >= SAME_TEXT]
+
+
+def same_page(one: str, other: str) -> bool:
+    """Return whether two links are of one page of a site, which may have moved to https or to another host."""
+    ours, theirs = urlsplit(one), urlsplit(other)
+    path = ours.path.rstrip("/")
+    if (path, ours.query, ours.fragment) != (theirs.path.rstrip("/"), theirs.query, theirs.fragment):
+        return False
+    hosts = [(link.hostname or "").removeprefix("www.") for link in (ours, theirs)]
+    return hosts[0] == hosts[1] or bool(path or ours.query)
+
+
+def leads_nowhere(link: str) -> bool:
+    """Return whether a link leads to a site's first page, rather than to one of its items."""
+    parts = urlsplit(link)
+    return parts.path in ("", "/") and not parts.query and not parts.fragment
 
 
 def similarity(one: str, other: str) -> float:

@@ -15,6 +15,9 @@ from digestbot.text import sanitize
 MOST_DELETIONS = 3  # within a day, without the operator's consent
 A_DAY = timedelta(days=1)
 MOST_VANISHED = 20  # one known summary in this many may be gone at one poll
+MOST_OLD = 20  # old summaries that may arrive at once
+MOST_OLD_SHARE = 5  # and at most one for this many known ones
+OLD = timedelta(days=1)  # how much older than the newest known: many feeds are not in strict order
 
 
 class EditKind(StrEnum):
@@ -97,6 +100,12 @@ def too_many_gone(gone: int, looked: int) -> bool:
     """Return whether more than one in twenty known summaries vanished in one poll. A single one may disappear from any
     store, and is never too many."""
     return gone > 1 and gone * MOST_VANISHED > looked
+
+
+def too_many_old(old: int, known: int) -> bool:
+    """Return whether so many old summaries arrived at once that an operator has to look: more than 20, or more than a
+    fifth of those known. A single one may be late at any site, and is never too many."""
+    return old > MOST_OLD or (old > 1 and old * MOST_OLD_SHARE > known)
 
 
 def most_severe(kinds: Sequence[str]) -> EditKind:

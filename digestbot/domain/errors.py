@@ -6,6 +6,7 @@
     ├── ConfigError        the operator's configuration is wrong; lists every problem at once
     ├── PortTakenError     the port of the operator pages is in use
     ├── SourceError        a source could not be read; the ledger is unchanged
+    │   └── SourceGone     its server says that it is gone for good: it is no longer polled
     ├── RenderError        a template is missing, broken, or rendered something that cannot be posted
     ├── PictureError       a picture cannot be made or fetched
     ├── LedgerError        the ledger cannot be opened, read or written: nothing is sent
@@ -49,7 +50,13 @@ class PortTakenError(DigestbotError):
 
 
 class SourceError(DigestbotError):
-    """A source could not be read or understood."""
+    """A source could not be read or understood. ``retry_after`` is how long its server asked not to be called again."""
+
+    retry_after: timedelta | None = None
+
+
+class SourceGone(SourceError):
+    """The server says that the source is gone for good (410)."""
 
 
 class RenderError(DigestbotError):

@@ -66,6 +66,14 @@ OWN = (ReceiptBasis.ANSWER, ReceiptBasis.TEXT)
 """The bases that prove that digestbot published the post: the platform's own answer, or a post with our text."""
 
 
+class Genre(StrEnum):
+    """What a text from a source is: a reader's summary of a paper, the paper's own abstract, or an article."""
+
+    SUMMARY = "summary"
+    ABSTRACT = "abstract"
+    ARTICLE = "article"
+
+
 class Approval(StrEnum):
     """The approval status of an edition that an operator must approve before it is posted."""
 
@@ -147,9 +155,9 @@ class Paper:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One reader's summary of one paper, as a source provided it.
+    """One reader's summary of one paper, as a source provided it. ``genre`` says if the text is something else.
 
-    ``writer`` is the display name, None for an anonymous summary. ``handle`` distinguishes this writer's summary of the
+    ``writer`` is the display name, None for an anonymous summary and for an abstract. ``handle`` distinguishes this writer's summary of the
     paper from others; it is None for an anonymous summary too. ``orcid`` is a named writer's. ``body`` is Markdown with
     LaTeX.
 
@@ -170,6 +178,7 @@ class Summary:
     orcid: str | None = None
     store_id: str | None = None
     version: bytes | None = None
+    genre: Genre = Genre.SUMMARY
     id: int | None = None
 
 

@@ -16,6 +16,7 @@ from digestbot.domain.dedup import LONGEST_KEY, KnownSummary, is_cut, match_summ
 from digestbot.domain.model import Summary
 from digestbot.ledger import edit_log
 from digestbot.ledger.concurrency import INTAKE, one_at_a_time
+from digestbot.ledger.item_keys import separate_items
 from digestbot.ledger.papers import resolve_papers
 from digestbot.ledger.schema import sources, summaries
 
@@ -24,12 +25,16 @@ BATCH = 1000  # summaries per round trip, so that memory and SQL stay bounded ho
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """The outcome of a poll: the number of summaries that were new, changed, unchanged and withdrawn."""
+    """The outcome of a poll: the number of summaries that were new, changed, unchanged and withdrawn.
+
+    ``shared_keys`` is how many of them had an identifier that belongs to a different one.
+    """
 
     new: int = 0
     changed: int = 0
     unchanged: int = 0
     withdrawn: int = 0
+    shared_keys: int = 0
 
     def __add__(self, other: IngestResult) -> IngestResult:
         return IngestResult(
@@ -37,6 +42,7 @@ class IngestResult:
             self.changed + other.changed,
             self.unchanged + other.unchanged,
             self.withdrawn + other.withdrawn,
+            self.shared_keys + other.shared_keys,
         )
 
 
@@ -58,6 +64,7 @@ def fingerprint(summary: Summary) -> bytes:
         summary.link,
         summary.votes,
         summary.dated,
+        summary.genre,
     )
     hash_.update("\0".join(map(str, parts)).encode("utf-8", "surrogatepass"))
     hash_.update(summary.body.encode("utf-8", "surrogatepass"))
@@ -97,6 +104,12 @@ def newest_date(tx: sa.Connection, source: str) -> datetime | None:
     return newest
 
 
+def count_of_date(tx: sa.Connection, source: str, date: datetime) -> int:
+    """Return how many of the source's summaries have exactly this date."""
+    query = sa.select(sa.func.count()).where(summaries.c.source == source, summaries.c.source_date == date)
+    return int(tx.scalar(query) or 0)
+
+
 def ingest(
     tx: sa.Connection,
     source: str,
@@ -117,16 +130,23 @@ def ingest(
     # Serialize the intakes of a source: its summary ids then commit in order, which the cursors rely on.
     tx.execute(sa.select(sources.c.name).where(sources.c.name == source).with_for_update())
     one_at_a_time(tx, INTAKE)  # because several sources may have the same papers
+    separate, shared = separate_items(tx, source, [_with_short_key(one) for one in incoming], present)
     groups: dict[str, list[Summary]] = defaultdict(list)
-    for summary in incoming:
-        if len(summary.paper.key) > LONGEST_KEY:
-            summary = replace(summary, paper=replace(summary.paper, key=short_key(summary.paper.key)))
+    for summary in separate:
         groups[summary.paper.key].append(summary)
-    keys, total = list(groups), IngestResult()
+    keys, total = list(groups), IngestResult(shared_keys=shared)
     for start in range(0, len(keys), BATCH):
         part = {key: _without_repeats(groups[key]) for key in keys[start : start + BATCH]}
         total += _Batch(tx, source, now, present, shown, only_new).take_in(part)
     return total
+
+
+def _with_short_key(summary: Summary) -> Summary:
+    key = summary.paper.key
+    if len(key) <= LONGEST_KEY:
+        return summary
+    handle = short_key(key) if summary.handle == key else summary.handle
+    return replace(summary, handle=handle, paper=replace(summary.paper, key=short_key(key)))
 
 
 class _Batch:
@@ -203,6 +223,7 @@ class _Batch:
             "handle": summary.handle,
             "writer": summary.writer,
             "orcid": summary.orcid,
+            "genre": summary.genre,
             "body": summary.body,
             "link": summary.link,
             "votes": summary.votes,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from digestbot.domain.retry import FIRST_WAIT, LONGEST_WAIT, backoff
 from digestbot.ledger.concurrency import insert_unless_there
+from digestbot.ledger.intake import IngestResult
 from digestbot.ledger.schema import cursors, sources
 
 
@@ -33,6 +35,36 @@ class SourceState:
     recheck_cursor: int | None = None
     sighted: bool = False
     failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PollReport:
+    """What a poll read: how many entries, and how many of them were new, changed, unchanged, withdrawn, dropped, or
+    ``early`` (they wait for their date). ``examples`` says why the first ones were dropped."""
+
+    entries: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    withdrawn: int = 0
+    dropped: int = 0
+    early: int = 0
+    examples: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        taken: IngestResult,
+        dropped: int = 0,
+        early: int = 0,
+        examples: Sequence[str] = (),
+        entries: int | None = None,
+    ) -> PollReport:
+        """Return the report of a poll; without ``entries``, the sum of what was taken in counts."""
+        shown = taken.new + taken.changed + taken.unchanged if entries is None else entries
+        return cls(
+            shown, taken.new, taken.changed, taken.unchanged, taken.withdrawn, dropped, early, tuple(examples)
+        )
 
 
 def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, *, at_once: bool) -> SourceState | None:
@@ -72,9 +104,23 @@ def next_poll(tx: sa.Connection, source: str) -> datetime | None:
     return result
 
 
-def poll_succeeded(tx: sa.Connection, source: str, state: SourceState, now: datetime, *, sighted: bool = True) -> None:
-    """Record a successful poll, with the state for the next one. ``sighted``: the source was read completely."""
+def poll_succeeded(
+    tx: sa.Connection,
+    source: str,
+    state: SourceState,
+    now: datetime,
+    *,
+    sighted: bool = True,
+    report: PollReport | None = None,
+    moved_to: str | None = None,
+) -> None:
+    """Record a successful poll, with the state for the next one. ``sighted``: the source was read completely.
+
+    ``report`` is what was read; None if nothing was, so that the last report stays. ``moved_to`` goes with a report.
+    """
     values: dict[str, object] = {"polled_at": now} if sighted else {}
+    if report is not None:
+        values |= {"last_poll": {"at": now.isoformat()} | asdict(report), "moved_to": moved_to}
     if state.fetched_at is None:  # for a feed, `set_gap_since` sets it instead
         values |= {"scan_cursor": state.scan_cursor}
     tx.execute(
@@ -90,6 +136,7 @@ def poll_succeeded(tx: sa.Connection, source: str, state: SourceState, now: date
             recheck_cursor=state.recheck_cursor,
             failures=0,
             error=None,
+            not_before=None,
             **values,
         )
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digestbot.domain.model import Paper, Summary
+from digestbot.domain.model import Genre, Paper, Summary
 from digestbot.ledger.schema import papers, summaries
 
 PAPER_COLUMNS = (
@@ -87,5 +87,6 @@ def as_summary(row: Any) -> Summary:
         dated=row.source_date,
         orcid=row.orcid,
         store_id=row.store_id,
+        genre=Genre(row.genre),
         id=row.id,
     )

@@ -35,7 +35,7 @@ class SourceConfig(Section):
         """Return the time zone for times without one; None for the configuration's."""
         return getattr(self, self.RESERVE_KEY) if self.RESERVE_KEY else None
 
-    def identity(self) -> str | None:
+    def content_identity(self) -> str | None:
         """Return a value that is equal for two sources with the same content; None if there is none."""
         return getattr(self, self.RESERVE_KEY) if self.RESERVE_KEY else None
 

@@ -7,31 +7,40 @@ conditional: the server's last validators are sent back, and a 304 costs nothing
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import BinaryIO, cast
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
 from digestbot import __version__
-from digestbot.domain.errors import SourceError
+from digestbot.domain.errors import SourceError, SourceGone
 from digestbot.infra.http_client import CONNECT_SECONDS, DeadlineTransport, PrivateAddressError, pool_manager, remaining
 
 MOST_REDIRECTS = 5
 IN_MEMORY = 8 << 20  # a larger document goes to a temporary file
 _CHUNK = 1 << 18
 _INFLATED = 1 << 20
+_PERMANENT = (301, 308)
+_TOO_MANY = (429, 503)
+LONGEST_WAIT = timedelta(days=7)  # that a server may ask for
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A fetched document: its whole decompressed body and a hash of it."""
+    """A fetched document: its whole decompressed body and a hash of it.
+
+    ``url`` is where it was in the end. ``moved_to`` is the URL to which the server redirects for good, if it does.
+    """
 
     file: BinaryIO
     size: int
@@ -39,6 +48,8 @@ class Fetched:
     content_type: str | None
     etag: str | None
     last_modified: str | None
+    url: str = ""
+    moved_to: str | None = None
 
 
 class Fetcher:
@@ -47,11 +58,15 @@ class Fetcher:
     It can be used from any thread, but fetches one document at a time.
     """
 
-    def __init__(self, *, allow_private: bool, seconds: float, most_bytes: int) -> None:
+    def __init__(
+        self, *, allow_private: bool, seconds: float, most_bytes: int, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Create a client. ``headers`` go with each request to the URL's own host, and to no other."""
         self._wire = DeadlineTransport(allow_private=allow_private)
         self._pool = pool_manager(self._wire, num_pools=4, maxsize=1, retries=False)
         self._seconds = seconds
         self._most_bytes = most_bytes
+        self._headers = dict(headers or {})
         self._lock = threading.Lock()
 
     def fetch(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched | None:
@@ -62,9 +77,9 @@ class Fetcher:
     def _fetch(self, url: str, etag: str | None, last_modified: str | None) -> Fetched | None:
         headers = {
             "User-Agent": f"digestbot/{__version__}",
-            "Accept": "application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.1",
-            "Accept-Encoding": "gzip",
-        }
+            "Accept": "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, */*;q=0.1",
+            "Accept-Encoding": "gzip, deflate",
+        } | self._headers
         if etag:
             headers["If-None-Match"] = etag
         if last_modified:
@@ -77,6 +92,7 @@ class Fetcher:
             raise SourceError(self._explain(url, error)) from error
 
     def _follow(self, url: str, headers: dict[str, str], deadline: float) -> Fetched | None:
+        moved_to, permanent = None, True
         for _ in range(MOST_REDIRECTS + 1):
             seconds = remaining(deadline)
             timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds)
@@ -101,37 +117,44 @@ class Fetcher:
                         raise SourceError(
                             f"{redact_url(url)}: redirects to {redact_url(target)}, which is not a web address"
                         )
-                    if parts.netloc != urlsplit(url).netloc:
-                        headers = {k: v for k, v in headers.items() if not k.startswith("If-")}
+                    headers = self._allowed(headers, urlsplit(url), parts)
                     url = target
+                    permanent = permanent and response.status in _PERMANENT
+                    moved_to = target if permanent else moved_to
                     response.close()
                     continue
                 if response.status != 200:
-                    raise SourceError(
-                        f"{redact_url(url)}: the server returned {response.status} {response.reason or ''}".rstrip()
-                    )
+                    raise _refusal(url, response)
                 body = self._read(url, response, deadline)
                 names = ("Content-Type", "ETag", "Last-Modified")
-                return Fetched(*body, *(response.headers.get(name) for name in names))
+                return Fetched(*body, *(response.headers.get(name) for name in names), url, moved_to)
             except BaseException:
                 response.close()
                 raise
         raise SourceError(f"{redact_url(url)}: more than {MOST_REDIRECTS} redirects")
 
+    def _allowed(self, headers: dict[str, str], before: SplitResult, after: SplitResult) -> dict[str, str]:
+        """Return the headers that may go along to the target of a redirect: to another server no secrets and no
+        validators, and no secrets from https to http."""
+        if after.netloc != before.netloc:
+            headers = {name: value for name, value in headers.items() if not name.startswith("If-")}
+        if after.netloc != before.netloc or (before.scheme == "https" and after.scheme == "http"):
+            headers = {k: v for k, v in headers.items() if k == "User-Agent" or k not in self._headers}
+        return headers
+
     def _read(self, url: str, response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[BinaryIO, int, bytes]:
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-        if encoding in ("gzip", "x-gzip"):
-            inflate = zlib.decompressobj(wbits=31)
-        elif encoding in ("identity", ""):
-            inflate = None
-        else:
+        inflate = None
+        if encoding in ("gzip", "x-gzip", "deflate"):
+            inflate = _Inflater(gzip=encoding != "deflate")
+        elif encoding not in ("identity", ""):
             raise SourceError(f"{redact_url(url)}: sent in an encoding that was not asked for: {encoding}")
         file = cast("BinaryIO", tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115 - closed by the caller
         try:
             size, received, hash_ = 0, False, hashlib.blake2b(digest_size=16)
             while chunk := response.read1(_CHUNK):
                 received = True
-                for piece in _inflated(inflate, chunk) if inflate else (chunk,):
+                for piece in inflate.inflated(chunk) if inflate else (chunk,):
                     size += len(piece)
                     if size > self._most_bytes:
                         most = self._most_bytes // 10**6
@@ -171,11 +194,55 @@ class Fetcher:
         return f"{redact_url(url)}: cannot be fetched: {reason or type(innermost).__name__}"
 
 
-def _inflated(inflate: zlib._Decompress, chunk: bytes) -> Iterator[bytes]:
-    """Yield decompressed data in pieces, because a few bytes may expand a thousandfold."""
-    while chunk:
-        yield inflate.decompress(chunk, _INFLATED)
-        chunk = inflate.unconsumed_tail
+class _Inflater:
+    """Decompresses a body: gzip of one or several members, or deflate with or without its header (RFC 9110, 8.4.1)."""
+
+    def __init__(self, *, gzip: bool) -> None:
+        self._gzip = gzip
+        self._stream: zlib._Decompress | None = zlib.decompressobj(wbits=31) if gzip else None
+
+    @property
+    def eof(self) -> bool:
+        """Return whether the body is complete."""
+        return self._stream is not None and self._stream.eof
+
+    def inflated(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield decompressed data in pieces, because a few bytes may expand a thousandfold."""
+        if self._stream is None:  # a zlib header is a multiple of 31 (RFC 1950); many servers omit it
+            header = len(chunk) > 1 and chunk[0] & 15 == 8 and int.from_bytes(chunk[:2], "big") % 31 == 0
+            self._stream = zlib.decompressobj(wbits=15 if header else -15)
+        while chunk:
+            if self._stream.eof:
+                chunk = chunk.lstrip(b"\0")  # padding
+                if not self._gzip or not chunk:
+                    return
+                self._stream = zlib.decompressobj(wbits=31)
+            yield self._stream.decompress(chunk, _INFLATED)
+            chunk = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
+
+
+def _refusal(url: str, response: urllib3.BaseHTTPResponse) -> SourceError:
+    """Return the error for an answer that is no document."""
+    status = f"{response.status} {response.reason or ''}".rstrip()
+    if response.status == 410:
+        return SourceGone(f"{redact_url(url)}: the server says that it is gone for good (410)")
+    error = SourceError(f"{redact_url(url)}: the server returned {status}")
+    if response.status in _TOO_MANY:
+        error.retry_after = _retry_after(response.headers)
+    return error
+
+
+def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """Return how long a server asks not to be called (RFC 9110, 10.2.3); None if it does not say."""
+    value = headers.get("Retry-After", "").strip()
+    try:
+        if re.fullmatch(r"\d{1,9}", value):
+            wait = timedelta(seconds=int(value))
+        else:
+            wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))
+    except (ValueError, TypeError):
+        return None
+    return min(max(wait, timedelta(0)), LONGEST_WAIT)
 
 
 def redact_url(url: str) -> str:

@@ -53,7 +53,7 @@ from digestbot.ledger.schema.planning import (
     slot_changes,
     slots,
 )
-from digestbot.ledger.schema.summaries import paper_keys, papers, sources, summaries
+from digestbot.ledger.schema.summaries import adopted_posts, paper_keys, papers, sources, summaries
 from digestbot.ledger.schema.types import UtcTime, metadata
 
 __all__ = [
@@ -68,6 +68,7 @@ __all__ = [
     "UNJUDGED",
     "WAITING",
     "UtcTime",
+    "adopted_posts",
     "alerts",
     "attempts",
     "audit",

@@ -6,6 +6,8 @@ import sqlalchemy as sa
 
 from digestbot.ledger.schema.types import ID, LIST, UtcTime, metadata
 
+# ``not_before``: the server asked for no request before then. ``moved_to``: the URL to which it redirects for good.
+# ``last_poll``: what the last poll read and left out.
 sources = sa.Table(
     "sources",
     metadata,
@@ -22,6 +24,9 @@ sources = sa.Table(
     sa.Column("next_poll_at", UtcTime),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     sa.Column("error", sa.Text),
+    sa.Column("not_before", UtcTime),
+    sa.Column("moved_to", sa.Text),
+    sa.Column("last_poll", sa.JSON),
 )
 
 papers = sa.Table(
@@ -51,6 +56,7 @@ paper_keys = sa.Table(
     sa.Index(None, "paper_id"),
 )
 
+# ``arrival_alert_id``: the alert that holds the summary, because many old ones arrived at once.
 summaries = sa.Table(
     "summaries",
     metadata,
@@ -62,6 +68,7 @@ summaries = sa.Table(
     sa.Column("handle", sa.Text),
     sa.Column("writer", sa.Text),
     sa.Column("orcid", sa.Text),
+    sa.Column("genre", sa.Text, nullable=False, server_default="summary"),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("link", sa.Text, nullable=False),
     sa.Column("votes", sa.Integer),
@@ -71,8 +78,20 @@ summaries = sa.Table(
     sa.Column("ingested_at", UtcTime, nullable=False),
     sa.Column("changed_at", UtcTime),
     sa.Column("withdrawn_at", UtcTime),
+    sa.Column("arrival_alert_id", ID),
     sa.Index(None, "paper_id", "source"),
     sa.Index(None, "source", "id"),
     sa.Index(None, "source", "key"),
     sa.Index(None, "source", "version"),
+)
+
+# Summaries that the channel's account already shows in posts that digestbot did not make: another bot's, or a person's.
+adopted_posts = sa.Table(
+    "adopted_posts",
+    metadata,
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("summary_id", ID, sa.ForeignKey(summaries.c.id), primary_key=True, autoincrement=False),
+    sa.Column("post_id", sa.Text, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("posted_at", UtcTime, nullable=False),
 )

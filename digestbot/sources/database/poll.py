@@ -11,7 +11,7 @@ from digestbot.domain.errors import DigestbotError, SourceError
 from digestbot.domain.model import Summary
 from digestbot.ledger import Ledger, intake, source_states
 from digestbot.ledger.intake import IngestResult
-from digestbot.ledger.source_states import SourceState
+from digestbot.ledger.source_states import PollReport, SourceState
 from digestbot.sources.base import NO_VOTES, SourceContext
 from digestbot.sources.database.config import DatabaseSource
 
@@ -84,7 +84,8 @@ class DatabaseReader:
             recheck_cursor=rows[-1].id if len(rows) == STRETCH else 0,
         )
         with self._ledger.begin() as tx:
-            source_states.poll_succeeded(tx, self._name, after, self._clock())
+            report = PollReport.of(taken)
+            source_states.poll_succeeded(tx, self._name, after, self._clock(), report=report)
         return taken
 
     def _read_whole(self, scan_cursor: str | None, *, moved: bool) -> IngestResult:
@@ -100,7 +101,8 @@ class DatabaseReader:
             if self.stopping():
                 return total
         with self._ledger.begin() as tx:
-            source_states.poll_succeeded(tx, self._name, SourceState(url=self.database.shown), self._clock())
+            state, report = SourceState(url=self.database.shown), PollReport.of(total)
+            source_states.poll_succeeded(tx, self._name, state, self._clock(), report=report)
         return total
 
     def compare(self, keys: Sequence[str]) -> IngestResult:

@@ -21,6 +21,7 @@ from digestbot.sources.feed import size_limits
 
 PIECE_ITEMS = 200
 PIECE_BYTES = 1 << 20
+LONGEST_LINK = 2000  # characters
 _CHUNK = 1 << 18
 _ITEMS = ("item", "entry")
 # Encodings whose markup is ASCII, so that items can be cut out as bytes.
@@ -33,11 +34,13 @@ class NotScannableError(Exception):
 
 @dataclass
 class FeedScan:
-    """The positions of a document's items. ``versions`` are hashes, equal for byte-identical items."""
+    """The positions of a document's items. ``versions`` are hashes, equal for byte-identical items. ``site`` is the link
+    of the whole feed; empty if it has none before its items."""
 
     head: bytes = b""
     tail: bytes = b""
     item: str = ""
+    site: str = ""
     starts: array[int] = field(default_factory=lambda: array("q"))
     ends: array[int] = field(default_factory=lambda: array("q"))
     versions: list[bytes] = field(default_factory=list)
@@ -171,6 +174,14 @@ class _Scanner:
             self._stack.append((name, attributes))
             if len(self._stack) > size_limits.MOST_DEPTH:
                 raise SourceError(f"it has more than {size_limits.MOST_DEPTH} elements inside each other")
+            if not self._found.site and name == "link" and attributes.get("rel", "alternate") == "alternate":
+                self._found.site = attributes.get("href", "")[:LONGEST_LINK]
+                if not self._found.site and len(self._stack) == 3:  # that of the channel, not of its picture
+                    self._parser.CharacterDataHandler = self._link
+
+    def _link(self, text: str) -> None:
+        if len(self._found.site) < LONGEST_LINK:
+            self._found.site += text.strip()
 
     def _end(self, name: str) -> None:
         if self._inside:
@@ -182,6 +193,8 @@ class _Scanner:
                 self._found.ends.append(self._parser.CurrentByteIndex)
         elif not self._stack or self._stack.pop()[0] != name:
             raise NotScannableError("items inside items")
+        else:
+            self._parser.CharacterDataHandler = None
 
     def _open(self, item: str) -> None:
         """Record what each piece begins and ends with; called at the first item."""

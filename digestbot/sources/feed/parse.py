@@ -5,27 +5,22 @@ Its traps are described in docs/architecture.md, Feeds.
 
 from __future__ import annotations
 
-import calendar
 import gc
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from digestbot.domain.errors import SourceError
-from digestbot.domain.model import Paper, Summary
+from digestbot.domain.model import Summary
+from digestbot.sources.feed.entries import EntryFormat, read_entry
 
 _ILLEGAL = bytes(range(9)) + b"\x0b\x0c" + bytes(range(14, 32))  # forbidden in XML 1.0
 _REFERENCE = re.compile(rb"&#([xX][0-9a-fA-F]{1,12}|[0-9]{1,12});")
 _DECLARED = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
-_DOI = re.compile(r"10\.\d{4,9}/\S+")
 _ENDS = (b"</rss>", b"</feed>", b"</rdf:RDF>", b"</RDF>")
-ANONYMOUS = "Anonymous"
 DRIVER = "digestbot.sources.feed.feedparser_driver"
 
 
@@ -44,9 +39,13 @@ class ParsedFeed:
 
 
 def parse_feed(
-    body: bytes, content_type: str | None = None, suspect_hash: bytes | None = None, versions: Sequence[bytes] = ()
+    body: bytes,
+    content_type: str | None = None,
+    suspect_hash: bytes | None = None,
+    versions: Sequence[bytes] = (),
+    format_: EntryFormat = EntryFormat(),  # noqa: B008 - it is immutable
 ) -> ParsedFeed:
-    """Return the summaries in a feed's document.
+    """Return the summaries in a feed's document, whose entries are read as ``format_`` says.
 
     ``versions`` are the hashes of its items, if a scan found them. Raises SourceError if the document is not a feed.
     """
@@ -81,14 +80,25 @@ def parse_feed(
             new_suspect = hashlib.blake2b(repr(sorted(last.items())).encode(), digest_size=16).digest()
             if new_suspect == suspect_hash:
                 entries.append(last)
-    result, dropped = [], []
+    if not versions:
+        site = str(dict.get(document.feed, "link") or "")
+        format_ = replace(format_, bases=(site, *format_.bases))
     known = versions if len(versions) == len(entries) else [None] * len(entries)
-    for entry, version in zip(entries, known, strict=True):
+    result, dropped = read_entries(zip(entries, known, strict=True), format_)
+    return ParsedFeed(result, new_suspect, complaint, dropped)
+
+
+def read_entries(
+    entries: Iterable[tuple[Any, bytes | None]], format_: EntryFormat
+) -> tuple[list[Summary], tuple[str, ...]]:
+    """Return the summaries in these entries, each given with its version, and why the others were left out."""
+    result, dropped = [], []
+    for entry, version in entries:
         try:
-            result.append(_summary(entry, version))
+            result.append(read_entry(entry, version, format_))
         except ValueError as error:
             dropped.append(f"{str(entry.get('title') or entry.get('id') or 'no title')[:80]!r}: {error}")
-    return ParsedFeed(result, new_suspect, complaint, tuple(dropped))
+    return result, tuple(dropped)
 
 
 @contextmanager
@@ -129,62 +139,3 @@ def _is_character(reference: bytes) -> bool:
     """Return True if a numeric reference names a character that XML 1.0 allows; feedparser fails on others."""
     number = int(reference[1:], 16) if reference[:1] in b"xX" else int(reference)
     return number in (9, 10, 13) or 0x20 <= number < 0xD800 or 0xE000 <= number <= 0x10FFFF
-
-
-def _summary(entry: Any, version: bytes | None) -> Summary:
-    """Return the summary in one entry. Raises ValueError if the entry has no HTTP URL to link to."""
-    get = partial(dict.get, entry)  # feedparser's own lookup tries every alias of a name and is ten times slower
-    link = _text(get("link") or get("id"))
-    address = urlsplit(link)
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise ValueError(f"its link is not a web address ({link[:80]!r})")
-    author = " ".join(_text(get("author")).split())
-    store_key = _text(get("shortscience_bibtexkey"))
-    key = store_key or _text(get("id")) or link
-    anonymous = author == ANONYMOUS or not author
-    handle: str | None = key
-    if store_key:
-        anchor = unquote(address.fragment)
-        handle = None if anonymous and anchor in ("", "anon") else anchor or author
-    return Summary(
-        paper=Paper(
-            key=key,
-            title=_text(get("title")),
-            arxiv_id=_text(get("shortscience_arxivid")) or None,
-            doi=key if _DOI.fullmatch(key) else None,
-        ),
-        writer=None if anonymous else author,
-        handle=handle,
-        body=_body(get),
-        link=link,
-        votes=_number(get("shortscience_votes")),
-        dated=_time(get("published_parsed") or get("updated_parsed")),
-        version=version,
-    )
-
-
-def _body(get: Callable[[str], Any]) -> str:
-    content = get("content") or []
-    return _text(get("summary") or (content[0].get("value") if content else ""))
-
-
-def _text(value: object) -> str:
-    """Return text that every database accepts: without lone surrogates and NUL."""
-    text = str(value or "")
-    if text.isascii():
-        return text.replace("\x00", "")
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
-
-
-def _number(text: object) -> int | None:
-    digits = str(text).strip()
-    return int(digits) if re.fullmatch(r"-?\d{1,9}", digits, re.ASCII) else None
-
-
-def _time(parsed: Any) -> datetime | None:
-    if not parsed:
-        return None
-    try:
-        return datetime.fromtimestamp(calendar.timegm(parsed), UTC)
-    except (ValueError, OverflowError, OSError):
-        return None

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from digestbot.domain.errors import SourceError
 from digestbot.domain.model import Summary
-from digestbot.ledger import Ledger, alerts, intake, source_states
+from digestbot.ledger import Ledger, alerts, arrivals, intake, source_states
 from digestbot.ledger.intake import IngestResult
-from digestbot.ledger.source_states import SourceState
+from digestbot.ledger.source_states import PollReport, SourceState
 from digestbot.sources.base import NO_VOTES, SourceContext
-from digestbot.sources.feed.config import FeedSource
+from digestbot.sources.feed.config import FeedSource, FeedWindow
+from digestbot.sources.feed.document import in_utf8
 from digestbot.sources.feed.entry_parser import EntryParser
+from digestbot.sources.feed.gaps import KnownEntries, is_by_day, known_entries, raise_gap
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from digestbot.sources.feed.parse import ParsedFeed
     from digestbot.sources.fetch import Fetched, Fetcher
 
 log = logging.getLogger(__name__)
@@ -40,25 +43,6 @@ class _Read:
     taken: IngestResult
     state: SourceState
     sighted: bool = True
-
-
-@dataclass(frozen=True)
-class _Window:
-    """What the ledger knew of a feed before a poll.
-
-    ``open``: an earlier gap was already noticed and is not filled yet.
-    """
-
-    known: int
-    newest: datetime | None
-    open: bool
-
-    def slid_past(self, taken: IngestResult) -> bool:
-        """Return True if the feed shows nothing that was known, although not all known summaries were edited.
-
-        Summaries in between may then be missing.
-        """
-        return taken.new > 0 and not taken.unchanged and taken.changed < self.known
 
 
 class _Budget:
@@ -120,6 +104,7 @@ class Feed:
                 allow_private=source.allow_private_addresses,
                 seconds=source.timeout.total_seconds(),
                 most_bytes=source.max_size,
+                headers=source.request_headers(),
             )
         if state.url != source.url:
             state = SourceState(url=source.url, sighted=state.sighted, scan_cursor=state.scan_cursor)
@@ -151,130 +136,160 @@ class Feed:
         return None
 
     def take_in(self, fetched: Fetched, state: SourceState, after: SourceState) -> IngestResult:
-        """Ingest a fetched document, and raise or close the alert about a gap."""
+        """Ingest a fetched document, and raise or close the alerts about it. Raises SourceError."""
         moved = state.url is not None and state.url != after.url
-        before = self._window() if state.sighted and not moved else None
-        parser = EntryParser(self._name, self._config.url)
+        before = known_entries(self._ledger, self._name) if state.sighted and not moved else None
+        parser = EntryParser(self._name, self._config, self._clock())
+        fetched = in_utf8(fetched)
         with closing(fetched.file):
             read = self._read_feed(fetched, after, before, parser, moved=moved)
+        parser.log_total()
+        parser.check_some_were_usable(read.taken.unchanged)
         if moved and not read.sighted:  # keep the old URL, so that the next poll still treats the rest as moved
             read = replace(read, state=replace(read.state, url=state.url))
+        if parser.early:  # read it again, even if it does not change
+            read = replace(read, state=replace(read.state, etag=None, last_modified=None, body_hash=None))
         with self._ledger.begin() as tx:
             if before is not None:
-                if before.slid_past(read.taken):
-                    self._alert(tx, read.items, before)
-                    log.log(
-                        logging.WARNING if self._config.backfill else logging.ERROR,
-                        "source %s: none of its entries were known; earlier ones may be missing",
-                        self._name,
-                    )
-                elif not before.open:
-                    alerts.close_alert(tx, "gap", self._name, self._clock())
-                    source_states.set_gap_since(tx, self._name, None)
-            source_states.poll_succeeded(tx, self._name, read.state, self._clock(), sighted=read.sighted)
-        parser.log_total()
+                self._settle_gap(tx, read, before, parser)
+            self._note_shared_keys(tx, read.taken)
+            self._note_move(tx, fetched)
+            report = PollReport.of(read.taken, parser.dropped, parser.early, parser.examples, read.items)
+            source_states.poll_succeeded(
+                tx, self._name, read.state, self._clock(), sighted=read.sighted, report=report, moved_to=fetched.moved_to
+            )
         return read.taken
 
-    def _window(self) -> _Window | None:
-        """Return what the ledger knows before a poll; None if it knows nothing."""
-        with self._ledger.read() as tx:
-            if not intake.has_summaries(tx, self._name):
-                return None
-            newest, open_ = intake.newest_date(tx, self._name), alerts.open_alert(tx, "gap", self._name) is not None
-            return _Window(intake.summary_count(tx, self._name), newest, open_)
+    def _settle_gap(self, tx: sa.Connection, read: _Read, before: KnownEntries, parser: EntryParser) -> None:
+        by_day = is_by_day(self._config, before, parser.dates)
+        if before.slid_past(read.taken) and not by_day:
+            raise_gap(tx, self._name, self._config, read.items, before, self._clock())
+            log.log(
+                logging.WARNING if self._config.backfill else logging.ERROR,
+                "source %s: none of its entries were known; earlier ones may be missing",
+                self._name,
+            )
+        elif by_day or not before.open:
+            alerts.close_alert(tx, "gap", self._name, self._clock())
+            source_states.set_gap_since(tx, self._name, None)
 
-    def _alert(self, tx: sa.Connection, items: int, before: _Window) -> None:
-        """Raise the alert that summaries may be missing between what the feed shows and what was known.
-
-        It is raised before they are ingested, because afterwards they count as known.
-        """
-        reserve = self._config.backfill
-        remedy = (
-            f"digestbot is looking for them in source {reserve}"
-            if reserve
-            else f"set sources.{self._name}.backfill to a source that shows more, or poll more often"
+    def _note_shared_keys(self, tx: sa.Connection, taken: IngestResult) -> None:
+        """Raise an alert, once for the source, if entries have the identifier of a different one."""
+        if not taken.shared_keys:
+            return
+        note = (
+            "different entries have the same identifier (guid); digestbot tells them apart by link and title. If entries "
+            f'are missing or posted twice, set sources.{self._name}.identity to "link" or "title"'
         )
-        note = f"none of the {items} items in the feed were known: earlier ones may be missing; {remedy}"
-        alerts.raise_alert(tx, "gap", self._name, note, self._clock())
-        if not before.open:
-            source_states.set_gap_since(tx, self._name, before.newest)
+        if alerts.raise_once(tx, "identity", self._name, note, datetime.min.replace(tzinfo=UTC), self._clock()):
+            log.warning("source %s: %s", self._name, note)
+
+    def _note_move(self, tx: sa.Connection, fetched: Fetched) -> None:
+        """Raise an alert if the server redirects for good; close it if it no longer does."""
+        if fetched.moved_to is None or fetched.moved_to == self._config.url:
+            alerts.close_alert(tx, "moved", self._name, self._clock())
+            return
+        note = (
+            f"it has moved to {fetched.moved_to}. digestbot follows, but the redirect may end: "
+            f"digestbot sources {self._name} --accept-move writes the new URL to the configuration"
+        )
+        if alerts.open_alert(tx, "moved", self._name) is None:
+            log.warning("source %s: %s", self._name, note)
+        alerts.raise_alert(tx, "moved", self._name, note, self._clock())
 
     def _read_feed(
-        self, fetched: Fetched, after: SourceState, before: _Window | None, parser: EntryParser, *, moved: bool
+        self, fetched: Fetched, after: SourceState, before: KnownEntries | None, parser: EntryParser, *, moved: bool
     ) -> _Read:
         """Scan the document and parse what is new; parse all of it if it cannot be scanned.
 
         Items from a URL other than before are treated as at first sight.
         """
-        from digestbot.sources.feed.item_hashes import NotScannableError, scan_feed
+        from digestbot.sources.feed.document import scan
+        from digestbot.sources.feed.item_hashes import NotScannableError
 
         try:
-            scanned = scan_feed(fetched.file)
+            scanned = scan(fetched)
         except NotScannableError as error:
             log.debug("source %s: parsed whole: %s", self._name, error)
             return self._read_whole(fetched, after, parser, str(error), moved=moved)
         with self._ledger.read() as tx:
             known = intake.known_versions(tx, self._name, scanned.versions)
         present = set(known.values())
-        if before is not None and not present:
+        may_be_by_day = before is not None and (before.daily or self._config.window is FeedWindow.DAILY)
+        if before is not None and scanned.versions and not present and not may_be_by_day:
             with self._ledger.begin() as tx:
-                self._alert(tx, len(scanned.versions), before)
+                raise_gap(tx, self._name, self._config, len(scanned.versions), before, self._clock())
         new = (at for at, version in enumerate(scanned.versions) if version not in known)
         fresh = parser.not_oversized(scanned, new)
         total = IngestResult(unchanged=len(present))
         budget = _Budget()
         pieces = parser.entries(fetched, scanned, budget.noted(fresh))
+        shown = len(scanned.versions)
         for summaries in _stretches(budget.limited(pieces)):
-            with self._ledger.begin() as tx:
-                if moved:
-                    source_states.reapply_initial_policy(tx, self._name)
-                total += intake.ingest(
-                    tx, self._name, summaries, self._clock(), present=present, shown=len(scanned.versions)
-                )
+            total += self._ingest(summaries, before, present, shown, moved=moved)
             self._progress()
         if budget.spent:
             log.warning("source %s: the feed is large: the rest is read at the next poll", self._name)
             after = replace(after, etag=None, last_modified=None, body_hash=None)
-        return _Read(len(scanned.versions), total, replace(after, suspect_hash=None), sighted=not budget.spent)
+        return _Read(shown, total, replace(after, suspect_hash=None), sighted=not budget.spent and shown > 0)
 
-    def _read_whole(self, fetched: Fetched, after: SourceState, parser: EntryParser, why: str, *, moved: bool) -> _Read:
-        if fetched.size > REPAIRABLE:
-            raise SourceError(f"source {self._name}: the feed is damaged ({why}), and too large to be repaired")
-        parsed = parser.whole(fetched, after.suspect_hash)
-        if parsed.complaint:
-            log.warning("source %s: %s; the intact part was ingested", self._name, parsed.complaint)
-            after = replace(after, etag=None, last_modified=None)  # request the whole document again
+    def _ingest(
+        self,
+        summaries: Sequence[Summary],
+        before: KnownEntries | None,
+        present: Collection[int],
+        shown: int,
+        *,
+        moved: bool,
+    ) -> IngestResult:
+        """Ingest summaries in one transaction; many old ones are held, unless the source is read for the first time."""
         with self._ledger.begin() as tx:
             if moved:
                 source_states.reapply_initial_policy(tx, self._name)
-            taken = intake.ingest(tx, self._name, parsed.summaries, self._clock(), shown=len(parsed.summaries))
+            since = arrivals.last_id(tx, self._name) if before is not None or moved else None
+            taken = intake.ingest(tx, self._name, summaries, self._clock(), present=present, shown=shown)
+            if since is not None and taken.new:
+                arrivals.hold_old_arrivals(tx, self._name, since, self._clock())
+        return taken
+
+    def _read_whole(self, fetched: Fetched, after: SourceState, parser: EntryParser, why: str, *, moved: bool) -> _Read:
+        parsed = self._parse_whole(fetched, parser, after.suspect_hash, why)
+        if parsed.complaint:
+            after = replace(after, etag=None, last_modified=None)  # request the whole document again
+        known = known_entries(self._ledger, self._name) if after.sighted else None
+        taken = self._ingest(parsed.summaries, known, (), len(parsed.summaries), moved=moved)
         # a broken or empty document does not count as a first sight of the source
         sighted = bool(parsed.summaries) and parsed.suspect_hash is None
         return _Read(len(parsed.summaries), taken, replace(after, suspect_hash=parsed.suspect_hash), sighted)
 
+    def _parse_whole(self, fetched: Fetched, parser: EntryParser, suspect: bytes | None, why: str) -> ParsedFeed:
+        """Return the content of a document that cannot be scanned. Raises SourceError."""
+        if fetched.size > REPAIRABLE:
+            raise SourceError(f"source {self._name}: the feed is damaged ({why}), and too large to be repaired")
+        parsed = parser.whole(fetched, suspect)
+        if parsed.complaint:
+            log.warning("source %s: %s; the intact part was ingested", self._name, parsed.complaint)
+        return parsed
+
     def read_all(self) -> Iterator[list[Summary]]:
         """Yield everything that the feed shows, in batches. Raises SourceError."""
-        from digestbot.sources.feed.item_hashes import NotScannableError, scan_feed
+        from digestbot.sources.feed.document import scan
+        from digestbot.sources.feed.item_hashes import NotScannableError
 
         fetched, _ = self.fetch(SourceState())
-        parser = EntryParser(self._name, self._config.url)
+        parser = EntryParser(self._name, self._config, self._clock())
         assert fetched is not None  # noqa: S101 - an unconditional request
+        fetched = in_utf8(fetched)
         with closing(fetched.file):
             try:
-                scanned = scan_feed(fetched.file)
+                scanned = scan(fetched)
             except NotScannableError as error:
-                if fetched.size > REPAIRABLE:
-                    raise SourceError(
-                        f"source {self._name}: the feed is damaged, and too large to be repaired"
-                    ) from error
-                parsed = parser.whole(fetched, None)
-                if parsed.complaint:
-                    log.warning("source %s: %s; the intact part was ingested", self._name, parsed.complaint)
-                yield parsed.summaries
+                yield self._parse_whole(fetched, parser, None, str(error)).summaries
                 return
             everything = parser.not_oversized(scanned, range(len(scanned.versions)))
             for summaries in parser.entries(fetched, scanned, everything):
                 yield [replace(one, version=None) for one in summaries]
+        parser.check_some_were_usable(0)
 
     def confirm(self, summaries: Sequence[Summary]) -> bool:  # noqa: ARG002 - as every source
         """Return True: a summary's absence from a feed proves nothing."""

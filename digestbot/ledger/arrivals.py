@@ -1,0 +1,71 @@
+"""Functions that run inside a transaction: many old summaries that arrive at once are held for the operator.
+
+A site that moves, or that numbers its entries anew, shows its whole archive as new. Nobody wants it posted again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from digestbot.domain.edits import OLD, too_many_old
+from digestbot.ledger import alerts
+from digestbot.ledger.schema import backlog, summaries
+
+ARRIVAL = "arrival"
+DISMISSED = "one of many old entries that arrived at once; an operator dismissed them"
+
+
+def last_id(tx: sa.Connection, source: str) -> int:
+    """Return the id of the source's last summary; 0 without one."""
+    return int(tx.scalar(sa.select(sa.func.max(summaries.c.id)).where(summaries.c.source == source)) or 0)
+
+
+def hold_old_arrivals(tx: sa.Connection, source: str, since: int, now: datetime) -> int:
+    """Hold the source's summaries with an id above ``since`` that are older than what was known before, if they are too
+    many; return how many are held.
+
+    They stay in the ledger, and in the backlogs, and are not posted until the operator has confirmed the alert.
+    """
+    arrived = (summaries.c.source == source, summaries.c.id > since)
+    new = _count(tx, *arrived)
+    known = (summaries.c.source == source, summaries.c.id <= since, summaries.c.withdrawn_at.is_(None))
+    open_ = alerts.open_alert(tx, ARRIVAL, source)
+    if not new or (open_ is None and not too_many_old(new, _count(tx, *known))):
+        return 0
+    newest = tx.scalar(sa.select(sa.func.max(summaries.c.source_date)).where(*known))
+    if newest is None:
+        return 0
+    old = (*arrived, summaries.c.source_date < newest - OLD)
+    count = _count(tx, *old)
+    if not count or (open_ is None and not too_many_old(count, _count(tx, *known))):
+        return 0
+    note = (
+        f"{count} entries that are older than what was known arrived at once: did the site move? None of them is posted "
+        f"before you decide. To see them: digestbot sources {source}"
+    )
+    alert = alerts.raise_alert(tx, ARRIVAL, source, note, now)
+    ids = sa.select(summaries.c.id).where(*old)
+    tx.execute(summaries.update().where(summaries.c.id.in_(ids)).values(arrival_alert_id=alert))
+    held = (backlog.c.summary_id.in_(ids), backlog.c.status == "waiting")  # another process may have extended it already
+    tx.execute(backlog.update().where(*held).values(held=True, blocked_reason=None))
+    return count
+
+
+def decide(tx: sa.Connection, source: str, alert: int, *, post: bool) -> int:
+    """Apply the operator's decision on an alert about old summaries: they are posted like any other, or skipped. Return
+    how many summaries that concerns."""
+    which = (summaries.c.source == source, summaries.c.arrival_alert_id == alert)
+    count = _count(tx, *which)
+    ids = sa.select(summaries.c.id).where(*which)
+    waiting = (backlog.c.summary_id.in_(ids), backlog.c.status == "waiting", backlog.c.held)
+    skipped = {"status": "skipped", "reason": DISMISSED, "held": False}
+    tx.execute(backlog.update().where(*waiting).values(**({"held": False, "blocked_reason": None} if post else skipped)))
+    if post:
+        tx.execute(summaries.update().where(*which).values(arrival_alert_id=None))
+    return count
+
+
+def _count(tx: sa.Connection, *which: sa.ColumnElement[bool]) -> int:
+    return int(tx.scalar(sa.select(sa.func.count()).select_from(summaries).where(*which)) or 0)

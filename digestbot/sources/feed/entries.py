@@ -1,0 +1,126 @@
+"""The conversion of a feedparser entry into a summary, by the layout of its feed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from digestbot.domain.dedup import doi, title_key
+from digestbot.domain.model import Genre, Paper, Summary
+from digestbot.sources.feed.authors import entry_names
+from digestbot.sources.feed.config import Identity, Layout, TextElement
+from digestbot.sources.feed.dates import parse_date
+from digestbot.sources.feed.entry_text import choose_text, image_of, without_boilerplate
+from digestbot.sources.feed.html import to_markdown
+from digestbot.sources.feed.links import TRACKING, absolute, without_tracking
+from digestbot.sources.feed.literature import is_paper, paper_of
+
+ANONYMOUS = "Anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFormat:
+    """How entries are read. ``bases`` are the URLs that relative links may start from, the best one first."""
+
+    layout: Layout = Layout.AUTO
+    identity: Identity = Identity.AUTO
+    text: TextElement = TextElement.AUTO
+    strip_parameters: tuple[str, ...] = TRACKING
+    bases: tuple[str, ...] = ()
+
+
+def read_entry(entry: Any, version: bytes | None, format_: EntryFormat) -> Summary:
+    """Return the summary in one feedparser entry. Raises ValueError if the entry has no HTTP URL to link to."""
+    get = partial(dict.get, entry)  # feedparser's own lookup tries every alias of a name and is ten times slower
+    store_key = clean(get("shortscience_bibtexkey"))
+    if store_key or format_.layout is Layout.SHORTSCIENCE:
+        return _store_summary(get, store_key, version, format_)
+    link = without_tracking(absolute(clean(get("link") or get("id")), _bases(get, format_)), format_.strip_parameters)
+    title = clean(get("title"))
+    guid = _identity(get, link, title, format_)
+    dated = _date(get)
+    text = to_markdown(_body(get, format_.text))
+    if format_.layout is Layout.PAPERS or (format_.layout is Layout.AUTO and is_paper(entry, link)):
+        paper = paper_of(entry, link, guid, title, dated)
+        if format_.identity is not Identity.AUTO:
+            paper = replace(paper, key=guid)
+        text = without_boilerplate(text)
+        return Summary(paper, None, paper.key, _with_image(text, get), link, dated=dated, version=version, genre=Genre.ABSTRACT)
+    names = entry_names(entry)
+    writer = clean(" and ".join(filter(None, (", ".join(names[:-1]), names[-1])))) if names else None
+    paper = Paper(key=guid, title=title, doi=doi(guid))
+    return Summary(paper, writer, guid, _with_image(text, get), link, dated=dated, version=version, genre=Genre.ARTICLE)
+
+
+def _store_summary(get: Callable[[str], Any], store_key: str, version: bytes | None, format_: EntryFormat) -> Summary:
+    """Return the summary in an entry of ShortScience's format: its author is the summary's writer, its text Markdown."""
+    link = absolute(clean(get("link") or get("id")), _bases(get, format_))
+    author = " ".join(clean(get("author")).split())
+    key = store_key or clean(get("id")) or link
+    anonymous = author == ANONYMOUS or not author
+    handle: str | None = key
+    if store_key:
+        anchor = unquote(urlsplit(link).fragment)
+        handle = None if anonymous and anchor in ("", "anon") else anchor or author
+    return Summary(
+        paper=Paper(
+            key=key,
+            title=clean(get("title")),
+            arxiv_id=clean(get("shortscience_arxivid")) or None,
+            doi=key if doi(key) else None,
+        ),
+        writer=None if anonymous else author,
+        handle=handle,
+        body=_body(get, format_.text),
+        link=link,
+        votes=_number(get("shortscience_votes")),
+        dated=_date(get),
+        version=version,
+    )
+
+
+def _bases(get: Callable[[str], Any], format_: EntryFormat) -> tuple[str, ...]:
+    return (clean((get("title_detail") or {}).get("base")), *format_.bases)
+
+
+def _identity(get: Callable[[str], Any], link: str, title: str, format_: EntryFormat) -> str:
+    if format_.identity is Identity.TITLE:
+        return title_key(title) or link
+    if format_.identity is Identity.LINK:
+        return link
+    return clean(get("id")).strip() or link
+
+
+def _date(get: Callable[[str], Any]) -> datetime | None:
+    return parse_date(str(get("published") or "")) or parse_date(str(get("updated") or ""))
+
+
+def _body(get: Callable[[str], Any], wanted: TextElement) -> str:
+    content = get("content") or []
+    return choose_text(clean(get("summary")), clean(content[0].get("value") if content else ""), wanted)
+
+
+def _with_image(text: str, get: Callable[[str], Any]) -> str:
+    """Return the text with the entry's own picture as Markdown at its end, unless it has one already."""
+    image = image_of({name: get(name) for name in ("links", "media_content", "media_thumbnail")})
+    if image is None or "![" in text or not re.fullmatch(r"https?://[^\s()<>]{1,2000}", image):
+        return text
+    return f"{text}\n\n![]({image})"
+
+
+def clean(value: object) -> str:
+    """Return text that every database accepts: without lone surrogates and NUL."""
+    text = str(value or "")
+    if text.isascii():
+        return text.replace("\x00", "")
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+
+
+def _number(text: object) -> int | None:
+    digits = str(text).strip()
+    return int(digits) if re.fullmatch(r"-?\d{1,9}", digits, re.ASCII) else None
