@@ -6,9 +6,24 @@ import argparse
 from collections.abc import Callable
 
 from digestbot import __version__
-from digestbot.cli import alerts, approvals, backlog, check, db, init, overrides, plan, posts, run, sandbox, send, web
+from digestbot.cli import (
+    alerts,
+    approvals,
+    backlog,
+    check,
+    db,
+    init,
+    overrides,
+    plan,
+    posts,
+    run,
+    sandbox,
+    send,
+    sources,
+    web,
+)
 
-GROUPS = (run, send, plan, approvals, overrides, backlog, alerts, posts, db, check, web, init, sandbox)
+GROUPS = (run, send, plan, approvals, overrides, backlog, sources, alerts, posts, db, check, web, init, sandbox)
 
 _EPILOG = """\
 exit codes: 0 done; 1 something went wrong; 2 wrong usage or configuration;

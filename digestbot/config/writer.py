@@ -57,3 +57,19 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def replace_text(path: Path, before: str, after: str, now: datetime) -> Path:
+    """Replace a text value that occurs once in the file; return the path of the kept previous version.
+
+    Raises ConfigError if the value is not in the file, or more than once, or if the file cannot be written.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+    written = [quote + before + quote for quote in "\"'"]
+    found = [one for one in written if one in text]
+    if len(found) != 1 or text.count(found[0]) != 1 or any(char in after for char in "\"'\\\n"):
+        raise ConfigError([f"{path}: replace {before} by {after} yourself: it is not written there exactly once"])
+    return save(path, text.replace(found[0], found[0][0] + after + found[0][0]), text, now)

@@ -77,7 +77,14 @@ def match_summaries(
             and len(_WORD.findall(new.body)) >= (1 if None in (one.handle, new.handle) else TELLING)
         )
     )
-    settle(lambda new, one: is_item(new) and one.handle == one.key and same_page(one.link, new.link))
+    settle(
+        lambda new, one: (
+            is_item(new)
+            and one.handle == one.key
+            and same_page(one.link, new.link)
+            and (same_text(one.body, new.body) or not (has_text(one.body) and has_text(new.body)))
+        )
+    )
     for at, id_ in _by_likeness(list(free.values()), incoming, results):
         if results[at] is None and id_ in free:
             results[at] = free.pop(id_)

@@ -157,9 +157,9 @@ class Paper:
 class Summary:
     """One reader's summary of one paper, as a source provided it. ``genre`` says if the text is something else.
 
-    ``writer`` is the display name, None for an anonymous summary and for an abstract. ``handle`` distinguishes this writer's summary of the
-    paper from others; it is None for an anonymous summary too. ``orcid`` is a named writer's. ``body`` is Markdown with
-    LaTeX.
+    ``writer`` is the display name, None for an anonymous summary and for an abstract. ``handle`` distinguishes this
+    writer's summary of the paper from others; it is None for an anonymous summary too. ``orcid`` is a named writer's.
+    ``body`` is Markdown with LaTeX.
 
     ``dated`` is the date that the source states. For ShortScience it is the time of the last edit, so it is used for
     ordering only. ``store_id`` permanently distinguishes this summary of the paper from the others, where the store has

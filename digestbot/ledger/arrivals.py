@@ -10,8 +10,10 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from digestbot.domain.edits import OLD, too_many_old
+from digestbot.domain.model import Summary
 from digestbot.ledger import alerts
-from digestbot.ledger.schema import backlog, summaries
+from digestbot.ledger.schema import backlog, papers, summaries
+from digestbot.ledger.summary_rows import PAPER_COLUMNS, as_summary
 
 ARRIVAL = "arrival"
 DISMISSED = "one of many old entries that arrived at once; an operator dismissed them"
@@ -42,26 +44,47 @@ def hold_old_arrivals(tx: sa.Connection, source: str, since: int, now: datetime)
     if not count or (open_ is None and not too_many_old(count, _count(tx, *known))):
         return 0
     note = (
-        f"{count} entries that are older than what was known arrived at once: did the site move? None of them is posted "
+        f"{count} entries that are older than what was known arrived at once: did the site move? None is posted "
         f"before you decide. To see them: digestbot sources {source}"
     )
     alert = alerts.raise_alert(tx, ARRIVAL, source, note, now)
     ids = sa.select(summaries.c.id).where(*old)
     tx.execute(summaries.update().where(summaries.c.id.in_(ids)).values(arrival_alert_id=alert))
-    held = (backlog.c.summary_id.in_(ids), backlog.c.status == "waiting")  # another process may have extended it already
+    held = (
+        backlog.c.summary_id.in_(ids),
+        backlog.c.status == "waiting",
+    )  # another process may have extended it already
     tx.execute(backlog.update().where(*held).values(held=True, blocked_reason=None))
     return count
+
+
+def held_count(tx: sa.Connection, source: str, alert: int) -> int:
+    """Return how many of the source's summaries an alert holds."""
+    return _count(tx, summaries.c.source == source, summaries.c.arrival_alert_id == alert)
+
+
+def held_summaries(tx: sa.Connection, source: str, alert: int, most: int) -> list[Summary]:
+    """Return the newest of the source's summaries that an alert holds, at most ``most``."""
+    query = (
+        sa.select(summaries, *PAPER_COLUMNS)
+        .join(papers)
+        .where(summaries.c.source == source, summaries.c.arrival_alert_id == alert)
+        .order_by(summaries.c.source_date.desc(), summaries.c.id.desc())
+    )
+    return [as_summary(row) for row in tx.execute(query.limit(most))]
 
 
 def decide(tx: sa.Connection, source: str, alert: int, *, post: bool) -> int:
     """Apply the operator's decision on an alert about old summaries: they are posted like any other, or skipped. Return
     how many summaries that concerns."""
     which = (summaries.c.source == source, summaries.c.arrival_alert_id == alert)
-    count = _count(tx, *which)
+    count = held_count(tx, source, alert)
     ids = sa.select(summaries.c.id).where(*which)
     waiting = (backlog.c.summary_id.in_(ids), backlog.c.status == "waiting", backlog.c.held)
     skipped = {"status": "skipped", "reason": DISMISSED, "held": False}
-    tx.execute(backlog.update().where(*waiting).values(**({"held": False, "blocked_reason": None} if post else skipped)))
+    tx.execute(
+        backlog.update().where(*waiting).values(**({"held": False, "blocked_reason": None} if post else skipped))
+    )
     if post:
         tx.execute(summaries.update().where(*which).values(arrival_alert_id=None))
     return count

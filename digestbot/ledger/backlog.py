@@ -11,11 +11,26 @@ import sqlalchemy as sa
 
 from digestbot.domain.filters import DigestFilters
 from digestbot.domain.model import PostStatus, Route, Summary
-from digestbot.ledger.schema import UNJUDGED, WAITING, backlog, cursors, papers, posts, sources, summaries
+from digestbot.ledger import arrivals
+from digestbot.ledger.schema import (
+    OPEN_ALERT,
+    UNJUDGED,
+    WAITING,
+    adopted_posts,
+    alerts,
+    backlog,
+    cursors,
+    papers,
+    posts,
+    sources,
+    summaries,
+)
 from digestbot.ledger.summary_rows import EDITED_AT, PAPER_COLUMNS, as_summary
 
 BATCH = 500
 BY_HAND = "held by hand"
+BEFORE_FIRST_RUN = "was in the source before the digest was first run"
+ADOPTED = "is on the channel already: "
 
 
 _NEWEST = (
@@ -104,14 +119,26 @@ def extend_backlog(
         if row is not None and row.reapply_initial_policy:  # nothing new to apply it to
             tx.execute(cursors.update().where(*here).values(reapply_initial_policy=False))
         return 0
+    adopted = sa.select(adopted_posts.c.url).where(
+        adopted_posts.c.channel == channel, adopted_posts.c.summary_id == summaries.c.id
+    )
+    old = summaries.c.arrival_alert_id.is_not(None)
+    undecided = sa.exists().where(alerts.c.id == summaries.c.arrival_alert_id, OPEN_ALERT)
+    waits = sa.and_(keep, ~adopted.exists(), sa.or_(~old, undecided))
     picked = sa.select(
         sa.literal(digest),
         sa.literal(channel),
         summaries.c.id,
-        sa.case((keep, "waiting"), else_="skipped"),
-        sa.case((keep, sa.null()), else_="was in the source before the digest was first run"),
+        sa.case((waits, "waiting"), else_="skipped"),
+        sa.case(
+            (waits, sa.null()),
+            (adopted.exists(), sa.literal(ADOPTED) + adopted.correlate(summaries).scalar_subquery()),
+            (keep, arrivals.DISMISSED),
+            else_=BEFORE_FIRST_RUN,
+        ),
+        sa.and_(waits, old),
     ).where(summaries.c.source == source, summaries.c.id > (cursor or 0), summaries.c.id <= newest)
-    tx.execute(backlog.insert().from_select(["digest", "channel", "summary_id", "status", "reason"], picked))
+    tx.execute(backlog.insert().from_select(["digest", "channel", "summary_id", "status", "reason", "held"], picked))
     return int(
         tx.scalar(
             sa.select(sa.func.count())
@@ -200,7 +227,8 @@ def apply_filters(
 def _held(row: Any) -> str:
     """Return what blocks a summary whatever its content is; "" for nothing."""
     if row.held:
-        return BY_HAND
+        alert = row.arrival_alert_id
+        return BY_HAND if alert is None else f"one of many old entries that arrived at once: decide alert {alert}"
     return f"digest {row.elsewhere} has posted it on this channel, or is about to" if row.elsewhere else ""
 
 

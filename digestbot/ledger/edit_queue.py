@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from digestbot.domain.edits import MOST_DELETIONS, EditKind, SummaryEdit
 from digestbot.domain.errors import LedgerError
 from digestbot.domain.model import OWN, Action, Message, PostStatus, Shape, Slot
-from digestbot.ledger import alerts, schema
+from digestbot.ledger import alerts, arrivals, schema
 from digestbot.ledger.clock_steps import forget_future
 from digestbot.ledger.edit_log import UNSENT, drop_pending
 from digestbot.ledger.editions import reach_slot
@@ -214,6 +214,8 @@ def decide_alert(tx: sa.Connection, alert: int, *, confirm: bool, now: datetime)
     if row.decided_at is not None:
         raise LedgerError(f"alert {alert} was already {row.decision}")
     held = tx.execute(sa.select(changes).where(changes.c.alert_id == alert)).all()
+    if row.kind == arrivals.ARRIVAL:
+        arrivals.decide(tx, row.subject, alert, post=confirm)
     if not confirm:
         for change in held:
             if change.kind != EditKind.EDITED:  # dismissing an alert does not send posts that were never sent

@@ -94,9 +94,7 @@ def _different(one: Summary, item: _Item, *, link_is_shared: bool) -> bool:
     return item.link != one.link or item.elsewhere or link_is_shared or leads_nowhere(one.link)
 
 
-def _known(
-    tx: sa.Connection, source: str, keys: Sequence[str], present: Collection[int]
-) -> dict[str, list[_Item]]:
+def _known(tx: sa.Connection, source: str, keys: Sequence[str], present: Collection[int]) -> dict[str, list[_Item]]:
     results: dict[str, list[_Item]] = defaultdict(list)
     wanted = list(dict.fromkeys(keys))
     for start in range(0, len(wanted), 3000):

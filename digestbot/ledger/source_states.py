@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from digestbot.domain.retry import FIRST_WAIT, LONGEST_WAIT, backoff
+from digestbot.ledger import alerts, arrivals
 from digestbot.ledger.concurrency import insert_unless_there
-from digestbot.ledger.intake import IngestResult
+from digestbot.ledger.intake import IngestResult, summary_count
 from digestbot.ledger.schema import cursors, sources
+
+LONGEST_PAUSE = timedelta(days=7)  # that a server may ask for
+GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,8 @@ class SourceState:
     document that broke off. For a feed that left a gap, ``scan_cursor`` is the latest date known before the gap, until
     it is filled. For a database, ``scan_cursor`` is how far the scan in key order has come. ``recheck_cursor`` is the
     id of the last known summary that was looked up in the database. ``sighted``: the source was read completely at
-    least once. ``failed``: the last poll failed.
+    least once. ``failed``: the last poll failed. ``gone``: the server said that the source is gone for good, and the
+    operator has not decided yet.
     """
 
     url: str | None = None
@@ -35,6 +41,7 @@ class SourceState:
     recheck_cursor: int | None = None
     sighted: bool = False
     failed: bool = False
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +69,7 @@ class PollReport:
     ) -> PollReport:
         """Return the report of a poll; without ``entries``, the sum of what was taken in counts."""
         shown = taken.new + taken.changed + taken.unchanged if entries is None else entries
-        return cls(
-            shown, taken.new, taken.changed, taken.unchanged, taken.withdrawn, dropped, early, tuple(examples)
-        )
+        return cls(shown, taken.new, taken.changed, taken.unchanged, taken.withdrawn, dropped, early, tuple(examples))
 
 
 def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, *, at_once: bool) -> SourceState | None:
@@ -81,6 +86,8 @@ def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, 
             return SourceState()
         row = tx.execute(query).one()  # another process inserted it first
     due = row.next_poll_at is None or not now < row.next_poll_at <= now + every
+    if row.not_before is not None and now < row.not_before <= now + LONGEST_PAUSE:
+        due = False  # by the server's own wish
     if not due and not at_once:
         return None
     tx.execute(sources.update().where(sources.c.name == source).values(next_poll_at=now + every))
@@ -95,6 +102,7 @@ def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, 
         row.recheck_cursor,
         row.polled_at is not None,
         row.failures > 0,
+        alerts.open_alert(tx, GONE, source) is not None,
     )
 
 
@@ -142,17 +150,75 @@ def poll_succeeded(
     )
 
 
-def poll_failed(tx: sa.Connection, source: str, error: str, every: timedelta, now: datetime) -> int:
-    """Record a failed poll with its error, and schedule a retry soon; return how many polls have failed in a row."""
+def poll_failed(
+    tx: sa.Connection, source: str, error: str, every: timedelta, now: datetime, *, retry_after: timedelta | None = None
+) -> int:
+    """Record a failed poll with its error, and schedule a retry soon; return how many polls have failed in a row.
+
+    ``retry_after`` is how long the server asked not to be called: the retry comes no sooner.
+    """
     failures = int(tx.scalar(sa.select(sources.c.failures).where(sources.c.name == source)) or 0) + 1
+    wait = min(every, backoff(failures, FIRST_WAIT, LONGEST_WAIT))
+    asked = min(retry_after, LONGEST_PAUSE) if retry_after else None
     tx.execute(
         sources.update()
         .where(sources.c.name == source)
         .values(
-            failures=failures, error=error, next_poll_at=now + min(every, backoff(failures, FIRST_WAIT, LONGEST_WAIT))
+            failures=failures,
+            error=error,
+            next_poll_at=now + (max(wait, asked) if asked else wait),
+            not_before=now + asked if asked else None,
         )
     )
     return failures
+
+
+def mark_gone(tx: sa.Connection, source: str, url: str, error: str, now: datetime) -> None:
+    """Raise an alert that the server says that the source is gone for good. It is not polled at this URL any more."""
+    tx.execute(sources.update().where(sources.c.name == source).values(url=url))
+    note = f"{error}, and it is no longer polled. Correct sources.{source}.url, or remove the source"
+    alerts.raise_alert(tx, GONE, source, note, now)
+
+
+def accept_move(tx: sa.Connection, source: str, before: str, url: str, now: datetime) -> None:
+    """Record that the operator has written the URL to which the source moved into the configuration: its entries are
+    still the same ones, not those of another source."""
+    tx.execute(sources.update().where(sources.c.name == source, sources.c.url == before).values(url=url, moved_to=None))
+    alerts.close_alert(tx, "moved", source, now)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A source as operators see it. ``last_poll`` is the report of the last poll that read anything, and when that was
+    (``at``, in ISO format); None if there was none. ``held`` is how many of its old summaries an alert holds back."""
+
+    known: int
+    polled_at: datetime | None = None
+    next_poll_at: datetime | None = None
+    failures: int = 0
+    error: str | None = None
+    moved_to: str | None = None
+    last_poll: dict[str, Any] | None = None
+    held: int = 0
+
+
+def source_row(tx: sa.Connection, source: str) -> SourceRow:
+    """Return a source as operators see it."""
+    row: Any = tx.execute(sa.select(sources).where(sources.c.name == source)).first()
+    if row is None:
+        return SourceRow(0)
+    alert = alerts.open_alert(tx, arrivals.ARRIVAL, source)
+    held = arrivals.held_count(tx, source, alert) if alert is not None else 0
+    return SourceRow(
+        summary_count(tx, source),
+        row.polled_at,
+        max(filter(None, (row.next_poll_at, row.not_before)), default=None),
+        row.failures,
+        row.error,
+        row.moved_to,
+        row.last_poll,
+        held,
+    )
 
 
 def save_scan_cursor(tx: sa.Connection, source: str, scan_cursor: str) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from digestbot.config.rules import filters_for
-from digestbot.domain.errors import SourceError
+from digestbot.domain.errors import SourceError, SourceGone
 from digestbot.domain.model import Summary
 from digestbot.ledger import alerts, backlog, intake, source_states, summary_rows
 from digestbot.ledger.intake import IngestResult
@@ -59,7 +59,7 @@ class Poller:
         source, now = self._config.sources[name], self._clock()
         with self._ledger.begin() as tx:
             state = source_states.claim_poll(tx, name, source.every, now, at_once=at_once)
-        if state is None:
+        if state is None or (state.gone and not at_once and state.url == self.url(name)):
             return
         try:
             taken = self.source(name).poll(state)
@@ -68,6 +68,9 @@ class Poller:
         except SourceError as error:
             self._failed(name, error, source.every, report)
             return
+        if state.gone:
+            with self._ledger.begin() as tx:
+                alerts.close_alert(tx, source_states.GONE, name, self._clock())
         report.polled[name] = taken
         if taken and (taken.new or taken.changed or taken.withdrawn):
             log.info("source %s: %d new, %d changed, %d withdrawn", name, taken.new, taken.changed, taken.withdrawn)
@@ -80,8 +83,11 @@ class Poller:
         return at - self._clock() if at is not None else timedelta(0)
 
     def _failed(self, name: str, error: SourceError, every: timedelta, report: Report) -> None:
+        now = self._clock()
         with self._ledger.begin() as tx:
-            failures = source_states.poll_failed(tx, name, str(error), every, self._clock())
+            failures = source_states.poll_failed(tx, name, str(error), every, now, retry_after=error.retry_after)
+            if isinstance(error, SourceGone):
+                source_states.mark_gone(tx, name, self.url(name), str(error), now)
         report.source_errors[name] = str(error)
         level = logging.WARNING if failures in (1, 2, 4, 8) or failures % 100 == 0 else logging.DEBUG
         log.log(level, "source %s: %s (%d in a row)", name, error, failures)

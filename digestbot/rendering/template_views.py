@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
 
-from digestbot.domain.model import Paper, Summary
+from digestbot.domain.model import Genre, Paper, Summary
 from digestbot.text import (
     UNBROKEN,
     Block,
@@ -20,6 +20,7 @@ from digestbot.text import (
     TextSection,
     ascii_link,
     blocks,
+    format_names,
     plain_blocks,
     plain_title,
     sanitize,
@@ -72,6 +73,19 @@ class PaperView:
     category: str | None
     sections: tuple[str, ...]
 
+    @property
+    def published(self) -> str:
+        """Return where and when the paper appeared: "bioRxiv, 2026"; empty if neither is known."""
+        return ", ".join(filter(None, (self.venue, str(self.year) if self.year else "")))
+
+    def reference(self, most: int = 2) -> str:
+        """Return who wrote the paper, where it appeared, and when, as a line: "Wei et al. · bioRxiv, 2026".
+
+        Above ``most`` authors, only the first is named.
+        """
+        names = self.authors[0] if len(self.authors) == 1 else format_names(self.authors, most)
+        return " · ".join(filter(None, (names, self.published)))
+
     @classmethod
     def of(cls, paper: Paper) -> PaperView:
         """Return the view of a paper, with its text sanitized."""
@@ -101,6 +115,7 @@ class SummaryView:
         self._body = summary.body
         self._beginning = beginning
         self._paper = summary.paper
+        self._genre = summary.genre
         self.writer: str | None = sanitize(summary.writer) or None if summary.writer else None
         self.link = link
         self.orcid: str | None = sanitize(summary.orcid) if summary.orcid else None
@@ -114,8 +129,13 @@ class SummaryView:
 
     @property
     def by(self) -> str:
-        """Return who wrote the summary, as a line of the post."""
-        return f"Summary by {self.writer}" if self.writer else "Anonymous summary"
+        """Return who wrote the text, as a line of the post; empty for a paper's own abstract.
+
+        A source that shows papers names their authors, and they wrote no summary.
+        """
+        if self._genre is Genre.SUMMARY:
+            return f"Summary by {self.writer}" if self.writer else "Anonymous summary"
+        return f"By {self.writer}" if self.writer else ""
 
     @cached_property
     def text(self) -> str:
@@ -178,7 +198,7 @@ class MarkedView(SummaryView):
 
     @property
     def by(self) -> str:
-        """Return who wrote the summary, as a line of the post."""
+        """Return who wrote the text, as a line of the post."""
         return self._marked(super().by)
 
     @cached_property

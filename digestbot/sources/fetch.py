@@ -30,6 +30,7 @@ MOST_REDIRECTS = 5
 IN_MEMORY = 8 << 20  # a larger document goes to a temporary file
 _CHUNK = 1 << 18
 _INFLATED = 1 << 20
+_ACCEPTED = "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, */*;q=0.1"
 _PERMANENT = (301, 308)
 _TOO_MANY = (429, 503)
 LONGEST_WAIT = timedelta(days=7)  # that a server may ask for
@@ -77,7 +78,7 @@ class Fetcher:
     def _fetch(self, url: str, etag: str | None, last_modified: str | None) -> Fetched | None:
         headers = {
             "User-Agent": f"digestbot/{__version__}",
-            "Accept": "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, */*;q=0.1",
+            "Accept": _ACCEPTED,
             "Accept-Encoding": "gzip, deflate",
         } | self._headers
         if etag:
@@ -127,7 +128,8 @@ class Fetcher:
                     raise _refusal(url, response)
                 body = self._read(url, response, deadline)
                 names = ("Content-Type", "ETag", "Last-Modified")
-                return Fetched(*body, *(response.headers.get(name) for name in names), url, moved_to)
+                content_type, etag, last_modified = map(response.headers.get, names)
+                return Fetched(*body, content_type, etag, last_modified, url, moved_to)
             except BaseException:
                 response.close()
                 raise

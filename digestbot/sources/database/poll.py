@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from digestbot.domain.errors import DigestbotError, SourceError
 from digestbot.domain.model import Summary
-from digestbot.ledger import Ledger, intake, source_states
+from digestbot.ledger import Ledger, arrivals, intake, source_states
 from digestbot.ledger.intake import IngestResult
 from digestbot.ledger.source_states import PollReport, SourceState
 from digestbot.sources.base import NO_VOTES, SourceContext
@@ -63,6 +63,7 @@ class DatabaseReader:
 
         with self._ledger.read() as tx:
             rows = intake.rows_after(tx, self._name, state.recheck_cursor or 0, STRETCH)
+            since = arrivals.last_id(tx, self._name)
         known = [row.key for row in rows]
         ahead = database.keys_after(state.scan_cursor, STRETCH)
         news = database.news(0)
@@ -84,6 +85,8 @@ class DatabaseReader:
             recheck_cursor=rows[-1].id if len(rows) == STRETCH else 0,
         )
         with self._ledger.begin() as tx:
+            if taken.new:
+                arrivals.hold_old_arrivals(tx, self._name, since, self._clock())
             report = PollReport.of(taken)
             source_states.poll_succeeded(tx, self._name, after, self._clock(), report=report)
         return taken

@@ -68,7 +68,13 @@ def _headers(value: object) -> object:
     for name, text in value.items():
         content = text.get_secret_value() if isinstance(text, SecretStr) else text
         if not _HEADER_NAME.fullmatch(name) or name.lower() in _OURS:
-            reason = "use user_agent" if name.lower() == "user-agent" else "digestbot sets it" if name.lower() in _OURS else "no spaces, no colon"
+            reason = (
+                "use user_agent"
+                if name.lower() == "user-agent"
+                else "digestbot sets it"
+                if name.lower() in _OURS
+                else "no spaces, no colon"
+            )
             raise ValueError(f"{name!r} cannot be set here: {reason}")
         if not isinstance(content, str) or not content.isascii() or not content.isprintable():
             raise ValueError(f"the value of {name} must be text of plain printable characters")

@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 EARLIEST, LATEST = 1900, 2999  # years; anything else is a mistake
-_MONTHS = {name: at for at, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 # RFC 822, section 5.1. Other names of zones are ambiguous.
 _ZONES = {"z": 0, "ut": 0, "gmt": 0, "utc": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6,
           "pst": -8, "pdt": -7}  # fmt: skip
@@ -52,7 +52,7 @@ def _rfc822(text: str) -> datetime | None:
         return None
     full_year = int(year) if len(year) == 4 else int(year) + (2000 if int(year) < 70 else 1900)
     leap = min(int(second or 0), 59)
-    return datetime(full_year, _MONTHS[month.lower()], int(day), int(hour), int(minute), leap, tzinfo=timezone(offset))
+    return datetime(full_year, _MONTHS.index(month.lower()) + 1, int(day), int(hour), int(minute), leap, tzinfo=timezone(offset))
 
 
 def _iso(text: str) -> datetime | None:

@@ -50,7 +50,9 @@ def read_entry(entry: Any, version: bytes | None, format_: EntryFormat) -> Summa
         if format_.identity is not Identity.AUTO:
             paper = replace(paper, key=guid)
         text = without_boilerplate(text)
-        return Summary(paper, None, paper.key, _with_image(text, get), link, dated=dated, version=version, genre=Genre.ABSTRACT)
+        return Summary(
+            paper, None, paper.key, _with_image(text, get), link, dated=dated, version=version, genre=Genre.ABSTRACT
+        )
     names = entry_names(entry)
     writer = clean(" and ".join(filter(None, (", ".join(names[:-1]), names[-1])))) if names else None
     paper = Paper(key=guid, title=title, doi=doi(guid))
@@ -58,7 +60,7 @@ def read_entry(entry: Any, version: bytes | None, format_: EntryFormat) -> Summa
 
 
 def _store_summary(get: Callable[[str], Any], store_key: str, version: bytes | None, format_: EntryFormat) -> Summary:
-    """Return the summary in an entry of ShortScience's format: its author is the summary's writer, its text Markdown."""
+    """Return the summary in an entry of ShortScience's format, by its writer, with Markdown as its text."""
     link = absolute(clean(get("link") or get("id")), _bases(get, format_))
     author = " ".join(clean(get("author")).split())
     key = store_key or clean(get("id")) or link

@@ -27,8 +27,8 @@ TOGETHER = 200  # items of a JSON feed
 class EntryParser:
     """Parses the entries of one reading of a feed, and counts those that it leaves out.
 
-    ``dropped`` entries cannot be used; ``examples`` says why for the first of them. Entries that are dated in the future
-    are ``early``, if the source is to wait for their date. ``dates`` are those of all others.
+    ``dropped`` entries cannot be used; ``examples`` says why for the first of them. Entries dated in the future are
+    ``early``, if the source is to wait for their date. ``dates`` are those of all others.
     """
 
     def __init__(self, name: str, config: FeedSource, now: datetime) -> None:

@@ -14,8 +14,12 @@ _HEADER = re.compile(r"\s*arXiv:\S{1,40}\s+Announce Type:\s*[\w-]{1,30}\s+Abstra
 _TAG = re.compile(r"<[^<>]*>")
 _MARKER = re.compile(r"(?:abstract|summary)\s*[:.]?", re.IGNORECASE)
 _DOI = r"(?:https?://(?:dx\.)?doi\.org/)?(?:doi:\s*)?10\.\d{4,9}/\S{1,200}"
-_IDS = re.compile(rf"(?:(?:PMID|PMCID|PMC|DOI|ISSN)\s*:?\s*[^\s|]{{1,200}}(?:\s*\|\s*|\s*\Z)){{1,6}}|{_DOI}", re.IGNORECASE)
-_CITATION = re.compile(rf"[^\n]{{2,200}}?[,.;\s(](?:19|20)\d\d\b[^\n]{{0,120}}?\b{_DOI}[^\n]{{0,100}}")  # PubMed's first line
+_IDS = re.compile(
+    rf"(?:(?:PMID|PMCID|PMC|DOI|ISSN)\s*:?\s*[^\s|]{{1,200}}(?:\s*\|\s*|\s*\Z)){{1,6}}|{_DOI}", re.IGNORECASE
+)
+_CITATION = re.compile(
+    rf"[^\n]{{2,200}}?[,.;\s(](?:19|20)\d\d\b[^\n]{{0,120}}?\b{_DOI}[^\n]{{0,100}}"
+)  # PubMed's first line
 _ONLINE = re.compile(r"[^\n]{2,120}, Published online: [^\n]{4,160}")  # Nature's
 _STATED = ("Publication date: ", "Source: ", "Author(s): ", "by ")  # ScienceDirect's, PLOS's
 

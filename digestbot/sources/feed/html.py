@@ -10,7 +10,9 @@ import html
 import re
 
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:_.-]{0,40})((?:\s[^<>]*)?)/?>|<!--")
-_ATTRIBUTE = re.compile(r"\b(src|alt|width|height)\s*=\s*(?:\"([^\"<>]*)\"|'([^'<>]*)'|([^\s\"'<>]{1,2000}))", re.IGNORECASE)
+_ATTRIBUTE = re.compile(
+    r"\b(src|alt|width|height)\s*=\s*(?:\"([^\"<>]*)\"|'([^'<>]*)'|([^\s\"'<>]{1,2000}))", re.IGNORECASE
+)
 _BLANK = re.compile(r"[ \t\r\n\f]+")
 _LINES = re.compile(r"[ \t]*\n[ \t]*(?:\n[ \t]*)+")
 _BLOCKS = frozenset(
@@ -22,15 +24,15 @@ _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "title"))
 _ITEMS = frozenset(("li", "list-item"))
 _CELLS = frozenset(("td", "th"))
 _WITHOUT_CONTENT = frozenset(
-    ("audio", "button", "canvas", "embed", "figcaption", "form", "head", "iframe", "nav", "noscript", "object", "script",
-     "select", "style", "svg", "template", "tex-math", "textarea", "video")
+    ("audio", "button", "canvas", "embed", "figcaption", "form", "head", "iframe", "nav", "noscript", "object",
+     "script", "select", "style", "svg", "template", "tex-math", "textarea", "video")
 )  # fmt: skip
 _RENAMED = {"italic": "i", "bold": "b", "monospace": "code"}
 # Elements of JATS and HTML whose tags say nothing, while their content is text.
 _PLAIN = frozenset(
     ("alternatives", "caption", "ext-link", "fig", "font", "inline-formula", "inline-graphic", "label", "named-content",
-     "picture", "roman", "sans-serif", "sc", "source", "styled-content", "underline", "uri", "wbr", "xref", "o:p", "graphic",
-     "break", "track", "param", "link", "meta", "time", "address", "bdi", "bdo", "data", "nobr")
+     "picture", "roman", "sans-serif", "sc", "source", "styled-content", "underline", "uri", "wbr", "xref", "o:p",
+     "graphic", "break", "track", "param", "link", "meta", "time", "address", "bdi", "bdo", "data", "nobr")
 )  # fmt: skip
 _PREFIXES = ("jats:", "jats1:", "xhtml:", "html:")
 
@@ -142,7 +144,9 @@ def _name(match: re.Match[str]) -> str:
 def _is_ours(match: re.Match[str]) -> bool:
     name = _name(match)
     known = (_BLOCKS, _HEADINGS, _ITEMS, _WITHOUT_CONTENT, _PLAIN, _RENAMED)
-    return any(name in names for names in known) or name in ("br", "img") or (match[2] or "").lower().startswith(_PREFIXES)
+    return (
+        any(name in names for names in known) or name in ("br", "img") or (match[2] or "").lower().startswith(_PREFIXES)
+    )
 
 
 def _image(attributes: str) -> str:

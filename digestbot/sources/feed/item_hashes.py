@@ -34,8 +34,10 @@ class NotScannableError(Exception):
 
 @dataclass
 class FeedScan:
-    """The positions of a document's items. ``versions`` are hashes, equal for byte-identical items. ``site`` is the link
-    of the whole feed; empty if it has none before its items."""
+    """The positions of a document's items. ``versions`` are hashes, equal for byte-identical items.
+
+    ``site`` is the link of the whole feed; empty if it has none before its items.
+    """
 
     head: bytes = b""
     tail: bytes = b""

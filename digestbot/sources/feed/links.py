@@ -45,7 +45,8 @@ def absolute(link: str, bases: Sequence[str]) -> str:
     link = re.sub(r"[\t\r\n]", "", link.strip())
     try:
         base = next((one for one in bases if urlsplit(one).scheme in ("http", "https")), "")
-        result = urljoin(base, link) if link else ""
+        relative = not urlsplit(link).scheme
+        result = "" if not link or (relative and re.search(r"\s", link)) else urljoin(base, link)
         parts = urlsplit(result)
         if parts.scheme in ("http", "https") and parts.hostname:
             return result

@@ -156,7 +156,13 @@ class Feed:
             self._note_move(tx, fetched)
             report = PollReport.of(read.taken, parser.dropped, parser.early, parser.examples, read.items)
             source_states.poll_succeeded(
-                tx, self._name, read.state, self._clock(), sighted=read.sighted, report=report, moved_to=fetched.moved_to
+                tx,
+                self._name,
+                read.state,
+                self._clock(),
+                sighted=read.sighted,
+                report=report,
+                moved_to=fetched.moved_to,
             )
         return read.taken
 
@@ -178,7 +184,7 @@ class Feed:
         if not taken.shared_keys:
             return
         note = (
-            "different entries have the same identifier (guid); digestbot tells them apart by link and title. If entries "
+            "different entries have the same identifier (guid); digestbot tells them apart by link and title. If some "
             f'are missing or posted twice, set sources.{self._name}.identity to "link" or "title"'
         )
         if alerts.raise_once(tx, "identity", self._name, note, datetime.min.replace(tzinfo=UTC), self._clock()):
