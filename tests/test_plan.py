@@ -52,6 +52,7 @@ def digests(draw: st.DrawFn) -> dict[str, Any]:
         "max_age": st.sampled_from(["5 days", "9 days"]),
         "min_votes": st.integers(1, 4),
         "one_per_paper": st.just(True),
+        "repeat_paper": st.sampled_from(["never", "1 day", "3 days"]),
         "overlap": st.just(True),
         "catch_up": st.sampled_from(["none", "all"]),
         "skip_if_empty": st.just(False),

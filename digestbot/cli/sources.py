@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from digestbot.cli.parser import Commands
     from digestbot.config import Config
     from digestbot.ledger import Ledger
-    from digestbot.ledger.source_states import SourceRow
+    from digestbot.ledger.source_states import SourceOverview
 
 MOST_HELD = 10  # held entries that are listed
 
@@ -44,7 +44,7 @@ def list_(arguments: argparse.Namespace) -> int:
             return _accept_move(config, ledger, arguments.source)
         names = [arguments.source] if arguments.source else list(config.sources)
         with ledger.read() as tx:
-            rows = {name: source_states.source_row(tx, name) for name in names}
+            rows = {name: source_states.source_overview(tx, name) for name in names}
         held = _held(ledger, names[0]) if arguments.source else []
     if arguments.json:
         output.print_json([_json(name, row, held) for name, row in rows.items()])
@@ -56,7 +56,7 @@ def list_(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _lines(name: str, row: SourceRow, zone: ZoneInfo) -> list[str]:
+def _lines(name: str, row: SourceOverview, zone: ZoneInfo) -> list[str]:
     if row.next_poll_at is None:
         return [f"{name}: not polled yet"]
     state = f"failing: {row.error} ({row.failures} in a row)" if row.failures else "OK"
@@ -83,7 +83,7 @@ def _time(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
-def _json(name: str, row: SourceRow, held: list[dict[str, Any]]) -> dict[str, Any]:
+def _json(name: str, row: SourceOverview, held: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "source": name,
         "known": row.known,
@@ -123,7 +123,7 @@ def _accept_move(config: Config, ledger: Ledger, name: str | None) -> int:
     if name is None:
         raise ConfigError(["name the source: digestbot sources SOURCE --accept-move"])
     with ledger.read() as tx:
-        target = source_states.source_row(tx, name).moved_to
+        target = source_states.source_overview(tx, name).moved_to
     if target is None:
         raise ConfigError([f"source {name} has not moved, as far as its last poll shows"])
     assert config.path is not None  # noqa: S101 - it was loaded from a file

@@ -54,6 +54,7 @@ def filters_for(config: Config, name: str, channel: str) -> DigestFilters:
         _filter(digest.exclude),
         tuple(others),
         f"{appearance.image} {appearance.image_failure}",
+        config.timing(name, channel).repeat_paper,
     )
 
 

@@ -28,6 +28,7 @@ from digestbot.infra.config_values import (
     Hashtag,
     PasswordHash,
     Pattern,
+    RepeatPaper,
     SecretAddress,
     Section,
     Token,
@@ -95,7 +96,7 @@ class Timing(PostingLimits):
     """When editions appear and how much is in them.
 
     These keys of ``[digests.NAME]`` can be overridden in ``[digests.NAME.on.CHANNEL]``. ``schedule`` holds cron
-    expressions, even if it was written in words.
+    expressions, even if it was written in words. ``repeat_paper`` is None for "always", and without end for "never".
     """
 
     schedule: Schedule = ()
@@ -109,6 +110,7 @@ class Timing(PostingLimits):
     window: Duration | None = None
     overlap: bool = False
     one_per_paper: bool = False
+    repeat_paper: RepeatPaper = None
     catch_up: CatchUp = CatchUp.ONE
     approval: bool = False
     approve_by: Duration = timedelta(days=1)

@@ -10,12 +10,20 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 from digestbot.domain.dedup import has_text
 from digestbot.domain.model import Summary
+
+PAPER_SHOWN = "its paper was posted"
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def paper_free_at(shown_at: datetime, repeat_paper: timedelta) -> datetime:
+    """Return when a paper that was shown may be shown again; `NEVER` if it may not."""
+    return NEVER if repeat_paper > NEVER - shown_at else shown_at + repeat_paper
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,8 @@ class DigestFilters:
     """What a digest requires of a summary before it is published.
 
     ``shares_with`` are the other digests whose summaries may appear again on the channel. ``pictures`` identifies the
-    image settings: when these change, summaries that wait for their picture are evaluated again.
+    image settings: when these change, summaries that wait for their picture are evaluated again. ``repeat_paper`` is
+    how long after a summary of a paper another one may be posted; None if that does not matter.
     """
 
     min_votes: int | None = None
@@ -44,6 +53,7 @@ class DigestFilters:
     exclude: Filter = Filter()
     shares_with: tuple[str, ...] = ()
     pictures: str = ""
+    repeat_paper: timedelta | None = None
 
     @cached_property
     def mark(self) -> bytes:
@@ -63,15 +73,25 @@ class DigestFilters:
                 return f"excluded by {unwanted}: {result}"
         return ""
 
-    def waits_for(self, votes: int | None, since: datetime, now: datetime) -> str:
-        """Return why votes or age keep a summary from passing; empty if they do not. ``since`` is when it was last
-        edited."""
+    def waits_for(
+        self, votes: int | None, since: datetime, now: datetime, paper_shown_at: datetime | None = None
+    ) -> str:
+        """Return why votes, age or its paper keep a summary from passing; empty if they do not.
+
+        ``since`` is when it was last edited. ``paper_shown_at`` is when a summary of its paper was last posted.
+        """
         if self.min_votes is not None and (votes or 0) < self.min_votes:
             return f"has {votes or 0} of {self.min_votes} votes"
         if self.min_age is not None and now - since < self.min_age:
             return f"too young until {since + self.min_age:%Y-%m-%d %H:%M} UTC"
         if self.max_age is not None and now - since > self.max_age:
             return f"too old since {since + self.max_age:%Y-%m-%d %H:%M} UTC"
+        if self.repeat_paper is not None and paper_shown_at is not None:
+            again_at = paper_free_at(paper_shown_at, self.repeat_paper)
+            if again_at == NEVER:
+                return f"{PAPER_SHOWN} on {paper_shown_at:%Y-%m-%d}, and is never repeated (repeat_paper)"
+            if now < again_at:
+                return f"{PAPER_SHOWN} on {paper_shown_at:%Y-%m-%d}: not again before {again_at:%Y-%m-%d %H:%M} UTC"
         return ""
 
     @cached_property

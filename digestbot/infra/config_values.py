@@ -43,6 +43,17 @@ def _duration(value: object) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def _repeat(value: object) -> timedelta | None:
+    if value is None or value == "always":
+        return None
+    if value == "never" or value == timedelta.max:
+        return timedelta.max
+    try:
+        return _duration(value)
+    except ValueError as error:
+        raise ValueError('write "never", "always", or a time span such as "30 days"') from error
+
+
 def _size(value: object) -> int:
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None or not int(match[1]):
@@ -272,6 +283,7 @@ Token = Annotated[SecretStr, BeforeValidator(_token)]
 LedgerAddress = Annotated[SecretUrl, BeforeValidator(_ledger_address)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+RepeatPaper = Annotated[timedelta | None, BeforeValidator(_repeat)]
 Size = Annotated[int, BeforeValidator(_size)]
 Money = Annotated[int, BeforeValidator(_money)]
 Parameters = Annotated[dict[str, str], BeforeValidator(_parameters)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from digestbot.domain.filters import DigestFilters
 from digestbot.domain.model import Order, Route, Summary
 from digestbot.ledger.backlog import of_route, select_summaries
-from digestbot.ledger.candidates import sort_key
+from digestbot.ledger.candidates import papers_shown_at, sort_key
 from digestbot.ledger.schema import READY, WAITING, backlog, papers, summaries
 from digestbot.ledger.summary_rows import EDITED_AT, NOTED_AT, PAPER_COLUMNS, as_summary
 
@@ -29,7 +30,7 @@ class BacklogStatus:
     """The status of a summary in a backlog.
 
     ``since`` is when it was ingested or, if later, changed in the store. ``edited_at`` is when it was last edited,
-    according to the store.
+    according to the store. ``paper_shown_at`` is when the digest last took a summary of its paper.
     """
 
     status: str
@@ -41,6 +42,7 @@ class BacklogStatus:
     edited_at: datetime
     votes: int | None
     withdrawn: bool
+    paper_shown_at: datetime | None = None
 
 
 def backlog_statuses(tx: sa.Connection, summary: int) -> dict[Route, BacklogStatus]:
@@ -52,6 +54,7 @@ def backlog_statuses(tx: sa.Connection, summary: int) -> dict[Route, BacklogStat
         summaries.c.votes,
         summaries.c.withdrawn_at,
         summaries.c.ingested_at,
+        summaries.c.paper_id,
     )
     query = sa.select(*columns).join(summaries, summaries.c.id == backlog.c.summary_id)
     return {
@@ -65,10 +68,11 @@ def backlog_statuses(tx: sa.Connection, summary: int) -> dict[Route, BacklogStat
             row.edited_at,
             row.votes,
             row.withdrawn_at is not None,
+            papers_shown_at(tx, row.digest, row.channel, [row.paper_id]).get(row.paper_id),
         )
         for row in tx.execute(
             query.where(backlog.c.summary_id == summary).order_by(backlog.c.digest, backlog.c.channel)
-        )
+        ).all()
     }
 
 
@@ -93,8 +97,10 @@ def list_pending(
     query = select_summaries().where(*of_route(digest, channel), WAITING).order_by(*sort_key(order))
     ready: list[PendingSummary] = []
     held: list[PendingSummary] = []
-    for row in tx.execute(query):
-        waits_for = _waits_for(row, filters, now)
+    rows = tx.execute(query).all()
+    shown_at = _shown_at(tx, Route(digest, channel), filters, rows)
+    for row in rows:
+        waits_for = _waits_for(row, filters, now, shown_at)
         (held if waits_for else ready).append(PendingSummary(as_summary(row), waits_for))
     return (ready + held)[:most]
 
@@ -151,11 +157,12 @@ def backlog_entries(
     columns = (backlog.c.status, backlog.c.reason, backlog.c.pinned_at, backlog.c.custom_text, backlog.c.approved_at)
     query = select_summaries().add_columns(*columns).where(*of_route(digest, channel), summaries.c.id.in_(page))
     rows = {row.id: row for row in tx.execute(query)}
+    shown_at = _shown_at(tx, Route(digest, channel), filters, rows.values())
     return [
         BacklogEntry(
             as_summary(row),
             row.status,
-            row.reason if row.status == "skipped" else _waits_for(row, filters, now),
+            row.reason if row.status == "skipped" else _waits_for(row, filters, now, shown_at),
             row.pinned_at is not None,
             row.held,
             row.custom_text,
@@ -171,7 +178,12 @@ def pending_count(tx: sa.Connection, digest: str, channel: str) -> int:
     return int(tx.scalar(query) or 0)
 
 
-def _waits_for(row: Any, filters: DigestFilters, now: datetime) -> str:
+def _waits_for(row: Any, filters: DigestFilters, now: datetime, shown_at: Mapping[int, datetime]) -> str:
     if row.withdrawn_at is not None:
         return "was withdrawn"
-    return row.blocked_reason or filters.waits_for(row.votes, row.since, now)
+    return row.blocked_reason or filters.waits_for(row.votes, row.since, now, shown_at.get(row.paper_id))
+
+
+def _shown_at(tx: sa.Connection, route: Route, filters: DigestFilters, rows: Iterable[Any]) -> dict[int, datetime]:
+    """Return when the papers of these rows were last shown, as far as the filters depend on it."""
+    return {} if filters.repeat_paper is None else papers_shown_at(tx, *route, {row.paper_id for row in rows})

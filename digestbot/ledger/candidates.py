@@ -3,7 +3,7 @@ order."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from digestbot.domain.filters import DigestFilters
 from digestbot.domain.model import Order, Summary
 from digestbot.domain.schedule import Candidate
 from digestbot.ledger.backlog import of_route
-from digestbot.ledger.schema import READY, backlog, summaries
+from digestbot.ledger.schema import READY, UtcTime, adopted_posts, backlog, editions, summaries
 from digestbot.ledger.summary_rows import EDITED_AT, summaries_by_id
 
 MOST_AT_ONCE = 2000  # candidates per query
@@ -29,16 +29,21 @@ def candidates(
     until: datetime,
     first: int = 8,
     since: datetime | None = None,
+    *,
+    papers_shown: bool = False,
 ) -> Iterator[Candidate]:
     """Yield the waiting summaries that pass the filters at some time between ``now`` and ``until``, in the digest's
     order.
 
     The first ``first`` are read at once, more as they are consumed. Summaries that the filters have not evaluated yet
-    are left out. With ``since``, so are those that were ready by then.
+    are left out. With ``since``, so are those that were ready by then. ``papers_shown``: say when their papers were last
+    shown.
     """
     read, most = 0, first
     while True:
-        page, rows = candidate_page(tx, digest, channel, order, filters, now, until, since, read, most)
+        page, rows = candidate_page(
+            tx, digest, channel, order, filters, now, until, since, read, most, papers_shown=papers_shown
+        )
         yield from page
         if rows < most:
             return
@@ -58,6 +63,8 @@ def candidate_page(
     most: int,
     passed_over: Container[int] = (),
     known: dict[int, Summary] | None = None,
+    *,
+    papers_shown: bool = False,
 ) -> tuple[list[Candidate], int]:
     """Return a page of the `candidates`, and how many rows were read for it.
 
@@ -84,6 +91,7 @@ def candidate_page(
     left = [row for row in rows if row.id not in passed_over]
     whole = {} if known is None else known
     whole |= summaries_by_id(tx, [row.id for row in left if row.id not in whole], lock=False)
+    shown_at = papers_shown_at(tx, digest, channel, {row.paper_id for row in left}) if papers_shown else {}
     results = [
         Candidate(
             whole[row.id],
@@ -91,11 +99,35 @@ def candidate_page(
             row.ingested_at,
             row.since + filters.min_age if filters.min_age is not None else None,
             row.since + filters.max_age if filters.max_age is not None else None,
+            shown_at.get(row.paper_id),
         )
         for row in left
         if row.id in whole
     ]
     return results, len(rows)
+
+
+def papers_shown_at(tx: sa.Connection, digest: str, channel: str, papers: Collection[int]) -> dict[int, datetime]:
+    """Return when the digest last took a summary of each of these papers on the channel, or when an adopted post shows
+    one, by paper id. Papers that were never shown are missing."""
+    results: dict[int, datetime] = {}
+    taken = (
+        sa.select(summaries.c.paper_id, sa.func.max(editions.c.made_at, type_=UtcTime))
+        .join(backlog, backlog.c.summary_id == summaries.c.id)
+        .join(editions, editions.c.id == backlog.c.edition_id)
+        .where(*of_route(digest, channel), summaries.c.paper_id.in_(papers))
+        .group_by(summaries.c.paper_id)
+    )
+    adopted = (
+        sa.select(summaries.c.paper_id, sa.func.max(adopted_posts.c.posted_at, type_=UtcTime))
+        .join(adopted_posts, adopted_posts.c.summary_id == summaries.c.id)
+        .where(adopted_posts.c.channel == channel, summaries.c.paper_id.in_(papers))
+        .group_by(summaries.c.paper_id)
+    )
+    for query in (taken, adopted):
+        for paper, at in tx.execute(query):
+            results[paper] = max(at, results.get(paper, at))
+    return results
 
 
 def sort_key(order: Order) -> tuple[sa.ColumnElement[Any], ...]:

@@ -188,7 +188,7 @@ def accept_move(tx: sa.Connection, source: str, before: str, url: str, now: date
 
 
 @dataclass(frozen=True, slots=True)
-class SourceRow:
+class SourceOverview:
     """A source as operators see it. ``last_poll`` is the report of the last poll that read anything, and when that was
     (``at``, in ISO format); None if there was none. ``held`` is how many of its old summaries an alert holds back."""
 
@@ -202,14 +202,14 @@ class SourceRow:
     held: int = 0
 
 
-def source_row(tx: sa.Connection, source: str) -> SourceRow:
+def source_overview(tx: sa.Connection, source: str) -> SourceOverview:
     """Return a source as operators see it."""
     row: Any = tx.execute(sa.select(sources).where(sources.c.name == source)).first()
     if row is None:
-        return SourceRow(0)
+        return SourceOverview(0)
     alert = alerts.open_alert(tx, arrivals.ARRIVAL, source)
     held = arrivals.held_count(tx, source, alert) if alert is not None else 0
-    return SourceRow(
+    return SourceOverview(
         summary_count(tx, source),
         row.polled_at,
         max(filter(None, (row.next_poll_at, row.not_before)), default=None),

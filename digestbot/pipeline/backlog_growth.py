@@ -105,4 +105,5 @@ class BacklogGrowth:
         that the digest's window has already passed are left out."""
         timing, filters = self._book.rules[route].timing, self._book.rules[route].filters
         since = schedule.window_begins(timing.window, digest_history, now) if timing.window and digest_history else None
-        return candidates.candidates(tx, *route, timing.order, filters, now, until, first, since)
+        shown = timing.repeat_paper is not None
+        return candidates.candidates(tx, *route, timing.order, filters, now, until, first, since, papers_shown=shown)

@@ -122,9 +122,10 @@ class Explainer:
                 return Reason(digest, channel, because, standing.since, not_posted=gone)
         if standing.blocked_reason:
             return Reason(digest, channel, _sentence(standing.blocked_reason), standing.since)
-        waits = filters.waits_for(standing.votes, standing.edited_at, now)
+        waits = filters.waits_for(standing.votes, standing.edited_at, now, standing.paper_shown_at)
         if waits and not waits.startswith("too young"):
-            return Reason(digest, channel, _sentence(waits), standing.since, not_posted=waits.startswith("too old"))
+            over = waits.startswith("too old") or waits.endswith("(repeat_paper)")
+            return Reason(digest, channel, _sentence(waits), standing.since, not_posted=over)
         if window is not None and digest_history is not None:
             old_enough_at = standing.edited_at + filters.min_age if filters.min_age is not None else None
             ready = ready_at(standing.first_seen_at, old_enough_at)

@@ -160,7 +160,18 @@ class Forecaster:
                     if len(known) > MOST_KNOWN:
                         known.clear()
                     page, rows = candidates.candidate_page(
-                        tx, *route, timing.order, rules.filters, now, end, since, read, most, skips, known
+                        tx,
+                        *route,
+                        timing.order,
+                        rules.filters,
+                        now,
+                        end,
+                        since,
+                        read,
+                        most,
+                        skips,
+                        known,
+                        papers_shown=timing.repeat_paper is not None,
                     )
                 read, most = read + rows, min(most * 4, MOST_AT_ONCE) if rows == most else 0
                 if kept is not None:

@@ -160,7 +160,10 @@ class Planner:
         slot = Slot(f"{local.isoformat(timespec='seconds')} by hand {uuid.uuid4().hex[:8]}", now)
         with self._ledger.read() as tx:
             queue = CandidateQueue(self._growth.candidates(tx, route, None, now, now))
-            result = queue.choose(rules.timing.size, now, None, one_per_paper=rules.timing.one_per_paper)
+            timing = rules.timing
+            result = queue.choose(
+                timing.size, now, None, one_per_paper=timing.one_per_paper, repeat_paper=timing.repeat_paper
+            )
             return SlotDecision(
                 slot, [candidate.summary for candidate in result], "" if result else "nothing is pending"
             )

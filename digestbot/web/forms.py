@@ -41,6 +41,9 @@ FIELDS = (
     Field("window", "text", "Window", "Only summaries of this period: 7 days"),
     Field("one_per_paper", "choice", "One per paper", "At most one summary of a paper in an edition", YES_NO),
     Field(
+        "repeat_paper", "text", "Repeat a paper", "Other summaries of a posted paper: always, never, or after 30 days"
+    ),
+    Field(
         "overlap",
         "choice",
         "Repeat other digests",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from digestbot.domain.filters import NEVER, paper_free_at
 from digestbot.domain.model import CatchUp, Shape, Slot, Summary
 from digestbot.domain.schedule.constraints import ChannelHistory, PostingRules, PostLimit
 
@@ -23,7 +24,8 @@ UNDECIDED = "is used up by editions that wait for approval"
 class Candidate:
     """A pending summary that passes the filters, apart from its age.
 
-    It may be posted from ``old_enough_at`` until ``ends_at``; None means no limit.
+    It may be posted from ``old_enough_at`` until ``ends_at``; None means no limit. ``paper_shown_at`` is when the digest
+    last took a summary of its paper on the channel, as far as that matters to the digest.
     """
 
     summary: Summary
@@ -31,6 +33,7 @@ class Candidate:
     first_seen_at: datetime
     old_enough_at: datetime | None = None
     ends_at: datetime | None = None
+    paper_shown_at: datetime | None = None
 
     @property
     def ready_at(self) -> datetime:
@@ -62,13 +65,28 @@ class CandidateQueue:
         self._place = 0
         self._ready: list[tuple[int, Candidate]] = []
         self._young: list[tuple[datetime, int, Candidate]] = []
+        self._papers: dict[int | None, int] = {}  # of the summaries that were returned
+        self._shown: dict[int, datetime] = {}  # when papers were taken from this queue
 
-    def choose(self, most: int, at: datetime, since: datetime | None, *, one_per_paper: bool) -> list[Candidate]:
+    def took(self, summaries: Sequence[Summary], at: datetime) -> None:
+        """Note that an edition shows these summaries, which `choose` returned."""
+        self._shown |= {self._papers[one.id]: at for one in summaries if one.id in self._papers}
+
+    def choose(
+        self,
+        most: int,
+        at: datetime,
+        since: datetime | None,
+        *,
+        one_per_paper: bool,
+        repeat_paper: timedelta | None = None,
+    ) -> list[Candidate]:
         """Return up to ``most`` candidates that may be posted at an instant; they stay candidates until they are taken.
 
         With ``since``, only those that became ready after it are returned. With ``one_per_paper``, no paper occurs
-        twice.
+        twice. With ``repeat_paper``, neither does a paper that was shown within that time.
         """
+        one_per_paper = one_per_paper or repeat_paper is not None
         while self._young and self._young[0][0] <= at:
             _, place, candidate = heapq.heappop(self._young)
             heapq.heappush(self._ready, (place, candidate))
@@ -83,14 +101,29 @@ class CandidateQueue:
             late = candidate.ends_at is not None and candidate.ends_at < at
             if late or self._taken(candidate) or (since is not None and candidate.ready_at <= since):
                 continue  # none of these can become eligible later
+            again_at = self._again_at(candidate, repeat_paper)
+            if again_at is not None and again_at > at:
+                if again_at < NEVER:
+                    heapq.heappush(self._young, (again_at, *following))
+                continue
             if one_per_paper and candidate.paper in papers:
                 aside.append(following)
                 continue
             papers.add(candidate.paper)
             chosen.append(following)
+            if repeat_paper is not None:
+                self._papers[candidate.summary.id] = candidate.paper
         for one in chosen + aside:
             heapq.heappush(self._ready, one)
         return [candidate for _, candidate in chosen]
+
+    def _again_at(self, candidate: Candidate, repeat_paper: timedelta | None) -> datetime | None:
+        """Return when the candidate's paper may be shown again; None if nothing is in the way."""
+        if repeat_paper is None:
+            return None
+        times = (candidate.paper_shown_at, self._shown.get(candidate.paper))
+        shown_at = max((one for one in times if one is not None), default=None)
+        return None if shown_at is None else paper_free_at(shown_at, repeat_paper)
 
     def _next(self, at: datetime) -> tuple[int, Candidate] | None:
         if self._ready:
@@ -163,6 +196,10 @@ class EditionRules(Protocol):
     @property
     def one_per_paper(self) -> bool:
         """Return whether an edition has at most one summary of a paper."""
+
+    @property
+    def repeat_paper(self) -> timedelta | None:
+        """Return how long after a summary of a paper another one may be posted; None if that does not matter."""
 
     @property
     def catch_up(self) -> CatchUp:
@@ -263,7 +300,8 @@ def _edition(
         since = window_begins(timing.window, digest_history, now)
 
     def choose(number: int) -> list[Candidate]:
-        return queue.choose(number, now, since, one_per_paper=timing.one_per_paper)
+        repeat = timing.repeat_paper
+        return queue.choose(number, now, since, one_per_paper=timing.one_per_paper, repeat_paper=repeat)
 
     if timing.spread:
         slots = posting_rules.calendar.left_today(slot)

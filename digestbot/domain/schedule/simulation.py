@@ -146,6 +146,7 @@ class _Walk:
         slot, edition, reason = decision.slot, plan.digest_history.edition, decision.reason
         if rendered and self._is_paid_for(channel_state, sum(cost for _, cost in rendered), now):
             self._make(plan, decision, slot, rendered, now)
+            queue.took(decision.chosen, now)
             edition = now
         else:
             reason = OVER_BUDGET if rendered else reason

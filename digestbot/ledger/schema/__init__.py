@@ -97,4 +97,4 @@ __all__ = [
     "web_sessions",
 ]
 
-REVISION = "0001"  # the newest migration: the revision of an up-to-date ledger
+REVISION = "0002"  # the newest migration: the revision of an up-to-date ledger

@@ -22,7 +22,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OURS = ("host", "accept-encoding", "if-none-match", "if-modified-since", "content-length", "connection", "user-agent")
 
 
-class Layout(StrEnum):
+class FeedLayout(StrEnum):
     """What the entries of a feed are: summaries in ShortScience's format, papers with their abstracts, or articles."""
 
     AUTO = "auto"
@@ -91,7 +91,7 @@ class FeedSource(SourceConfig):
 
     kind: Literal["feed"]
     url: WebAddress
-    layout: Layout = Layout.AUTO
+    layout: FeedLayout = FeedLayout.AUTO
     identity: Identity = Identity.AUTO
     text: TextElement = TextElement.AUTO
     window: FeedWindow = FeedWindow.AUTO

@@ -52,7 +52,9 @@ def _rfc822(text: str) -> datetime | None:
         return None
     full_year = int(year) if len(year) == 4 else int(year) + (2000 if int(year) < 70 else 1900)
     leap = min(int(second or 0), 59)
-    return datetime(full_year, _MONTHS.index(month.lower()) + 1, int(day), int(hour), int(minute), leap, tzinfo=timezone(offset))
+    return datetime(
+        full_year, _MONTHS.index(month.lower()) + 1, int(day), int(hour), int(minute), leap, tzinfo=timezone(offset)
+    )
 
 
 def _iso(text: str) -> datetime | None:

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from digestbot.domain.dedup import doi, title_key
 from digestbot.domain.model import Genre, Paper, Summary
 from digestbot.sources.feed.authors import entry_names
-from digestbot.sources.feed.config import Identity, Layout, TextElement
+from digestbot.sources.feed.config import FeedLayout, Identity, TextElement
 from digestbot.sources.feed.dates import parse_date
 from digestbot.sources.feed.entry_text import choose_text, image_of, without_boilerplate
 from digestbot.sources.feed.html import to_markdown
@@ -27,7 +27,7 @@ ANONYMOUS = "Anonymous"
 class EntryFormat:
     """How entries are read. ``bases`` are the URLs that relative links may start from, the best one first."""
 
-    layout: Layout = Layout.AUTO
+    layout: FeedLayout = FeedLayout.AUTO
     identity: Identity = Identity.AUTO
     text: TextElement = TextElement.AUTO
     strip_parameters: tuple[str, ...] = TRACKING
@@ -38,14 +38,14 @@ def read_entry(entry: Any, version: bytes | None, format_: EntryFormat) -> Summa
     """Return the summary in one feedparser entry. Raises ValueError if the entry has no HTTP URL to link to."""
     get = partial(dict.get, entry)  # feedparser's own lookup tries every alias of a name and is ten times slower
     store_key = clean(get("shortscience_bibtexkey"))
-    if store_key or format_.layout is Layout.SHORTSCIENCE:
+    if store_key or format_.layout is FeedLayout.SHORTSCIENCE:
         return _store_summary(get, store_key, version, format_)
     link = without_tracking(absolute(clean(get("link") or get("id")), _bases(get, format_)), format_.strip_parameters)
     title = clean(get("title"))
     guid = _identity(get, link, title, format_)
     dated = _date(get)
     text = to_markdown(_body(get, format_.text))
-    if format_.layout is Layout.PAPERS or (format_.layout is Layout.AUTO and is_paper(entry, link)):
+    if format_.layout is FeedLayout.PAPERS or (format_.layout is FeedLayout.AUTO and is_paper(entry, link)):
         paper = paper_of(entry, link, guid, title, dated)
         if format_.identity is not Identity.AUTO:
             paper = replace(paper, key=guid)

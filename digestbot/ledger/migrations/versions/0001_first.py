@@ -174,9 +174,6 @@ def upgrade() -> None:
         sa.Column("next_poll_at", TIME),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("error", sa.Text()),
-        sa.Column("not_before", TIME),
-        sa.Column("moved_to", sa.Text()),
-        sa.Column("last_poll", sa.JSON()),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_sources")),
     )
     op.create_table(
@@ -233,7 +230,6 @@ def upgrade() -> None:
         sa.Column("handle", sa.Text()),
         sa.Column("writer", sa.Text()),
         sa.Column("orcid", sa.Text()),
-        sa.Column("genre", sa.Text(), server_default="summary", nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("link", sa.Text(), nullable=False),
         sa.Column("votes", sa.Integer()),
@@ -243,7 +239,6 @@ def upgrade() -> None:
         sa.Column("ingested_at", TIME, nullable=False),
         sa.Column("changed_at", TIME),
         sa.Column("withdrawn_at", TIME),
-        sa.Column("arrival_alert_id", ID),
         sa.ForeignKeyConstraint(["paper_id"], ["papers.id"], name=op.f("fk_summaries_paper_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_summaries")),
     )
@@ -251,16 +246,6 @@ def upgrade() -> None:
     _index("ix_summaries_source_id", "summaries", ["source", "id"])
     _index("ix_summaries_source_key", "summaries", ["source", "key"])
     _index("ix_summaries_source_version", "summaries", ["source", "version"])
-    op.create_table(
-        "adopted_posts",
-        sa.Column("channel", sa.Text(), nullable=False),
-        sa.Column("summary_id", ID, autoincrement=False, nullable=False),
-        sa.Column("post_id", sa.Text(), nullable=False),
-        sa.Column("url", sa.Text(), nullable=False),
-        sa.Column("posted_at", TIME, nullable=False),
-        sa.ForeignKeyConstraint(["summary_id"], ["summaries.id"], name=op.f("fk_adopted_posts_summary_id")),
-        sa.PrimaryKeyConstraint("channel", "summary_id", name=op.f("pk_adopted_posts")),
-    )
     op.create_table(
         "backlog",
         sa.Column("digest", sa.Text(), nullable=False),
