@@ -10,7 +10,11 @@ from digestbot.cli.argument_types import positive
 from digestbot.cli.common import known_channels, known_digest, now_, open_existing
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from digestbot.cli.parser import Commands
+    from digestbot.config import Config
+    from digestbot.ledger import Ledger
     from digestbot.ledger.backlog_views import PendingSummary
 
 
@@ -20,6 +24,26 @@ def register(commands: Commands) -> None:
     command.add_argument("digest", metavar="DIGEST")
     command.add_argument("--channel", metavar="CHANNEL", help="only this one of the digest's channels")
     command.add_argument("--limit", type=positive, metavar="N", help="only the first N of each channel")
+    change = command.add_mutually_exclusive_group()
+    change.add_argument(
+        "--take-in",
+        type=_policy,
+        metavar="DATE|N|all",
+        help="post summaries after all that were skipped at the first read: from a date on, the newest N, or all",
+    )
+    change.add_argument("--skip", action="store_true", help="skip everything that is pending now")
+
+
+def _policy(text: str) -> str | int | date:
+    from digestbot.infra.config_values import backlog_policy
+
+    try:
+        policy = backlog_policy(text)
+    except ValueError:
+        policy = "skip"
+    if policy in ("skip", 0):
+        raise argparse.ArgumentTypeError('write "all", how many of the newest (such as 10), or a date (2026-01-31)')
+    return policy
 
 
 def backlog(arguments: argparse.Namespace) -> int:
@@ -32,6 +56,8 @@ def backlog(arguments: argparse.Namespace) -> int:
 
     with open_existing(arguments) as (config, ledger):
         digest = known_digest(config, arguments.digest)
+        if arguments.skip or arguments.take_in is not None:
+            return _change(arguments, config, ledger, digest)
         shown = []
         for channel in known_channels(config, digest, arguments.channel):
             with ledger.rehearsal() as rehearsal:
@@ -53,6 +79,33 @@ def backlog(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _change(arguments: argparse.Namespace, config: Config, ledger: Ledger, digest: str) -> int:
+    """Take in what was skipped at the first read, or skip what is pending; return the exit code."""
+    from digestbot.cli import output
+    from digestbot.ledger import backlog
+    from digestbot.pipeline.app import Service
+
+    service = Service(config, ledger, now_)
+    service.prepare()
+    counts = {}
+    for channel in known_channels(config, digest, arguments.channel):
+        service.extend_backlog(digest, channel)
+        with ledger.begin() as tx:
+            zone = config.zone(digest, channel)
+            if arguments.skip:
+                counts[channel] = backlog.skip_pending(tx, digest, channel)
+            else:
+                counts[channel] = backlog.take_in(tx, digest, channel, arguments.take_in, zone)
+    what = "skipped" if arguments.skip else "taken_in"
+    if arguments.json:
+        output.print_json([{"digest": digest, "channel": channel, what: count} for channel, count in counts.items()])
+    else:
+        outcome = "skipped" if arguments.skip else "now pending"
+        for channel, count in counts.items():
+            print(f"{digest} on {channel}: {count} {'summary is' if count == 1 else 'summaries are'} {outcome}")
+    return OK
+
+
 def _json(row: PendingSummary) -> dict[str, Any]:
     summary = row.summary
     return {
@@ -69,6 +122,7 @@ def _json(row: PendingSummary) -> dict[str, Any]:
 def _print(digest: str, channel: str, counts: dict[str, int], rows: list[PendingSummary]) -> None:
     import textwrap
 
+    from digestbot.rendering.template_views import author_line
     from digestbot.text import plain_title
 
     counts_text = ", ".join(f"{counts.get(name, 0)} {name}" for name in ("waiting", "taken", "skipped"))
@@ -78,7 +132,7 @@ def _print(digest: str, channel: str, counts: dict[str, int], rows: list[Pending
     for row in rows:
         summary = row.summary
         title = textwrap.shorten(plain_title(summary.paper.title), 56, placeholder="…")
-        writer = textwrap.shorten(summary.writer or "anonymous", 20, placeholder="…")
+        writer = textwrap.shorten(author_line(summary), 20, placeholder="…")
         dated = f"{summary.dated:%Y-%m-%d}" if summary.dated else ""
         print(f"{summary.id:>6}  {dated:<10}  {title:<56}  {writer:<20}  {row.waits_for or 'ready'}")
     print()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import os
 import re
 import socket
 import stat
@@ -22,20 +21,17 @@ from digestbot.cli import OK, TROUBLE, USAGE
 from digestbot.cli.common import load_config, now_, open_ledger
 from digestbot.cli.digest_checks import of_digests
 from digestbot.cli.findings import Finding, checked
+from digestbot.cli.ledger_checks import clock_finding, of_the_ledger
 from digestbot.config.model_fields import secret_keys
 from digestbot.domain.errors import ConfigError, DigestbotError
-from digestbot.domain.model import Route
 from digestbot.platforms.error_catalogue import with_channel
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from digestbot.config import Config, Web
-    from digestbot.ledger import Ledger
+    from digestbot.domain.model import Summary
     from digestbot.pipeline.app import Service
     from digestbot.platforms.base import ChannelConfig, Publisher
 
-CLOCKS = timedelta(seconds=1)  # by how much this machine's clock and that of the ledger's database may differ
 PLATFORM_CLOCKS = timedelta(seconds=30)
 WEB_EXTRA = ("argon2", "prometheus_client", "multipart", "starlette", "tomlkit", "uvicorn")
 ADDRESSES = ("database", "url", "ping_url")  # URLs, which are secret only if they contain a password
@@ -80,7 +76,7 @@ def _findings(config: Config, *, online: bool) -> Iterator[Finding]:
         if ledger is None:
             yield Finding("ledger", False, problem)
         else:
-            yield from _of_the_ledger(config, ledger)
+            yield from of_the_ledger(config, ledger)
             ledger.close()
         yield from _of_alerts(config, online=online)
         if online:
@@ -232,86 +228,6 @@ def _port_in_use(host: str, port: int) -> Iterator[Finding]:
             yield Finding("web, port", False, f"{where}: cannot be used ({error.strerror or error})")
 
 
-# ---- the ledger
-
-
-def _of_the_ledger(config: Config, ledger: Ledger) -> Iterator[Finding]:
-    from digestbot.ledger import queries, revisions
-
-    if ledger.file is not None and not ledger.file.exists():
-        folder = ledger.file.parent
-        if folder.is_dir() and os.access(folder, os.W_OK):
-            yield Finding("ledger", True, f"{ledger.file} will be created at the first run")
-        else:
-            yield Finding("ledger", False, f"{ledger.file} cannot be created: {folder} is not a writable folder")
-        return
-
-    def opens() -> str:
-        ledger.try_writing()
-        return "can be written"
-
-    written = checked("ledger", opens)
-    if not written.ok and "malformed" in written.detail:
-        detail = f"is damaged, so nothing is posted: {written.detail}; restore a backup"
-        written = Finding("ledger", False, detail)
-    yield written
-    if not written.ok:
-        return
-    with ledger.read() as tx:
-        ready = revisions.current_revision(tx) is not None
-    damage = ledger.check() if ready else []
-    if damage:
-        yield Finding("ledger", False, f"is damaged, so nothing is posted: {damage[0]}; restore a backup")
-        return
-    with ledger.read() as tx:
-        troubles = queries.source_errors(tx) if ready else {}
-        paused = queries.paused_channels(tx) if ready else {}
-        before = now_()
-        there = ledger.now(tx)
-        difference = before - there
-    for name, error in troubles.items():
-        yield Finding(f"source {name}", False, error)
-    for name, reason in paused.items():
-        if name in config.channels:
-            yield Finding(f"channel {name}", False, f"is paused: {reason}; to resume it: digestbot resume {name}")
-    yield _clock("clock", "the ledger's database", difference, CLOCKS)
-    if ready:
-        with ledger.read() as tx:
-            yield from _of_slots(config, tx)
-
-
-def _of_slots(config: Config, tx: Connection) -> Iterator[Finding]:
-    """Yield failures for slots that stay empty although they are scheduled: a clock that was ahead recorded them, or an
-    alert about missed slots is undecided."""
-    from digestbot.ledger import alerts, editions, revisions, schema
-
-    if revisions.current_revision(tx) != schema.REVISION:
-        return  # an older schema is upgraded at the next use
-    recorded = editions.recorded_ahead(tx, now_())
-    undecided = alerts.open_subjects(tx, alerts.MAKE_UP)
-    for digest, channel in config.routes():
-        dues = recorded.get(Route(digest, channel), ())
-        if dues:
-            last = max(dues).astimezone(config.zone(digest, channel))
-            detail = (
-                f"{len(dues)} to come, the last of {last:%Y-%m-%d %H:%M %Z}, will stay empty: a clock that was ahead "
-                "recorded them. If the clock is right now: digestbot alerts"
-            )
-            yield Finding(f"slots of {digest} on {channel}", False, detail)
-        if f"{digest} on {channel}" in undecided:
-            detail = "all stay empty until you decide whether to catch up on missed slots: digestbot alerts"
-            yield Finding(f"slots of {digest} on {channel}", False, detail)
-
-
-def _clock(what: str, other: str, difference: timedelta, most: timedelta) -> Finding:
-    seconds = difference.total_seconds()
-    if abs(difference) <= most:
-        return Finding(what, True, f"agrees with {other}'s")
-    direction = "ahead of" if seconds > 0 else "behind"
-    detail = f"this machine's clock is {abs(seconds):.0f} s {direction} {other}'s: let both follow a time server (NTP)"
-    return Finding(what, True, detail, warning=True)
-
-
 # ---- alerts, sources and platforms
 
 
@@ -349,13 +265,33 @@ def _online(config: Config, service: Service) -> Iterator[Finding]:
         yield checked(f"channel {name}", partial(_asks, name, publisher))
         there = publisher.platform_time()
         if there is not None:
-            yield _clock(f"clock against channel {name}", config.platform(name).title, now_() - there, PLATFORM_CLOCKS)
+            yield clock_finding(
+                f"clock against channel {name}", config.platform(name).title, now_() - there, PLATFORM_CLOCKS
+            )
         yield from _advice(name, settings, online=True)
     for name in config.sources:
         readers = [digest for digest in config.digests.values() if name in digest.sources]
         votes, sections = any(one.min_votes for one in readers), any(one.include.sections for one in readers)
         ask = partial(_ask_source, service, name, votes_wanted=votes, sections_wanted=sections)
-        yield checked(f"source {name}, now", ask)
+        asked = checked(f"source {name}, now", ask)
+        yield asked
+        if asked.ok:
+            yield from _examples(config, service, name)
+
+
+def _examples(config: Config, service: Service, name: str) -> Iterator[Finding]:
+    """Yield up to three entries of a source as the first digest that reads it would post them."""
+    from digestbot.cli.output import quote, strip_control
+
+    route = next((route for route in config.routes() if name in config.digests[route[0]].sources), None)
+    for number, one in enumerate(service.poller.source(name).examples if route is not None else (), 1):
+
+        def rendered(one: Summary = one) -> str:
+            assert route is not None  # noqa: S101 - otherwise there are no examples
+            _, drafts = service.post_builder.drafts(*route, [one])
+            return "\n" + "\n".join(quote(strip_control(draft.message.text)) for draft in drafts)
+
+        yield checked(f"source {name}, entry {number} on {route[1] if route else ''}", rendered)
 
 
 def _ask_source(service: Service, name: str, *, votes_wanted: bool, sections_wanted: bool) -> str:

@@ -18,6 +18,10 @@ def register(commands: Commands) -> None:
     group = commands.group(commands.add("db", "maintain the ledger", None, json=False), "actions")
     backup = group.add("backup", "copy the ledger while it is in use (SQLite)", db, json=False)
     backup.add_argument("file", metavar="FILE", help="a file that does not exist yet")
+    copy = group.add("copy", "copy every row to an empty ledger in another database", copy_to, json=False)
+    target = copy.add_mutually_exclusive_group(required=True)
+    target.add_argument("--to", metavar="URL", help="the new ledger's database URL, without a password")
+    target.add_argument("--to-file", metavar="FILE", help="a file that holds the URL")
     group.add("check", "check for damage", db, json=False)
     group.add("upgrade", "migrate the ledger of an older digestbot", db, json=False)
     group.add("restored", "this ledger is an older copy: read the timelines before posting", db, json=False)
@@ -44,4 +48,41 @@ def db(arguments: argparse.Namespace) -> int:
             problems = ledger.check()
             print("\n".join(problems) or "the ledger is sound")
             return TROUBLE if problems else OK
+    return OK
+
+
+def copy_to(arguments: argparse.Namespace) -> int:
+    """Copy the ledger to another database, for example from SQLite to PostgreSQL; return the exit code."""
+    from pathlib import Path
+
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    from digestbot.domain.errors import ConfigError, LedgerError
+    from digestbot.ledger import Ledger
+    from digestbot.ledger.copying import copy_ledger
+
+    try:
+        url = arguments.to or Path(arguments.to_file).read_text(encoding="utf-8").strip()
+        password = make_url(url).password
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{arguments.to_file}: cannot be read: {error}"]) from error
+    except ArgumentError:
+        raise ConfigError(["--to: write a database URL, such as postgresql://user@host/name"]) from None
+    if arguments.to and password:
+        raise ConfigError(
+            ["--to: other users of this machine can see a password there: write the URL to a file, and use --to-file"]
+        )
+    with open_existing(arguments) as (config, ledger):
+        try:
+            target = Ledger(url, config.folder)
+        except LedgerError as error:
+            raise ConfigError([f"--to: {error}"]) from error
+        try:
+            with progress("copying the ledger", quiet=arguments.quiet) as step:
+                counts = copy_ledger(ledger, target, lambda done: step(done, ""))
+        finally:
+            target.close()
+    print(f"copied {sum(counts.values())} rows of {len(counts)} tables; every row was compared")
+    print("set database to the new ledger. Before it posts, it reads the platforms' timelines")
     return OK

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from digestbot import __version__
 from digestbot.cli import (
+    adopt,
     alerts,
     approvals,
     backlog,
@@ -23,7 +24,7 @@ from digestbot.cli import (
     web,
 )
 
-GROUPS = (run, send, plan, approvals, overrides, backlog, sources, alerts, posts, db, check, web, init, sandbox)
+GROUPS = (run, send, plan, approvals, overrides, backlog, sources, alerts, posts, db, check, web, init, adopt, sandbox)
 
 _EPILOG = """\
 exit codes: 0 done; 1 something went wrong; 2 wrong usage or configuration;

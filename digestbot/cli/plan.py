@@ -166,6 +166,7 @@ def why(arguments: argparse.Namespace) -> int:
     from digestbot.cli import output
     from digestbot.ledger import backlog_views
     from digestbot.pipeline.app import Service
+    from digestbot.rendering.template_views import author_line
     from digestbot.text import plain_title
 
     shown = []
@@ -181,9 +182,7 @@ def why(arguments: argparse.Namespace) -> int:
                     {"summary": summary.id, "title": summary.paper.title, "reasons": [*map(_why_json, reasons)]}
                 )
                 continue
-            print(
-                f"{summary.id}: {plain_title(summary.paper.title)}, by {summary.writer or 'anonymous'} (from {source})"
-            )
+            print(f"{summary.id}: {plain_title(summary.paper.title)}, by {author_line(summary)} (from {source})")
             for reason in reasons:
                 print(f"  {reason.digest} on {reason.channel}: {_why_line(config, reason)}")
                 if reason.excerpt:

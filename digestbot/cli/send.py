@@ -76,7 +76,7 @@ def _many_confirmed(arguments: argparse.Namespace, service: Service, channels: S
     if most <= UNASKED and all(service.config.appearance(arguments.digest, one).shape == "single" for one in channels):
         return True
     rows = service.rehearse_send(arguments.digest, arguments.count, channels)
-    return len(rows) <= UNASKED or _yes(f"Send {len(rows)} posts now?")
+    return len(rows) <= UNASKED or ask(f"Send {len(rows)} posts now?")
 
 
 def _approved(service: Service, rows: Sequence[PostRow]) -> bool:
@@ -85,10 +85,10 @@ def _approved(service: Service, rows: Sequence[PostRow]) -> bool:
 
     for row in rows:
         print(output.format_message(row.message(), service.config.platform(row.channel).limit, row.cost))
-    return _yes(f"Approve this for {rows[0].channel} and send it now?")
+    return ask(f"Approve this for {rows[0].channel} and send it now?")
 
 
-def _yes(question: str) -> bool:
+def ask(question: str) -> bool:
     """Ask a yes-or-no question and return the answer. Ctrl-C and SIGTERM end the command here, where nothing is in
     progress."""
     before = {number: signal.signal(number, _interrupted) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -68,7 +68,8 @@ def _lines(name: str, row: SourceOverview, zone: ZoneInfo) -> list[str]:
         counts = ", ".join(f"{poll[key]} {key}" for key in ("new", "changed", "unchanged", "withdrawn", "dropped"))
         early = f", {poll['early']} wait for their date" if poll["early"] else ""
         at = _time(datetime.fromisoformat(poll["at"]), zone)
-        lines.append(f"  last read {at}: {poll['entries']} entries: {counts}{early}")
+        entries = "1 entry" if poll["entries"] == 1 else f"{poll['entries']} entries"
+        lines.append(f"  last read {at}: {entries}: {counts}{early}")
         lines += [f"  dropped: {example}" for example in poll["examples"]]
         if poll["dropped"] > len(poll["examples"]) > 0:
             lines.append(f"  dropped: and {poll['dropped'] - len(poll['examples'])} more")

@@ -262,10 +262,11 @@ def matches(
     same_text = [post for post in posts if shows_text(post, message.text)]
     links = own_links(message)
     others = [post for post in posts if post not in same_text and (since is None or post.at >= since - CLOCK_SLACK)]
-    return same_text, [post for post in others if links and links <= _read_links(post)]
+    return same_text, [post for post in others if links and links <= read_links(post)]
 
 
-def _read_links(post: TimelinePost) -> set[str]:
+def read_links(post: TimelinePost) -> set[str]:
+    """Return the links of a post that was read, in comparable form."""
     read = [*post.links, *find_urls(post.text)]  # a Page's posts may have their links in the text only
     return {comparable_link(form) for url in read for form in (url, html.unescape(url))}
 

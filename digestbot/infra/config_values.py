@@ -140,7 +140,8 @@ def _days(value: object) -> tuple[date, date] | tuple[tuple[int, int], tuple[int
     return results
 
 
-def _backlog(value: object) -> str | int | date:
+def backlog_policy(value: object) -> str | int | date:
+    """Return a digest's ``backlog``: "skip", "all", a number, or a date. Raises ValueError."""
     if value in ("skip", "all"):
         return str(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9:
@@ -292,7 +293,7 @@ Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Hours = Annotated[tuple[tuple[time, time], ...], BeforeValidator(_hours)]
 _Days = Annotated[tuple[date, date] | tuple[tuple[int, int], tuple[int, int]], BeforeValidator(_days)]
 Days = Annotated[tuple[_Days, ...], BeforeValidator(_several)]
-Backlog = Annotated[Literal["skip", "all"] | int | date, BeforeValidator(_backlog)]
+Backlog = Annotated[Literal["skip", "all"] | int | date, BeforeValidator(backlog_policy)]
 WebAddress = Annotated[str, BeforeValidator(_web_address)]
 ApiAddress = Annotated[str, BeforeValidator(_api_address)]
 DatabaseAddress = Annotated[SecretUrl, BeforeValidator(_address)]

@@ -108,6 +108,7 @@ def extend_backlog(
                 summary_id=newest,
                 first_seen_at=now,
                 filters_hash=filters.mark,
+                initial_policy=str(policy),
             )
         )
         keep = sa.or_(_kept_at_first_sight(source, policy, zone), _left_behind(channel, [digest, *configured]))
@@ -148,6 +149,40 @@ def extend_backlog(
         )
         or 0
     )
+
+
+def changed_policies(tx: sa.Connection, wanted: Mapping[Route, str]) -> dict[Route, str]:
+    """Return the routes whose ``backlog`` was another one when they first read their sources, with that policy.
+    ``wanted`` are the present ones. The policy no longer has an effect there."""
+    rows = tx.execute(sa.select(cursors).where(cursors.c.initial_policy.is_not(None)))
+    return {
+        Route(row.digest, row.channel): row.initial_policy
+        for row in rows
+        if wanted.get(Route(row.digest, row.channel), row.initial_policy) != row.initial_policy
+    }
+
+
+def take_in(tx: sa.Connection, digest: str, channel: str, policy: str | int | date, zone: ZoneInfo) -> int:
+    """Make summaries pending that were skipped when the digest first read its sources; return how many.
+
+    ``policy`` is "all", how many of the newest ones, or the date (in ``zone``) from which on.
+    """
+    skipped = (*of_route(digest, channel), backlog.c.status == "skipped", backlog.c.reason == BEFORE_FIRST_RUN)
+    ids = sa.select(backlog.c.summary_id).join(summaries).where(*skipped, summaries.c.withdrawn_at.is_(None))
+    if isinstance(policy, date):
+        ids = ids.where(summaries.c.source_date >= datetime.combine(policy, time(), zone))
+    elif policy != "all":
+        newest_first = (summaries.c.source_date.is_(None), summaries.c.source_date.desc(), summaries.c.id.desc())
+        ids = ids.order_by(*newest_first).limit(int(policy))
+    values = {"status": "waiting", "reason": None, "blocked_reason": None}
+    done = tx.execute(backlog.update().where(*skipped, backlog.c.summary_id.in_(ids)).values(**values))
+    return int(done.rowcount)
+
+
+def skip_pending(tx: sa.Connection, digest: str, channel: str) -> int:
+    """Skip every pending summary of the digest on the channel; return how many. `take_in` can undo that."""
+    values = {"status": "skipped", "reason": BEFORE_FIRST_RUN, "blocked_reason": None, "held": False}
+    return int(tx.execute(backlog.update().where(*of_route(digest, channel), WAITING).values(**values)).rowcount)
 
 
 def _kept_at_first_sight(source: str, policy: str | int | date, zone: ZoneInfo) -> sa.ColumnElement[bool]:

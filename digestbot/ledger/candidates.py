@@ -36,8 +36,8 @@ def candidates(
     order.
 
     The first ``first`` are read at once, more as they are consumed. Summaries that the filters have not evaluated yet
-    are left out. With ``since``, so are those that were ready by then. ``papers_shown``: say when their papers were last
-    shown.
+    are left out. With ``since``, so are those that were ready by then. ``papers_shown``: say when their papers were
+    last shown.
     """
     read, most = 0, first
     while True:

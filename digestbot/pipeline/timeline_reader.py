@@ -18,6 +18,7 @@ from digestbot.platforms.error_catalogue import with_channel
 MOST_PAGES = 40
 MOST_EMPTY = 3  # pages in a row without a post, after which the timeline is taken to have no end
 MOST_POSTS = 1000
+LEAST_PAGE = 25  # posts on a page, as a rule
 MOST_COST = 250_000  # of one reading, in millionths of a dollar
 LEAST_COST = 20_000  # what a reading may cost even if the month's budget is used up: a page
 A_DAY = timedelta(days=1)  # how far before an instant a timeline is read: more than the error of any clock
@@ -31,7 +32,8 @@ class ReadRequest:
     ``since``, or to the end. Posts known to be newer than the anchor must appear too.
 
     If the ledger knows of no post there, ``witnesses`` are posts in this machine's marker. With ``as_far_as_possible``,
-    posts that a limit leaves out are no trouble. ``reply_to`` asks for the replies to that post.
+    posts that a limit leaves out are no trouble. ``reply_to`` asks for the replies to that post. ``accepted_cost`` is
+    what an operator has agreed to spend, in millionths of a dollar.
     """
 
     channel: str
@@ -40,6 +42,8 @@ class ReadRequest:
     reply_to: str | None = None
     witnesses: frozenset[str] = frozenset()
     as_far_as_possible: bool = False
+    most_posts: int = MOST_POSTS
+    accepted_cost: int | None = None
 
     @property
     def nothing_known(self) -> bool:
@@ -67,7 +71,9 @@ class TimelineReader:
         publisher = self._publisher(request.channel)
         with self._ledger.read() as tx:
             now = self._ledger.now(tx)
-            most_cost = self._most_cost(request.channel, monthly_costs.spent(tx, request.channel, now))
+            most_cost = request.accepted_cost
+            if most_cost is None:
+                most_cost = self._most_cost(request.channel, monthly_costs.spent(tx, request.channel, now))
             apart = request.reply_to is not None and publisher.replies_apart
             newest = [] if apart or request.nothing_known else timeline_checks.newest_anchors(tx, request.channel, now)
         anchors = [] if apart else list(request.anchors)
@@ -148,7 +154,8 @@ class TimelineReader:
                 if empty >= MOST_EMPTY:
                     trouble = "the timeline has one empty page after another"
                     break
-                if number >= MOST_PAGES or count >= MOST_POSTS or (cost and cost >= most_cost):
+                too_many = number >= max(MOST_PAGES, request.most_posts // LEAST_PAGE) or count >= request.most_posts
+                if too_many or (cost and cost >= most_cost):
                     bounded = True
                     break
         except PublishError as error:

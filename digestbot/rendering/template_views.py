@@ -229,6 +229,15 @@ class ChannelView:
     limit: int
 
 
+def author_line(summary: Summary) -> str:
+    """Return who wrote a text, for operators: the writer, "anonymous", or the authors of a paper whose abstract it is."""
+    if summary.writer:
+        return summary.writer
+    if summary.genre is Genre.SUMMARY:
+        return "anonymous"
+    return format_names([_person(name) for name in summary.paper.authors], 2) or "unnamed"
+
+
 def build_link(summary: Summary, parameters: dict[str, str]) -> str:
     """Return the summary's URL with the channel's parameters, in ASCII."""
     return ascii_link(summary.link, parameters)

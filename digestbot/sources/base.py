@@ -15,6 +15,7 @@ from digestbot.ledger import Ledger
 from digestbot.ledger.intake import IngestResult
 from digestbot.ledger.source_states import SourceState
 
+MOST_EXAMPLES = 3
 NO_VOTES = "can be read, but nothing in it has votes, and a digest of it has min_votes: none of it would ever be posted"
 
 
@@ -64,6 +65,9 @@ class SourceContext:
 
 class Source(Protocol):
     """One configured source over one ledger. Every method that reads the source raises SourceError."""
+
+    examples: Sequence[Summary]
+    """The newest summaries that the last `probe` read, at most `MOST_EXAMPLES`; empty before."""
 
     @property
     def url(self) -> str:

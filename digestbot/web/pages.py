@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse
 
 from digestbot.domain.budget import dollars
 from digestbot.rendering import post_preview
+from digestbot.rendering.template_views import author_line
 from digestbot.text import plain_title, truncate
 from digestbot.text.durations import duration
 from digestbot.web.app_state import AppState
@@ -48,6 +49,7 @@ def _environment() -> Environment:
     environment.globals |= {"navigation": NAVIGATION, "version": _version()}
     environment.filters |= {
         "dollars": dollars,
+        "author_line": author_line,
         "title_of": lambda title, most=90: truncate(plain_title(title), most),
         "span": duration,
         "local": format_local,

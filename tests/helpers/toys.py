@@ -235,6 +235,8 @@ class Lines:
     def confirm(self, summaries: Sequence[Summary]) -> bool:
         return True
 
+    examples: Sequence[Summary] = ()
+
     def probe(self, *, votes_wanted: bool, sections_wanted: bool) -> str:
         return f"{len(self._read())} lines"
 

@@ -24,8 +24,8 @@ UNDECIDED = "is used up by editions that wait for approval"
 class Candidate:
     """A pending summary that passes the filters, apart from its age.
 
-    It may be posted from ``old_enough_at`` until ``ends_at``; None means no limit. ``paper_shown_at`` is when the digest
-    last took a summary of its paper on the channel, as far as that matters to the digest.
+    It may be posted from ``old_enough_at`` until ``ends_at``; None means no limit. ``paper_shown_at`` is when the
+    digest last took a summary of its paper on the channel, as far as that matters to the digest.
     """
 
     summary: Summary

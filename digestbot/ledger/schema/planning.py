@@ -9,7 +9,8 @@ from digestbot.ledger.schema.types import ID, UtcTime, metadata, only
 
 # How far a digest's backlog on a channel has read a source. ``first_seen_at``: when it first read the source.
 # ``reapply_initial_policy``: the next new summaries are treated like those of a source that is read for the first time.
-# ``filters_hash`` identifies the digest's filters at the last reading.
+# ``filters_hash`` identifies the digest's filters at the last reading. ``initial_policy`` is the digest's ``backlog``
+# when it first read the source.
 cursors = sa.Table(
     "cursors",
     metadata,
@@ -20,6 +21,7 @@ cursors = sa.Table(
     sa.Column("first_seen_at", UtcTime, nullable=False),
     sa.Column("reapply_initial_policy", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("filters_hash", sa.LargeBinary),
+    sa.Column("initial_policy", sa.Text),
 )
 
 # Slots that were reached: for each digest on a channel, at most one scheduled slot at an instant. ``outcome`` says why

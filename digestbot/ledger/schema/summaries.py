@@ -26,7 +26,7 @@ sources = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("not_before", UtcTime),
     sa.Column("moved_to", sa.Text),
-    sa.Column("last_poll", sa.JSON),
+    sa.Column("last_poll", LIST),
 )
 
 papers = sa.Table(

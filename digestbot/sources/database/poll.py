@@ -12,7 +12,7 @@ from digestbot.domain.model import Summary
 from digestbot.ledger import Ledger, arrivals, intake, source_states
 from digestbot.ledger.intake import IngestResult
 from digestbot.ledger.source_states import PollReport, SourceState
-from digestbot.sources.base import NO_VOTES, SourceContext
+from digestbot.sources.base import MOST_EXAMPLES, NO_VOTES, SourceContext
 from digestbot.sources.database.config import DatabaseSource
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class DatabaseReader:
         self._config: DatabaseSource = context.config
         self._ledger, self._clock, self._progress = context.ledger, context.clock, context.progress
         self.stopping = context.stopping
+        self.examples: Sequence[Summary] = ()
         self.database = database or Database(context.name, context.config, context.zone, context.folder)
 
     @property
@@ -152,6 +153,7 @@ class DatabaseReader:
         """
         keys = self.database.keys_after(None, 3)
         first = self.database.summaries(keys)
+        self.examples = first[:MOST_EXAMPLES]
         if keys and not first:
             raise SourceError("can be read, but its first summaries cannot be used: see the log")
         if votes_wanted and first and all(one.votes is None for one in first):

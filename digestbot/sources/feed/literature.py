@@ -23,7 +23,9 @@ _HOSTS = (
 )  # fmt: skip
 _SERVERS = {"arxiv.org": "arXiv", "biorxiv.org": "bioRxiv", "medrxiv.org": "medRxiv", "chemrxiv.org": "ChemRxiv"}
 _DOI = re.compile(r"(?<![\w.])10\.\d{4,9}/[^\s\"'<>?#&|]{1,250}")
-_DOI_TAIL = re.compile(r"(?:v\d+)?(?:[./](?:full(?:[./-]?(?:text|pdf))?|abstract|short|e?pdf|html|meta))?/?$", re.IGNORECASE)
+_DOI_TAIL = re.compile(
+    r"(?:v\d+)?(?:[./](?:full(?:[./-]?(?:text|pdf))?|abstract|short|e?pdf|html|meta))?/?$", re.IGNORECASE
+)
 _ARXIV = re.compile(r"(?:arxiv\.org/(?:abs|pdf|html)/|^oai:arxiv\.org:|^arxiv:)([a-z0-9./-]{1,40})", re.IGNORECASE)
 _HUGGING_FACE = re.compile(r"^/papers/(\d{4}\.\d{4,5})$")
 _PREPRINT = re.compile(r"^(\d{4}\.\d{2}\.\d{2}\.\d{4,12}|\d{6,8})(?:v\d+)?$")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from heapq import nlargest
 from typing import TYPE_CHECKING
 
 from digestbot.domain.errors import SourceError
@@ -15,7 +16,7 @@ from digestbot.domain.model import Summary
 from digestbot.ledger import Ledger, alerts, arrivals, intake, source_states
 from digestbot.ledger.intake import IngestResult
 from digestbot.ledger.source_states import PollReport, SourceState
-from digestbot.sources.base import NO_VOTES, SourceContext
+from digestbot.sources.base import MOST_EXAMPLES, NO_VOTES, SourceContext
 from digestbot.sources.feed.config import FeedSource, FeedWindow
 from digestbot.sources.feed.document import in_utf8
 from digestbot.sources.feed.entry_parser import EntryParser
@@ -88,6 +89,7 @@ class Feed:
         self._config: FeedSource = context.config
         self._ledger, self._clock, self._progress = context.ledger, context.clock, context.progress
         self._fetcher: Fetcher | None = None
+        self.examples: list[Summary] = []
 
     @property
     def url(self) -> str:
@@ -307,8 +309,10 @@ class Feed:
         Raises SourceError also if no entry is usable, or if votes are wanted and no entry has any.
         """
         count, newest, votes = 0, None, False
+        undated = datetime.min.replace(tzinfo=UTC)
         for batch in self.read_all():
             count += len(batch)
+            self.examples = nlargest(MOST_EXAMPLES, [*self.examples, *batch], key=lambda one: one.dated or undated)
             votes = votes or any(one.votes is not None for one in batch)
             newest = max((one.dated for one in batch if one.dated is not None), default=newest)
         if not count:

@@ -20,6 +20,7 @@ def upgrade() -> None:
         op.add_column("sources", column)
     op.add_column("summaries", sa.Column("genre", sa.Text(), server_default="summary", nullable=False))
     op.add_column("summaries", sa.Column("arrival_alert_id", ID))
+    op.add_column("cursors", sa.Column("initial_policy", sa.Text()))
     op.create_table(
         "adopted_posts",
         sa.Column("channel", sa.Text(), nullable=False),
