@@ -139,11 +139,11 @@ def test_named_constraints_are_the_same_in_migrations_and_code(tmp_path: Path) -
     assert len(made[0]) > 15
 
 
-SECOND = """
+NEXT = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "9998", "{schema.REVISION}"
 
 
 def upgrade():
@@ -181,9 +181,10 @@ def test_an_older_ledger_with_all_that_it_holds_is_brought_up_to_date(
         ):
             tx.exec_driver_sql(statement)
     shutil.copytree(revisions.MIGRATIONS, tmp_path / "migrations")
-    (tmp_path / "migrations" / "versions" / "0002_second.py").write_text(SECOND)
+    (tmp_path / "migrations" / "versions" / "9998_next.py").write_text(NEXT)
     monkeypatch.setattr(revisions, "MIGRATIONS", tmp_path / "migrations")
-    monkeypatch.setattr(schema, "REVISION", "0002")
+    before = schema.REVISION
+    monkeypatch.setattr(schema, "REVISION", "9998")
     if old.file is not None:
         with old.rehearsal() as rehearsal:
             rehearsal.prepare()  # what preview does
@@ -192,10 +193,10 @@ def test_an_older_ledger_with_all_that_it_holds_is_brought_up_to_date(
             rehearsal.prepare()
     old.try_writing()  # what check does
     with old.read() as tx:
-        assert revisions.current_revision(tx) == "0001"
+        assert revisions.current_revision(tx) == before
     old.prepare()
     with old.read() as tx:
-        assert revisions.current_revision(tx) == "0002"
+        assert revisions.current_revision(tx) == "9998"
         assert tx.scalar(sa.text("SELECT more FROM sources")) == "x"
         (row,) = queries.post_rows(tx)
         assert (row.text, row.status, row.receipt) == (

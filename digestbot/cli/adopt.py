@@ -36,7 +36,9 @@ def adopt(arguments: argparse.Namespace) -> int:
     from digestbot.cli.send import ask
     from digestbot.domain.budget import dollars
     from digestbot.domain.errors import ConfigError
+    from digestbot.pipeline.adopter import Adopter
     from digestbot.pipeline.report import Report
+    from digestbot.platforms.registry import publisher_for
 
     config = load_config(arguments)
     channel = known_channel(config, arguments.channel)
@@ -45,7 +47,9 @@ def adopt(arguments: argparse.Namespace) -> int:
         working(f"reading {channel}", quiet=arguments.quiet or terminal) as step,
         open_service(config, stopping=until_signalled().is_set, progress=step) as service,
     ):
-        adopter = service.adopter()
+        adopter = Adopter(
+            service.runtime, service.poller, service.growth, lambda name: publisher_for(config.channels[name])
+        )
         cost = adopter.cost(channel, arguments.limit)
         if cost and not arguments.yes:
             price = f"Reading up to {arguments.limit} posts of {channel} costs {dollars(cost)} at most"

@@ -29,7 +29,6 @@ from digestbot.ledger import (
     summary_rows,
 )
 from digestbot.ledger.concurrency import SETUP, one_at_a_time
-from digestbot.pipeline.adopter import Adopter
 from digestbot.pipeline.alert_monitor import AlertMonitor
 from digestbot.pipeline.backlog_growth import BacklogGrowth
 from digestbot.pipeline.delivery_worker import DeliveryWorker
@@ -102,7 +101,6 @@ class Service:
         runtime = Runtime(config, ledger, clock, contained, progress, stopping, overrunning)
         self.config, self.ledger, self.clock, self.runtime = config, ledger, clock, runtime
         make_publisher = publishers or (lambda name: publisher_for(config.channels[name]))
-        self._publisher = make_publisher
         self.poller = Poller(runtime)
         self.delivery_worker = DeliveryWorker(runtime, make_publisher)
         self.post_builder = PostBuilder(runtime)
@@ -122,10 +120,6 @@ class Service:
             self._edit_handler,
             self._alert_monitor,
         )
-
-    def adopter(self) -> Adopter:
-        """Return the adopter, which finds out what a channel's account already shows."""
-        return Adopter(self.runtime, self.poller, self.growth, self._publisher)
 
     def prepare(self) -> None:
         """Open the ledger, register the configured channels and schedules in it, and detect renamed channels and

@@ -23,7 +23,7 @@ MOST_BYTES = 10 * 10**6  # of a fetched image; Facebook accepts no more
 MOST_PIXELS = 40 * 10**6
 LONGEST_SIDE = 2048  # pixels, of the posted image
 MOST_POSTED = 5 * 2**20  # bytes, of the posted image; X accepts no more
-_FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
+_FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
 
 
 class ImageBuilder:
@@ -118,6 +118,8 @@ def _reencoded(content: bytes) -> tuple[bytes, str]:
         with Pillow.open(io.BytesIO(content), formats=_FORMATS) as opened:
             if opened.width * opened.height > MOST_PIXELS:
                 raise PictureError(f"image: has {opened.width} by {opened.height} pixels, which is too much")
+            if opened.width == 1 or opened.height == 1:
+                raise PictureError("image: is a tracking pixel")
             image: Any = ImageOps.exif_transpose(opened)
             image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
             flat = image.convert("RGBA" if image.has_transparency_data else "RGB")

@@ -230,7 +230,7 @@ class ChannelView:
 
 
 def author_line(summary: Summary) -> str:
-    """Return who wrote a text, for operators: the writer, "anonymous", or the authors of a paper whose abstract it is."""
+    """Return who wrote a text, for operators: the writer, "anonymous", or a paper's authors if it is an abstract."""
     if summary.writer:
         return summary.writer
     if summary.genre is Genre.SUMMARY:

@@ -21,6 +21,7 @@ from digestbot.sources.feed.config import FeedSource, FeedWindow
 from digestbot.sources.feed.document import in_utf8
 from digestbot.sources.feed.entry_parser import EntryParser
 from digestbot.sources.feed.gaps import KnownEntries, is_by_day, known_entries, raise_gap
+from digestbot.sources.feed.notices import note_move, note_shared_keys
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -89,7 +90,7 @@ class Feed:
         self._config: FeedSource = context.config
         self._ledger, self._clock, self._progress = context.ledger, context.clock, context.progress
         self._fetcher: Fetcher | None = None
-        self.examples: list[Summary] = []
+        self.examples: Sequence[Summary] = ()
 
     @property
     def url(self) -> str:
@@ -154,8 +155,8 @@ class Feed:
         with self._ledger.begin() as tx:
             if before is not None:
                 self._settle_gap(tx, read, before, parser)
-            self._note_shared_keys(tx, read.taken)
-            self._note_move(tx, fetched)
+            note_shared_keys(tx, self._name, read.taken, self._clock())
+            note_move(tx, self._name, self._config.url, fetched.moved_to, self._clock())
             report = PollReport.of(read.taken, parser.dropped, parser.early, parser.examples, read.items)
             source_states.poll_succeeded(
                 tx,
@@ -180,30 +181,6 @@ class Feed:
         elif by_day or not before.open:
             alerts.close_alert(tx, "gap", self._name, self._clock())
             source_states.set_gap_since(tx, self._name, None)
-
-    def _note_shared_keys(self, tx: sa.Connection, taken: IngestResult) -> None:
-        """Raise an alert, once for the source, if entries have the identifier of a different one."""
-        if not taken.shared_keys:
-            return
-        note = (
-            "different entries have the same identifier (guid); digestbot tells them apart by link and title. If some "
-            f'are missing or posted twice, set sources.{self._name}.identity to "link" or "title"'
-        )
-        if alerts.raise_once(tx, "identity", self._name, note, datetime.min.replace(tzinfo=UTC), self._clock()):
-            log.warning("source %s: %s", self._name, note)
-
-    def _note_move(self, tx: sa.Connection, fetched: Fetched) -> None:
-        """Raise an alert if the server redirects for good; close it if it no longer does."""
-        if fetched.moved_to is None or fetched.moved_to == self._config.url:
-            alerts.close_alert(tx, "moved", self._name, self._clock())
-            return
-        note = (
-            f"it has moved to {fetched.moved_to}. digestbot follows, but the redirect may end: "
-            f"digestbot sources {self._name} --accept-move writes the new URL to the configuration"
-        )
-        if alerts.open_alert(tx, "moved", self._name) is None:
-            log.warning("source %s: %s", self._name, note)
-        alerts.raise_alert(tx, "moved", self._name, note, self._clock())
 
     def _read_feed(
         self, fetched: Fetched, after: SourceState, before: KnownEntries | None, parser: EntryParser, *, moved: bool
