@@ -40,6 +40,7 @@ COMMANDS = [
     "edit",
     "decline",
     "backlog",
+    "sources",
     "alerts",
     "summary",
     "slot",
@@ -48,10 +49,24 @@ COMMANDS = [
     "db",
     "check",
     "init",
+    "adopt",
     "sandbox",
     "demo",
 ]
-JSON_COMMANDS = ["once", "send", "preview", "posts", "plan", "why", "approve", "backlog", "alerts", "check", "demo"]
+JSON_COMMANDS = [
+    "once",
+    "send",
+    "preview",
+    "posts",
+    "plan",
+    "why",
+    "approve",
+    "backlog",
+    "sources",
+    "alerts",
+    "check",
+    "demo",
+]
 
 
 def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:

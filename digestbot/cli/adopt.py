@@ -73,23 +73,28 @@ def _print(channel: str, done: AdoptionReport) -> None:
     from digestbot.domain.budget import dollars
 
     cost = f", for {dollars(done.cost)}" if done.cost else ""
-    print(f"{channel}: {done.read} posts were read{cost}; {done.own} of them are digestbot's own")
+    print(f"{channel}: {_count(done.read, 'post')} read{cost}, {done.own} of them digestbot's own")
     if done.trouble:
         print(f"  older posts could not be read: {done.trouble}")
-    print(f"  {len(done.found.shown)} summaries are on the account; {done.pending} pending ones are dropped")
+    shown = _count(len(done.found.shown), "summary", "summaries")
+    print(f"  {shown} found on the account; {done.pending} of them pending until now")
     if done.found.ambiguous:
         print(
-            f"  {len(done.found.ambiguous)} posts may show one of several summaries; {done.held} pending summaries are "
-            "held until you release or skip them:"
+            f"  {_count(len(done.found.ambiguous), 'post')} may show one of several summaries; "
+            f"{_count(done.held, 'pending summary', 'pending summaries')} held until you release or skip them:"
         )
         for post, possible in list(done.found.ambiguous.values())[:LISTED]:
             print(f"    {_line(post)}: summaries {', '.join(map(str, possible))}")
     if done.found.others:
-        print(f"  {len(done.found.others)} posts show none of the known summaries:")
+        print(f"  {_count(len(done.found.others), 'post')} with none of the known summaries:")
         for post in done.found.others[:LISTED]:
             print(f"    {_line(post)}")
     if len(done.found.others) > LISTED:
         print(f"    and {len(done.found.others) - LISTED} more")
+
+
+def _count(number: int, one: str, several: str = "") -> str:
+    return f"{number} {one if number == 1 else several or one + 's'}"
 
 
 def _line(post: TimelinePost) -> str:

@@ -119,18 +119,22 @@ def ingest(
     present: Collection[int] = (),
     shown: int = 0,
     only_new: bool = False,
+    keys_are_certain: bool = False,
 ) -> IngestResult:
     """Add new summaries and update changed ones; a known summary that is absent from ``incoming`` stays as it is.
 
     ``present`` are the ids of known summaries that the source has also shown, unchanged; none of ``incoming`` is one of
     them. ``shown`` is the total number of summaries that the source has shown. If it is at least the number of known
     summaries, the source has shown everything that it holds. With ``only_new``, known summaries stay unchanged,
-    because another source stands in for this one.
+    because another source stands in for this one. ``keys_are_certain``: summaries with the same key are the same,
+    whatever they look like.
     """
     # Serialize the intakes of a source: its summary ids then commit in order, which the cursors rely on.
     tx.execute(sa.select(sources.c.name).where(sources.c.name == source).with_for_update())
     one_at_a_time(tx, INTAKE)  # because several sources may have the same papers
-    separate, shared = separate_items(tx, source, [_with_short_key(one) for one in incoming], present)
+    separate, shared = [_with_short_key(one) for one in incoming], 0
+    if not keys_are_certain:
+        separate, shared = separate_items(tx, source, separate, present)
     groups: dict[str, list[Summary]] = defaultdict(list)
     for summary in separate:
         groups[summary.paper.key].append(summary)

@@ -13,9 +13,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digestbot.domain.dedup import SAME_TEXT, has_text, is_cut, is_item, leads_nowhere, short_key, similarity, title_key
+from digestbot.domain.dedup import has_text, is_cut, is_item, leads_nowhere, short_key, similarity, title_key
 from digestbot.domain.model import Summary
 from digestbot.ledger.schema import paper_keys, papers, summaries
+
+
+EDITED_TEXT = 0.6  # share of common words of a text that was edited together with its title and its link
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def _different(one: Summary, item: _Item, *, link_is_shared: bool) -> bool:
         return False
     if has_text(one.body) and has_text(item.body):
         cut = is_cut(one.body, item.body) or is_cut(item.body, one.body)
-        if cut or similarity(one.body, item.body) >= SAME_TEXT:
+        if cut or similarity(one.body, item.body) >= EDITED_TEXT:
             return False
     return item.link != one.link or item.elsewhere or link_is_shared or leads_nowhere(one.link)
 

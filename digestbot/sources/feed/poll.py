@@ -17,7 +17,7 @@ from digestbot.ledger import Ledger, alerts, arrivals, intake, source_states
 from digestbot.ledger.intake import IngestResult
 from digestbot.ledger.source_states import PollReport, SourceState
 from digestbot.sources.base import MOST_EXAMPLES, NO_VOTES, SourceContext
-from digestbot.sources.feed.config import FeedSource, FeedWindow
+from digestbot.sources.feed.config import FeedSource, FeedWindow, Identity
 from digestbot.sources.feed.document import in_utf8
 from digestbot.sources.feed.entry_parser import EntryParser
 from digestbot.sources.feed.gaps import KnownEntries, is_by_day, known_entries, raise_gap
@@ -232,7 +232,15 @@ class Feed:
             if moved:
                 source_states.reapply_initial_policy(tx, self._name)
             since = arrivals.last_id(tx, self._name) if before is not None or moved else None
-            taken = intake.ingest(tx, self._name, summaries, self._clock(), present=present, shown=shown)
+            taken = intake.ingest(
+                tx,
+                self._name,
+                summaries,
+                self._clock(),
+                present=present,
+                shown=shown,
+                keys_are_certain=self._config.identity is not Identity.AUTO,
+            )
             if since is not None and taken.new:
                 arrivals.hold_old_arrivals(tx, self._name, since, self._clock())
         return taken
