@@ -12,6 +12,7 @@ _MAIL = re.compile(r"<?(?:mailto:)?[^\s<>()\[\],;:\"@]{1,64}@[^\s<>()\[\],;:\"@]
 _AFFILIATION = re.compile(r"\s*\([^()]{0,500}\)")
 _NAME_FIRST = re.compile(r"[^,]*\S \S[^,]*")
 MOST_AUTHORS = 5_000
+MOST_NESTED = 3  # parentheses within each other
 ANONYMOUS = ("anonymous", "noreply", "no reply", "nobody")
 
 
@@ -26,8 +27,9 @@ def person_name(text: str) -> str:
         text = name or _MAIL.sub(" ", text)
         if "@" in text:
             return ""
-        text = " ".join(text.replace("()", " ").split())
-    text = text.strip(" ,;()<>\"'")
+        text = re.sub(r"\(\s*\)", " ", text)
+        text = " ".join(text.split())
+    text = text.strip(" ,;<>\"'")
     return "" if text.lower() in ANONYMOUS else text
 
 
@@ -52,7 +54,8 @@ def paper_authors(entry: dict[str, Any], *, plain_commas: bool) -> tuple[str, ..
     """
     results: list[str] = []
     for text in entry_names(entry):
-        text = _AFFILIATION.sub("", text)
+        for _ in range(MOST_NESTED):
+            text = _AFFILIATION.sub("", text)
         pieces = [piece.strip() for piece in text.split(",") if piece.strip()]
         if plain_commas or (len(pieces) == 2 and all(map(_NAME_FIRST.fullmatch, pieces)) and "." not in pieces[1]):
             results += pieces
