@@ -136,11 +136,14 @@ def first(folder: str, url: str, items: int) -> dict[str, float]:
 
     service = _service(folder, url, [datetime.now(UTC)])
     base, start = _mib(), time.process_time()
-    report = Report()
-    service.poller.poll("store", report)
-    taken = report.polled["store"]
-    assert taken is not None
-    assert taken.new == items, report
+    new = 0
+    while new < items:  # a poll takes at most ten seconds of CPU time; the next one reads the rest
+        report = Report()
+        service.poller.poll("store", report, at_once=True)
+        taken = report.polled["store"]
+        assert taken is not None
+        assert taken.new, report
+        new += taken.new
     return {"cpu": time.process_time() - start, "over": _mib() - base}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from helpers.basics import START, Clock, Feed, raw_config
+from helpers.basics import PAGE_SECRETS, START, Clock, Feed, raw_config
 from helpers.feeds import HOST, item, rss, served
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ from digestbot.domain.model import Genre
 from digestbot.ledger import Ledger, alerts, arrivals, edit_queue, intake, source_states
 from digestbot.ledger.schema import backlog, papers, summaries
 from digestbot.pipeline.app import Report, Service
-from digestbot.sandbox import Answer, Sandbox
+from digestbot.sandbox import Answer, Sandbox, World
 
 Make = Callable[..., Service]
 
@@ -182,8 +182,10 @@ def test_no_bad_identifier_joins_or_repeats_anything(
     feed = Feed()
     clock = Clock()
     folder = tmp_path_factory.mktemp("identifiers")
-    with Sandbox(documents={"/rss-full.xml": feed}) as sandbox:
-        raw = raw_config(sandbox.url)
+    proof = {"facebook": PAGE_SECRETS["app_secret"]}
+    world = World(clock=lambda: clock().timestamp())
+    with Sandbox(world=world, secrets=proof, documents={"/rss-full.xml": feed}) as sandbox:
+        raw = raw_config(sandbox.url, channels=["page"], schedule="every hour", require_text=False)
         with closing(Ledger(f"sqlite:///{folder / 'ledger.db'}", clock=clock)) as ledger:
             service = Service(configuration.build(raw), ledger, clock)
             service.prepare()
@@ -196,6 +198,13 @@ def test_no_bad_identifier_joins_or_repeats_anything(
             assert poll(service)[1] == ""
             wanted = {(one["title"], one["body"], one["link"]) for one in entries}
             assert sorted(known(service)) == sorted(wanted)
+            post_all(service, clock, len(entries) + 1)
+            texts = posts_of(sandbox)
+            for one in entries:
+                (text,) = [text for text in texts if one["title"] in text]  # once
+                assert one["body"] in text
+            links = sorted(str(post.link) for post in sandbox.world.timelines["facebook"])
+            assert links == sorted(one["link"] for one in entries)
             service.close()
 
 
@@ -360,6 +369,14 @@ def test_each_poll_can_be_explained(make_service: Make, sandbox: Sandbox, feed: 
     poll_report = overview(service).last_poll
     assert poll_report is not None
     assert [poll_report[key] for key in ("new", "changed", "unchanged", "dropped")] == [0, 1, 1, 1]
+
+
+def test_entries_that_are_repeated_are_counted(make_service: Make, sandbox: Sandbox, feed: Feed) -> None:
+    service = feed_service(make_service, sandbox)
+    feed.override = served(rss([item(1), item(2), item(1, more="<category>again</category>")]))
+    poll(service)
+    told = overview(service).last_poll or {}
+    assert [told[key] for key in ("entries", "new", "repeated", "dropped")] == [3, 2, 1, 0]
 
 
 def test_a_source_whose_every_entry_is_dropped_is_failing(make_service: Make, sandbox: Sandbox, feed: Feed) -> None:

@@ -10,6 +10,11 @@ import pytest
 
 from digestbot import text
 from digestbot.platforms.twitter.length import weighted_length
+from digestbot.sources.feed.authors import paper_authors, person_name
+from digestbot.sources.feed.dates import parse_date
+from digestbot.sources.feed.entry_text import choose_text, without_boilerplate
+from digestbot.sources.feed.html import to_markdown
+from digestbot.sources.feed.links import TRACKING, without_tracking
 from digestbot.text import markdown
 from digestbot.text.latex import prose_to_unicode
 
@@ -35,13 +40,21 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "sentences": text.sentences,
     "spoken": text.spoken,
     "split": lambda given: text.split(given, 280, weighted_length, first=250),
+    "to_markdown": to_markdown,
+    "without_boilerplate": without_boilerplate,
+    "choose_text": lambda given: choose_text(f"{given}...", given, "auto"),
+    "choose_longer": lambda given: choose_text(given[: len(given) // 2], given, "auto"),
+    "person_name": person_name,
+    "paper_authors": lambda given: paper_authors({"author": given}, plain_commas=False),
+    "parse_date": parse_date,
+    "without_tracking": lambda given: without_tracking(f"https://a.example/?{given}", TRACKING),
 }
 PATTERNS = [
     "[", "![", "<!--", "<![CDATA[", "\\(", "\\[", "\\begin{align}", "<script", "<b ", "</", "<", "a.a.", "http://", "&#",
     "*", "_", "`", "$a", "{", "\\frac{", "^a", "@[1", "(see ![](", "[a](b", "e.g. ", "\u0301", "\u200d\U0001f600", "中.",
     "> ", "- ", "|", "\\left(", "## A ", " * B", " 1. C", "and \ue003 ", "![]() and ", "\\emph{", "\\cite{", "\\'{e", "Code: ",
     "(see ", "as shown in ", "**A:** ", "Summary: ", "<sup>2", "<b a=b ", "it is a task ", "we ", "i ", "\\begin{itemize}\\item ",
-    "https://a.b/c.png ", "Fig. 1 and ", "``a", "<math>", "</math>", "<math><mi>x</mi></math>", "1*1", "Strengths: a",
+    "https://a.b/c.png ", "Fig. 1 and ", "<p>", "<p", "</ul><li>", "doi:10.1000/a ", "a@b ", "(", "2026 ", "a\n\n", "a, ", "&a=", "``a", "<math>", "</math>", "<math><mi>x</mi></math>", "1*1", "Strengths: a",
 ]  # fmt: skip
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from helpers.basics import START, Clock, raw_config
+from helpers.basics import START, Clock, Feed, raw_config
 from helpers.toys import LINES
 
 from digestbot import config as configuration
 from digestbot.domain.errors import ConfigError, SourceError
-from digestbot.ledger import Ledger, queries
+from digestbot.ledger import Ledger, queries, source_states, summary_rows
 from digestbot.pipeline.app import Service
 from digestbot.pipeline.report import Report
 from digestbot.sandbox import Sandbox
+from digestbot.sources.base import MOST_EXAMPLES
 from digestbot.sources.registry import SOURCE_KINDS, get_source_kind
 
 ROOT = Path(__file__).parent.parent
@@ -110,6 +113,52 @@ def test_kinds_that_are_not_registered_are_not_configurable() -> None:
     raw["sources"] = {"store": {"kind": "lines", "file": "x"}}
     with pytest.raises(ConfigError, match=r'sources\.store\.kind: must be "feed" or "database"'):
         configuration.build(raw)
+
+
+@pytest.mark.parametrize("name", [*SOURCE_KINDS, "lines"])
+def test_a_source_reads_each_summary_once_and_reports_it(
+    name: str, lines: Path, sandbox: Sandbox, feed: Feed, clock: Clock
+) -> None:
+    write(lines, 1, 2)
+    for number in (1, 2):
+        feed.add(number)
+    store = lines.parent / "store.db"
+    with closing(sqlite3.connect(store)) as raw, raw:
+        raw.execute("CREATE TABLE notes (id INTEGER, title TEXT, body TEXT, link TEXT)")
+        for number in (1, 2):
+            raw.execute(
+                "INSERT INTO notes VALUES (?, ?, 'Text.', ?)", (number, f"T{number}", f"https://e.org/{number}")
+            )
+    sections: dict[str, dict[str, Any]] = {
+        "feed": {"url": f"{sandbox.url}/rss-full.xml", "allow_private_addresses": True},
+        "database": {"url": f"sqlite:///{store}", "query": "SELECT id, title, body, link FROM notes"},
+        "lines": {"file": str(lines)},
+    }
+    raw_settings = raw_config(sandbox.url)
+    raw_settings["sources"] = {"store": {"kind": name} | sections[name]}
+    ledger = Ledger(f"sqlite:///{lines.parent / 'ledger.db'}", clock=clock)
+    service = Service(configuration.build(raw_settings), ledger, clock)
+    service.prepare()
+    source = service.poller.source("store")
+    assert len({one.link for batch in source.read_all() for one in batch}) == 2
+    assert source.probe(votes_wanted=False, sections_wanted=False)
+    assert 1 <= len(source.examples) <= MOST_EXAMPLES
+    for new in (2, 0):
+        report = Report()
+        service.poller.poll("store", report, at_once=True)
+        assert report.source_errors == {}
+        taken = report.polled["store"]
+        assert (taken.new if taken else 0) == new
+        with ledger.read() as tx:
+            overview = source_states.source_overview(tx, "store")
+        assert overview.known == 2
+        assert overview.last_poll is not None
+        assert overview.last_poll["entries"] == 2
+    with ledger.read() as tx:
+        known = list(summary_rows.summaries_by_id(tx, [1, 2], lock=False).values())
+    assert source.confirm(known)
+    service.close()
+    ledger.close()
 
 
 @pytest.mark.parametrize("name", [*SOURCE_KINDS, "lines"])

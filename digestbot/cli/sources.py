@@ -67,6 +67,7 @@ def _lines(name: str, row: SourceOverview, zone: ZoneInfo) -> list[str]:
 
         counts = ", ".join(f"{poll[key]} {key}" for key in ("new", "changed", "unchanged", "withdrawn", "dropped"))
         early = f", {poll['early']} wait for their date" if poll["early"] else ""
+        early += f", {poll['repeated']} repeated" if poll["repeated"] else ""
         at = _time(datetime.fromisoformat(poll["at"]), zone)
         entries = "1 entry" if poll["entries"] == 1 else f"{poll['entries']} entries"
         lines.append(f"  last read {at}: {entries}: {counts}{early}")

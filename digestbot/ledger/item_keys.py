@@ -17,7 +17,6 @@ from digestbot.domain.dedup import has_text, is_cut, is_item, leads_nowhere, sho
 from digestbot.domain.model import Summary
 from digestbot.ledger.schema import paper_keys, papers, summaries
 
-
 EDITED_TEXT = 0.6  # share of common words of a text that was edited together with its title and its link
 
 

@@ -46,8 +46,11 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class PollReport:
-    """What a poll read: how many entries, and how many of them were new, changed, unchanged, withdrawn, dropped, or
-    ``early`` (they wait for their date). ``examples`` says why the first ones were dropped."""
+    """What a poll read: how many entries, and how many of them were new, changed, unchanged, withdrawn, or dropped.
+
+    ``early`` ones wait for their date. ``repeated`` ones are in the source more than once. ``examples`` says why the
+    first ones were dropped.
+    """
 
     entries: int = 0
     new: int = 0
@@ -56,6 +59,7 @@ class PollReport:
     withdrawn: int = 0
     dropped: int = 0
     early: int = 0
+    repeated: int = 0
     examples: tuple[str, ...] = ()
 
     @classmethod
@@ -68,8 +72,19 @@ class PollReport:
         entries: int | None = None,
     ) -> PollReport:
         """Return the report of a poll; without ``entries``, the sum of what was taken in counts."""
-        shown = taken.new + taken.changed + taken.unchanged if entries is None else entries
-        return cls(shown, taken.new, taken.changed, taken.unchanged, taken.withdrawn, dropped, early, tuple(examples))
+        told = taken.new + taken.changed + taken.unchanged
+        repeated = 0 if entries is None else max(entries - told - dropped - early, 0)
+        return cls(
+            told if entries is None else entries,
+            taken.new,
+            taken.changed,
+            taken.unchanged,
+            taken.withdrawn,
+            dropped,
+            early,
+            repeated,
+            tuple(examples),
+        )
 
 
 def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, *, at_once: bool) -> SourceState | None:

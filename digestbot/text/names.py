@@ -21,7 +21,7 @@ _GROUP = re.compile(
 )
 _BRACED = re.compile(r"\{([^{}]*)\}")
 # "Smith, J., Jones, K.": surnames with initials, one comma between two people
-_INITIALS = re.compile(r"\s*([^,;&]+),\s*(?!(?:Jr|Sr)\b)((?:[^\W\d_]\.?[\s-]*){1,4}\.)\s*(?:,|$)")
+_INITIALS = re.compile(r"\s*([^,;&]{1,100}),\s*(?!(?:Jr|Sr)\b)((?:[^\W\d_]\.?[\s-]*){1,4}\.)\s*(?:,|$)")
 _ET_AL = re.compile(r",?\s+et\.? al\.?$", re.IGNORECASE)
 _SUFFIX = re.compile(r"(?:Jr\.?|Sr\.?|I{2,3}|IV)")
 OTHERS = "others"
@@ -35,7 +35,7 @@ def split_names(authors: str) -> tuple[str, ...]:
     """
     results: list[str] = []
     text = " ".join(authors.split())
-    for part in re.split(r" and (?![^{]*\})|\s&\s(?![^{]*\})|;\s*(?![^{]*\})", text):
+    for part in re.split(r" and (?![^{]{0,200}\})|\s&\s(?![^{]{0,200}\})|;\s*(?![^{]{0,200}\})", text):
         people = [(match[1], match[2]) for match in _INITIALS.finditer(part)]
         if people and sum(len(match[0]) for match in _INITIALS.finditer(part)) == len(part):
             results += [f"{first.strip()} {last.strip()}" for last, first in people]

@@ -18,7 +18,7 @@ from digestbot.infra.config_values import Secret
 from digestbot.infra.http_client import remaining
 from digestbot.ledger import Ledger, intake, source_states
 from digestbot.ledger.intake import IngestResult
-from digestbot.ledger.source_states import SourceState
+from digestbot.ledger.source_states import PollReport, SourceState
 from digestbot.platforms.base import ChannelConfig, LengthLimit, Platform
 from digestbot.platforms.error_catalogue import ErrorCause, ErrorReaction, ErrorRow, find_row, to_publish_error
 from digestbot.platforms.http import Session, failure
@@ -226,7 +226,8 @@ class Lines:
         found, name, now = self._read(), self._context.name, self._context.clock()
         with self._context.ledger.begin() as tx:
             taken = intake.ingest(tx, name, found, now)
-            source_states.poll_succeeded(tx, name, replace(state, url=self.url), now)
+            report = PollReport.of(taken)
+            source_states.poll_succeeded(tx, name, replace(state, url=self.url), now, report=report)
         return taken
 
     def read_all(self) -> Iterator[list[Summary]]:
@@ -238,6 +239,7 @@ class Lines:
     examples: Sequence[Summary] = ()
 
     def probe(self, *, votes_wanted: bool, sections_wanted: bool) -> str:
+        self.examples = self._read()[:3]
         return f"{len(self._read())} lines"
 
     def check(self) -> str | None:

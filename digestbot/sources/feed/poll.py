@@ -157,7 +157,8 @@ class Feed:
                 self._settle_gap(tx, read, before, parser)
             note_shared_keys(tx, self._name, read.taken, self._clock())
             note_move(tx, self._name, self._config.url, fetched.moved_to, self._clock())
-            report = PollReport.of(read.taken, parser.dropped, parser.early, parser.examples, read.items)
+            entries = read.items if read.sighted else None  # otherwise the rest is read at another poll
+            report = PollReport.of(read.taken, parser.dropped, parser.early, parser.examples, entries)
             source_states.poll_succeeded(
                 tx,
                 self._name,
@@ -253,7 +254,8 @@ class Feed:
         taken = self._ingest(parsed.summaries, known, (), len(parsed.summaries), moved=moved)
         # a broken or empty document does not count as a first sight of the source
         sighted = bool(parsed.summaries) and parsed.suspect_hash is None
-        return _Read(len(parsed.summaries), taken, replace(after, suspect_hash=parsed.suspect_hash), sighted)
+        items = len(parsed.summaries) + parser.dropped + parser.early
+        return _Read(items, taken, replace(after, suspect_hash=parsed.suspect_hash), sighted)
 
     def _parse_whole(self, fetched: Fetched, parser: EntryParser, suspect: bytes | None, why: str) -> ParsedFeed:
         """Return the content of a document that cannot be scanned. Raises SourceError."""
