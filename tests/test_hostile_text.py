@@ -12,7 +12,7 @@ from digestbot import text
 from digestbot.platforms.twitter.length import weighted_length
 from digestbot.sources.feed.authors import paper_authors, person_name
 from digestbot.sources.feed.dates import parse_date
-from digestbot.sources.feed.entry_text import choose_text, without_boilerplate
+from digestbot.sources.feed.entry_text import choose_text, without_boilerplate, without_pointers
 from digestbot.sources.feed.html import to_markdown
 from digestbot.sources.feed.links import TRACKING, without_tracking
 from digestbot.text import markdown
@@ -41,6 +41,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "spoken": text.spoken,
     "split": lambda given: text.split(given, 280, weighted_length, first=250),
     "to_markdown": to_markdown,
+    "without_pointers": without_pointers,
     "without_boilerplate": without_boilerplate,
     "choose_text": lambda given: choose_text(f"{given}...", given, "auto"),
     "choose_longer": lambda given: choose_text(given[: len(given) // 2], given, "auto"),

@@ -11,7 +11,7 @@ from digestbot.text.languages import TextSection
 from digestbot.text.latex import to_unicode
 from digestbot.text.latex_speech import spoken
 from digestbot.text.markdown import FORMULA, MOST_FORMULAS, Block, blocks, plain_blocks, plain_title
-from digestbot.text.names import format_names, split_names, whole_name
+from digestbot.text.names import format_names, is_group, split_names, whole_name
 from digestbot.text.sanitization import UNBROKEN, ascii_link, defang_urls, sanitize
 from digestbot.text.seams import split
 from digestbot.text.sentences import sentence_ends, sentences
@@ -33,6 +33,7 @@ __all__ = [
     "find_urls",
     "first_image",
     "format_names",
+    "is_group",
     "plain_blocks",
     "plain_title",
     "sanitize",

@@ -16,7 +16,7 @@ _AFTER_NAME = re.compile(r",?\s+(?:Jr\.?|Sr\.?|I{2,3}|IV)$")
 _HOMONYM = re.compile(r"\s+\d{4}$")  # DBLP tells people of one name apart by a number: "Wei Wang 0001"
 _GROUP = re.compile(
     r"\b(?:collaborations?|consortium|consortia|team|group|network|committee|initiative|project|investigators|society|"
-    r"institute|foundation|research|university|inc\.?|openai|deepmind)$",
+    r"institute|foundation|research|university|inc\.?|openai|deepmind|deepseek(?:-ai)?)$",
     re.IGNORECASE,
 )
 _BRACED = re.compile(r"\{([^{}]*)\}")
@@ -58,6 +58,11 @@ def _between_commas(pieces: list[str]) -> list[str]:
         return [f"{first} {last}" for last, first in zip(pieces[::2], pieces[1::2], strict=True)]
     first = ", ".join(pieces[1:])
     return [f"{_HOMONYM.sub('', first)} {pieces[0]}".strip() + suffix] if pieces else []
+
+
+def is_group(name: str) -> bool:
+    """Return whether a name is that of a group: a collaboration, a consortium, a company."""
+    return bool(_GROUP.search(name))
 
 
 def whole_name(name: str) -> str:

@@ -10,12 +10,13 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 EARLIEST, LATEST = 1900, 2999  # years; anything else is a mistake
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 # RFC 822, section 5.1. Other names of zones are ambiguous.
 _ZONES = {"z": 0, "ut": 0, "gmt": 0, "utc": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6,
           "pst": -8, "pdt": -7}  # fmt: skip
 _RFC822 = re.compile(
-    r"(?:[a-z]{3,9}\.?,?\s+)?(\d{1,2})[\s-]([a-z]{3})[a-z]{0,6}\.?[\s-](\d{4}|\d{2})\s+(\d{1,2}):(\d{2})(?::(\d{2}))?"
+    r"(?:[a-z]{3,9}\.?,?\s+)?(\d{1,2})[\s-]"
+    r"(?:(jan)(?:uary)?|(feb)(?:ruary)?|(mar)(?:ch)?|(apr)(?:il)?|(may)|(june?)|(july?)|(aug)(?:ust)?|(sep)(?:t(?:ember)?)?"
+    r"|(oct)(?:ober)?|(nov)(?:ember)?|(dec)(?:ember)?)\.?[\s-](\d{4}|\d{2})\s+(\d{1,2}):(\d{2})(?::(\d{2}))?"
     r"\s*(?:([+-])(\d{2}):?(\d{2})|([a-z]{1,3}))",
     re.ASCII | re.IGNORECASE,
 )
@@ -41,20 +42,17 @@ def _rfc822(text: str) -> datetime | None:
     match = _RFC822.fullmatch(text)
     if match is None:
         return None
-    day, month, year, hour, minute, second, sign, hours, minutes, name = match.groups()
+    day, *months, year, hour, minute, second, sign, hours, minutes, name = match.groups()
+    month = next(at for at, one in enumerate(months, 1) if one)
     if name is not None and name.lower() not in _ZONES:
         return None
     if name is not None:
         offset = timedelta(hours=_ZONES[name.lower()])
     else:
         offset = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
-    if month.lower() not in _MONTHS:
-        return None
     full_year = int(year) if len(year) == 4 else int(year) + (2000 if int(year) < 70 else 1900)
     leap = min(int(second or 0), 59)
-    return datetime(
-        full_year, _MONTHS.index(month.lower()) + 1, int(day), int(hour), int(minute), leap, tzinfo=timezone(offset)
-    )
+    return datetime(full_year, month, int(day), int(hour), int(minute), leap, tzinfo=timezone(offset))
 
 
 def _iso(text: str) -> datetime | None:

@@ -12,26 +12,32 @@ from urllib.parse import unquote, urlsplit
 
 from digestbot.domain.dedup import doi, title_key
 from digestbot.domain.model import Genre, Paper, Summary
-from digestbot.sources.feed.authors import entry_names
+from digestbot.sources.feed.authors import entry_names, person_name
 from digestbot.sources.feed.config import FeedLayout, Identity, TextElement
 from digestbot.sources.feed.dates import parse_date
-from digestbot.sources.feed.entry_text import choose_text, image_of, without_boilerplate
+from digestbot.sources.feed.entry_text import as_markdown, choose_text, image_of, without_boilerplate
+from digestbot.sources.feed.entry_values import table, tables
 from digestbot.sources.feed.html import to_markdown
 from digestbot.sources.feed.links import TRACKING, absolute, without_tracking
 from digestbot.sources.feed.literature import is_paper, paper_of
+from digestbot.text.mathml import to_dollars
 
 ANONYMOUS = "Anonymous"
 
 
 @dataclass(frozen=True, slots=True)
 class EntryFormat:
-    """How entries are read. ``bases`` are the URLs that relative links may start from, the best one first."""
+    """How entries are read.
+
+    ``bases`` are the URLs that relative links may start from, the best one first. ``author`` is that of the whole feed.
+    """
 
     layout: FeedLayout = FeedLayout.AUTO
     identity: Identity = Identity.AUTO
     text: TextElement = TextElement.AUTO
     strip_parameters: tuple[str, ...] = TRACKING
     bases: tuple[str, ...] = ()
+    author: str = ""
 
 
 def read_entry(entry: Any, version: bytes | None, format_: EntryFormat) -> Summary:
@@ -40,23 +46,37 @@ def read_entry(entry: Any, version: bytes | None, format_: EntryFormat) -> Summa
     store_key = clean(get("shortscience_bibtexkey"))
     if store_key or format_.layout is FeedLayout.SHORTSCIENCE:
         return _store_summary(get, store_key, version, format_)
-    link = without_tracking(absolute(clean(get("link") or get("id")), _bases(get, format_)), format_.strip_parameters)
-    title = clean(get("title"))
+    bases = _bases(get, format_)
+    link = without_tracking(absolute(_link(get), bases), format_.strip_parameters)
+    title = _title(clean(get("title")))
     guid = _identity(get, link, title, format_)
     dated = _date(get)
-    text = to_markdown(_body(get, format_.text))
+    text = _markdown(get, format_.text, link)
     if format_.layout is FeedLayout.PAPERS or (format_.layout is FeedLayout.AUTO and is_paper(entry, link)):
-        paper = paper_of(entry, link, guid, title, dated)
+        paper = paper_of(entry, link, guid, title, dated, text)
         if format_.identity is not Identity.AUTO:
             paper = replace(paper, key=guid)
-        text = without_boilerplate(text)
-        return Summary(
-            paper, None, paper.key, _with_image(text, get), link, dated=dated, version=version, genre=Genre.ABSTRACT
-        )
-    names = entry_names(entry)
-    writer = clean(" and ".join(filter(None, (", ".join(names[:-1]), names[-1])))) if names else None
-    paper = Paper(key=guid, title=title, doi=doi(guid))
-    return Summary(paper, writer, guid, _with_image(text, get), link, dated=dated, version=version, genre=Genre.ARTICLE)
+        body, writer, genre = without_boilerplate(text), None, Genre.ABSTRACT
+    else:
+        names = entry_names(entry) or list(filter(None, [person_name(format_.author)]))
+        writer = clean(" and ".join(filter(None, (", ".join(names[:-1]), names[-1])))) if names else None
+        paper, body, genre = Paper(key=guid, title=title, doi=doi(guid)), text, Genre.ARTICLE
+    body = _with_image(body, get, link)
+    return Summary(paper, writer, paper.key, body, link, dated=dated, version=version, genre=genre)
+
+
+def _link(get: Callable[[str], Any]) -> str:
+    """Return an entry's link. A guid stands in for it, unless it is said to be none and looks like none."""
+    link, guid = clean(get("link")), clean(get("id"))
+    no_link = get("guidislink") is False and not guid.startswith(("http://", "https://"))
+    return link or ("" if no_link else guid)
+
+
+def _title(text: str) -> str:
+    """Return a title without HTML and JATS, whose scripts and formulas stay as they are."""
+    if "<" not in text:
+        return text
+    return to_dollars(" ".join(to_markdown(text).split()).removeprefix("## "))
 
 
 def _store_summary(get: Callable[[str], Any], store_key: str, version: bytes | None, format_: EntryFormat) -> Summary:
@@ -78,7 +98,7 @@ def _store_summary(get: Callable[[str], Any], store_key: str, version: bytes | N
         ),
         writer=None if anonymous else author,
         handle=handle,
-        body=_body(get, format_.text),
+        body=clean(get("summary")) or clean(next(iter(tables(get("content"))), {}).get("value")),
         link=link,
         votes=_number(get("shortscience_votes")),
         dated=_date(get),
@@ -87,7 +107,7 @@ def _store_summary(get: Callable[[str], Any], store_key: str, version: bytes | N
 
 
 def _bases(get: Callable[[str], Any], format_: EntryFormat) -> tuple[str, ...]:
-    return (clean((get("title_detail") or {}).get("base")), *format_.bases)
+    return (clean(table(get("title_detail")).get("base")), *format_.bases)
 
 
 def _identity(get: Callable[[str], Any], link: str, title: str, format_: EntryFormat) -> str:
@@ -102,17 +122,22 @@ def _date(get: Callable[[str], Any]) -> datetime | None:
     return parse_date(str(get("published") or "")) or parse_date(str(get("updated") or ""))
 
 
-def _body(get: Callable[[str], Any], wanted: TextElement) -> str:
-    content = get("content") or []
-    return choose_text(clean(get("summary")), clean(content[0].get("value") if content else ""), wanted)
+def _markdown(get: Callable[[str], Any], wanted: TextElement, link: str) -> str:
+    """Return an entry's text as Markdown."""
+    content = next(iter(tables(get("content"))), {})
+    return choose_text(as_markdown(clean(get("summary")), link), as_markdown(clean(content.get("value")), link), wanted)
 
 
-def _with_image(text: str, get: Callable[[str], Any]) -> str:
+def _with_image(text: str, get: Callable[[str], Any], link: str) -> str:
     """Return the text with the entry's own picture as Markdown at its end, unless it has one already."""
     image = image_of({name: get(name) for name in ("links", "media_content", "media_thumbnail")})
-    if image is None or "![" in text or not re.fullmatch(r"https?://[^\s()<>]{1,2000}", image):
+    if image is None or "![" in text:
         return text
-    return f"{text}\n\n![]({image})"
+    try:
+        url = absolute(image, [link])
+    except ValueError:
+        return text
+    return f"{text}\n\n![]({url})" if re.fullmatch(r"https?://[^\s()<>]{1,2000}", url) else text
 
 
 def clean(value: object) -> str:

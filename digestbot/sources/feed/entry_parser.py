@@ -71,7 +71,7 @@ class EntryParser:
             versions = [scanned.versions[number] for number in numbers]
             try:
                 check_piece(body, scanned.item)
-                yield self._parsed(body, fetched, None, versions, scanned.site).summaries
+                yield self._parsed(body, fetched, None, versions, scanned.site, scanned.author).summaries
             except SourceError as error:
                 if len(numbers) > 1:
                     for number in numbers:
@@ -114,25 +114,33 @@ class EntryParser:
         fetched.file.seek(0)
         body = fetched.file.read()
         check_damaged(body)
-        parsed = self._parsed(body, fetched, suspect, (), "")
+        parsed = self._parsed(body, fetched, suspect, ())
         return replace(parsed, summaries=list(self._due(parsed.summaries)))
 
-    def _format(self, fetched: Fetched, site: str) -> Any:
+    def _format(self, fetched: Fetched, site: str, author: str = "") -> Any:
         from digestbot.sources.feed.entries import EntryFormat
 
         config = self._config
         bases = tuple(filter(None, (site, fetched.url, config.url)))
-        return EntryFormat(config.layout, config.identity, config.text, config.strip_parameters, bases)
+        return EntryFormat(config.layout, config.identity, config.text, config.strip_parameters, bases, author)
 
     def _parsed(
-        self, body: bytes, fetched: Fetched, suspect: bytes | None, versions: Sequence[bytes], site: str
+        self,
+        body: bytes,
+        fetched: Fetched,
+        suspect: bytes | None,
+        versions: Sequence[bytes],
+        site: str = "",
+        author: str = "",
     ) -> parse.ParsedFeed:
         from digestbot.sources.feed import parse
         from digestbot.sources.fetch import redact_url
 
         where = redact_url(self._config.url)
         try:
-            parsed = parse.parse_feed(body, fetched.content_type, suspect, versions, self._format(fetched, site))
+            parsed = parse.parse_feed(
+                body, fetched.content_type, suspect, versions, self._format(fetched, site, author)
+            )
         except SourceError as error:
             raise SourceError(f"{where}: {error}") from error
         except Exception as error:  # a parser's failure is the feed's fault and must not stop the service

@@ -36,13 +36,14 @@ class NotScannableError(Exception):
 class FeedScan:
     """The positions of a document's items. ``versions`` are hashes, equal for byte-identical items.
 
-    ``site`` is the link of the whole feed; empty if it has none before its items.
+    ``site`` and ``author`` are those of the whole feed; empty if it has none before its items.
     """
 
     head: bytes = b""
     tail: bytes = b""
     item: str = ""
     site: str = ""
+    author: str = ""
     starts: array[int] = field(default_factory=lambda: array("q"))
     ends: array[int] = field(default_factory=lambda: array("q"))
     versions: list[bytes] = field(default_factory=list)
@@ -180,6 +181,12 @@ class _Scanner:
                 self._found.site = attributes.get("href", "")[:LONGEST_LINK]
                 if not self._found.site and len(self._stack) == 3:  # that of the channel, not of its picture
                     self._parser.CharacterDataHandler = self._link
+            elif name == "name" and [one for one, _ in self._stack[:-1]] == ["feed", "author"]:
+                self._parser.CharacterDataHandler = self._author
+
+    def _author(self, text: str) -> None:
+        if len(self._found.author) < LONGEST_LINK:
+            self._found.author += text
 
     def _link(self, text: str) -> None:
         if len(self._found.site) < LONGEST_LINK:

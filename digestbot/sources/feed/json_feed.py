@@ -35,7 +35,12 @@ class JsonFeed:
         if not isinstance(item, dict):
             return {"title": "an item that is no object"}
         authors = _names(item) or self._authors
-        links = [{"rel": "enclosure", "href": url, "type": "image/*"} for url in [_text(item.get("image"))] if url]
+        attached = item.get("attachments")
+        files = [one for one in attached if isinstance(one, dict)] if isinstance(attached, list) else []
+        pictures = [_text(item.get("image")), _text(item.get("banner_image"))]
+        pictures += [_text(one.get("url")) for one in files if _text(one.get("mime_type")).startswith("image/")]
+        links = [{"rel": "enclosure", "href": url, "type": "image/*"} for url in pictures if url]
+        tags = item.get("tags")
         content = _text(item.get("content_html")) or _text(item.get("content_text"))
         return {
             "id": _text(item.get("id")),
@@ -47,7 +52,7 @@ class JsonFeed:
             "updated": _text(item.get("date_modified")),
             "authors": [{"name": name} for name in authors],
             "author": authors[0] if authors else "",
-            "tags": [{"term": one} for one in item.get("tags") or [] if isinstance(one, str)],
+            "tags": [{"term": one} for one in tags if isinstance(one, str)] if isinstance(tags, list) else [],
             "links": links,
         }
 

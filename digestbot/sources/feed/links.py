@@ -12,16 +12,15 @@ TRACKING = ("utm_*", "fbclid", "gclid", "mc_cid", "mc_eid")
 # More of them, which mean something else on other sites.
 _OF_SITES = {
     "pubmed.ncbi.nlm.nih.gov": ("fc", "ff", "v"),
-    "biorxiv.org": ("rss",),
-    "medrxiv.org": ("rss",),
-    "nature.com": ("rss",),
-    "onlinelibrary.wiley.com": ("af",),
-    "tandfonline.com": ("af",),
-    "pubs.acs.org": ("af", "ref"),
+    "pubs.acs.org": ("ref",),
+    "openreview.net": ("referrer",),
     "sciencedirect.com": ("dgcid",),
-    "cell.com": ("rss",),
-    "journals.sagepub.com": ("af", "ai", "mi"),
+    "journals.sagepub.com": ("ai", "mi"),
 }
+_OF_FEEDS = re.compile(
+    r"rss=(?:1|yes|true)|af=R|source=rss[\w-]*", re.IGNORECASE
+)  # say that a reader came from the feed
+LONGEST_LINK = 4_000  # characters
 
 
 def host_of(url: str) -> str:
@@ -43,6 +42,8 @@ def absolute(link: str, bases: Sequence[str]) -> str:
     Raises ValueError if the link leads nowhere on the web.
     """
     link = re.sub(r"[\t\r\n]", "", link.strip())
+    if len(link) > LONGEST_LINK:
+        raise ValueError(f"its link has more than {LONGEST_LINK} characters")
     try:
         base = next((one for one in bases if urlsplit(one).scheme in ("http", "https")), "")
         relative = not urlsplit(link).scheme
@@ -63,12 +64,13 @@ def without_tracking(url: str, parameters: Sequence[str]) -> str:
         return url
     query, number_sign, fragment = rest.partition("#")
     host = host_of(url)
-    names = [*parameters]
-    if tuple(parameters) == TRACKING:
+    names, default = [*parameters], tuple(parameters) == TRACKING
+    if default:
         names += [name for site, more in _OF_SITES.items() if is_host(host, site) for name in more]
     kept = [
         one
         for one in query.split("&")
-        if not any(fnmatchcase(unquote(one.partition("=")[0]).lower(), name.lower()) for name in names)
+        if not (default and _OF_FEEDS.fullmatch(one))
+        and not any(fnmatchcase(unquote(one.partition("=")[0]).lower(), name.lower()) for name in names)
     ]
     return before + ("?" + "&".join(kept) if any(kept) else "") + number_sign + fragment

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from typing import Any
 from digestbot.domain.errors import SourceError
 from digestbot.domain.model import Summary
 from digestbot.sources.feed.entries import EntryFormat, read_entry
+
+log = logging.getLogger(__name__)
 
 _ILLEGAL = bytes(range(9)) + b"\x0b\x0c" + bytes(range(14, 32))  # forbidden in XML 1.0
 _REFERENCE = re.compile(rb"&#([xX][0-9a-fA-F]{1,12}|[0-9]{1,12});")
@@ -81,8 +84,8 @@ def parse_feed(
             if new_suspect == suspect_hash:
                 entries.append(last)
     if not versions:
-        site = str(dict.get(document.feed, "link") or "")
-        format_ = replace(format_, bases=(site, *format_.bases))
+        site, author = (str(dict.get(document.feed, name) or "") for name in ("link", "author"))
+        format_ = replace(format_, bases=(site, *format_.bases), author=author)
     known = versions if len(versions) == len(entries) else [None] * len(entries)
     result, dropped = read_entries(zip(entries, known, strict=True), format_)
     return ParsedFeed(result, new_suspect, complaint, dropped)
@@ -98,6 +101,9 @@ def read_entries(
             result.append(read_entry(entry, version, format_))
         except ValueError as error:
             dropped.append(f"{str(entry.get('title') or entry.get('id') or 'no title')[:80]!r}: {error}")
+        except Exception as error:  # an entry may hold anything, and must not take the others along
+            log.debug("an entry", exc_info=True)
+            dropped.append(f"an entry cannot be read ({type(error).__name__})")
     return result, tuple(dropped)
 
 
