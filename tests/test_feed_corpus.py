@@ -1,6 +1,6 @@
-"""Feeds in the shape of real sites, written anew: what is read from each of them.
+"""Feeds in the format of real sites, written for these tests: what is read from each of them.
 
-`python tests/test_feed_corpus.py` writes the expected values anew. Read what changed.
+`python tests/test_feed_corpus.py` writes the expected values. Read what changed.
 """
 
 from __future__ import annotations

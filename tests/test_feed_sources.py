@@ -1,4 +1,4 @@
-"""Feeds of any site, through the whole service: what is read, told apart, held, explained, and never posted twice."""
+"""Feeds of any site, through the whole service: what is read, distinguished, held, explained, and never posted twice."""
 
 from __future__ import annotations
 

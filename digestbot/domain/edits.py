@@ -103,8 +103,8 @@ def too_many_gone(gone: int, looked: int) -> bool:
 
 
 def too_many_old(old: int, known: int) -> bool:
-    """Return whether so many old summaries arrived at once that an operator has to look: more than 20, or more than a
-    fifth of those known. A single one may be late at any site, and is never too many."""
+    """Return whether the old summaries that arrived at once need the operator's decision: more than 20, or more than a
+    fifth of those known. A single late entry is normal."""
     return old > MOST_OLD or (old > 1 and old * MOST_OLD_SHARE > known)
 
 

@@ -1,6 +1,6 @@
 """Functions that run inside a transaction: many old summaries that arrive at once are held for the operator.
 
-A site that moves, or that numbers its entries anew, shows its whole archive as new. Nobody wants it posted again.
+A site that moves, or that renumbers its entries, shows its whole archive as new. Nobody wants it posted again.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ def _joined(last: str, first: str) -> str:
 
 
 def _turned(piece: str) -> str:
-    """Return "Smith AB" as "A. B. Smith"; any other name as it is."""
+    """Return "Smith AB" as "A. B. Smith"; any other name unchanged."""
     match = _INITIALS_LAST.fullmatch(piece)
     if match is None or is_group(piece):
         return piece

@@ -66,14 +66,14 @@ def read_entry(entry: Any, version: bytes | None, format_: EntryFormat) -> Summa
 
 
 def _link(get: Callable[[str], Any]) -> str:
-    """Return an entry's link. A guid stands in for it, unless it is said to be none and looks like none."""
+    """Return an entry's link, or its guid if it has none and the guid may be one."""
     link, guid = clean(get("link")), clean(get("id"))
     no_link = get("guidislink") is False and not guid.startswith(("http://", "https://"))
     return link or ("" if no_link else guid)
 
 
 def _title(text: str) -> str:
-    """Return a title without HTML and JATS, whose scripts and formulas stay as they are."""
+    """Return a title without HTML and JATS, with scripts and formulas unchanged."""
     if "<" not in text:
         return text
     return to_dollars(" ".join(to_markdown(text).split()).removeprefix("## "))

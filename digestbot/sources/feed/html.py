@@ -1,6 +1,6 @@
 """The HTML of feeds, and the JATS of journals, as Markdown: paragraphs, headings, lists and pictures.
 
-Inline elements such as ``<b>``, ``<sup>`` and ``<a>``, and MathML, stay as they are: digestbot's text functions know
+Inline elements such as ``<b>``, ``<sup>`` and ``<a>``, and MathML, remain unchanged: digestbot's text functions know
 them. So does whatever only looks like a tag ("x<y and y>z"). The time is proportional to the length for any input.
 """
 
@@ -123,14 +123,14 @@ class _Converter:
         return _LINES.sub("\n\n", "".join(self._pieces)).strip()
 
     def _has_no_text(self, name: str) -> bool:
-        """Return whether an element has nothing that is read; LaTeX has where there is no MathML beside it."""
+        """Return whether an element's content is left out: LaTeX is, if the text has the formula as MathML too."""
         return name in _WITHOUT_CONTENT or (name == "tex-math" and self._mathml)
 
     def _add(self, text: str) -> None:
         self._pieces.append(_BLANK.sub(" ", text))
 
     def _replacement(self, match: re.Match[str], name: str) -> str | None:
-        """Return what stands for a tag; None if it stays as it is."""
+        """Return what stands for a tag; None if it remains unchanged."""
         ends = bool(match[1])
         if name in _SINGLE and match[3].strip() and "=" not in match[3]:
             return None
