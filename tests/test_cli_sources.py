@@ -212,3 +212,15 @@ def test_the_target_may_be_named_in_a_file(config: str, feed: Feed, tmp_path: Pa
     digestbot("once", "-c", config)
     (tmp_path / "target").write_text("sqlite:///other.db\n")
     assert digestbot("db", "copy", "--to-file", os.fspath(tmp_path / "target"), "-c", config)[0] == 0
+
+
+def test_posts_of_an_unknown_channel_or_digest_are_rejected(config: str, feed: Feed) -> None:  # noqa: F811
+    feed.add(1)
+    digestbot("send", "latest", "-c", config)
+    assert digestbot("posts", "--channel", "x", "--digest", "latest", "-c", config)[0] == 0
+    code, _, err = digestbot("posts", "--channel", "y", "-c", config)
+    assert (code, "there is no channel 'y'; known: x, page" in err) == (2, True)
+    assert "there is no digest 'z'" in digestbot("posts", "--digest", "z", "-c", config)[2]
+    file = Path(config)
+    file.write_text(file.read_text().replace("digests.latest", "digests.renamed"))
+    assert digestbot("posts", "--digest", "latest", "-c", config)[0] == 0  # the ledger still knows it

@@ -436,3 +436,21 @@ def test_whatever_is_taken_is_cron_and_comes(text: str) -> None:
     assert found
     for one in found:
         assert next(CronSim(one, datetime(2026, 1, 1, tzinfo=UTC))) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("15m", 900),
+        ("2h", 7200),
+        ("30s", 30),
+        ("1d", 86400),
+        ("2w", 1209600),
+        ("1.5 h", 5400),
+        ("5 mins", 300),
+        ("10sec", 10),
+    ],
+)
+def test_short_time_spans_are_understood(text: str, seconds: int) -> None:
+    built = config.build({"sources": {"s": {"kind": "feed", "url": "https://e.org/f", "every": text}}})
+    assert built.sources["s"].every == timedelta(seconds=seconds)

@@ -55,6 +55,7 @@ def list_posts(arguments: argparse.Namespace) -> int:
     except ValueError:
         raise ConfigError([f"--status: one of {', '.join(PostStatus)}"]) from None
     with open_existing(arguments) as (config, ledger):
+        _check_names(config, ledger, arguments)
         rows = _pages(ledger, statuses, arguments)
         if arguments.json:
             output.json_rows(rows)
@@ -62,6 +63,17 @@ def list_posts(arguments: argparse.Namespace) -> int:
             output.post_table(rows)
             _print_months(config, ledger)
     return OK
+
+
+def _check_names(config: Config, ledger: Ledger, arguments: argparse.Namespace) -> None:
+    """Raise ConfigError for a channel or a digest that neither the configuration nor any post has."""
+    from digestbot.ledger import queries
+
+    with ledger.read() as tx:
+        for kind, known in (("channel", config.channels), ("digest", config.digests)):
+            name = getattr(arguments, kind)
+            if name is not None and name not in known and not queries.post_rows(tx, **{kind: name}, most=1):
+                raise ConfigError([f"there is no {kind} {name!r}; known: {', '.join(known) or 'none'}"])
 
 
 def _print_months(config: Config, ledger: Ledger) -> None:

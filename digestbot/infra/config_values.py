@@ -27,7 +27,19 @@ PLACEHOLDER = "…"  # stands for a secret in config.example.toml
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 LEAST_TOKEN = 24  # characters
 LONGEST = 100 * 366 * 86400  # seconds
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?\s*", re.IGNORECASE)
+_SHORT_UNITS = {
+    "s": "second",
+    "sec": "second",
+    "m": "minute",
+    "min": "minute",
+    "h": "hour",
+    "hr": "hour",
+    "d": "day",
+    "w": "week",
+}
+_DURATION = re.compile(
+    r"\s*(\d+(?:\.\d+)?)\s*(?:(second|minute|hour|day|week)s?|(secs?|mins?|hrs?|[smhdw]))\s*", re.IGNORECASE
+)
 _SIZE = re.compile(r"\s*(\d+)\s*(kB|MB|GB)\s*", re.IGNORECASE)
 
 
@@ -37,7 +49,8 @@ def _duration(value: object) -> timedelta:
         raise ValueError("must be greater than zero")
     if match is None:
         raise ValueError('write a time span such as "15 minutes", "2 hours" or "1 day"')
-    seconds = float(match[1]) * _UNITS[match[2].lower()]
+    unit = match[2] or _SHORT_UNITS[match[3].lower().removesuffix("s") or "s"]
+    seconds = float(match[1]) * _UNITS[unit.lower()]
     if seconds > LONGEST:
         raise ValueError("is too long: the maximum is 100 years")
     return timedelta(seconds=seconds)
