@@ -362,7 +362,11 @@ def test_the_backlog_says_what_comes_next_and_what_waits_for_what(config: str, f
     feed.add(1)
     feed.add(2, body="...")
     feed.add(3, user="anon")
-    assert digestbot("-c", config, "backlog", "latest")[0] == 2  # no ledger yet
+    for command in (["backlog", "latest"], ["plan", "--days", "1"]):  # before the first run, as it would find things
+        code, out, err = digestbot("-c", config, *command)
+        assert (code, "there is no ledger yet: this is what the first run would find" in err) == (0, True)
+        assert "Paper Number 1" in out
+    assert not (Path(config).parent / "ledger.db").exists()
     digestbot("-c", config, "once", "-q")
     code, out, _ = digestbot("-c", config, "backlog", "latest")
     assert code == 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from digestbot.cli import OK
 from digestbot.cli.argument_types import positive
-from digestbot.cli.common import known_channels, known_digest, now_, open_existing
+from digestbot.cli.common import known_channels, known_digest, now_, open_existing, open_or_rehearse
 
 if TYPE_CHECKING:
     from datetime import date
@@ -54,10 +54,11 @@ def backlog(arguments: argparse.Namespace) -> int:
     from digestbot.ledger import backlog_views, queries
     from digestbot.pipeline.app import Service
 
-    with open_existing(arguments) as (config, ledger):
+    if arguments.skip or arguments.take_in is not None:
+        with open_existing(arguments) as (config, ledger):
+            return _change(arguments, config, ledger, known_digest(config, arguments.digest))
+    with open_or_rehearse(arguments) as (config, ledger):
         digest = known_digest(config, arguments.digest)
-        if arguments.skip or arguments.take_in is not None:
-            return _change(arguments, config, ledger, digest)
         shown = []
         for channel in known_channels(config, digest, arguments.channel):
             with ledger.rehearsal() as rehearsal:

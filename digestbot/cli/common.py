@@ -6,6 +6,8 @@ import argparse
 import gc
 import os
 import signal
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,6 +80,36 @@ def open_existing(arguments: argparse.Namespace) -> Iterator[tuple[Config, Ledge
         yield config, ledger
     finally:
         ledger.close()
+
+
+@contextmanager
+def open_or_rehearse(arguments: argparse.Namespace) -> Iterator[tuple[Config, Ledger]]:
+    """Yield the configuration and its ledger. If there is none yet, yield a temporary one with what the sources hold,
+    as the first run would find it. Raises ConfigError and LedgerError like `open_existing`."""
+    from digestbot.ledger import Ledger
+    from digestbot.pipeline.app import Report, Service
+
+    config = load_config(arguments)
+    ledger = open_ledger(config)
+    ledger.close()
+    if ledger.file is None or ledger.file.exists():
+        with open_existing(arguments) as opened:
+            yield opened
+        return
+    print("there is no ledger yet: this is what the first run would find", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Ledger(f"sqlite:///{folder}/ledger.db")
+        service, report = Service(config, temporary, now_), Report()
+        try:
+            service.prepare()
+            for name in sorted({name for digest in config.digests.values() for name in digest.sources}):
+                service.poller.poll(name, report, at_once=True)
+            for error in report.source_errors.values():
+                print(error, file=sys.stderr)
+            yield config, temporary
+        finally:
+            service.close()
+            temporary.close()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from digestbot.cli import OK
 from digestbot.cli.argument_types import positive
-from digestbot.cli.common import known_channel, known_digest, now_, open_existing
+from digestbot.cli.common import known_channel, known_digest, now_, open_existing, open_or_rehearse
 from digestbot.domain.errors import ConfigError, LedgerError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def plan(arguments: argparse.Namespace) -> int:
     from digestbot.cli import output
     from digestbot.pipeline.app import Service
 
-    with open_existing(arguments) as (config, ledger):
+    with open_or_rehearse(arguments) as (config, ledger):
         if arguments.digest is not None:
             known_digest(config, arguments.digest)
         if arguments.channel is not None:
