@@ -563,3 +563,30 @@ def test_check_advises_against_a_link_to_a_page_that_lists_nothing(config: str, 
     assert "link of latest on x: the one link of its roundups leads to the site's home page" in out
     add_key(config, 'list_url = "https://example.org/latest"')
     assert "home page" not in digestbot("-c", config, "check")[1]
+
+
+def test_a_test_post_is_posted_and_deleted(config: str, world: Sandbox) -> None:  # noqa: F811
+    code, out, _ = digestbot("send", "--test", "x", "-c", config)
+    assert code == 0
+    assert re.search(r"posted http\S+\ndeleted it again\ncost: \$0\.025 \(estimate\)", out)
+    assert world.world.timelines["twitter"] == []
+    assert "x in" in (out := digestbot("posts", "-c", config)[1])
+    assert "$0.025 spent" in out
+    code, out, _ = digestbot("send", "--test", "page", "--json", "-c", config)
+    assert json.loads(out)["deleted"] is True
+    assert json.loads(out)["cost"] == 0
+
+
+def test_a_test_post_that_fails_says_where_it_stands(config: str, world: Sandbox) -> None:  # noqa: F811
+    world.faults.add("unauthorized", "facebook")
+    code, _, err = digestbot("send", "--test", "page", "-c", config)
+    assert (code, "page" in err) == (1, True)
+    world.faults.after(1)
+    world.faults.add("503-before", "facebook")
+    code, out, _ = digestbot("send", "--test", "page", "-c", config)
+    assert code == 1
+    assert "it could not be deleted: " in out
+    assert len(world.world.timelines["facebook"]) == 1
+    for arguments in (["send"], ["send", "latest", "--test", "x"]):
+        code, _, err = digestbot(*arguments, "-c", config)
+        assert (code, "name a digest, or --test with a channel" in err) == (2, True)

@@ -26,7 +26,8 @@ UNASKED = 5  # the most posts that are sent without confirmation
 def register(commands: Commands) -> None:
     """Register the commands of this module."""
     command = commands.add("send", "create and publish editions of a digest now, outside its schedule", send)
-    command.add_argument("digest", metavar="DIGEST")
+    command.add_argument("digest", metavar="DIGEST", nargs="?")
+    command.add_argument("--test", metavar="CHANNEL", help="instead, post a line on this channel and delete it again")
     command.add_argument("--count", type=positive, default=1, metavar="N", help="editions on each channel (1)")
     command.add_argument("--channel", metavar="CHANNEL", help="only this one of the digest's channels")
     command.add_argument("--approve", action="store_true", help="approve the editions of a digest that needs approval")
@@ -38,7 +39,12 @@ def send(arguments: argparse.Namespace) -> int:
     """Create and publish editions now; return the exit code. On a terminal the operator is asked for approval where the
     digest requires it; elsewhere ``--approve`` is needed."""
     from digestbot.cli.report import report_on
+    from digestbot.cli.test_post import send_test
 
+    if (arguments.test is None) == (arguments.digest is None):
+        raise ConfigError(["send: name a digest, or --test with a channel"])
+    if arguments.test is not None:
+        return send_test(arguments)
     config = load_config(arguments)
     digest = known_digest(config, arguments.digest)
     channels = known_channels(config, digest, arguments.channel)
