@@ -105,7 +105,8 @@ def test_an_account_that_another_bot_filled_repeats_nothing(
         sandbox.by_hand("twitter", f"{entries[number - 1]['title']} {HOST}/essays/{number}", ago=3600 * number)
     sandbox.by_hand("twitter", "Have a nice weekend!", ago=50)
     service = service_over(sandbox, tmp_path, clock)
-    assert adopter(service).cost("x", 1000) == 1000 * 1000 + 10_000
+    assert adopter(service).cost("x", 1000) == 1000 * 1000 + 2 * 10_000
+    assert adopter(service).cost("x", 10) == 20 * 1000 + 2 * 10_000  # a page
     report = Report()
     done = adopter(service).adopt("x", 1000, report)
     assert (done.read, done.own, done.pending, done.held, done.trouble) == (4, 0, 3, 0, "")
@@ -240,7 +241,77 @@ def test_adopting_twice_records_once(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.begin() as tx:
         intake.ingest(tx, "store", [make_summary(1)], START)
         one = {1: TimelinePost("7", "https://x.com/7", "t", (), START - timedelta(days=1))}
-        adoption.record(tx, "x", one)
-        adoption.record(tx, "x", one)
+        adoption.record(tx, "x", one, START)
+        adoption.record(tx, "x", one, START)
         assert tx.scalar(sa.select(sa.func.count()).select_from(adopted_posts)) == 1
         assert adoption.adopted_among(tx, "x", [1, 2]) == {1}
+
+
+def test_what_was_adopted_is_never_taken_in(sandbox: Sandbox, feed: Feed, clock: Clock, tmp_path: Path) -> None:
+    from digestbot.ledger import backlog as backlogs
+
+    feed.override = served(rss([item(1), item(2)]))
+    sandbox.by_hand("twitter", item(1)["title"], ago=3600)
+    service = service_over(sandbox, tmp_path, clock, backlog="skip")
+    adopter(service).adopt("x", 100, Report())
+    with service.ledger.begin() as tx:
+        assert backlogs.take_in(tx, "latest", "x", "all", service.config.timezone) == 1
+        statuses = tx.execute(sa.select(backlog.c.summary_id, backlog.c.status).order_by(backlog.c.summary_id)).all()
+    assert list(map(tuple, statuses)) == [(1, "skipped"), (2, "waiting")]
+    service.ledger.close()
+
+
+def test_a_post_that_waits_to_be_sent_is_withdrawn(sandbox: Sandbox, feed: Feed, clock: Clock, tmp_path: Path) -> None:
+    feed.override = served(rss([item(1), item(2)]))
+    service = service_over(sandbox, tmp_path, clock, approval=True, size=2, shape="roundup", backlog="all")
+    for _ in range(2):
+        service.tick()
+        clock.forward(hours=1)
+    sandbox.by_hand("twitter", item(1)["title"], ago=60)
+    done = adopter(service).adopt("x", 100, Report())
+    assert done.pending == 1
+    with service.ledger.read() as tx:
+        assert set(tx.scalars(sa.select(posts.c.status))) == {"skipped"}
+        statuses = tx.execute(sa.select(backlog.c.summary_id, backlog.c.status).order_by(backlog.c.summary_id)).all()
+    assert list(map(tuple, statuses)) == [(1, "skipped"), (2, "waiting")]
+    service.ledger.close()
+
+
+def test_the_longer_title_is_meant() -> None:
+    short = KnownText(1, "A survey of large language models", "https://a.example/1", None, "")
+    long = KnownText(2, "A survey of large language models for code", "https://a.example/2", None, "")
+    assert sorted(
+        match_posts([post("A survey of large language models for code https://bit.ly/x")], [short, long]).shown
+    ) == [2]
+    assert sorted(match_posts([post("A survey of large language models https://bit.ly/x")], [short, long]).shown) == [1]
+    cut = match_posts([post("New: a survey of large language mod…")], [short, long])
+    assert (cut.shown, [possible for _, possible in cut.ambiguous.values()]) == ({}, [(1, 2)])
+
+
+def test_links_are_compared_as_the_sources_have_them() -> None:
+    from digestbot.pipeline.adopter import _without_tracking
+
+    paper = KnownText(1, "Bees", "https://arxiv.org/abs/2611.00001", None, "")
+    other = KnownText(2, "Wasps", "https://pubmed.ncbi.nlm.nih.gov/1/", None, "")
+    found = match_posts(
+        [
+            post("x", "https://arxiv.org/abs/2611.00001v2"),
+            post("y", "https://pubmed.ncbi.nlm.nih.gov/1/?fc=1&v=2", id_="10"),
+        ],
+        [paper, other],
+        clean=_without_tracking,
+    )
+    assert sorted(found.shown) == [1, 2]
+
+
+def test_more_posts_than_the_limit_are_said_to_be_unread(
+    sandbox: Sandbox, feed: Feed, clock: Clock, tmp_path: Path
+) -> None:
+    feed.override = served(rss([item(1)]))
+    for number in range(45):
+        sandbox.by_hand("twitter", f"A person's words {number}", ago=60 + number)
+    service = service_over(sandbox, tmp_path, clock)
+    done = adopter(service).adopt("x", 20, Report())
+    assert (done.read, done.failed, done.trouble) == (20, False, "only the newest 20 posts were read")
+    assert adopter(service).adopt("x", 100, Report()).trouble == ""
+    service.ledger.close()

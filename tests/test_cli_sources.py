@@ -106,7 +106,7 @@ def test_adopting_shows_the_cost_first(config: str, world: Sandbox, feed: Feed) 
     world.by_hand("twitter", "Have a nice weekend!", ago=30)
     code, _, err = digestbot("adopt", "x", "-c", config)
     assert code == 2
-    assert "Reading up to 1000 posts of x costs $1.01 at most: add --yes" in err
+    assert "Reading up to 1000 posts of x costs $1.02 at most: add --yes" in err
     assert "GET" not in " ".join(world.world.calls)
     code, out, _ = digestbot("adopt", "x", "--yes", "-c", config)
     assert code == 0
@@ -131,7 +131,7 @@ def test_adopting_a_free_account_asks_nothing_and_a_failure_is_told(
     feed.override = Answer(500, b"")
     code, out, err = digestbot("adopt", "page", "-c", config)
     assert code == 1
-    assert "older posts could not be read" in out
+    assert "older posts are not known" in out
     assert "returned 500" in err
 
 

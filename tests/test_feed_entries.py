@@ -242,6 +242,8 @@ def test_pictures_come_with_an_entry() -> None:
 def test_a_site_may_move() -> None:
     assert same_page("http://a.example/p/1/", "https://www.a.example/p/1")
     assert same_page("https://a.example/p/1", "https://b.example/p/1")
+    assert same_page("https://a.example/1/?fc=1&ff=2", "https://a.example/1")
+    assert not same_page("https://a.example/?p=1", "https://a.example/?p=2")
     assert not same_page("https://a.example/p/1", "https://a.example/p/2")
     assert not same_page("https://a.example/", "https://b.example/")
 
@@ -292,18 +294,21 @@ def test_mistakes_in_a_source_are_explained(fields: dict[str, Any], words: str) 
 def test_gzip_of_several_members_and_deflate() -> None:
     body = b"<rss>" + b"x" * 5000 + b"</rss>"
     members = gzip.compress(body[:100]) + gzip.compress(body[100:]) + b"\0" * 8
-    raw = zlib.compressobj(wbits=-15)
+    raw, larger = zlib.compressobj(wbits=-15), zlib.compressobj(wbits=-15)
+    zeros = bytes((1 << 20) + 35)  # its end is pending when all of its input is consumed
     for encoded, name in [
         (members, "gzip"),
+        (members + b"\n", "gzip"),
+        (larger.compress(zeros) + larger.flush(), "deflate"),
         (zlib.compress(body), "deflate"),
         (raw.compress(body) + raw.flush(), "deflate"),
     ]:
         with server(http(encoded, Content_Encoding=name)) as (url, _):
-            fetched = fetcher().fetch(url)
+            fetched = Fetcher(allow_private=True, seconds=5, most_bytes=2 << 20).fetch(url)
             assert fetched is not None
             with fetched.file as file:
                 file.seek(0)
-                assert file.read() == body
+                assert file.read() in (body, zeros)
 
 
 def test_a_member_that_is_cut_off_is_an_error() -> None:
@@ -315,7 +320,7 @@ def test_a_member_that_is_cut_off_is_an_error() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("120", 120), ("Wed, 25 Nov 2026 12:05:00 GMT", 300), ("99999999", 604800), ("soon", None), ("-5", None)],
+    [("120", 120), ("Wed, 25 Nov 2026 12:05:00 GMT", 300), ("99999999", 99999999), ("soon", None), ("-5", None)],
 )
 def test_how_long_a_server_asks_to_wait(value: str, seconds: int | None) -> None:
     answer = http(b"", "503 Busy", Retry_After=value, Date="Wed, 25 Nov 2026 12:00:00 GMT")
@@ -333,15 +338,17 @@ def test_secrets_stay_with_their_host_and_moves_are_noticed() -> None:
     secret = {"Authorization": "Bearer word", "X-Key": "word", "User-Agent": "ours"}
     with server(http(b"<rss/>")) as (other, seen):
         with server(http(b"", "301 Moved", Location=other)) as (url, first):
-            fetched = Fetcher(allow_private=True, seconds=5, most_bytes=9999, headers=secret).fetch(url)
+            fetcher_ = Fetcher(allow_private=True, seconds=5, most_bytes=9999, headers=secret)
+            fetched = fetcher_.fetch(url)
         assert fetched is not None
-        assert (fetched.url, fetched.moved_to) == (other, other)
+        assert (fetched.url, fetcher_.moved_to) == (other, other)
         assert b"Bearer word" in first[0]
         assert b"word" not in seen[0]
         assert b"ours" in seen[0]
         fetched.file.close()
         with server(http(b"", "302 Found", Location=other)) as (url, _):
-            fetched = Fetcher(allow_private=True, seconds=5, most_bytes=9999).fetch(url)
+            fetcher_ = Fetcher(allow_private=True, seconds=5, most_bytes=9999)
+            fetched = fetcher_.fetch(url)
         assert fetched is not None
-        assert (fetched.url, fetched.moved_to) == (other, None)
+        assert (fetched.url, fetcher_.moved_to) == (other, None)
         fetched.file.close()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from helpers.basics import PAGE_SECRETS, START, Clock, Feed, raw_config
-from helpers.feeds import HOST, item, rss, served
+from helpers.feeds import HOST, item, rss, served, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -595,3 +595,119 @@ def test_a_ledger_of_the_first_revision_is_upgraded(tmp_path: Path) -> None:
         ledger.prepare()
         with ledger.read() as tx:
             assert tx.scalar(sa.select(summaries.c.genre)) == "summary"
+
+
+# ---- what a review found
+
+
+def prism(number: int, doi: str, author: str, **fields: Any) -> dict[str, Any]:
+    more = f"<prism:doi>{doi}</prism:doi><dc:creator>{author}</dc:creator>"
+    return item(number, more=more, **fields)
+
+
+NAMESPACES = ' xmlns:prism="http://prismstandard.org/namespaces/basic/2.0/" xmlns:dc="http://purl.org/dc/elements/1.1/"'
+
+
+def test_two_editorials_are_two_papers(make_service: Make, sandbox: Sandbox, feed: Feed, clock: Clock) -> None:
+    service = feed_service(make_service, sandbox, {"backlog": "all"})
+    both = [prism(1, "10.1000/a", "Ann Able", title="Editorial"), prism(2, "10.1000/b", "Bob Best", title="Editorial")]
+    feed.override = served(rss(both, namespaces=NAMESPACES))
+    post_all(service, clock, 3)
+    texts = sorted(posts_of(sandbox))
+    assert [("Ann Able" in text, both[0]["body"] in text) for text in texts].count((True, True)) == 1
+    assert [("Bob Best" in text, both[1]["body"] in text) for text in texts].count((True, True)) == 1
+
+
+def test_a_preprint_and_its_article_are_one_paper(make_service: Make, sandbox: Sandbox, feed: Feed) -> None:
+    service = feed_service(make_service, sandbox)
+    both = [
+        prism(1, "10.1101/2026.01.01.123456", "Ann Able", title="Bees"),
+        prism(2, "10.1000/b", "Ann B. Able", title="Bees."),
+    ]
+    feed.override = served(rss(both, namespaces=NAMESPACES))
+    poll(service)
+    with service.ledger.read() as tx:
+        assert tx.scalar(sa.select(sa.func.count()).select_from(papers)) == 1
+
+
+def test_an_entry_of_the_future_makes_no_other_one_old(make_service: Make, sandbox: Sandbox, feed: Feed) -> None:
+    service = feed_service(make_service, sandbox)
+    feed.override = served(rss([*archive(20), item(99, date=START + timedelta(days=100))]))
+    poll(service)
+    fresh = [item(200 + at, date=START - timedelta(hours=at)) for at in range(8)]
+    feed.override = served(rss([*fresh, *archive(20)]))
+    poll(service)
+    assert kinds(service) == []
+
+
+def test_many_entries_without_dates_are_held_too(make_service: Make, sandbox: Sandbox, feed: Feed) -> None:
+    service = feed_service(make_service, sandbox)
+    feed.override = served(rss([item(number, date=None) for number in range(1, 31)]))
+    poll(service)
+    feed.override = served(rss([item(number, date=None) for number in range(101, 131)]))
+    poll(service)
+    assert overview(service).held == 30
+
+
+def test_a_rewritten_second_version_is_the_same_paper(make_service: Make, sandbox: Sandbox, feed: Feed) -> None:
+    service = feed_service(make_service, sandbox)
+    feed.override = served(rss([paper_item(1, "Sparse widgets")]))
+    poll(service)
+    rewritten = paper_item(1, "Widgets, in quite another light", link="https://arxiv.org/abs/2611.00001v2")
+    feed.override = served(rss([rewritten | {"body": f"It says {words(77)}."}]))
+    result, _ = poll(service)
+    assert result is not None
+    assert (result.new, result.changed) == (0, 1)
+    assert [title for title, *_ in known(service)] == [rewritten["title"]]
+    assert kinds(service) == ["gap"] or kinds(service) == []
+
+
+def test_a_short_text_that_returns_is_another_entry(make_service: Make, sandbox: Sandbox, feed: Feed) -> None:
+    service = feed_service(make_service, sandbox)
+    same = {"title": "New issue", "body": "The new issue of our journal is out now, please read it online."}
+    for number in (1, 2):
+        feed.override = served(rss([item(number, **same)]))
+        assert (poll(service)[0] or intake.IngestResult()).new == 1
+
+
+def test_a_redirect_is_noticed_although_the_document_stays(make_service: Make, sandbox: Sandbox, feed: Feed) -> None:
+    target = Feed()
+    target.override = served(rss([item(1)]))
+    sandbox.documents["/new.xml"] = target
+    service = feed_service(make_service, sandbox)
+    feed.override = target.override
+    poll(service)
+    feed.override = Answer(301, b"", {"Location": "/new.xml?key=a-secret-word"})
+    poll(service)
+    assert kinds(service) == ["moved"]
+    with service.ledger.read() as tx:
+        (alert,) = alerts.open_alerts(tx)
+    assert "a-secret-word" not in alert.note
+    feed.override = target.override
+    poll(service)
+    assert kinds(service) == []
+
+
+def test_an_upgrade_repeats_nothing(make_service: Make, sandbox: Sandbox, feed: Feed) -> None:
+    """Links had tracking parameters, texts HTML, and keys the raw guid, before feeds of papers were known."""
+    from digestbot.domain.model import Paper, Summary
+
+    service = feed_service(make_service, sandbox)
+    url = "https://pubmed.ncbi.nlm.nih.gov/1/"
+    text = f"It says {words(1)}, {words(2)} and {words(3)}."
+    old = Summary(
+        Paper("pubmed:1", "Bees"),
+        "Chen Wei",
+        "pubmed:1",
+        f"<p><b>ABSTRACT</b></p><p>{text}</p>",
+        f"{url}?fc=1&ff=2&v=3",
+    )
+    with service.ledger.begin() as tx:
+        source_states.claim_poll(tx, "store", timedelta(hours=1), START, at_once=True)
+        intake.ingest(tx, "store", [old], START)
+    doi = "<dc:identifier>doi:10.1000/bees</dc:identifier>"
+    new = item(1, title="Bees", guid="pubmed:1", link=f"{url}?fc=9&ff=8&v=3", body=f"<p>{text}</p>", more=doi)
+    feed.override = served(rss([new], namespaces=NAMESPACES))
+    result, _ = poll(service)
+    assert result is not None
+    assert (result.new, result.changed) == (0, 1)

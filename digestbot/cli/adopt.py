@@ -66,7 +66,7 @@ def adopt(arguments: argparse.Namespace) -> int:
         output.print_json(_json(done))
     else:
         _print(channel, done)
-    return TROUBLE if done.trouble or report.source_errors else OK
+    return TROUBLE if done.failed or report.source_errors else OK
 
 
 def _print(channel: str, done: AdoptionReport) -> None:
@@ -75,7 +75,7 @@ def _print(channel: str, done: AdoptionReport) -> None:
     cost = f", for {dollars(done.cost)}" if done.cost else ""
     print(f"{channel}: {_count(done.read, 'post')} read{cost}, {done.own} of them digestbot's own")
     if done.trouble:
-        print(f"  older posts could not be read: {done.trouble}")
+        print(f"  older posts are not known: {done.trouble}")
     shown = _count(len(done.found.shown), "summary", "summaries")
     print(f"  {shown} found on the account; {done.pending} of them pending until now")
     if done.found.ambiguous:

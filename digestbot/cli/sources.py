@@ -57,6 +57,8 @@ def list_(arguments: argparse.Namespace) -> int:
 
 
 def _lines(name: str, row: SourceOverview, zone: ZoneInfo) -> list[str]:
+    from digestbot.sources.fetch import redact_url
+
     if row.next_poll_at is None:
         return [f"{name}: not polled yet"]
     state = f"failing: {row.error} ({row.failures} in a row)" if row.failures else "OK"
@@ -75,7 +77,7 @@ def _lines(name: str, row: SourceOverview, zone: ZoneInfo) -> list[str]:
         if poll["dropped"] > len(poll["examples"]) > 0:
             lines.append(f"  dropped: and {poll['dropped'] - len(poll['examples'])} more")
     if row.moved_to:
-        lines.append(f"  moved to {row.moved_to}: digestbot sources {name} --accept-move")
+        lines.append(f"  moved to {redact_url(row.moved_to)}: digestbot sources {name} --accept-move")
     if row.held:
         lines.append(f"  {row.held} old entries arrived at once and are held: digestbot alerts")
     return lines

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from digestbot.domain.model import TimelinePost
@@ -18,6 +18,7 @@ from digestbot.text import find_urls, plain_title
 LEAST_WORDS = 4  # of a title that a longer text may contain by chance if it is shorter
 TELLING = 6  # words of a summary in a row, which no other text has by chance
 _WORD = re.compile(r"\w+")
+_ARXIV_VERSION = re.compile(r"(?<=\d)v\d+(?=[?#]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,16 @@ class Adoption:
 
 
 def match_posts(
-    posts: Sequence[TimelinePost], summaries: Iterable[KnownText], parameters: Iterable[str] = ()
+    posts: Sequence[TimelinePost],
+    summaries: Iterable[KnownText],
+    parameters: Iterable[str] = (),
+    clean: Callable[[str], str] = str,
 ) -> Adoption:
-    """Return which of the summaries these posts show. ``parameters`` are names that the channel adds to its links."""
-    index = _Index(summaries, frozenset(parameters))
+    """Return which of the summaries these posts show.
+
+    ``parameters`` are names that the channel adds to its links. ``clean`` removes from a link what the sources remove.
+    """
+    index = _Index(summaries, frozenset(parameters), clean)
     shown: dict[int, TimelinePost] = {}
     ambiguous: dict[str, tuple[TimelinePost, tuple[int, ...]]] = {}
     others: list[TimelinePost] = []
@@ -68,8 +75,8 @@ def match_posts(
 class _Index:
     """The summaries by their links, and by the first words of their papers' titles."""
 
-    def __init__(self, summaries: Iterable[KnownText], parameters: frozenset[str]) -> None:
-        self._parameters = parameters
+    def __init__(self, summaries: Iterable[KnownText], parameters: frozenset[str], clean: Callable[[str], str]) -> None:
+        self._parameters, self._clean = parameters, clean
         self._links: dict[str, list[KnownText]] = defaultdict(list)
         self._pages: dict[str, list[KnownText]] = defaultdict(list)
         self._titles: dict[tuple[str, ...], list[tuple[list[str], KnownText]]] = defaultdict(list)
@@ -83,7 +90,8 @@ class _Index:
                 self._titles[tuple(words[:LEAST_WORDS])].append((words, one))
 
     def _plain(self, url: str) -> str:
-        before, mark, rest = comparable_link(url).partition("?")
+        cleaned = self._clean(url if "://" in url else f"https://{url}")
+        before, mark, rest = _ARXIV_VERSION.sub("", comparable_link(cleaned)).partition("?")
         query, number_sign, fragment = rest.partition("#")
         kept = [one for one in query.split("&") if one.partition("=")[0] not in self._parameters]
         return before + mark + "&".join(kept) + number_sign + fragment
@@ -113,18 +121,25 @@ class _Index:
         if len(words) < LEAST_WORDS:  # a short title must be the whole post
             return [[one for title, one in self._titles.get(tuple(words), ()) if title == words]]
         for at in range(len(words)):
-            for title, one in self._titles.get(tuple(words[at : at + LEAST_WORDS]), ()):
-                if len(title) >= LEAST_WORDS and _has_title(words, at, title, cut=cut):
-                    results[" ".join(title)].append(one)
+            here = self._titles.get(tuple(words[at : at + LEAST_WORDS]), ())
+            fitting = [(len(title), one) for title, one in here if _has_title(words, at, title)]
+            longest = max((length for length, _ in fitting), default=0)  # a title may be the beginning of another
+            found = [one for length, one in fitting if length == longest]
+            if not found and cut:
+                found = [one for title, one in here if _is_cut_title(words, at, title)]
+            if found:
+                results[str(at)] = found
         return list(results.values())
 
 
-def _has_title(words: list[str], at: int, title: list[str], *, cut: bool) -> bool:
-    here = words[at : at + len(title)]
-    if here == title:
-        return True
-    at_the_end = at + len(here) == len(words)
-    return cut and at_the_end and len(here) > LEAST_WORDS and here[:-1] == title[: len(here) - 1]
+def _has_title(words: list[str], at: int, title: list[str]) -> bool:
+    return len(title) >= LEAST_WORDS and words[at : at + len(title)] == title
+
+
+def _is_cut_title(words: list[str], at: int, title: list[str]) -> bool:
+    """Return whether the text ends within the title, perhaps within a word of it."""
+    here = words[at:]
+    return LEAST_WORDS < len(here) <= len(title) and here[:-1] == title[: len(here) - 1]
 
 
 def _by_text(post: TimelinePost, candidates: Sequence[KnownText]) -> list[KnownText]:

@@ -18,6 +18,7 @@ from digestbot.domain.model import Summary
 
 # Share of words that two texts must have in common to count as one text that was edited.
 SAME_TEXT = 0.4
+TELLING_OF_PAGES = 25  # words that two different pages of one site do not share
 TELLING = 8  # words; two writers do not produce the same text of this length
 LONGEST_KEY = 500  # characters; a PostgreSQL index entry holds at most 2,700 bytes
 _WORD = re.compile(r"\w+")
@@ -72,9 +73,7 @@ def match_summaries(
     settle(lambda new, one: one.key == new.paper.key and _could_be(new, one) and _one_is_cut(one.body, new.body))
     settle(
         lambda new, one: (
-            one.body == new.body
-            and _could_be(new, one)
-            and len(_WORD.findall(new.body)) >= (1 if None in (one.handle, new.handle) else TELLING)
+            one.body == new.body and _could_be(new, one) and len(_WORD.findall(new.body)) >= _telling(new, one)
         )
     )
     settle(
@@ -82,7 +81,7 @@ def match_summaries(
             is_item(new)
             and one.handle == one.key
             and same_page(one.link, new.link)
-            and (same_text(one.body, new.body) or not (has_text(one.body) and has_text(new.body)))
+            and (not (has_text(one.body) and has_text(new.body)) or similarity(one.body, new.body) >= SAME_TEXT)
         )
     )
     for at, id_ in _by_likeness(list(free.values()), incoming, results):
@@ -98,6 +97,17 @@ def match_summaries(
         if len(left) == len(new) == 1 and _could_be(incoming[new[0]], left[0]) and whole():
             results[new[0]] = left[0]
     return results
+
+
+def _telling(new: Summary, one: KnownSummary) -> int:
+    """Return how many words an equal text must have to be the same summary under another key or by another name.
+
+    Two entries of a feed may share a short text ("The new issue is out") although their pages differ.
+    """
+    if None in (one.handle, new.handle):
+        return 1
+    entries = is_item(new) and one.handle == one.key
+    return TELLING if not entries or same_page(one.link, new.link) else TELLING_OF_PAGES
 
 
 def is_item(summary: Summary) -> bool:
@@ -143,7 +153,10 @@ def same_page(one: str, other: str) -> bool:
     """Return whether two links are of one page of a site, which may have moved to https or to another host."""
     ours, theirs = urlsplit(one), urlsplit(other)
     path = ours.path.rstrip("/")
-    if (path, ours.query, ours.fragment) != (theirs.path.rstrip("/"), theirs.query, theirs.fragment):
+    if (path, ours.fragment) != (theirs.path.rstrip("/"), theirs.fragment):
+        return False
+    parameters = [set(filter(None, link.query.split("&"))) for link in (ours, theirs)]
+    if not (parameters[0] <= parameters[1] or parameters[1] <= parameters[0]):  # one may have tracking parameters
         return False
     hosts = [(link.hostname or "").removeprefix("www.") for link in (ours, theirs)]
     return hosts[0] == hosts[1] or bool(path or ours.query)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from digestbot.domain.adoption import KnownText
-from digestbot.domain.model import TimelinePost
-from digestbot.ledger.backlog import ADOPTED
-from digestbot.ledger.schema import WAITING, adopted_posts, backlog, papers, summaries
+from digestbot.domain.model import Action, PostStatus, TimelinePost
+from digestbot.ledger.backlog import skip_adopted
+from digestbot.ledger.release import return_summaries, skip_rest
+from digestbot.ledger.schema import PENDING, WAITING, adopted_posts, backlog, papers, post_summaries, posts, summaries
 
 BATCH = 500
 LONGEST_BODY = 3000  # characters of a summary that are compared with posts
@@ -28,22 +30,47 @@ def known_texts(tx: sa.Connection, sources: Sequence[str]) -> Iterator[KnownText
         yield KnownText(*row)
 
 
-def record(tx: sa.Connection, channel: str, shown: Mapping[int, TimelinePost]) -> int:
+def record(tx: sa.Connection, channel: str, shown: Mapping[int, TimelinePost], now: datetime) -> int:
     """Record that the channel's account shows these summaries, each in a post: no digest posts them there again. Return
-    how many were pending.
+    how many were pending, in a backlog or in a post that was not sent.
 
     digestbot never edits or deletes these posts.
     """
-    pending = 0
     known = adopted_among(tx, channel, list(shown))
-    for id_, post in shown.items():
-        if id_ not in known:
-            values = {"summary_id": id_, "post_id": post.id, "url": post.url, "posted_at": post.at}
-            tx.execute(adopted_posts.insert().values(channel=channel, **values))
-        waiting = (backlog.c.channel == channel, backlog.c.summary_id == id_, WAITING)
-        values = {"status": "skipped", "reason": ADOPTED + post.url}
-        pending += bool(tx.execute(backlog.update().where(*waiting).values(**values)).rowcount)
+    values = [
+        {"channel": channel, "summary_id": id_, "post_id": post.id, "url": post.url, "posted_at": post.at}
+        for id_, post in shown.items()
+        if id_ not in known
+    ]
+    if values:
+        tx.execute(adopted_posts.insert(), values)
+    pending = 0
+    ids = list(shown)
+    for start in range(0, len(ids), BATCH):
+        part = ids[start : start + BATCH]
+        _withdraw_pending_posts(tx, channel, part, now)
+        pending += skip_adopted(tx, channel, part)
     return pending
+
+
+def _withdraw_pending_posts(tx: sa.Connection, channel: str, ids: Sequence[int], now: datetime) -> None:
+    """Skip the posts that show one of these summaries and were never sent; their summaries are pending again."""
+    query = (
+        sa.select(posts.c.id)
+        .join(post_summaries, post_summaries.c.post_id == posts.c.id)
+        .where(posts.c.channel == channel, PENDING, posts.c.action == Action.PUBLISH, posts.c.epoch == 0)
+        .where(post_summaries.c.summary_id.in_(ids))
+        .distinct()
+    )
+    for post in list(tx.scalars(query)):
+        reason = {
+            "status": PostStatus.SKIPPED,
+            "error": "a summary in it is on the channel already",
+            "concluded_at": now,
+        }
+        done = tx.execute(posts.update().where(posts.c.id == post, PENDING).values(**reason))
+        if done.rowcount:
+            return_summaries(tx, [post, *skip_rest(tx, post, now)])
 
 
 def adopted_among(tx: sa.Connection, channel: str, ids: Sequence[int]) -> set[int]:

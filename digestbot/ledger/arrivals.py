@@ -9,7 +9,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from digestbot.domain.edits import OLD, too_many_old
+from digestbot.domain.edits import MOST_OLD, OLD, too_many_old
 from digestbot.domain.model import Summary
 from digestbot.ledger import alerts
 from digestbot.ledger.schema import backlog, papers, summaries
@@ -24,11 +24,13 @@ def last_id(tx: sa.Connection, source: str) -> int:
     return int(tx.scalar(sa.select(sa.func.max(summaries.c.id)).where(summaries.c.source == source)) or 0)
 
 
-def hold_old_arrivals(tx: sa.Connection, source: str, since: int, now: datetime) -> int:
+def hold_old_arrivals(tx: sa.Connection, source: str, since: int, now: datetime, *, nothing_known: bool = False) -> int:
     """Hold the source's summaries with an id above ``since`` that are older than what was known before, if they are too
     many; return how many are held.
 
-    They stay in the ledger, and in the backlogs, and are not posted until the operator has confirmed the alert.
+    They stay in the ledger, and in the backlogs, and are not posted until the operator has confirmed the alert. A date
+    in the future counts as now. ``nothing_known``: the source showed nothing that was known. Then many entries without
+    a date count as old too.
     """
     arrived = (summaries.c.source == source, summaries.c.id > since)
     new = _count(tx, *arrived)
@@ -36,10 +38,12 @@ def hold_old_arrivals(tx: sa.Connection, source: str, since: int, now: datetime)
     open_ = alerts.open_alert(tx, ARRIVAL, source)
     if not new or (open_ is None and not too_many_old(new, _count(tx, *known))):
         return 0
-    newest = tx.scalar(sa.select(sa.func.max(summaries.c.source_date)).where(*known))
-    if newest is None:
-        return 0
-    old = (*arrived, summaries.c.source_date < newest - OLD)
+    newest = tx.scalar(sa.select(sa.func.max(summaries.c.source_date)).where(*known, summaries.c.source_date <= now))
+    undated = summaries.c.source_date.is_(None)
+    is_old = sa.false() if newest is None else summaries.c.source_date < newest - OLD
+    if nothing_known and _count(tx, *arrived, undated) > MOST_OLD:
+        is_old = sa.or_(is_old, undated)
+    old = (*arrived, is_old)
     count = _count(tx, *old)
     if not count or (open_ is None and not too_many_old(count, _count(tx, *known))):
         return 0
@@ -50,11 +54,6 @@ def hold_old_arrivals(tx: sa.Connection, source: str, since: int, now: datetime)
     alert = alerts.raise_alert(tx, ARRIVAL, source, note, now)
     ids = sa.select(summaries.c.id).where(*old)
     tx.execute(summaries.update().where(summaries.c.id.in_(ids)).values(arrival_alert_id=alert))
-    held = (
-        backlog.c.summary_id.in_(ids),
-        backlog.c.status == "waiting",
-    )  # another process may have extended it already
-    tx.execute(backlog.update().where(*held).values(held=True, blocked_reason=None))
     return count
 
 

@@ -168,7 +168,9 @@ def take_in(tx: sa.Connection, digest: str, channel: str, policy: str | int | da
     ``policy`` is "all", how many of the newest ones, or the date (in ``zone``) from which on.
     """
     skipped = (*of_route(digest, channel), backlog.c.status == "skipped", backlog.c.reason == BEFORE_FIRST_RUN)
+    adopted = sa.select(adopted_posts.c.summary_id).where(adopted_posts.c.channel == channel)
     ids = sa.select(backlog.c.summary_id).join(summaries).where(*skipped, summaries.c.withdrawn_at.is_(None))
+    ids = ids.where(summaries.c.id.not_in(adopted))
     if isinstance(policy, date):
         ids = ids.where(summaries.c.source_date >= datetime.combine(policy, time(), zone))
     elif policy != "all":
@@ -179,9 +181,22 @@ def take_in(tx: sa.Connection, digest: str, channel: str, policy: str | int | da
     return int(done.rowcount)
 
 
+def skip_adopted(tx: sa.Connection, channel: str, ids: Sequence[int]) -> int:
+    """Skip these summaries on the channel, in every digest, if its account is known to show them; return how many were
+    pending."""
+    url = sa.select(adopted_posts.c.url).where(
+        adopted_posts.c.channel == channel, adopted_posts.c.summary_id == backlog.c.summary_id
+    )
+    reason = sa.literal(ADOPTED) + url.scalar_subquery()
+    those = (backlog.c.channel == channel, backlog.c.summary_id.in_(ids), url.exists())
+    old = (backlog.c.status == "skipped", backlog.c.reason == BEFORE_FIRST_RUN)
+    tx.execute(backlog.update().where(*those, *old).values(reason=reason))
+    return int(tx.execute(backlog.update().where(*those, WAITING).values(status="skipped", reason=reason)).rowcount)
+
+
 def skip_pending(tx: sa.Connection, digest: str, channel: str) -> int:
     """Skip every pending summary of the digest on the channel; return how many. `take_in` can undo that."""
-    values = {"status": "skipped", "reason": BEFORE_FIRST_RUN, "blocked_reason": None, "held": False}
+    values = {"status": "skipped", "reason": BEFORE_FIRST_RUN, "blocked_reason": None}
     return int(tx.execute(backlog.update().where(*of_route(digest, channel), WAITING).values(**values)).rowcount)
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from digestbot.domain.filters import DigestFilters
 from digestbot.domain.model import Order, Route, Summary
 from digestbot.ledger.backlog import of_route, select_summaries
-from digestbot.ledger.candidates import papers_shown_at, sort_key
+from digestbot.ledger.candidates import is_of_paper, papers_shown_at, sort_key
 from digestbot.ledger.schema import READY, WAITING, backlog, papers, summaries
 from digestbot.ledger.summary_rows import EDITED_AT, NOTED_AT, PAPER_COLUMNS, as_summary
 
@@ -55,6 +55,7 @@ def backlog_statuses(tx: sa.Connection, summary: int) -> dict[Route, BacklogStat
         summaries.c.withdrawn_at,
         summaries.c.ingested_at,
         summaries.c.paper_id,
+        summaries.c.genre,
     )
     query = sa.select(*columns).join(summaries, summaries.c.id == backlog.c.summary_id)
     return {
@@ -68,7 +69,9 @@ def backlog_statuses(tx: sa.Connection, summary: int) -> dict[Route, BacklogStat
             row.edited_at,
             row.votes,
             row.withdrawn_at is not None,
-            papers_shown_at(tx, row.digest, row.channel, [row.paper_id]).get(row.paper_id),
+            papers_shown_at(tx, row.digest, row.channel, [row.paper_id]).get(row.paper_id)
+            if is_of_paper(row.genre)
+            else None,
         )
         for row in tx.execute(
             query.where(backlog.c.summary_id == summary).order_by(backlog.c.digest, backlog.c.channel)
@@ -181,7 +184,8 @@ def pending_count(tx: sa.Connection, digest: str, channel: str) -> int:
 def _waits_for(row: Any, filters: DigestFilters, now: datetime, shown_at: Mapping[int, datetime]) -> str:
     if row.withdrawn_at is not None:
         return "was withdrawn"
-    return row.blocked_reason or filters.waits_for(row.votes, row.since, now, shown_at.get(row.paper_id))
+    shown = shown_at.get(row.paper_id) if is_of_paper(row.genre) else None
+    return row.blocked_reason or filters.waits_for(row.votes, row.since, now, shown)
 
 
 def _shown_at(tx: sa.Connection, route: Route, filters: DigestFilters, rows: Iterable[Any]) -> dict[int, datetime]:

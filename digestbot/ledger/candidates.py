@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from digestbot.domain.filters import DigestFilters
-from digestbot.domain.model import Order, Summary
+from digestbot.domain.model import Genre, Order, Summary
 from digestbot.domain.schedule import Candidate
 from digestbot.ledger.backlog import of_route
 from digestbot.ledger.schema import READY, UtcTime, adopted_posts, backlog, editions, summaries
@@ -99,12 +99,17 @@ def candidate_page(
             row.ingested_at,
             row.since + filters.min_age if filters.min_age is not None else None,
             row.since + filters.max_age if filters.max_age is not None else None,
-            shown_at.get(row.paper_id),
+            shown_at.get(row.paper_id) if is_of_paper(whole[row.id].genre) else None,
         )
         for row in left
         if row.id in whole
     ]
     return results, len(rows)
+
+
+def is_of_paper(genre: str) -> bool:
+    """Return whether a text is about a paper, which may count as repeated; articles of a blog may share a title."""
+    return genre != Genre.ARTICLE
 
 
 def papers_shown_at(tx: sa.Connection, digest: str, channel: str, papers: Collection[int]) -> dict[int, datetime]:

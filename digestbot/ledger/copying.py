@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
 from digestbot.domain.errors import LedgerError
+from digestbot.ledger import revisions
 from digestbot.ledger.engine import Ledger
-from digestbot.ledger.schema import ledger_identity, metadata
+from digestbot.ledger.schema import REVISION, ledger_identity, metadata
 
 BATCH = 1000
 _NOT_COPIED = (ledger_identity.name, "alembic_version")
@@ -23,13 +25,17 @@ def copy_ledger(source: Ledger, target: Ledger, progress: Callable[[float], None
     post on the platform before sending it. ``progress`` is called with the fraction done, from 0 to 1. Raises
     LedgerError, and leaves the target empty, if the target holds anything, or if both differ in the end.
     """
+    with target.read() as there:
+        if revisions.current_revision(there) not in (None, REVISION):
+            raise LedgerError("the target holds a ledger of another version; nothing was copied")
     target.prepare()
     with target.read() as there:
         filled = [table.name for table in _TABLES if there.execute(sa.select(table).limit(1)).first() is not None]
     if filled:
         raise LedgerError(f"the target is not empty (it has rows in {', '.join(filled)}); nothing was copied")
     counts: dict[str, int] = {}
-    with source.read() as here, target.begin() as there:
+    with _snapshot(source) as here, target.begin() as there:
+        _without_limits(there)
         for number, table in enumerate(_TABLES):
             counts[table.name] = 0
             for rows in _rows(here, table):
@@ -41,6 +47,26 @@ def copy_ledger(source: Ledger, target: Ledger, progress: Callable[[float], None
             progress((number + 1) / len(_TABLES))
     target.mark_restored()
     return counts
+
+
+@contextmanager
+def _snapshot(ledger: Ledger) -> Iterator[sa.Connection]:
+    """Yield a connection that sees the ledger as it is now, however long it is used."""
+    if ledger.engine.dialect.name != "postgresql":
+        with ledger.read() as tx:
+            yield tx
+        return
+    connected = ledger.engine.connect().execution_options(isolation_level="REPEATABLE READ")
+    with connected as connection, connection.begin():
+        _without_limits(connection)
+        yield connection
+
+
+def _without_limits(tx: sa.Connection) -> None:
+    """Let a transaction on PostgreSQL take as long as it needs: nobody waits for it."""
+    if tx.dialect.name == "postgresql":
+        for name in ("idle_in_transaction_session_timeout", "statement_timeout"):
+            tx.execute(sa.text(f"SET LOCAL {name} = 0"))
 
 
 def _rows(tx: sa.Connection, table: sa.Table) -> Iterator[Sequence[sa.Row[tuple[object, ...]]]]:

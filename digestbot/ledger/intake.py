@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from digestbot.domain.dedup import LONGEST_KEY, KnownSummary, is_cut, match_summaries, same_text, short_key
 from digestbot.domain.model import Summary
-from digestbot.ledger import edit_log
+from digestbot.ledger import arrivals, edit_log
 from digestbot.ledger.concurrency import INTAKE, one_at_a_time
 from digestbot.ledger.item_keys import separate_items
 from digestbot.ledger.papers import resolve_papers
@@ -120,6 +120,7 @@ def ingest(
     shown: int = 0,
     only_new: bool = False,
     keys_are_certain: bool = False,
+    hold_old: bool = False,
 ) -> IngestResult:
     """Add new summaries and update changed ones; a known summary that is absent from ``incoming`` stays as it is.
 
@@ -127,11 +128,12 @@ def ingest(
     them. ``shown`` is the total number of summaries that the source has shown. If it is at least the number of known
     summaries, the source has shown everything that it holds. With ``only_new``, known summaries stay unchanged,
     because another source stands in for this one. ``keys_are_certain``: summaries with the same key are the same,
-    whatever they look like.
+    whatever they look like. ``hold_old``: many old ones that arrive at once are held for the operator.
     """
     # Serialize the intakes of a source: its summary ids then commit in order, which the cursors rely on.
     tx.execute(sa.select(sources.c.name).where(sources.c.name == source).with_for_update())
     one_at_a_time(tx, INTAKE)  # because several sources may have the same papers
+    since = arrivals.last_id(tx, source) if hold_old else 0
     separate, shared = [_with_short_key(one) for one in incoming], 0
     if not keys_are_certain:
         separate, shared = separate_items(tx, source, separate, present)
@@ -142,6 +144,9 @@ def ingest(
     for start in range(0, len(keys), BATCH):
         part = {key: _without_repeats(groups[key]) for key in keys[start : start + BATCH]}
         total += _Batch(tx, source, now, present, shown, only_new).take_in(part)
+    if hold_old and total.new:
+        nothing_known = not (present or total.changed or total.unchanged)
+        arrivals.hold_old_arrivals(tx, source, since, now, nothing_known=nothing_known)
     return total
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from digestbot.domain.dedup import has_text, is_cut, is_item, leads_nowhere, short_key, similarity, title_key
+from digestbot.domain.dedup import doi, has_text, is_cut, is_item, leads_nowhere, short_key, similarity, title_key
 from digestbot.domain.model import Summary
 from digestbot.ledger.schema import paper_keys, papers, summaries
 
@@ -43,7 +43,7 @@ def separate_items(
     nowhere in particular. ``present`` are the ids of known summaries that the same document shows unchanged. Summaries
     of a store with keys of its own are left alone.
     """
-    candidates = [one for one in incoming if is_item(one)]
+    candidates = [one for one in incoming if _may_be_shared(one)]
     if not candidates:
         return list(incoming), 0
     holders = _known(tx, source, [one.paper.key for one in candidates], present)
@@ -52,7 +52,7 @@ def separate_items(
     holders |= _known(tx, source, [key for one in doubtful for key in _keys(one)[1:]], present)
     results, changed = [], 0
     for one in incoming:
-        if not is_item(one):
+        if not _may_be_shared(one):
             results.append(one)
             continue
         key = _key_for(one, holders) if one.paper.key in holders else one.paper.key
@@ -62,6 +62,12 @@ def separate_items(
             one = replace(one, handle=key, paper=replace(one.paper, key=key))
         results.append(one)
     return results, changed
+
+
+def _may_be_shared(one: Summary) -> bool:
+    """Return whether the key is a site's own, which may be wrong; arXiv ids, PubMed ids and DOIs are not."""
+    key = one.paper.key
+    return is_item(one) and not key.startswith(("arXiv:", "pubmed:")) and doi(key) is None
 
 
 def _keys(one: Summary) -> tuple[str, str, str]:

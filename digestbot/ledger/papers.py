@@ -1,7 +1,8 @@
 """Functions that run inside a transaction: papers, and the keys under which stores file them.
 
 A paper with several keys is one row. Two papers are the same if they share an arXiv id, a DOI, or a title (ignoring
-full stops and case). They are merged at intake, or later, when a source provides more of these fields.
+full stops and case), unless their authors or DOIs show that only the title is the same. They are merged at intake, or
+later, when a source provides more of these fields.
 """
 
 from __future__ import annotations
@@ -30,13 +31,20 @@ def resolve_papers(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str,
         row.key: row.paper_id for row in tx.execute(sa.select(paper_keys).where(paper_keys.c.key.in_(rows)))
     }
     by_sign = _by_sign(tx, rows.values())
+    by_title = _facts_of(tx, {id_ for (sign, _), id_ in by_sign.items() if sign == "title_key"})
     ids: dict[str, int] = {}
     fresh: dict[str, dict[str, Any]] = {}
     leader: dict[tuple[str, str], str] = {}  # if one new paper has several keys: the key that creates its row
     follow: dict[str, str] = {}
     for key, facts in rows.items():
         signs = [(name, facts[name]) for name in _SIGNS if facts[name]]
-        result = {by_sign[sign] for sign in signs if sign in by_sign} | ({known[key]} if key in known else set())
+        matching = {sign: by_sign[sign] for sign in signs if sign in by_sign}
+        result = {
+            id_
+            for (sign, _), id_ in matching.items()
+            if sign != "title_key" or not _are_different(facts, by_title.get(id_, facts))
+        }
+        result |= {known[key]} if key in known else set()
         if result:
             ids[key] = min(result)
             if len(result) > 1:
@@ -46,12 +54,19 @@ def resolve_papers(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str,
                 known = {name: gone.get(id_, id_) for name, id_ in known.items()}
                 ids = {name: gone.get(id_, id_) for name, id_ in ids.items()}
             by_sign.update(dict.fromkeys(signs, ids[key]))
-        elif first := next((leader[sign] for sign in signs if sign in leader), None):
+        elif first := next(
+            (
+                leader[sign]
+                for sign in signs
+                if sign in leader and (sign[0] != "title_key" or not _are_different(facts, rows[leader[sign]]))
+            ),
+            None,
+        ):
             follow[key] = first
             leader.update(dict.fromkeys(signs, first))
         else:
             fresh[key] = facts
-            leader.update(dict.fromkeys(signs, key))
+            leader.update({sign: key for sign in signs if sign not in leader})
     made: set[int] = set()
     if fresh:
         numbers = _new_ids(tx, len(fresh))
@@ -69,6 +84,27 @@ def resolve_papers(tx: sa.Connection, given: Sequence[Paper]) -> tuple[dict[str,
         tx.execute(paper_keys.insert(), unfiled)
     retitled = _complete(tx, [(ids[key], facts) for key, facts in rows.items() if key not in fresh])
     return ids, made, retitled
+
+
+def _are_different(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Return whether two papers with the same title are different: "Editorial" by others, or with another DOI.
+
+    A preprint and the article that it became have different DOIs and the same authors.
+    """
+    ours, theirs = (_surnames(facts["authors"]) for facts in (one, other))
+    if ours and theirs:
+        return not ours & theirs
+    return bool(one["doi"] and other["doi"] and one["doi"] != other["doi"])
+
+
+def _surnames(authors: Sequence[str] | None) -> set[str]:
+    return {name.split()[-1].casefold() for name in authors or () if name.split()}
+
+
+def _facts_of(tx: sa.Connection, ids: set[int]) -> dict[int, dict[str, Any]]:
+    """Return what is known of these papers, as far as `_are_different` needs it."""
+    columns = (papers.c.id, papers.c.authors, papers.c.arxiv_id, papers.c.doi)
+    return {row.id: row._asdict() for row in tx.execute(sa.select(*columns).where(papers.c.id.in_(ids)))} if ids else {}
 
 
 def _new_ids(tx: sa.Connection, many: int) -> list[int]:

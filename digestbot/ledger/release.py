@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from digestbot.domain.model import Action, PostStatus
 from digestbot.ledger import alerts
-from digestbot.ledger.backlog import reset_verdicts_elsewhere
+from digestbot.ledger.backlog import reset_verdicts_elsewhere, skip_adopted
 from digestbot.ledger.schema import PENDING, backlog, channels, pictures, post_summaries, posts
 
 REMOVED = "(the text was removed with its summary)"
@@ -94,6 +94,7 @@ def make_pending_again(tx: sa.Connection, *which: sa.ColumnElement[bool], skippe
     columns = (backlog.c.digest, backlog.c.channel, backlog.c.summary_id)
     for row in tx.execute(freed.returning(*columns)).all():
         reset_verdicts_elsewhere(tx, row.digest, row.channel, [row.summary_id])
+        skip_adopted(tx, row.channel, [row.summary_id])
 
 
 def end_edition(tx: sa.Connection, post: int, channel: str, now: datetime) -> None:

@@ -28,7 +28,7 @@ class SourceState:
     it is filled. For a database, ``scan_cursor`` is how far the scan in key order has come. ``recheck_cursor`` is the
     id of the last known summary that was looked up in the database. ``sighted``: the source was read completely at
     least once. ``failed``: the last poll failed. ``gone``: the server said that the source is gone for good, and the
-    operator has not decided yet.
+    operator has not decided yet. ``moved_to`` is the URL to which the server redirects for good.
     """
 
     url: str | None = None
@@ -42,6 +42,7 @@ class SourceState:
     sighted: bool = False
     failed: bool = False
     gone: bool = False
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +119,14 @@ def claim_poll(tx: sa.Connection, source: str, every: timedelta, now: datetime, 
         row.polled_at is not None,
         row.failures > 0,
         alerts.open_alert(tx, GONE, source) is not None,
+        row.moved_to,
     )
 
 
 def next_poll(tx: sa.Connection, source: str) -> datetime | None:
     """Return when the source is to be polled next; None if it was never polled."""
-    result: datetime | None = tx.scalar(sa.select(sources.c.next_poll_at).where(sources.c.name == source))
-    return result
+    row = tx.execute(sa.select(sources.c.next_poll_at, sources.c.not_before).where(sources.c.name == source)).first()
+    return max(filter(None, row), default=None) if row is not None else None
 
 
 def poll_succeeded(
@@ -135,15 +137,14 @@ def poll_succeeded(
     *,
     sighted: bool = True,
     report: PollReport | None = None,
-    moved_to: str | None = None,
 ) -> None:
     """Record a successful poll, with the state for the next one. ``sighted``: the source was read completely.
 
-    ``report`` is what was read; None if nothing was, so that the last report stays. ``moved_to`` goes with a report.
+    ``report`` is what was read; None if nothing was, so that the last report stays.
     """
     values: dict[str, object] = {"polled_at": now} if sighted else {}
     if report is not None:
-        values |= {"last_poll": {"at": now.isoformat()} | asdict(report), "moved_to": moved_to}
+        values |= {"last_poll": {"at": now.isoformat()} | asdict(report)}
     if state.fetched_at is None:  # for a feed, `set_gap_since` sets it instead
         values |= {"scan_cursor": state.scan_cursor}
     tx.execute(
@@ -157,6 +158,7 @@ def poll_succeeded(
             suspect_hash=state.suspect_hash,
             fetched_at=state.fetched_at,
             recheck_cursor=state.recheck_cursor,
+            moved_to=state.moved_to,
             failures=0,
             error=None,
             not_before=None,
@@ -182,7 +184,7 @@ def poll_failed(
             failures=failures,
             error=error,
             next_poll_at=now + (max(wait, asked) if asked else wait),
-            not_before=now + asked if asked else None,
+            **({"not_before": now + asked} if asked else {}),
         )
     )
     return failures

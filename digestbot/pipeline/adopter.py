@@ -15,6 +15,7 @@ from digestbot.pipeline.report import Report
 from digestbot.pipeline.runtime import Runtime
 from digestbot.pipeline.timeline_reader import ReadRequest, TimelineReader
 from digestbot.platforms.base import Publisher
+from digestbot.sources.feed.links import TRACKING, without_tracking
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class AdoptionReport:
     """The outcome of adopting: how many posts were ``read``, and at what ``cost`` (in millionths of a dollar).
 
     ``own`` posts are in the ledger already. ``pending`` summaries would have been posted again, and ``held`` ones may
-    be on the account. ``trouble`` says why older posts could not be read; empty if they could.
+    be on the account. ``trouble`` says why older posts are not known; empty if all were read. ``failed``: by an error.
     """
 
     read: int
@@ -32,6 +33,7 @@ class AdoptionReport:
     pending: int
     held: int
     trouble: str
+    failed: bool = False
 
 
 class Adopter:
@@ -47,7 +49,9 @@ class Adopter:
     def cost(self, channel: str, most: int) -> int:
         """Return what reading that many posts costs at most, in millionths of a dollar."""
         prices = self._config.prices(channel) or FREE
-        return most * prices.owned_read + prices.user
+        page = self._config.platform(channel).timeline_page
+        pages = -(-most // page)
+        return pages * page * prices.owned_read + 2 * prices.user  # the account's id, and its count of posts
 
     def adopt(self, channel: str, most: int, report: Report) -> AdoptionReport:
         """Read the account's newest posts, at most ``most``, and record which summaries they show.
@@ -67,13 +71,22 @@ class Adopter:
             own = timeline_checks.claimed_receipts(tx, channel, [post.id for post in reading.posts])
             others = [post for post in reading.posts if post.id not in own]
             found = match_posts(
-                others, adoption.known_texts(tx, sources), self._config.channels[channel].link_parameters
+                others,
+                adoption.known_texts(tx, sources),
+                self._config.channels[channel].link_parameters,
+                _without_tracking,
             )
         doubtful = {id_ for _, possible in found.ambiguous.values() for id_ in possible}
         with self._ledger.begin() as tx:
             now = self._ledger.now(tx)
             note = f"adopting: {len(found.shown)} summaries are on the account"
             timeline_checks.record_check(tx, channel, note, reading.count, reading.cost, now, sound=not reading.trouble)
-            pending = adoption.record(tx, channel, found.shown)
+            pending = adoption.record(tx, channel, found.shown, now)
             held = adoption.hold(tx, channel, doubtful)
-        return AdoptionReport(reading.count, reading.cost, len(own), found, pending, held, reading.trouble)
+        trouble = reading.trouble or (f"only the newest {reading.count} posts were read" if reading.bounded else "")
+        failed = bool(reading.trouble)
+        return AdoptionReport(reading.count, reading.cost, len(own), found, pending, held, trouble, failed)
+
+
+def _without_tracking(url: str) -> str:
+    return without_tracking(url, TRACKING)

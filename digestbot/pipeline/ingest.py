@@ -106,9 +106,11 @@ class Poller:
             if alerts.open_alert(tx, "gap", name) is None:
                 return None
             known_until = source_states.known_until(tx, name)
+            known_until = min(known_until, self._clock()) if known_until else None
         with self._ledger.begin() as tx:
             self._extend_all(tx, name)
         late: list[Summary] = []
+        certain = self._config.sources[name].keys_are_certain()
         total = IngestResult()
         try:
             for batch in self.source(reserve).read_all():
@@ -118,13 +120,13 @@ class Poller:
                     (old if before else late).append(one)
                 with self._ledger.begin() as tx:
                     source_states.reapply_initial_policy(tx, name)
-                    total += intake.ingest(tx, name, old, self._clock(), only_new=True)
+                    total += intake.ingest(tx, name, old, self._clock(), only_new=True, keys_are_certain=certain)
                 self._runtime.progress()
         finally:  # what was read is older than the gap, even if the rest could not be read
             with self._ledger.begin() as tx:
                 self._extend_all(tx, name)
         with self._ledger.begin() as tx:
-            result = intake.ingest(tx, name, late, self._clock(), only_new=True)
+            result = intake.ingest(tx, name, late, self._clock(), only_new=True, keys_are_certain=certain)
             if result.unchanged:
                 source_states.set_gap_since(tx, name, None)
                 alerts.close_alert(tx, "gap", name, self._clock())

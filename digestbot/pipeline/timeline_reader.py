@@ -18,7 +18,6 @@ from digestbot.platforms.error_catalogue import with_channel
 MOST_PAGES = 40
 MOST_EMPTY = 3  # pages in a row without a post, after which the timeline is taken to have no end
 MOST_POSTS = 1000
-LEAST_PAGE = 25  # posts on a page, as a rule
 MOST_COST = 250_000  # of one reading, in millionths of a dollar
 LEAST_COST = 20_000  # what a reading may cost even if the month's budget is used up: a page
 A_DAY = timedelta(days=1)  # how far before an instant a timeline is read: more than the error of any clock
@@ -154,7 +153,8 @@ class TimelineReader:
                 if empty >= MOST_EMPTY:
                     trouble = "the timeline has one empty page after another"
                     break
-                too_many = number >= max(MOST_PAGES, request.most_posts // LEAST_PAGE) or count >= request.most_posts
+                most_pages = request.most_posts if request.accepted_cost is not None else MOST_PAGES
+                too_many = number >= most_pages or count >= request.most_posts
                 if too_many or (cost and cost >= most_cost):
                     bounded = True
                     break

@@ -188,5 +188,7 @@ class Platform:
     """True if the link is attached to the post instead of being part of its text."""
     links_bare_hosts: bool = False
     """True if the platform turns a host name without a scheme into a link."""
+    timeline_page: int = 25
+    """The number of posts on a page of a timeline."""
     tokens_expire: bool = False
     """True if tokens expire, so that their expiry has to be checked regularly."""

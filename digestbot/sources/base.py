@@ -40,6 +40,10 @@ class SourceConfig(Section):
         """Return a value that is equal for two sources with the same content; None if there is none."""
         return getattr(self, self.RESERVE_KEY) if self.RESERVE_KEY else None
 
+    def keys_are_certain(self) -> bool:
+        """Return True if summaries with the same key are the same, whatever they look like."""
+        return False
+
     def patience(self) -> timedelta:
         """Return how long one call to the source may take before it counts as hanging."""
         return self.timeout

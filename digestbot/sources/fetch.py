@@ -33,15 +33,12 @@ _INFLATED = 1 << 20
 _ACCEPTED = "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, */*;q=0.1"
 _PERMANENT = (301, 308)
 _TOO_MANY = (429, 503)
-LONGEST_WAIT = timedelta(days=7)  # that a server may ask for
+_GZIP = b"\x1f"  # the first byte of a member
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A fetched document: its whole decompressed body and a hash of it.
-
-    ``url`` is where it was in the end. ``moved_to`` is the URL to which the server redirects for good, if it does.
-    """
+    """A fetched document: its whole decompressed body and a hash of it. ``url`` is where it was in the end."""
 
     file: BinaryIO
     size: int
@@ -50,7 +47,6 @@ class Fetched:
     etag: str | None
     last_modified: str | None
     url: str = ""
-    moved_to: str | None = None
 
 
 class Fetcher:
@@ -68,6 +64,8 @@ class Fetcher:
         self._seconds = seconds
         self._most_bytes = most_bytes
         self._headers = dict(headers or {})
+        self.moved_to: str | None = None
+        """The URL to which the server redirected the last request for good."""
         self._lock = threading.Lock()
 
     def fetch(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched | None:
@@ -93,7 +91,7 @@ class Fetcher:
             raise SourceError(self._explain(url, error)) from error
 
     def _follow(self, url: str, headers: dict[str, str], deadline: float) -> Fetched | None:
-        moved_to, permanent = None, True
+        self.moved_to, permanent = None, True
         for _ in range(MOST_REDIRECTS + 1):
             seconds = remaining(deadline)
             timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds)
@@ -121,7 +119,7 @@ class Fetcher:
                     headers = self._allowed(headers, urlsplit(url), parts)
                     url = target
                     permanent = permanent and response.status in _PERMANENT
-                    moved_to = target if permanent else moved_to
+                    self.moved_to = target if permanent else self.moved_to
                     response.close()
                     continue
                 if response.status != 200:
@@ -129,7 +127,7 @@ class Fetcher:
                 body = self._read(url, response, deadline)
                 names = ("Content-Type", "ETag", "Last-Modified")
                 content_type, etag, last_modified = map(response.headers.get, names)
-                return Fetched(*body, content_type, etag, last_modified, url, moved_to)
+                return Fetched(*body, content_type, etag, last_modified, url)
             except BaseException:
                 response.close()
                 raise
@@ -213,13 +211,14 @@ class _Inflater:
         if self._stream is None:  # a zlib header is a multiple of 31 (RFC 1950); many servers omit it
             header = len(chunk) > 1 and chunk[0] & 15 == 8 and int.from_bytes(chunk[:2], "big") % 31 == 0
             self._stream = zlib.decompressobj(wbits=15 if header else -15)
-        while chunk:
+        piece = b""
+        while chunk or len(piece) == _INFLATED:  # more may be pending although all was consumed
             if self._stream.eof:
-                chunk = chunk.lstrip(b"\0")  # padding
-                if not self._gzip or not chunk:
-                    return
+                if not (self._gzip and chunk.startswith(_GZIP)):
+                    return  # padding, or what does not belong to the body
                 self._stream = zlib.decompressobj(wbits=31)
-            yield self._stream.decompress(chunk, _INFLATED)
+            piece = self._stream.decompress(chunk, _INFLATED)
+            yield piece
             chunk = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
 
 
@@ -244,7 +243,7 @@ def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
             wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))
     except (ValueError, TypeError):
         return None
-    return min(max(wait, timedelta(0)), LONGEST_WAIT)
+    return max(wait, timedelta(0))
 
 
 def redact_url(url: str) -> str:

@@ -305,7 +305,8 @@ def _edition(
 
     if timing.spread:
         slots = posting_rules.calendar.left_today(slot)
-        waiting = len(queue.choose(most * slots, now, since, one_per_paper=False))
+        repeat = timing.repeat_paper
+        waiting = len(queue.choose(most * slots, now, since, one_per_paper=False, repeat_paper=repeat))
         most = max(min(most, -(-waiting // slots)), least)
     result = choose(most)
     if len(result) >= least:

@@ -36,4 +36,5 @@ PLATFORM = Platform(
     make_publisher=_publisher,
     make_sandbox_api=_sandbox_api,
     links_bare_hosts=True,
+    timeline_page=20,
 )

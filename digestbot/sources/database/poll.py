@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from digestbot.domain.errors import DigestbotError, SourceError
 from digestbot.domain.model import Summary
-from digestbot.ledger import Ledger, arrivals, intake, source_states
+from digestbot.ledger import Ledger, intake, source_states
 from digestbot.ledger.intake import IngestResult
 from digestbot.ledger.source_states import PollReport, SourceState
 from digestbot.sources.base import MOST_EXAMPLES, NO_VOTES, SourceContext
@@ -64,7 +64,6 @@ class DatabaseReader:
 
         with self._ledger.read() as tx:
             rows = intake.rows_after(tx, self._name, state.recheck_cursor or 0, STRETCH)
-            since = arrivals.last_id(tx, self._name)
         known = [row.key for row in rows]
         ahead = database.keys_after(state.scan_cursor, STRETCH)
         news = database.news(0)
@@ -86,8 +85,6 @@ class DatabaseReader:
             recheck_cursor=rows[-1].id if len(rows) == STRETCH else 0,
         )
         with self._ledger.begin() as tx:
-            if taken.new:
-                arrivals.hold_old_arrivals(tx, self._name, since, self._clock())
             report = PollReport.of(taken)
             source_states.poll_succeeded(tx, self._name, after, self._clock(), report=report)
         return taken
@@ -99,7 +96,7 @@ class DatabaseReader:
             with self._ledger.begin() as tx:
                 if moved:
                     source_states.reapply_initial_policy(tx, self._name)
-                total += intake.ingest(tx, self._name, summaries, self._clock())
+                total += intake.ingest(tx, self._name, summaries, self._clock(), hold_old=moved)
                 source_states.save_scan_cursor(tx, self._name, end)
             self._progress()
             if self.stopping():
@@ -129,7 +126,7 @@ class DatabaseReader:
         available = Counter((one.paper.key, one.version) for one in summaries)
         now, gone = self._clock(), []
         with self._ledger.begin() as tx:
-            taken = intake.ingest(tx, self._name, summaries, now)
+            taken = intake.ingest(tx, self._name, summaries, now, hold_old=True)
             for row in intake.rows_of(tx, self._name, touched):
                 available[row.key, row.version] -= 1
                 if available[row.key, row.version] < 0:

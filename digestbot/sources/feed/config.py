@@ -119,6 +119,10 @@ class FeedSource(SourceConfig):
         """Return the URL, which is equal for two sources that read the same feed."""
         return self.url
 
+    def keys_are_certain(self) -> bool:
+        """Return True if the operator has chosen what entries are recognised by."""
+        return self.identity is not Identity.AUTO
+
     def request_headers(self) -> dict[str, str]:
         """Return the HTTP headers to send with each request, among them secrets."""
         headers = {"User-Agent": self.user_agent or f"digestbot/{__version__} (+{PROJECT_URL})"}

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from digestbot.ledger import alerts
 from digestbot.ledger.intake import IngestResult
+from digestbot.sources.fetch import redact_url
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ def note_move(tx: sa.Connection, name: str, url: str, moved_to: str | None, now:
         alerts.close_alert(tx, "moved", name, now)
         return
     note = (
-        f"it has moved to {moved_to}. digestbot follows, but the redirect may end: "
+        f"it has moved to {redact_url(moved_to)}. digestbot follows, but the redirect may end: "
         f"digestbot sources {name} --accept-move writes the new URL to the configuration"
     )
     if alerts.open_alert(tx, "moved", name) is None:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from digestbot.domain.errors import SourceError
 from digestbot.domain.model import Summary
-from digestbot.ledger import Ledger, alerts, arrivals, intake, source_states
+from digestbot.ledger import Ledger, alerts, intake, source_states
 from digestbot.ledger.intake import IngestResult
 from digestbot.ledger.source_states import PollReport, SourceState
 from digestbot.sources.base import MOST_EXAMPLES, NO_VOTES, SourceContext
-from digestbot.sources.feed.config import FeedSource, FeedWindow, Identity
+from digestbot.sources.feed.config import FeedSource, FeedWindow
 from digestbot.sources.feed.document import in_utf8
 from digestbot.sources.feed.entry_parser import EntryParser
 from digestbot.sources.feed.gaps import KnownEntries, is_by_day, known_entries, raise_gap
@@ -116,6 +116,8 @@ class Feed:
         if state.fetched_at is None or not now - BELIEVED < state.fetched_at <= now:
             asked = replace(state, etag=None, last_modified=None)  # do not trust "not modified" forever
         fetched = self._fetcher.fetch(source.url, asked.etag, asked.last_modified)
+        moved_to = self._fetcher.moved_to if self._fetcher.moved_to != source.url else None
+        state = replace(state, moved_to=moved_to)
         if fetched is None:
             if not (asked.etag or asked.last_modified):
                 raise SourceError(f"{redact_url(source.url)}: returned 304 (not modified) to an unconditional request")
@@ -135,6 +137,7 @@ class Feed:
             return self.take_in(fetched, state, after)
         if after != state:  # otherwise there is nothing to save
             with self._ledger.begin() as tx:
+                note_move(tx, self._name, self._config.url, after.moved_to, self._clock())
                 source_states.poll_succeeded(tx, self._name, after, self._clock(), sighted=False)
         return None
 
@@ -156,18 +159,10 @@ class Feed:
             if before is not None:
                 self._settle_gap(tx, read, before, parser)
             note_shared_keys(tx, self._name, read.taken, self._clock())
-            note_move(tx, self._name, self._config.url, fetched.moved_to, self._clock())
+            note_move(tx, self._name, self._config.url, read.state.moved_to, self._clock())
             entries = read.items if read.sighted else None  # otherwise the rest is read at another poll
             report = PollReport.of(read.taken, parser.dropped, parser.early, parser.examples, entries)
-            source_states.poll_succeeded(
-                tx,
-                self._name,
-                read.state,
-                self._clock(),
-                sighted=read.sighted,
-                report=report,
-                moved_to=fetched.moved_to,
-            )
+            source_states.poll_succeeded(tx, self._name, read.state, self._clock(), sighted=read.sighted, report=report)
         return read.taken
 
     def _settle_gap(self, tx: sa.Connection, read: _Read, before: KnownEntries, parser: EntryParser) -> None:
@@ -232,19 +227,16 @@ class Feed:
         with self._ledger.begin() as tx:
             if moved:
                 source_states.reapply_initial_policy(tx, self._name)
-            since = arrivals.last_id(tx, self._name) if before is not None or moved else None
-            taken = intake.ingest(
+            return intake.ingest(
                 tx,
                 self._name,
                 summaries,
                 self._clock(),
                 present=present,
                 shown=shown,
-                keys_are_certain=self._config.identity is not Identity.AUTO,
+                keys_are_certain=self._config.keys_are_certain(),
+                hold_old=before is not None or moved,
             )
-            if since is not None and taken.new:
-                arrivals.hold_old_arrivals(tx, self._name, since, self._clock())
-        return taken
 
     def _read_whole(self, fetched: Fetched, after: SourceState, parser: EntryParser, why: str, *, moved: bool) -> _Read:
         parsed = self._parse_whole(fetched, parser, after.suspect_hash, why)
