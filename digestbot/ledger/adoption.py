@@ -44,25 +44,28 @@ def record(tx: sa.Connection, channel: str, shown: Mapping[int, TimelinePost], n
     ]
     if values:
         tx.execute(adopted_posts.insert(), values)
-    pending = 0
+    pending: set[int] = set()
     ids = list(shown)
     for start in range(0, len(ids), BATCH):
         part = ids[start : start + BATCH]
-        _withdraw_pending_posts(tx, channel, part, now)
-        pending += skip_adopted(tx, channel, part)
-    return pending
+        waiting = (backlog.c.channel == channel, backlog.c.summary_id.in_(part), WAITING)
+        pending |= set(tx.scalars(sa.select(backlog.c.summary_id).where(*waiting)))
+        pending |= _withdraw_pending_posts(tx, channel, part, now)
+        skip_adopted(tx, channel, part)
+    return len(pending)
 
 
-def _withdraw_pending_posts(tx: sa.Connection, channel: str, ids: Sequence[int], now: datetime) -> None:
-    """Skip the posts that show one of these summaries and were never sent; their summaries are pending again."""
+def _withdraw_pending_posts(tx: sa.Connection, channel: str, ids: Sequence[int], now: datetime) -> set[int]:
+    """Skip the posts that show one of these summaries and were never sent; their summaries are pending again. Return
+    the summaries."""
     query = (
-        sa.select(posts.c.id)
+        sa.select(posts.c.id, post_summaries.c.summary_id)
         .join(post_summaries, post_summaries.c.post_id == posts.c.id)
         .where(posts.c.channel == channel, PENDING, posts.c.action == Action.PUBLISH, posts.c.epoch == 0)
         .where(post_summaries.c.summary_id.in_(ids))
-        .distinct()
     )
-    for post in list(tx.scalars(query)):
+    rows = tx.execute(query).all()
+    for post in {row.id for row in rows}:
         reason = {
             "status": PostStatus.SKIPPED,
             "error": "a summary in it is on the channel already",
@@ -71,6 +74,7 @@ def _withdraw_pending_posts(tx: sa.Connection, channel: str, ids: Sequence[int],
         done = tx.execute(posts.update().where(posts.c.id == post, PENDING).values(**reason))
         if done.rowcount:
             return_summaries(tx, [post, *skip_rest(tx, post, now)])
+    return {row.summary_id for row in rows}
 
 
 def adopted_among(tx: sa.Connection, channel: str, ids: Sequence[int]) -> set[int]:

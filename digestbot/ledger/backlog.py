@@ -181,9 +181,8 @@ def take_in(tx: sa.Connection, digest: str, channel: str, policy: str | int | da
     return int(done.rowcount)
 
 
-def skip_adopted(tx: sa.Connection, channel: str, ids: Sequence[int]) -> int:
-    """Skip these summaries on the channel, in every digest, if its account is known to show them; return how many were
-    pending."""
+def skip_adopted(tx: sa.Connection, channel: str, ids: Sequence[int]) -> None:
+    """Skip these summaries on the channel, in every digest, if its account is known to show them."""
     url = sa.select(adopted_posts.c.url).where(
         adopted_posts.c.channel == channel, adopted_posts.c.summary_id == backlog.c.summary_id
     )
@@ -191,7 +190,7 @@ def skip_adopted(tx: sa.Connection, channel: str, ids: Sequence[int]) -> int:
     those = (backlog.c.channel == channel, backlog.c.summary_id.in_(ids), url.exists())
     old = (backlog.c.status == "skipped", backlog.c.reason == BEFORE_FIRST_RUN)
     tx.execute(backlog.update().where(*those, *old).values(reason=reason))
-    return int(tx.execute(backlog.update().where(*those, WAITING).values(status="skipped", reason=reason)).rowcount)
+    tx.execute(backlog.update().where(*those, WAITING).values(status="skipped", reason=reason))
 
 
 def skip_pending(tx: sa.Connection, digest: str, channel: str) -> int:
