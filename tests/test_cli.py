@@ -49,11 +49,14 @@ COMMANDS = [
     "db",
     "check",
     "init",
+    "login",
+    "logout",
     "adopt",
     "sandbox",
     "demo",
 ]
 JSON_COMMANDS = [
+    "login",
     "once",
     "send",
     "preview",

@@ -14,6 +14,7 @@ from digestbot.cli import (
     check,
     db,
     init,
+    login,
     overrides,
     plan,
     posts,
@@ -24,7 +25,24 @@ from digestbot.cli import (
     web,
 )
 
-GROUPS = (run, send, plan, approvals, overrides, backlog, sources, alerts, posts, db, check, web, init, adopt, sandbox)
+GROUPS = (
+    run,
+    send,
+    plan,
+    approvals,
+    overrides,
+    backlog,
+    sources,
+    alerts,
+    posts,
+    db,
+    check,
+    web,
+    init,
+    login,
+    adopt,
+    sandbox,
+)
 
 _EPILOG = """\
 exit codes: 0 done; 1 something went wrong; 2 wrong usage or configuration;

@@ -28,6 +28,7 @@ def register(commands: Commands) -> None:
     command = commands.add("send", "create and publish editions of a digest now, outside its schedule", send)
     command.add_argument("digest", metavar="DIGEST", nargs="?")
     command.add_argument("--test", metavar="CHANNEL", help="instead, post a line on this channel and delete it again")
+    command.set_defaults(wrong_usage=command.error)
     command.add_argument("--count", type=positive, default=1, metavar="N", help="editions on each channel (1)")
     command.add_argument("--channel", metavar="CHANNEL", help="only this one of the digest's channels")
     command.add_argument("--approve", action="store_true", help="approve the editions of a digest that needs approval")
@@ -42,7 +43,7 @@ def send(arguments: argparse.Namespace) -> int:
     from digestbot.cli.test_post import send_test
 
     if (arguments.test is None) == (arguments.digest is None):
-        raise ConfigError(["send: name a digest, or --test with a channel"])
+        arguments.wrong_usage("name a digest, or --test with a channel")
     if arguments.test is not None:
         return send_test(arguments)
     config = load_config(arguments)

@@ -14,6 +14,7 @@ from digestbot.domain.budget import Prices
 from digestbot.domain.model import Message, Receipt, TimelinePage, TimelinePost
 from digestbot.infra.config_values import ApiAddress, Days, Duration, Hours, Parameters, Section
 from digestbot.platforms.error_catalogue import ErrorRow
+from digestbot.platforms.login import Login
 from digestbot.platforms.sandbox_http import Answer, Request
 from digestbot.platforms.sandbox_world import Faults, Post, World
 
@@ -182,6 +183,8 @@ class Platform:
     """Returns the publisher for a channel's configuration; imports the platform's library."""
     make_sandbox_api: Callable[[World, Faults, Any], SandboxApi]
     """Returns the sandbox's API. The last argument is the secrets that it checks; None accepts any."""
+    make_login: Callable[[], Login] | None = None
+    """Returns the login, which leads a person to the account's tokens; None if there is none."""
     can_edit: bool = False
     """True if published posts can be edited."""
     attaches_links: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from digestbot.platforms.base import ChannelConfig, Platform, Publisher
 from digestbot.platforms.facebook.platform import PLATFORM as FACEBOOK
+from digestbot.platforms.login import Login, LoginError
 from digestbot.platforms.twitter.platform import PLATFORM as TWITTER
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "PLATFORMS",
     "TWITTER",
     "get_platform",
+    "login_for",
     "publisher_for",
 ]
 
@@ -22,6 +24,14 @@ def get_platform(name: str) -> Platform:
     if name not in PLATFORMS:
         raise LookupError(f"unknown platform {name!r}; known platforms: {', '.join(PLATFORMS)}")
     return PLATFORMS[name]
+
+
+def login_for(platform: str) -> Login:
+    """Return the login of a platform. Raises LoginError if there is no such platform, or if it has none."""
+    known = PLATFORMS.get(platform)
+    if known is None or known.make_login is None:
+        raise LoginError(f"there is no login for the platform {platform!r}")
+    return known.make_login()
 
 
 def publisher_for(channel: ChannelConfig) -> Publisher:

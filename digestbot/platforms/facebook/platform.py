@@ -8,6 +8,7 @@ from typing import Any
 from digestbot.platforms.base import LengthLimit, Platform, Publisher, SandboxApi
 from digestbot.platforms.facebook.config import FacebookChannel
 from digestbot.platforms.facebook.errors import ROWS
+from digestbot.platforms.login import Login
 from digestbot.platforms.sandbox_world import Faults, World
 
 
@@ -15,6 +16,12 @@ def _publisher(channel: FacebookChannel) -> Publisher:
     from digestbot.platforms.facebook.publisher import FacebookPublisher
 
     return FacebookPublisher(channel)
+
+
+def _login() -> Login:
+    from digestbot.platforms.facebook.login import login
+
+    return login
 
 
 def _sandbox_api(world: World, faults: Faults, secrets: Any) -> SandboxApi:
@@ -34,6 +41,7 @@ PLATFORM = Platform(
     errors=ROWS,
     make_publisher=_publisher,
     make_sandbox_api=_sandbox_api,
+    make_login=_login,
     can_edit=True,
     attaches_links=True,
     tokens_expire=True,

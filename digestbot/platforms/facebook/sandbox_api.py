@@ -36,6 +36,7 @@ class GraphApi:
             ("GET", r"/debug_token", self.debug_token),
             ("GET", r"/oauth/access_token", self.exchange),
             ("GET", r"/me/accounts", self.accounts),
+            ("GET", r"/me/permissions", self.permissions),
             ("GET", r"/(\d+_\d+)", self.reads.show),
             ("POST", r"/(\d+_\d+)", self.edit),
             ("DELETE", r"/(\d+_\d+)", self.delete),
@@ -201,10 +202,29 @@ class GraphApi:
 
     def accounts(self, _request: Request, _parameters: dict[str, str]) -> Answer:
         """Handle GET /me/accounts."""
-        return Answer(200, {"data": [{"id": "200", "name": "Sandbox Page", "access_token": "sandbox-page-token"}]})
+        pages = [
+            {
+                "id": id_,
+                "name": "Sandbox Page" if id_ == "200" else f"Sandbox Page {id_}",
+                "access_token": "sandbox-page-token",
+                "tasks": self.world.tasks,
+            }
+            for id_ in sorted(self.world.pages)
+        ]
+        return Answer(200, {"data": pages, "paging": {"cursors": {"before": "a", "after": "b"}}})
 
-    def exchange(self, _request: Request, _parameters: dict[str, str]) -> Answer:
+    def permissions(self, _request: Request, _parameters: dict[str, str]) -> Answer:
+        """Handle GET /me/permissions."""
+        return Answer(200, {"data": [{"permission": one, "status": "granted"} for one in self.world.scopes]})
+
+    def exchange(self, _request: Request, parameters: dict[str, str]) -> Answer:
         """Handle GET /oauth/access_token."""
+        if self.app_secret is not None and parameters.get("client_secret", self.app_secret) != self.app_secret:
+            return graph_error(400, 1, "Error validating client secret.")
+        if parameters.get("code", "sandbox-code") != "sandbox-code":
+            return graph_error(400, 100, "This authorization code has expired.", error_subcode=36007)
+        if parameters.get("fb_exchange_token") == "expired":
+            return graph_error(400, 190, "Error validating access token: Session has expired.", error_subcode=463)
         return Answer(200, {"access_token": "sandbox-user-token", "token_type": "bearer", "expires_in": 5183944})
 
     def debug_token(self, _request: Request, _parameters: dict[str, str]) -> Answer:

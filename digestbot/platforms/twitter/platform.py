@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from digestbot.platforms.base import LengthLimit, Platform, Publisher, SandboxApi
+from digestbot.platforms.login import Login
 from digestbot.platforms.sandbox_world import Faults, World
 from digestbot.platforms.twitter.config import TwitterChannel
 from digestbot.platforms.twitter.errors import ROWS
@@ -16,6 +17,12 @@ def _publisher(channel: TwitterChannel) -> Publisher:
     from digestbot.platforms.twitter.publisher import TwitterPublisher
 
     return TwitterPublisher(channel)
+
+
+def _login() -> Login:
+    from digestbot.platforms.twitter.login import login
+
+    return login
 
 
 def _sandbox_api(world: World, faults: Faults, secrets: Any) -> SandboxApi:
@@ -35,6 +42,7 @@ PLATFORM = Platform(
     errors=ROWS,
     make_publisher=_publisher,
     make_sandbox_api=_sandbox_api,
+    make_login=_login,
     links_bare_hosts=True,
     timeline_page=20,
 )

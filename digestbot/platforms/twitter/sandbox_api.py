@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from digestbot.platforms.sandbox_http import Answer, Request
 from digestbot.platforms.sandbox_world import Faults, Post, World, altered_text
 from digestbot.platforms.twitter.length import weighted_length
+from digestbot.platforms.twitter.sandbox_login import LoginPages
 from digestbot.platforms.twitter.sandbox_media import MediaUploads, invalid, problem
 from digestbot.text import find_urls
 
@@ -31,6 +32,7 @@ class XApi:
         self.world, self.faults, self.secrets = world, faults, secrets
         self.tweets = world.timelines["twitter"]
         self.media = MediaUploads(world, faults)
+        self.login = LoginPages(world, secrets[1] if secrets else "sandbox-token-secret")
         self._routes: list[tuple[str, str, Callable[..., Answer]]] = [
             ("POST", r"/2/tweets", self.create),
             ("GET", r"/2/tweets/(\d+)", self.show),
@@ -49,7 +51,7 @@ class XApi:
 
     def serves(self, path: str) -> bool:
         """Return True if the path belongs to X's API."""
-        return path.startswith("/2/") or path == "/oauth2/token"
+        return path.startswith(("/2/", "/oauth/")) or path == "/oauth2/token"
 
     def unauthorized(self) -> Answer:
         """Return X's answer to an invalid token."""
@@ -73,6 +75,8 @@ class XApi:
 
     def answer(self, request: Request) -> Answer:
         """Answer one call, without injected faults."""
+        if request.path.startswith("/oauth/"):
+            return self.login.answer(request)
         if request.path == "/oauth2/token":
             return Answer(200, {"token_type": "bearer", "access_token": "sandbox-application-token"})
         if request.path == "/2/usage/tweets":

@@ -1,0 +1,145 @@
+"""The commands login and logout: get a channel's tokens from its platform, show whose they are, and delete them."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from digestbot.cli import OK, TROUBLE
+from digestbot.cli.common import load_config, now_
+
+if TYPE_CHECKING:
+    from digestbot.cli.parser import Commands
+    from digestbot.config.credentials import ChannelFile
+
+SECONDS = 60.0  # for asking about one account
+TOKENS = ("access_token", "access_token_secret")
+
+
+def register(commands: Commands) -> None:
+    """Register the commands of this module."""
+    command = commands.add("login", "get a channel's tokens from its platform, or show whose they are", login)
+    command.add_argument("channel", metavar="CHANNEL", nargs="?")
+    command.add_argument(
+        "--status", action="store_true", help="show each channel's account and its token's end (X charges $0.01 for it)"
+    )
+    command = commands.add("logout", "delete a channel's tokens from this machine", logout, json=False)
+    command.add_argument("channel", metavar="CHANNEL")
+
+
+class Terminal:
+    """The dialogue with the person at the terminal, or at the other end of a pipe."""
+
+    def tell(self, text: str) -> None:
+        """Print a step."""
+        print(text, flush=True)
+
+    def ask(self, question: str, *, secret: bool = False) -> str:
+        """Return the answer to a question. On a terminal, a secret is not echoed. Raises LoginError at the end of
+        input."""
+        from digestbot.platforms.login import LoginError
+
+        if secret and sys.stdin.isatty():
+            answer = getpass.getpass(f"{question}: ")
+        else:
+            print(f"{question}: ", end="", flush=True)
+            answer = sys.stdin.readline()
+            if not answer:
+                raise LoginError("the input ended; nothing was stored")
+        answer = answer.strip()
+        return answer or self.ask(question, secret=secret)
+
+    def choose(self, question: str, options: Sequence[str]) -> int:
+        """Return the index of the chosen option."""
+        for number, option in enumerate(options, 1):
+            self.tell(f"  {number}. {option}")
+        while True:
+            answer = self.ask(f"{question} [1-{len(options)}]")
+            if answer.isdecimal() and 1 <= int(answer) <= len(options):
+                return int(answer) - 1
+
+
+def login(arguments: argparse.Namespace) -> int:
+    """Lead a person through a login and store what it brings, or show the status; return the exit code. Ctrl-C leaves
+    everything unchanged. Raises LoginError and ConfigError."""
+    from digestbot.config.credentials import store
+    from digestbot.domain.errors import ConfigError
+    from digestbot.platforms.registry import login_for
+
+    if arguments.status:
+        return _status(arguments)
+    if arguments.channel is None:
+        raise ConfigError(["login: name a channel, or use --status"])
+    channel = _channel(arguments)
+    result = login_for(channel.platform)(channel.settings, Terminal())
+    files = store(channel, result.secrets, result.settings, os.environ, now_())
+    if arguments.json:
+        from digestbot.cli import output
+
+        output.print_json({"channel": channel.name, "account": result.account, "files": files, "notes": result.notes})
+        return OK
+    print(f"logged in as {result.account}")
+    for file in files:
+        print(f"wrote {file} (readable only by you)")
+    for note in result.notes:
+        print(f"note: {note}")
+    print("next: digestbot check --online")
+    return OK
+
+
+def _channel(arguments: argparse.Namespace) -> ChannelFile:
+    """Return the channel's section, which may still lack its tokens. Raises ConfigError."""
+    from digestbot import config
+    from digestbot.cli import logs
+    from digestbot.config.credentials import read_channel
+
+    logs.configure_logging(verbose=arguments.verbose, quiet=arguments.quiet)
+    path = config.find(arguments.config, os.environ)
+    return read_channel(path, arguments.channel, os.environ)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    """Print each channel's account, and until when its token is valid; return the exit code."""
+    from digestbot.cli import output
+    from digestbot.cli.common import known_channel
+    from digestbot.domain.errors import DigestbotError
+    from digestbot.platforms.registry import publisher_for
+
+    config = load_config(arguments)
+    names = [known_channel(config, arguments.channel)] if arguments.channel else list(config.channels)
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        publisher = publisher_for(config.channels[name])
+        row: dict[str, Any] = {"channel": name, "account": None, "expires_at": None, "advice": [], "error": None}
+        try:
+            row["account"], row["advice"] = publisher.verify(seconds=SECONDS)
+            row["expires_at"] = publisher.expires_at(seconds=SECONDS, now=now_())
+        except DigestbotError as error:
+            row["error"] = str(error)
+        rows.append(row)
+        if not arguments.json:
+            until = f"until {row['expires_at']:%Y-%m-%d}" if row["expires_at"] else "without a known end"
+            print(f"{name}: {row['error'] or '; '.join([row['account'] + ', ' + until, *row['advice']])}")
+    if arguments.json:
+        output.print_json(rows)
+    return OK if all(row["error"] is None for row in rows) else TROUBLE
+
+
+def logout(arguments: argparse.Namespace) -> int:
+    """Delete a channel's tokens from this machine; return the exit code."""
+    from digestbot.config.credentials import forget
+
+    channel = _channel(arguments)
+    changed = forget(channel, [key for key in TOKENS if key in channel.settings], now_())
+    for file in changed:
+        print(f"removed the token from {file}" if file == channel.path else f"deleted {file}")
+    print(
+        "the platform still accepts the token until you revoke the app's access in the account's settings"
+        if changed
+        else f"channel {channel.name} has no token on this machine"
+    )
+    return OK

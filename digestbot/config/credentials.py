@@ -1,0 +1,144 @@
+"""The tokens of a channel: read from an unfinished configuration, and stored where the configuration looks for them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from digestbot.config.environment import ENV_PREFIX, override
+from digestbot.config.writer import save
+from digestbot.domain.errors import ConfigError
+from digestbot.infra.config_values import PLACEHOLDER
+
+
+@dataclass(frozen=True)
+class ChannelFile:
+    """A channel's section as it stands in the file, even if tokens are missing in it.
+
+    ``settings`` are its texts by key, among them secrets from files. ``text`` is the whole file.
+    """
+
+    path: Path
+    name: str
+    platform: str
+    settings: Mapping[str, str]
+    table: Mapping[str, Any]
+    text: str
+
+    def secret_file(self, key: str) -> Path:
+        """Return where a secret is stored: where the section says, else beside the configuration file."""
+        named = self.table.get(f"{key}_file")
+        file = Path(str(named)).expanduser() if named else Path(f"{self.name}-{key.replace('_', '-')}")
+        return self.path.parent / file
+
+
+def read_channel(path: Path, name: str, environ: Mapping[str, str]) -> ChannelFile:
+    """Return a channel's section. Raises ConfigError if there is none, or if the file cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        raw = tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"{path}: cannot be read: {error}"]) from error
+    override(raw, environ)
+    channels = raw.get("channels")
+    table = channels.get(name) if isinstance(channels, dict) else None
+    if not isinstance(table, dict):
+        known = ", ".join(channels) if isinstance(channels, dict) else "none"
+        raise ConfigError([f"{path}: there is no channel {name!r}; known: {known}"])
+    found = ChannelFile(path, name, str(table.get("platform", "")), {}, table, text)
+    settings = {key: value for key, value in table.items() if isinstance(value, str) and value != PLACEHOLDER}
+    for key in [key.removesuffix("_file") for key in table if key.endswith("_file")]:
+        try:
+            settings[key] = found.secret_file(key).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            continue  # it is to be written
+    return ChannelFile(path, name, found.platform, settings, table, text)
+
+
+def store(
+    channel: ChannelFile,
+    secrets: Mapping[str, str],
+    settings: Mapping[str, str],
+    environ: Mapping[str, str],
+    now: datetime,
+) -> list[Path]:
+    """Store a login's secrets, each in a file of its own that only its owner can read, and name these files and the
+    settings in the configuration. Return the files.
+
+    Every file is complete or unchanged. Raises ConfigError if something cannot be written, or if an environment
+    variable would hide it.
+    """
+    changed = {key: value for key, value in secrets.items() if channel.settings.get(key) != value}
+    for key in changed:
+        variable = f"{ENV_PREFIX}CHANNELS__{channel.name.upper().replace('-', '_')}__{key.upper()}"
+        if variable in environ:
+            raise ConfigError([f"environment variable {variable} would hide the new value: unset it, and log in again"])
+    written: list[tuple[Path, Path]] = []
+    try:
+        for key, value in changed.items():
+            target = channel.secret_file(key)
+            written.append((_prepared(target, value), target))
+        for fresh, target in written:
+            fresh.replace(target)
+    except OSError as error:
+        for fresh, _ in written:
+            fresh.unlink(missing_ok=True)
+        raise ConfigError([f"{error.filename or channel.path}: cannot be written: {error.strerror}"]) from error
+    text = _edited(channel, {key: channel.secret_file(key) for key in changed}, settings)
+    if text != channel.text:
+        save(channel.path, text, channel.text, now)
+    return [target for _, target in written]
+
+
+def forget(channel: ChannelFile, keys: list[str], now: datetime) -> list[Path]:
+    """Delete these secrets of a channel: their files, or their values in the configuration. Return the files that
+    were changed. Raises ConfigError."""
+    changed: list[Path] = []
+    try:
+        for key in keys:
+            file = channel.secret_file(key)
+            if f"{key}_file" in channel.table and file.exists():
+                file.unlink()
+                changed.append(file)
+    except OSError as error:
+        raise ConfigError([f"{error.filename}: cannot be deleted: {error.strerror}"]) from error
+    inline = {key: PLACEHOLDER for key in keys if isinstance(channel.table.get(key), str)}
+    text = _edited(channel, {}, inline)
+    if text != channel.text:
+        save(channel.path, text, channel.text, now)
+        changed.append(channel.path)
+    return changed
+
+
+def _prepared(target: Path, value: str) -> Path:
+    """Write a secret next to its target, readable only by its owner; return the file."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:  # mkstemp creates it with mode 0600
+        file.write(value + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return Path(name)
+
+
+def _edited(channel: ChannelFile, files: Mapping[str, Path], settings: Mapping[str, str]) -> str:
+    """Return the configuration's text with these files and settings in the channel's section, all else unchanged."""
+    import tomlkit
+
+    document: Any = tomlkit.parse(channel.text)
+    table = document.get("channels", {}).get(channel.name)
+    if table is None:  # it comes from the environment
+        return channel.text
+    for key, file in files.items():
+        table.pop(key, None)
+        if f"{key}_file" not in table:
+            table[f"{key}_file"] = os.path.relpath(file, channel.path.parent)
+    for key, value in settings.items():
+        if str(table.get(key, "")) != value:
+            table[key] = value
+    return tomlkit.dumps(document)

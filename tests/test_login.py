@@ -1,0 +1,309 @@
+"""login and logout against the sandbox, with the mistakes that people make; and nothing is ever half-written."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.basics import Feed
+from test_cli import called, digestbot, world  # noqa: F401 - a fixture among them
+
+from digestbot.cli import login as login_command
+from digestbot.platforms.login import LoginError
+from digestbot.platforms.registry import login_for
+from digestbot.sandbox import Sandbox
+
+KEY, SECRET, APP_SECRET = "key-of-the-app-0001", "test-api-secret-0002", "test-app-secret-0006"
+
+
+@pytest.fixture
+def config(world: Sandbox, tmp_path: Path) -> str:  # noqa: F811
+    """A configuration in which the tokens are still missing."""
+    file = tmp_path / "config.toml"
+    file.write_text(f"""# my bot
+[channels.x]  # the account
+platform = "twitter"
+api_url = "{world.url}"
+api_key = "{KEY}"
+api_secret = "{SECRET}"
+access_token = "…"
+access_token_secret_file = "secrets/x-secret"
+[channels.page]
+platform = "facebook"
+api_url = "{world.url}"
+page_id = "…"
+access_token = "…"
+""")
+    (tmp_path / "secrets").mkdir()
+    return str(file)
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What the person types; a function is given what was shown so far."""
+    given: list[Any] = []
+    shown: list[str] = []
+
+    def tell(_: object, text: str) -> None:
+        shown.append(text)
+        print(text)
+
+    def ask(_: object, question: str, *, secret: bool = False) -> str:
+        shown.append(question)
+        if not given:
+            raise LoginError("the input ended; nothing was stored")
+        answer = given.pop(0)
+        return str(answer("\n".join(shown)) if callable(answer) else answer)
+
+    monkeypatch.setattr(login_command.Terminal, "tell", tell)
+    monkeypatch.setattr(login_command.Terminal, "ask", ask)
+    return iter([given])
+
+
+@pytest.fixture
+def typed(answers: Iterator[list[Any]]) -> list[Any]:
+    return next(answers)
+
+
+def pin(shown: str) -> str:
+    """Open the address that was shown, as a person would, and read the PIN."""
+    url = re.findall(r"https?://\S+", shown)[-1].replace("&force_login=true", "")
+    with urllib.request.urlopen(url, timeout=5) as page:
+        (found,) = re.findall(r"<code>(\d{7})</code>", page.read().decode())
+    return str(found)
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {str(one.relative_to(folder)): one.read_text() for one in folder.rglob("*") if one.is_file()}
+
+
+def test_a_login_to_x_stores_tokens_that_work(config: str, world: Sandbox, feed: Feed, typed: list[Any]) -> None:  # noqa: F811
+    feed.add(1)
+    folder = Path(config).parent
+    typed += ["1234567", pin]  # the first one is wrong
+    code, out, err = digestbot("login", "x", "-c", config)
+    assert (code, err) == (0, "")
+    assert "X did not accept this PIN" in out
+    assert "logged in as @sandbox_100 (id 100)" in out
+    assert (folder / "x-access-token").read_text() == "100-sandbox-access-token\n"
+    assert oct((folder / "x-access-token").stat().st_mode)[-3:] == "600"
+    assert oct((folder / "secrets" / "x-secret").stat().st_mode)[-3:] == "600"
+    raw = tomllib.loads(Path(config).read_text())
+    assert raw["channels"]["x"]["access_token_file"] == "x-access-token"
+    assert "access_token" not in raw["channels"]["x"]
+    assert "# my bot" in Path(config).read_text()
+    secret = (folder / "secrets" / "x-secret").read_text().strip()
+    assert secret not in out + err
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        ({"callback": False}, "enter any https URL as callback URL"),
+        ({"key": "another-key"}, "X rejected the API key and secret (401)"),
+    ],
+)
+def test_a_refusal_of_x_says_what_to_do(
+    config: str,
+    world: Sandbox,  # noqa: F811
+    typed: list[Any],
+    mistake: dict[str, Any],
+    words: str,
+) -> None:
+    before = files(Path(config).parent)
+    for name, value in mistake.items():
+        setattr(world.apis["twitter"].login, name, value)
+    typed += [pin]
+    code, _, err = digestbot("login", "x", "-c", config)
+    assert (code, words in err) == (1, True)
+    assert files(Path(config).parent) == before
+
+
+def test_an_app_that_may_only_read_is_noticed(config: str, world: Sandbox, typed: list[Any]) -> None:  # noqa: F811
+    world.apis["twitter"].login.access_level = "read"
+    typed += [pin]
+    out = digestbot("login", "x", "-c", config)[1]
+    assert "the app has the permission 'read' only, so nothing could be posted" in out
+
+
+@pytest.mark.parametrize("given", [[], ["1"], ["1", "2"], ["1", "2", "3"]])
+def test_a_login_that_ends_early_leaves_nothing_behind(config: str, typed: list[Any], given: list[str]) -> None:
+    before = files(Path(config).parent)
+    typed += given
+    code, _, err = digestbot("login", "x", "-c", config)
+    assert code == 1
+    assert "nothing was stored" in err or "did not accept the PIN" in err
+    assert files(Path(config).parent) == before
+
+
+def test_x_that_cannot_be_reached_is_told(config: str, typed: list[Any]) -> None:
+    file = Path(config)
+    file.write_text(re.sub(r'api_url = "http://127[^"]*"', 'api_url = "http://127.0.0.1:9"', file.read_text()))
+    typed += [pin]
+    code, _, err = digestbot("login", "x", "-c", config)
+    assert (code, "X could not be reached for the login" in err) == (1, True), err
+    typed[:] = ["300", APP_SECRET, "user-token-pasted"]
+    code, _, err = digestbot("login", "page", "-c", config)
+    assert (code, "Facebook could not be reached for the login" in err) == (1, True), err
+
+
+def address(shown: str) -> str:
+    """What stands in the address bar after Facebook's dialogue."""
+    state = re.findall(r"state=([\w-]+)", shown)[-1]
+    return f"https://www.facebook.com/connect/login_success.html?code=sandbox-code&state={state}"
+
+
+@pytest.mark.parametrize("pasted", ["user-token-pasted", address])
+def test_a_login_to_facebook_chooses_the_page(config: str, world: Sandbox, typed: list[Any], pasted: Any) -> None:  # noqa: F811
+    world.world.pages = {"200", "201"}
+    folder = Path(config).parent
+    typed += ["300", APP_SECRET, pasted, "7", "2"]
+    code, out, err = digestbot("login", "page", "-c", config)
+    assert (code, err) == (0, "")
+    assert "  2. Sandbox Page 201 (id 201)" in out
+    assert "logged in as Sandbox Page 201 (id 201)" in out
+    assert "switch it to Live" in out
+    raw = tomllib.loads(Path(config).read_text())["channels"]["page"]
+    assert raw == {
+        "platform": "facebook",
+        "api_url": world.url,
+        "page_id": "201",
+        "access_token_file": "page-access-token",
+        "app_secret_file": "page-app-secret",
+    }
+    assert (folder / "page-access-token").read_text() == "sandbox-page-token\n"
+    assert APP_SECRET not in out + err
+
+
+@pytest.mark.parametrize(
+    ("mistake", "pasted", "words"),
+    [
+        (
+            {"scopes": ["pages_show_list"]},
+            "user-token",
+            "these permissions are missing: pages_read_engagement, pages_manage",
+        ),
+        ({"tasks": ["MODERATE"]}, "user-token", "this person may not post on the Page Sandbox Page"),
+        ({"pages": set()}, "user-token", "this person manages no Page that the app may use"),
+        ({"pages": {"300"}}, "user-token", "does not manage the configured Page 200, but Sandbox Page 300 (300)"),
+        ({}, "expired", "Session has expired"),
+        ({}, "no token!", "this is neither an address nor a token"),
+        (
+            {},
+            "https://www.facebook.com/connect/login_success.html?error_description=Denied",
+            "Facebook gave no access: Denied",
+        ),
+        (
+            {},
+            "https://www.facebook.com/connect/login_success.html?code=c&state=x",
+            "this address belongs to another login",
+        ),
+    ],
+)
+def test_a_refusal_of_facebook_says_what_to_do(
+    config: str,
+    world: Sandbox,  # noqa: F811
+    typed: list[Any],
+    mistake: dict[str, Any],
+    pasted: str,
+    words: str,
+) -> None:
+    file = Path(config)
+    file.write_text(file.read_text().replace('page_id = "…"', 'page_id = "200"'))
+    before = files(file.parent)
+    for name, value in mistake.items():
+        setattr(world.world, name, value)
+    typed += ["300", APP_SECRET, pasted]
+    code, _, err = digestbot("login", "page", "-c", config)
+    assert (code, words in err) == (1, True), err
+    assert files(file.parent) == before
+
+
+def test_a_wrong_app_secret_is_told_and_a_missing_permission_for_threads_noted(
+    config: str,
+    world: Sandbox,  # noqa: F811
+    typed: list[Any],
+) -> None:
+    typed += ["300", "another-secret", "user-token"]
+    assert "Error validating client secret" in digestbot("login", "page", "-c", config)[2]
+    world.world.scopes = ["pages_show_list", "pages_read_engagement", "pages_manage_posts"]
+    typed += ["300", APP_SECRET, "user-token"]
+    assert "threads cannot be posted" in digestbot("login", "page", "-c", config)[1]
+
+
+def test_status_says_whose_the_tokens_are_and_logout_deletes_them(
+    config: str,
+    world: Sandbox,  # noqa: F811
+    typed: list[Any],
+) -> None:
+    typed += [pin, "300", APP_SECRET, "user-token"]
+    for channel in ("x", "page"):
+        assert digestbot("login", channel, "-c", config)[0] == 0
+    file = Path(config)
+    file.write_text(file.read_text() + f'[sources.s]\nkind = "feed"\nurl = "{world.url}/f"\n')
+    code, out, _ = digestbot("login", "--status", "-c", config)
+    assert code == 0
+    assert "x: @sandbox_100 (id 100), without a known end" in out
+    assert "page: Sandbox Page" in out
+    world.world.token_ends = -1
+    world.faults.add("unauthorized", "facebook", 9, reading=True)
+    code, out, _ = digestbot("login", "--status", "page", "--json", "-c", config)
+    assert (code, '"error": null' in out) == (1, False)
+    code, out, _ = digestbot("logout", "x", "-c", config)
+    assert code == 0
+    assert out.count("deleted ") == 2
+    assert not (file.parent / "x-access-token").exists()
+    assert "has no token on this machine" in digestbot("logout", "x", "-c", config)[1]
+
+
+def test_tokens_in_the_file_are_removed_too(config: str) -> None:
+    file = Path(config)
+    file.write_text(file.read_text().replace('access_token = "…"', 'access_token = "a-real-token-here"'))
+    out = digestbot("logout", "page", "-c", config)[1]
+    assert "removed the token from" in out
+    assert tomllib.loads(file.read_text())["channels"]["page"]["access_token"] == "…"
+
+
+def test_what_cannot_be_stored_changes_nothing(config: str, typed: list[Any]) -> None:
+    file = Path(config)
+    file.write_text(file.read_text().replace("secrets/x-secret", "nowhere/x-secret"))
+    before = files(file.parent)
+    typed += [pin]
+    code, _, err = digestbot("login", "x", "-c", config)
+    assert (code, "cannot be written" in err) == (2, True)
+    assert files(file.parent) == before
+    typed += [pin]
+    code, _, err = digestbot("login", "x", "-c", config, env={"DIGESTBOT_CHANNELS__X__ACCESS_TOKEN": "hides-it"})
+    assert (code, "would hide the new value: unset it" in err) == (2, True)
+
+
+def test_wrong_use_is_explained(config: str) -> None:
+    for arguments, words in (
+        (["login"], "login: name a channel, or use --status"),
+        (["login", "nope"], "there is no channel 'nope'; known: x, page"),
+        (["logout", "nope"], "there is no channel 'nope'"),
+    ):
+        code, _, err = digestbot(*arguments, "-c", config)
+        assert (code, words in err) == (2, True)
+    assert "cannot be read" in digestbot("login", "x", "-c", config + ".none")[2]
+    with pytest.raises(LoginError, match="no login for the platform 'nope'"):
+        login_for("nope")
+
+
+def test_the_terminal_asks_until_it_is_answered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n  the answer \nfour\n9\n2\n"))
+    terminal = login_command.Terminal()
+    assert terminal.ask("Question", secret=True) == "the answer"
+    assert terminal.choose("Which?", ["a", "b"]) == 1
+    with pytest.raises(LoginError, match="the input ended"):
+        terminal.ask("More")
+    assert "  2. b" in capsys.readouterr().out
