@@ -47,6 +47,7 @@ COMMANDS = [
     "pause",
     "resume",
     "db",
+    "export",
     "check",
     "init",
     "login",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -224,3 +225,24 @@ def test_posts_of_an_unknown_channel_or_digest_are_rejected(config: str, feed: F
     file = Path(config)
     file.write_text(file.read_text().replace("digests.latest", "digests.renamed"))
     assert digestbot("posts", "--digest", "latest", "-c", config)[0] == 0  # the ledger still knows it
+
+
+def test_everything_can_be_exported(config: str, feed: Feed, tmp_path: Path) -> None:  # noqa: F811
+    feed.add(1, body='naïve, 数学 and "quotes"')
+    digestbot("send", "latest", "-c", config)
+    folder = tmp_path / "export"
+    code, out, _ = digestbot("export", str(folder), "-c", config)
+    assert (code, f"to {folder}, as JSON and CSV" in out) == (0, True)
+    assert oct(folder.stat().st_mode)[-3:] == "700"
+    (summary,) = json.loads((folder / "summaries.json").read_text())
+    assert (summary["body"], summary["writer"]) == ('naïve, 数学 and "quotes"', "Reader 1")
+    with (folder / "posts.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    posts = json.loads((folder / "posts.json").read_text())
+    assert [row["text"] for row in rows] == [post["text"] for post in posts]
+    assert len(rows) == 2
+    names = {one.stem for one in folder.iterdir()}
+    assert {"papers", "summaries", "posts", "attempts", "backlog", "editions"} <= names
+    assert "web_sessions" not in names
+    code, _, err = digestbot("export", str(folder), "-c", config)
+    assert (code, "File exists" in err) == (1, True)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def register(commands: Commands) -> None:
     """Register the commands of this module."""
+    command = commands.add("export", "write everything that the ledger holds as JSON and CSV", export, json=False)
+    command.add_argument("folder", metavar="FOLDER", help="a folder that does not exist yet")
     group = commands.group(commands.add("db", "maintain the ledger", None, json=False), "actions")
     backup = group.add("backup", "copy the ledger while it is in use (SQLite)", db, json=False)
     backup.add_argument("file", metavar="FILE", help="a file that does not exist yet")
@@ -48,6 +50,18 @@ def db(arguments: argparse.Namespace) -> int:
             problems = ledger.check()
             print("\n".join(problems) or "the ledger is sound")
             return TROUBLE if problems else OK
+    return OK
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write everything that the ledger holds as JSON and CSV; return the exit code."""
+    from pathlib import Path
+
+    from digestbot.ledger.exporting import export_ledger
+
+    with open_existing(arguments) as (_, ledger), progress("exporting the ledger", quiet=arguments.quiet) as step:
+        counts = export_ledger(ledger, Path(arguments.folder), lambda done: step(done, ""))
+    print(f"wrote {sum(counts.values())} rows of {len(counts)} tables to {arguments.folder}, as JSON and CSV")
     return OK
 
 

@@ -34,11 +34,11 @@ def copy_ledger(source: Ledger, target: Ledger, progress: Callable[[float], None
     if filled:
         raise LedgerError(f"the target is not empty (it has rows in {', '.join(filled)}); nothing was copied")
     counts: dict[str, int] = {}
-    with _snapshot(source) as here, target.begin() as there:
+    with snapshot(source) as here, target.begin() as there:
         _without_limits(there)
         for number, table in enumerate(_TABLES):
             counts[table.name] = 0
-            for rows in _rows(here, table):
+            for rows in rows_of(here, table):
                 there.execute(table.insert(), [dict(row._mapping) for row in rows])
                 counts[table.name] += len(rows)
             _restart_ids(there, table)
@@ -50,7 +50,7 @@ def copy_ledger(source: Ledger, target: Ledger, progress: Callable[[float], None
 
 
 @contextmanager
-def _snapshot(ledger: Ledger) -> Iterator[sa.Connection]:
+def snapshot(ledger: Ledger) -> Iterator[sa.Connection]:
     """Yield a connection that sees the ledger as it is now, however long it is used."""
     if ledger.engine.dialect.name != "postgresql":
         with ledger.read() as tx:
@@ -69,7 +69,8 @@ def _without_limits(tx: sa.Connection) -> None:
             tx.execute(sa.text(f"SET LOCAL {name} = 0"))
 
 
-def _rows(tx: sa.Connection, table: sa.Table) -> Iterator[Sequence[sa.Row[tuple[object, ...]]]]:
+def rows_of(tx: sa.Connection, table: sa.Table) -> Iterator[Sequence[sa.Row[tuple[object, ...]]]]:
+    """Yield a table's rows in the order of its key, in batches."""
     query = sa.select(table).order_by(*table.primary_key.columns)
     yield from tx.execute(query.execution_options(yield_per=BATCH)).partitions()
 
@@ -77,7 +78,7 @@ def _rows(tx: sa.Connection, table: sa.Table) -> Iterator[Sequence[sa.Row[tuple[
 def _digest(tx: sa.Connection, table: sa.Table) -> tuple[int, int]:
     """Return the sum of the rows' hashes, and their number: equal in every kind of database."""
     total, count = 0, 0
-    rows = (row for batch in _rows(tx, table) for row in batch)
+    rows = (row for batch in rows_of(tx, table) for row in batch)
     for row in rows:  # in any order, because databases sort text differently
         line = repr(tuple(row)).encode("utf-8", "surrogatepass")
         total += int.from_bytes(hashlib.blake2b(line, digest_size=32).digest(), "big")
