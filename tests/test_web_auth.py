@@ -362,3 +362,47 @@ def test_every_change_is_in_the_audit_list(free: tuple[str, Everything]) -> None
     assert "Channel x is paused; its posts stay pending." in listed
     assert "this machine from 127.0.0.1" in listed
     assert "nothing" not in listed
+
+
+HOOK = "hook-token-of-the-store-0001"
+
+
+@pytest.fixture
+def hooked(tmp_path: Path) -> Iterator[tuple[str, Everything]]:
+    """Pages behind a token, over a source with a webhook that was read a moment ago."""
+    with world(tmp_path, web='token = "the-token-of-the-pages-00001"') as made:
+        text = made.file.read_text().replace("[channels.x]", f'hook_token = "{HOOK}"\n\n[channels.x]', 1)
+        made.file.write_text(text)
+        made.live(1)
+        with served(made) as url:
+            yield url, made
+
+
+def called(url: str, token: str = HOOK, source: str = "store") -> requests.Response:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return requests.post(f"{url}/hooks/{source}", headers=headers, timeout=10)
+
+
+def test_a_webhook_brings_the_next_poll_forward(hooked: tuple[str, Everything]) -> None:
+    url, made = hooked
+    asked = len(made.feed.requests)
+    made.tick(minutes=1)
+    assert len(made.feed.requests) == asked  # it is not due yet
+    assert called(url).status_code == 202
+    made.tick(seconds=1)
+    assert len(made.feed.requests) == asked + 1
+    again = called(url)
+    assert (again.status_code, 0 < int(again.headers["Retry-After"]) <= 60) == (429, True)
+    made.clock.forward(minutes=2)
+    assert called(url).status_code == 202
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "the-token-of-the-pages-00001", HOOK + "x", "é"])
+def test_a_webhook_needs_its_own_token(hooked: tuple[str, Everything], token: str) -> None:
+    url, _ = hooked
+    assert called(url, token.encode().decode("latin-1")).status_code == 401
+    assert called(url, HOOK, "nowhere").status_code == 401
+    assert (
+        requests.get(f"{url}/hooks/store", headers={"Authorization": f"Bearer {HOOK}"}, timeout=10).status_code == 405
+    )
+    assert requests.get(f"{url}/posts", headers={"Authorization": f"Bearer {HOOK}"}, timeout=10).status_code == 401

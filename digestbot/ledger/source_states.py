@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from digestbot.domain.retry import FIRST_WAIT, LONGEST_WAIT, backoff
-from digestbot.ledger import alerts, arrivals
+from digestbot.ledger import alerts, arrivals, heartbeats
 from digestbot.ledger.concurrency import insert_unless_there
 from digestbot.ledger.intake import IngestResult, summary_count
 from digestbot.ledger.schema import cursors, sources
@@ -127,6 +127,14 @@ def next_poll(tx: sa.Connection, source: str) -> datetime | None:
     """Return when the source is to be polled next; None if it was never polled."""
     row = tx.execute(sa.select(sources.c.next_poll_at, sources.c.not_before).where(sources.c.name == source)).first()
     return max(filter(None, row), default=None) if row is not None else None
+
+
+def bring_forward(tx: sa.Connection, source: str, now: datetime) -> None:
+    """Let the source be polled now, unless its server asked to wait. A running service is woken."""
+    later = (sources.c.next_poll_at > now, sa.or_(sources.c.not_before.is_(None), sources.c.not_before <= now))
+    done = tx.execute(sources.update().where(sources.c.name == source, *later).values(next_poll_at=now))
+    if done.rowcount:
+        heartbeats.record_heartbeat(tx, heartbeats.ACTION, now)
 
 
 def poll_succeeded(

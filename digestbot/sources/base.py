@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 from zoneinfo import ZoneInfo
 
 from digestbot.domain.model import Summary
-from digestbot.infra.config_values import Duration, Section
+from digestbot.infra.config_values import Duration, Section, Token
 from digestbot.ledger import Ledger
 from digestbot.ledger.intake import IngestResult
 from digestbot.ledger.source_states import SourceState
@@ -27,6 +27,7 @@ class SourceConfig(Section):
     kind: str
     every: Duration = timedelta(minutes=15)
     timeout: Duration = timedelta(seconds=30)
+    hook_token: Token | None = None
 
     def reserve(self) -> str | None:
         """Return the name of the source that fills this one's gaps; None without one."""

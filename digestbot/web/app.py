@@ -26,6 +26,7 @@ from digestbot.operator.action_list import ACTIONS
 from digestbot.rendering import post_preview
 from digestbot.web import actions, auth, browse, calendar, monitoring, schedules, statistics, templates, today
 from digestbot.web.app_state import AppState, Flash
+from digestbot.web.hooks import Hooks
 from digestbot.web.pages import FOLDER, page
 from digestbot.web.single_flight import SingleFlight
 
@@ -89,13 +90,14 @@ def application(app_state: AppState) -> Starlette:
     async def failed(request: Request, error: Exception) -> Response:
         return await run_in_threadpool(_problem, app_state, request, error)
 
-    throttle = auth.LoginThrottle()
+    throttle, hooks = auth.LoginThrottle(), Hooks()
     routes = [Route(path, shown(view)) for path, view in PAGES.items()]
     routes += [
         Route("/do/{verb}", changing(_act), methods=["POST"]),
         Route("/schedules/{digest}", changing(schedules.save_schedule), methods=["POST"]),
         Route("/schedules/{digest}/check", changing(schedules.check_schedule), methods=["POST"]),
         Route("/logout", changing(_log_out), methods=["POST"]),
+        Mount("/hooks", routes=[Route("/{source}", shown(hooks.call), methods=["POST"])]),  # with keys of their own
         Route("/login", shown(_log_in_form)),
         Route("/login", _log_in(app_state, throttle), methods=["POST"]),
         Route("/static/post_preview.css", _post_preview_style),

@@ -37,6 +37,7 @@ COOKIE = "digestbot"
 SESSION = timedelta(days=7)
 LEAST_PASSWORD = 8  # characters
 MOST_BODY = 2_000_000  # bytes of a form
+HOOKS = "/hooks/"
 OPEN = ("/healthz", "/readyz", "/login")
 TRIES, WITHIN = 5, 15 * 60  # failed log-ins per IP address, within this many seconds
 TRIES_OF_ALL = 50
@@ -96,16 +97,22 @@ class AccessControl:
             took = (time.perf_counter() - begin) * 1000
             log.debug("%s %s: %d in %.0f ms", scope["method"], scope["path"], status, took)
 
-    @staticmethod
-    def _enter(scope: Scope, web: Web, headers: Headers) -> str:
-        """Set the request's session, and its caller if it shows the API token. Return a new session key if it has none
-        and needs no log-in, else an empty string."""
+    def _enter(self, scope: Scope, web: Web, headers: Headers) -> str:
+        """Set the request's session, and its caller if it shows the API token, or a source's for its webhook. Return a
+        new session key if it has none and needs no log-in, else an empty string."""
         key = Request(scope).cookies.get(COOKIE, "")
         fresh = "" if web.locked or (key.isascii() and 20 <= len(key) <= 100) else new_key()
         scope.setdefault("state", {})
         scope["state"] |= {"session": fresh or key, "who": ""}
         if web.token is not None and hmac.compare_digest(_bearer(headers), web.token.get_secret_value()):
             scope["state"]["who"] = "token"
+        path = _local_path(scope)
+        if path.startswith(HOOKS):
+            source = self._desk.config.sources.get(path.removeprefix(HOOKS))
+            wanted = source.hook_token.get_secret_value() if source is not None and source.hook_token else ""
+            known = bool(wanted) and hmac.compare_digest(_bearer(headers), wanted)
+            scope["state"]["who"] = path if known else ""
+            return "" if known else fresh
         return fresh
 
     async def _refusal(self, scope: Scope, web: Web, headers: Headers) -> Response | None:
@@ -118,6 +125,8 @@ class AccessControl:
             return PlainTextResponse("This request did not come from the operator pages.\n", 403)
         if not headers.get("content-length", "0").isdecimal() or int(headers.get("content-length", "0")) > MOST_BODY:
             return PlainTextResponse("The request is too large.\n", 413)
+        if path.startswith(HOOKS) and not state["who"]:  # a session is no key to a webhook
+            return PlainTextResponse("The token is wrong.\n", 401, {"WWW-Authenticate": "Bearer"})
         if not state["who"]:
             state["who"] = await run_in_threadpool(self._who, web, state["session"])
         if state["who"] or path in OPEN or path.startswith("/static/"):
