@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from digestbot.domain.errors import ConfigError, DigestbotError
@@ -91,7 +91,7 @@ def application(app_state: AppState) -> Starlette:
         return await run_in_threadpool(_problem, app_state, request, error)
 
     throttle, hooks = auth.LoginThrottle(), Hooks()
-    routes = [Route(path, shown(view)) for path, view in PAGES.items()]
+    routes: list[BaseRoute] = [Route(path, shown(view)) for path, view in PAGES.items()]
     routes += [
         Route("/do/{verb}", changing(_act), methods=["POST"]),
         Route("/schedules/{digest}", changing(schedules.save_schedule), methods=["POST"]),
@@ -101,7 +101,7 @@ def application(app_state: AppState) -> Starlette:
         Route("/login", shown(_log_in_form)),
         Route("/login", _log_in(app_state, throttle), methods=["POST"]),
         Route("/static/post_preview.css", _post_preview_style),
-        Mount("/static", StaticFiles(directory=FOLDER / "static")),  # type: ignore[list-item]
+        Mount("/static", StaticFiles(directory=FOLDER / "static")),
     ]
     return Starlette(
         routes=routes,
