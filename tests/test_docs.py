@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -124,3 +125,25 @@ def test_links_between_the_docs_lead_somewhere() -> None:
 
 def test_the_version_is_in_the_changelog_or_unreleased() -> None:
     assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()
+
+
+_EXAMPLES = {"SUMMARY": "1", "ID": "1", "N": "1"}
+STEPS = ("maintenance", "switching", "feeds")  # pages whose commands stand in the text, whole
+
+
+def test_every_command_in_steps_and_code_can_be_parsed(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a page tells the reader to type is a command, with options that exist."""
+    commands = [
+        one for page in [README, *DOCS.values()] for one in re.findall(r"^ {4,}digestbot ([^#\n]+)", page, re.MULTILINE)
+    ]
+    commands += [one for name in STEPS for one in re.findall(r"`digestbot ([^`]+)`", DOCS[name])]
+    wrong = []
+    for command in commands:
+        words = [_EXAMPLES.get(word, word) for word in shlex.split(command.partition("   ")[0])]
+        try:
+            parser().parse_args(words)
+        except SystemExit as ended:
+            if ended.code:
+                wrong.append(f"digestbot {command}: {capsys.readouterr().err.splitlines()[-1]}")
+    assert wrong == []
+    assert len(commands) > 30
