@@ -6,6 +6,7 @@ import gzip
 import zlib
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from helpers.feeds import item, rss
@@ -43,6 +44,9 @@ NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
         ("2026-11-25t12:00z", NOON),
         ("2026-11-25", datetime(2026, 11, 25, tzinfo=UTC)),
         ("Wed, 25 Nov 2026 23:59:60 GMT", datetime(2026, 11, 25, 23, 59, 59, tzinfo=UTC)),
+        ("Fri, 25 September 26 12:00 GMT", datetime(2026, 9, 25, 12, tzinfo=UTC)),
+        ("25 sept. 2026 12:00:00 Z", datetime(2026, 9, 25, 12, tzinfo=UTC)),
+        ("Wed, 25 Nove 2026 12:00:00 GMT", None),
         ("Wed, 25 Nov 2026 12:00:00 AEDT", None),
         ("Wed, 25 Nov 2026 12:00:00 CET", None),
         ("Wed, 25 Nov 2026", None),
@@ -79,6 +83,20 @@ def test_no_text_is_too_odd_for_a_date(text: str) -> None:
 )
 def test_relative_links_have_a_base(link: str, bases: list[str], expected: str) -> None:
     assert absolute(link, bases) == expected
+
+
+@given(
+    st.from_regex(r"https?://[a-z0-9.]{1,8}(?::\d{1,3})?(?:[/?#;.&%@\[\]é~a-]{0,12})", fullmatch=True),
+    st.sampled_from([(), ("https://a.example/x/feed.xml",), ("http://a.example",)]),
+)
+def test_a_whole_url_is_resolved_as_urljoin_does(link: str, bases: tuple[str, ...]) -> None:
+    try:
+        expected = urljoin(next(iter(bases), ""), link)
+        has_host = bool(urlsplit(expected).hostname)
+    except ValueError:
+        has_host = False
+    if has_host:
+        assert absolute(link, bases) == expected
 
 
 @pytest.mark.parametrize(

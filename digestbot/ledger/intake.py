@@ -75,6 +75,8 @@ def known_versions(tx: sa.Connection, source: str, versions: Sequence[bytes]) ->
     """Return those of these versions that the ledger holds, with their summaries' ids; withdrawn summaries are left
     out."""
     results: dict[bytes, int] = {}
+    if not has_summaries(tx, source):
+        return results
     for start in range(0, len(versions), BATCH):
         query = sa.select(summaries.c.version, summaries.c.id).where(
             summaries.c.source == source,

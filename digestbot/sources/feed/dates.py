@@ -13,10 +13,11 @@ EARLIEST, LATEST = 1900, 2999  # years; anything else is a mistake
 # RFC 822, section 5.1. Other names of zones are ambiguous.
 _ZONES = {"z": 0, "ut": 0, "gmt": 0, "utc": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6,
           "pst": -8, "pdt": -7}  # fmt: skip
+_NAMES = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+          "december")  # fmt: skip
+_MONTHS = {written: number for number, name in enumerate(_NAMES, 1) for written in (name, name[:3])} | {"sept": 9}
 _RFC822 = re.compile(
-    r"(?:[a-z]{3,9}\.?,?\s+)?(\d{1,2})[\s-]"
-    r"(?:(jan)(?:uary)?|(feb)(?:ruary)?|(mar)(?:ch)?|(apr)(?:il)?|(may)|(june?)|(july?)|(aug)(?:ust)?|(sep)(?:t(?:ember)?)?"
-    r"|(oct)(?:ober)?|(nov)(?:ember)?|(dec)(?:ember)?)\.?[\s-](\d{4}|\d{2})\s+(\d{1,2}):(\d{2})(?::(\d{2}))?"
+    r"(?:[a-z]{3,9}\.?,?\s+)?(\d{1,2})[\s-]([a-z]{3,9})\.?[\s-](\d{4}|\d{2})\s+(\d{1,2}):(\d{2})(?::(\d{2}))?"
     r"\s*(?:([+-])(\d{2}):?(\d{2})|([a-z]{1,3}))",
     re.ASCII | re.IGNORECASE,
 )
@@ -42,9 +43,9 @@ def _rfc822(text: str) -> datetime | None:
     match = _RFC822.fullmatch(text)
     if match is None:
         return None
-    day, *months, year, hour, minute, second, sign, hours, minutes, name = match.groups()
-    month = next(at for at, one in enumerate(months, 1) if one)
-    if name is not None and name.lower() not in _ZONES:
+    day, month_name, year, hour, minute, second, sign, hours, minutes, name = match.groups()
+    month = _MONTHS.get(month_name.lower())
+    if month is None or (name is not None and name.lower() not in _ZONES):
         return None
     if name is not None:
         offset = timedelta(hours=_ZONES[name.lower()])

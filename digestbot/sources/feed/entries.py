@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from digestbot.domain.dedup import doi, title_key
 from digestbot.domain.model import Genre, Paper, Summary
@@ -87,7 +87,7 @@ def _store_summary(get: Callable[[str], Any], store_key: str, version: bytes | N
     anonymous = author == ANONYMOUS or not author
     handle: str | None = key
     if store_key:
-        anchor = unquote(urlsplit(link).fragment)
+        anchor = unquote(link.partition("#")[2])
         handle = None if anonymous and anchor in ("", "anon") else anchor or author
     return Summary(
         paper=Paper(

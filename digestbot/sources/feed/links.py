@@ -21,6 +21,8 @@ _OF_FEEDS = re.compile(
     r"rss=(?:1|yes|true)|af=R|source=rss[\w-]*", re.IGNORECASE
 )  # say that a reader came from the feed
 LONGEST_LINK = 4_000  # characters
+# A URL that stays as it is, whatever its base: it has a host, and none of its parts is empty.
+_ORDINARY = re.compile(r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?:/[^\s?#;]*)?(?:\?[^\s#]+)?(?:#\S+)?")
 
 
 def host_of(url: str) -> str:
@@ -44,6 +46,8 @@ def absolute(link: str, bases: Sequence[str]) -> str:
     link = re.sub(r"[\t\r\n]", "", link.strip())
     if len(link) > LONGEST_LINK:
         raise ValueError(f"its link has more than {LONGEST_LINK} characters")
+    if _ORDINARY.fullmatch(link):
+        return link
     try:
         base = next((one for one in bases if urlsplit(one).scheme in ("http", "https")), "")
         relative = not urlsplit(link).scheme
