@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from digestbot.config.environment import ENV_PREFIX, override
-from digestbot.config.writer import save
+from digestbot.config.writer import save, write_next_to
 from digestbot.domain.errors import ConfigError
 from digestbot.infra.config_values import PLACEHOLDER
 
 
 @dataclass(frozen=True)
 class ChannelFile:
-    """A channel's section as it stands in the file, even if tokens are missing in it.
+    """A channel's section as it is in the file, even if tokens are missing in it.
 
     ``settings`` are its texts by key, among them secrets from files. ``text`` is the whole file.
     """
@@ -32,7 +31,7 @@ class ChannelFile:
     text: str
 
     def secret_file(self, key: str) -> Path:
-        """Return where a secret is stored: where the section says, else beside the configuration file."""
+        """Return where a secret is stored: where the section says, else next to the configuration file."""
         named = self.table.get(f"{key}_file")
         file = Path(str(named)).expanduser() if named else Path(f"{self.name}-{key.replace('_', '-')}")
         return self.path.parent / file
@@ -83,7 +82,7 @@ def store(
     try:
         for key, value in changed.items():
             target = channel.secret_file(key)
-            written.append((_prepared(target, value), target))
+            written.append((write_next_to(target, value + "\n"), target))
         for fresh, target in written:
             fresh.replace(target)
     except OSError as error:
@@ -114,16 +113,6 @@ def forget(channel: ChannelFile, keys: list[str], now: datetime) -> list[Path]:
         save(channel.path, text, channel.text, now)
         changed.append(channel.path)
     return changed
-
-
-def _prepared(target: Path, value: str) -> Path:
-    """Write a secret next to its target, readable only by its owner; return the file."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:  # mkstemp creates it with mode 0600
-        file.write(value + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return Path(name)
 
 
 def _edited(channel: ChannelFile, files: Mapping[str, Path], settings: Mapping[str, str]) -> str:

@@ -25,17 +25,8 @@ def save(path: Path, text: str, before: str, now: datetime) -> Path:
         if real.read_text(encoding="utf-8-sig") != before:
             raise ConfigError([f"{path}: the file was changed in the meantime; reload it and try again"])
         shutil.copy2(real, kept)
-        handle, name = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.")
-        fresh = Path(name)
+        fresh = write_next_to(real, text, like=real)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                shutil.copymode(real, fresh)
-                stat = real.stat()
-                with suppress(PermissionError):  # only root may change a file's owner
-                    os.fchown(file.fileno(), stat.st_uid, stat.st_gid)
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
             fresh.replace(real)
         except BaseException:
             fresh.unlink(missing_ok=True)
@@ -49,6 +40,27 @@ def save(path: Path, text: str, before: str, now: datetime) -> Path:
     for old in sorted(real.parent.glob(f"{real.name}.[0-9]*Z"))[:-KEPT]:
         old.unlink(missing_ok=True)
     return kept
+
+
+def write_next_to(target: Path, text: str, *, like: Path | None = None) -> Path:
+    """Write a file next to its target, which it can then replace; return it. Only its owner can read it, unless it gets
+    the mode and the owner of the file ``like``. Nothing is left behind if writing fails. Raises OSError."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # with mode 0600
+    fresh = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            if like is not None:
+                shutil.copymode(like, fresh)
+                stat = like.stat()
+                with suppress(PermissionError):  # only root may change a file's owner
+                    os.fchown(file.fileno(), stat.st_uid, stat.st_gid)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    return fresh
 
 
 def _sync(folder: Path) -> None:

@@ -51,7 +51,7 @@ def copy_ledger(source: Ledger, target: Ledger, progress: Callable[[float], None
 
 @contextmanager
 def snapshot(ledger: Ledger) -> Iterator[sa.Connection]:
-    """Yield a connection that sees the ledger as it is now, however long it is used."""
+    """Yield a connection that sees the ledger of this moment, however long it is used."""
     if ledger.engine.dialect.name != "postgresql":
         with ledger.read() as tx:
             yield tx

@@ -21,7 +21,7 @@ _OF_FEEDS = re.compile(
     r"rss=(?:1|yes|true)|af=R|source=rss[\w-]*", re.IGNORECASE
 )  # say that a reader came from the feed
 LONGEST_LINK = 4_000  # characters
-# A URL that stays as it is, whatever its base: it has a host, and none of its parts is empty.
+# A URL that no base changes: it has a host, and none of its parts is empty.
 _ORDINARY = re.compile(r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?:/[^\s?#;]*)?(?:\?[^\s#]+)?(?:#\S+)?")
 
 
