@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import tomllib
 import urllib.request
@@ -14,6 +15,7 @@ from helpers.basics import Feed
 from test_cli import called, digestbot, world  # noqa: F401 - a fixture among them
 
 from digestbot.cli import login as login_command
+from digestbot.config.writer import write_next_to
 from digestbot.platforms.login import LoginError
 from digestbot.platforms.registry import login_for
 from digestbot.sandbox import Sandbox
@@ -307,3 +309,13 @@ def test_the_terminal_asks_until_it_is_answered(
     with pytest.raises(LoginError, match="the input ended"):
         terminal.ask("More")
     assert "  2. b" in capsys.readouterr().out
+
+
+def test_a_full_disk_leaves_no_secret_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_next_to(tmp_path / "token", "secret")
+    assert list(tmp_path.iterdir()) == []
