@@ -261,7 +261,7 @@ def test_once_send_posts_and_preview(config: str, feed: Feed, world: Sandbox) ->
     code, out, _ = digestbot("-c", config, "preview", "latest", "--channel", "x")
     assert "Paper Number 2" in out
     assert "of 280 characters" in out
-    assert "latest on x (twitter), slot " in out
+    assert "latest on x (X), slot " in out
 
 
 def test_what_waits_for_a_person_shows_in_the_exit_code(config: str, feed: Feed, world: Sandbox) -> None:
@@ -501,7 +501,7 @@ def test_no_configuration_and_a_bad_one(tmp_path: Path) -> None:
 
 
 def test_init_then_check(tmp_path: Path) -> None:
-    code, out, _ = digestbot("init", cwd=tmp_path)
+    code, out, _ = digestbot("init", "--full", cwd=tmp_path)
     assert code == 0
     assert "digestbot -c config.toml check" in out
     assert (tmp_path / "config.toml").stat().st_mode & 0o777 == 0o600

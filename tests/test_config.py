@@ -90,7 +90,10 @@ lease = "2 seconds"
         "sources.s.url: write a URL that starts with http",
         'sources.s.every: write a time span such as "15 minutes"',
         "channels.x.api_url: plain http would show the keys",
-        "channels.x.api_secret: is missing; add it, or api_secret_file, or set DIGESTBOT_CHANNELS__X__API_SECRET",
+        (
+            "channels.x: api_secret, access_token and access_token_secret are missing; run digestbot login x, or add them "
+            "(access_token_secret, access_token_secret_file or DIGESTBOT_CHANNELS__X__ACCESS_TOKEN_SECRET)"
+        ),
         'channels.y.platform: must be "twitter" or "facebook"',
         "channels.page.page_id: does not look right",
         "channels.page.access_token_file: cannot read missing.txt: No such file",

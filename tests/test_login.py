@@ -14,7 +14,7 @@ import pytest
 from helpers.basics import Feed
 from test_cli import called, digestbot, world  # noqa: F401 - a fixture among them
 
-from digestbot.cli import login as login_command
+from digestbot.cli.dialogue import Terminal
 from digestbot.config.writer import write_next_to
 from digestbot.platforms.login import LoginError
 from digestbot.platforms.registry import login_for
@@ -55,15 +55,15 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         shown.append(text)
         print(text)
 
-    def ask(_: object, question: str, *, secret: bool = False) -> str:
+    def ask(_: object, question: str, *, secret: bool = False, default: str | None = None) -> str:
         shown.append(question)
         if not given:
             raise LoginError("the input ended; nothing was stored")
         answer = given.pop(0)
         return str(answer("\n".join(shown)) if callable(answer) else answer)
 
-    monkeypatch.setattr(login_command.Terminal, "tell", tell)
-    monkeypatch.setattr(login_command.Terminal, "ask", ask)
+    monkeypatch.setattr(Terminal, "tell", tell)
+    monkeypatch.setattr(Terminal, "ask", ask)
     return iter([given])
 
 
@@ -303,7 +303,7 @@ def test_the_terminal_asks_until_it_is_answered(
     import io
 
     monkeypatch.setattr("sys.stdin", io.StringIO("\n  the answer \nfour\n9\n2\n"))
-    terminal = login_command.Terminal()
+    terminal = Terminal()
     assert terminal.ask("Question", secret=True) == "the answer"
     assert terminal.choose("Which?", ["a", "b"]) == 1
     with pytest.raises(LoginError, match="the input ended"):

@@ -77,6 +77,6 @@ def test_the_installed_wheel_does_the_main_job(installed: Path) -> None:
     result = run(installed, "demo")
     assert result.returncode == 0, result.stderr
     assert "24 new posts" in result.stdout
-    assert run(installed, "init").returncode == 0
+    assert run(installed, "init", "--full").returncode == 0
     result = run(installed, "-c", str(filled_in(installed.parent)), "check")
     assert result.returncode == 0, result.stdout

@@ -75,7 +75,7 @@ def perform_and_print(arguments: argparse.Namespace, name: str, given: Mapping[s
     from digestbot.operator.actions import perform
     from digestbot.pipeline.app import Service
 
-    with open_existing(arguments) as (config, ledger):
+    with open_existing(arguments, credentials_needed=True) as (config, ledger):
         service = Service(config, ledger, now_)
         try:
             outcome = perform(service, name, given)

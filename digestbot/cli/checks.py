@@ -11,14 +11,13 @@ import stat
 import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from digestbot.cli import OK, TROUBLE, USAGE
-from digestbot.cli.common import load_config, now_, open_ledger
+from digestbot.cli.common import load_config, now_, open_ledger, rehearsing
 from digestbot.cli.digest_checks import of_digests
 from digestbot.cli.findings import Finding, checked
 from digestbot.cli.ledger_checks import clock_finding, of_the_ledger
@@ -71,7 +70,7 @@ def _findings(config: Config, *, online: bool) -> Iterator[Finding]:
         ledger = open_ledger(config)
     except ConfigError as error:
         problem = "; ".join(error.problems)
-    with _rehearsing(config) as service:
+    with rehearsing(config) as service:
         yield from _offline(config, service)
         if ledger is None:
             yield Finding("ledger", False, problem)
@@ -85,20 +84,8 @@ def _findings(config: Config, *, online: bool) -> Iterator[Finding]:
 
 def _sound_part(config: Config) -> Iterator[Finding]:
     """Yield the findings about those parts of the configuration that are valid."""
-    with _rehearsing(config) as service:
+    with rehearsing(config) as service:
         yield from _offline(config, service)
-
-
-@contextmanager
-def _rehearsing(config: Config) -> Iterator[Service]:
-    """Yield a service over a ledger in memory, so that the checks do not depend on the configured one."""
-    from digestbot.ledger import Ledger
-    from digestbot.pipeline.app import Service
-
-    with closing(Ledger("sqlite://")) as ledger:
-        ledger.prepare()
-        with closing(Service(config, ledger, now_)) as service:
-            yield service
 
 
 def _offline(config: Config, service: Service) -> Iterator[Finding]:

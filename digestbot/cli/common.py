@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +27,15 @@ def now_() -> datetime:
     return datetime.now(UTC)
 
 
-def load_config(arguments: argparse.Namespace) -> Config:
-    """Return the configuration, and set up logging for it. Raises ConfigError."""
+def load_config(arguments: argparse.Namespace, *, credentials_needed: bool = True) -> Config:
+    """Return the configuration, and set up logging for it. Commands that do not call the platforms work without
+    credentials. Raises ConfigError."""
     from digestbot import config
     from digestbot.cli import logs
 
     logs.configure_logging(verbose=arguments.verbose, quiet=arguments.quiet)
-    loaded = config.load(config.find(arguments.config, os.environ), os.environ)
+    path = config.find(arguments.config, os.environ)
+    loaded = config.load(path, os.environ, credentials_needed=credentials_needed)
     set_up_logs(arguments, loaded.secrets(), loaded.log_format)
     return loaded
 
@@ -61,10 +63,12 @@ def open_ledger(config: Config) -> Ledger:
 
 
 @contextmanager
-def open_existing(arguments: argparse.Namespace) -> Iterator[tuple[Config, Ledger]]:
+def open_existing(
+    arguments: argparse.Namespace, *, credentials_needed: bool = False
+) -> Iterator[tuple[Config, Ledger]]:
     """Yield the configuration and its ledger. Raises ConfigError if there is no ledger yet. Raises LedgerError if its
     schema is outdated, except for the command db, which can upgrade it."""
-    config = load_config(arguments)
+    config = load_config(arguments, credentials_needed=credentials_needed)
     ledger = open_ledger(config)
     ledger.by_hand = True
     if ledger.file is not None and not ledger.file.exists():
@@ -89,7 +93,7 @@ def open_or_rehearse(arguments: argparse.Namespace) -> Iterator[tuple[Config, Le
     from digestbot.ledger import Ledger
     from digestbot.pipeline.app import Report, Service
 
-    config = load_config(arguments)
+    config = load_config(arguments, credentials_needed=False)
     ledger = open_ledger(config)
     ledger.close()
     if ledger.file is None or ledger.file.exists():
@@ -104,12 +108,22 @@ def open_or_rehearse(arguments: argparse.Namespace) -> Iterator[tuple[Config, Le
             service.prepare()
             for name in sorted({name for digest in config.digests.values() for name in digest.sources}):
                 service.poller.poll(name, report, at_once=True)
-            for error in report.source_errors.values():
-                print(error, file=sys.stderr)
             yield config, temporary
         finally:
             service.close()
             temporary.close()
+
+
+@contextmanager
+def rehearsing(config: Config) -> Iterator[Service]:
+    """Yield a service over an empty ledger in memory, so that nothing depends on the configured one."""
+    from digestbot.ledger import Ledger
+    from digestbot.pipeline.app import Service
+
+    with closing(Ledger("sqlite://")) as ledger:
+        ledger.prepare()
+        with closing(Service(config, ledger, now_)) as service:
+            yield service
 
 
 @contextmanager

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
-import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from digestbot.cli import OK, TROUBLE
 from digestbot.cli.common import load_config, now_
+from digestbot.cli.dialogue import Terminal
 
 if TYPE_CHECKING:
     from digestbot.cli.parser import Commands
@@ -29,38 +27,6 @@ def register(commands: Commands) -> None:
     )
     command = commands.add("logout", "delete a channel's tokens from this machine", logout, json=False)
     command.add_argument("channel", metavar="CHANNEL")
-
-
-class Terminal:
-    """The dialogue with the person at the terminal, or at the other end of a pipe."""
-
-    def tell(self, text: str) -> None:
-        """Print a step."""
-        print(text, flush=True)
-
-    def ask(self, question: str, *, secret: bool = False) -> str:
-        """Return the answer to a question. On a terminal, a secret is not echoed. Raises LoginError at the end of
-        input."""
-        from digestbot.platforms.login import LoginError
-
-        if secret and sys.stdin.isatty():
-            answer = getpass.getpass(f"{question}: ")
-        else:
-            print(f"{question}: ", end="", flush=True)
-            answer = sys.stdin.readline()
-            if not answer:
-                raise LoginError("the input ended; nothing was stored")
-        answer = answer.strip()
-        return answer or self.ask(question, secret=secret)
-
-    def choose(self, question: str, options: Sequence[str]) -> int:
-        """Return the index of the chosen option."""
-        for number, option in enumerate(options, 1):
-            self.tell(f"  {number}. {option}")
-        while True:
-            answer = self.ask(f"{question} [1-{len(options)}]")
-            if answer.isdecimal() and 1 <= int(answer) <= len(options):
-                return int(answer) - 1
 
 
 def login(arguments: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from digestbot.cli import OK
 from digestbot.cli.argument_types import positive
-from digestbot.cli.common import known_channel, known_digest, now_, open_existing, open_or_rehearse
+from digestbot.cli.common import known_channel, known_digest, now_, open_or_rehearse
 from digestbot.domain.errors import ConfigError, LedgerError
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def why(arguments: argparse.Namespace) -> int:
     from digestbot.text import plain_title
 
     shown = []
-    with open_existing(arguments) as (config, ledger):
+    with open_or_rehearse(arguments) as (config, ledger):
         with ledger.read() as tx:
             result = backlog_views.find_summaries(tx, arguments.summary.encode("utf-8", "replace").decode())
         if not result:

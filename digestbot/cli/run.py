@@ -165,7 +165,7 @@ def preview(arguments: argparse.Namespace) -> int:
     from digestbot.ledger import Ledger
     from digestbot.pipeline.app import Service
 
-    config = load_config(arguments)
+    config = load_config(arguments, credentials_needed=False)
     digest = known_digest(config, arguments.digest)
     channels = known_channels(config, digest, arguments.channel)
     ledger = open_ledger(config)
@@ -208,7 +208,7 @@ def preview(arguments: argparse.Namespace) -> int:
                 continue
             when = f"{slot:%a %d %b %Y %H:%M} {zone.key}" if slot else "none upcoming"
             print(
-                f"{digest} on {channel} ({platform.name}), slot {when}; "
+                f"{digest} on {channel} ({platform.title}), slot {when}; "
                 f"{result.backlog.get('waiting', 0)} pending, "
                 f"{result.backlog.get('skipped', 0)} skipped at the first read"
             )

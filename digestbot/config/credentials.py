@@ -14,6 +14,7 @@ from digestbot.config.environment import ENV_PREFIX, override
 from digestbot.config.writer import save, write_next_to
 from digestbot.domain.errors import ConfigError
 from digestbot.infra.config_values import PLACEHOLDER
+from digestbot.platforms.registry import PLATFORMS
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,36 @@ def read_channel(path: Path, name: str, environ: Mapping[str, str]) -> ChannelFi
         except (OSError, UnicodeDecodeError):
             continue  # it is to be written
     return ChannelFile(path, name, found.platform, settings, table, text)
+
+
+def with_stand_ins(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the parsed configuration with a stand-in for each key of an account that is missing, still a placeholder,
+    or in a file that does not exist. That is enough to render posts and to plan, but not to post."""
+    channels = raw.get("channels")
+    if not isinstance(channels, dict):
+        return raw
+    complete = {}
+    for number, (name, table) in enumerate(channels.items()):
+        complete[name] = _completed(table, str(number), folder) if isinstance(table, dict) else table
+    return {**raw, "channels": complete}
+
+
+def _completed(table: dict[str, Any], stand_in: str, folder: Path) -> dict[str, Any]:
+    """Return a channel's section in which no key of its account is missing. The stand-in is a number, which also serves
+    as an id."""
+    platform = PLATFORMS.get(str(table.get("platform")))
+    if platform is None:
+        return table
+    result = dict(table)
+    for key, field in platform.config.model_fields.items():
+        file = result.get(f"{key}_file")
+        if result.get(key) == PLACEHOLDER:
+            del result[key]
+        if file is not None and not (folder / str(file)).expanduser().exists():
+            del result[f"{key}_file"]
+        if field.is_required() and key not in result and f"{key}_file" not in result:
+            result[key] = stand_in
+    return result
 
 
 def store(

@@ -5,18 +5,19 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from digestbot.config.credentials import with_stand_ins
 from digestbot.config.cross_checks import cross_check, missing_folders, placeholders
 from digestbot.config.environment import ENV_CONFIG, ENV_PREFIX, NAMED, Variable, override
 from digestbot.config.model_fields import secret_keys, section_at
 from digestbot.config.root import Config, config_model, contradictions
 from digestbot.domain.errors import ConfigError
-from digestbot.platforms.registry import PLATFORMS
+from digestbot.platforms.registry import PLATFORMS, has_login
 from digestbot.sources.registry import SOURCE_KINDS
 
 
@@ -38,10 +39,11 @@ def find(explicit: str | None, environ: Mapping[str, str]) -> Path:
     )
 
 
-def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+def load(path: Path, environ: Mapping[str, str] = os.environ, *, credentials_needed: bool = True) -> Config:
     """Return the configuration: read, overridden from the environment, completed with secrets from files, and checked.
 
-    Raises ConfigError with every mistake found.
+    With ``credentials_needed=False``, stand-ins are used for an account's keys that are missing. Raises ConfigError
+    with every mistake found.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a byte order mark
@@ -54,13 +56,19 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number with too many digits
         raise ConfigError([f"{path}: is not valid TOML: {error}"]) from error
     try:
-        return build(raw, path, environ)
+        return build(raw, path, environ, credentials_needed=credentials_needed)
     except (ValueError, TypeError, KeyError, RuntimeError, AttributeError) as error:  # RecursionError is a RuntimeError
         problem = f"{path}: cannot be understood ({type(error).__name__}: {error}): compare it with config.example.toml"
         raise ConfigError([problem[:400]]) from error
 
 
-def build(raw: dict[str, Any], path: Path | None = None, environ: Mapping[str, str] = {}) -> Config:
+def build(
+    raw: dict[str, Any],
+    path: Path | None = None,
+    environ: Mapping[str, str] = {},
+    *,
+    credentials_needed: bool = True,
+) -> Config:
     """Return the configuration from parsed values, as tests and the demo do. Raises ConfigError like `load`."""
     place = f"{path}: " if path else ""
     problems: list[str] = []
@@ -68,6 +76,8 @@ def build(raw: dict[str, Any], path: Path | None = None, environ: Mapping[str, s
         problems.append("path: unknown key; remove it")
         raw = {key: value for key, value in raw.items() if key != "path"}
     variables, unknown = override(raw, environ)
+    if not credentials_needed:
+        raw = with_stand_ins(raw, path.parent if path else Path())
     reported = [*_read_secret_files(raw, path.parent if path else Path()), *placeholders(raw)]
     config = sound = None
     try:
@@ -75,7 +85,7 @@ def build(raw: dict[str, Any], path: Path | None = None, environ: Mapping[str, s
         explained = []
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        explained = [_explain(detail, raw) for detail in details]
+        explained = [*_unconnected(details), *(_explain(detail, raw) for detail in details if not _by_login(detail))]
         sound = _without(raw, path, [detail["loc"] for detail in details])
     # further complaints about a placeholder or an unreadable value would add nothing
     said_already = {one.partition(":")[0].removesuffix("_file") for one in reported}
@@ -172,6 +182,26 @@ def _as_written(loc: tuple[int | str, ...]) -> list[str]:
     if len(where) > 2 and where[0] in _KINDS and where[2] in _KINDS[where[0]][1]:
         del where[2]
     return where
+
+
+def _by_login(detail: Any) -> bool:
+    """Return True if a key is missing that `digestbot login` writes."""
+    where = detail["loc"]
+    return detail["type"] == "missing" and len(where) == 4 and where[0] == "channels" and has_login(str(where[2]))
+
+
+def _unconnected(details: Sequence[Any]) -> list[str]:
+    """Return a problem for each channel whose account's keys are missing, with all of them."""
+    missing: dict[str, list[str]] = {}
+    for detail in filter(_by_login, details):
+        missing.setdefault(str(detail["loc"][1]), []).append(str(detail["loc"][3]))
+    problems = []
+    for name, keys in missing.items():
+        subject = f"{', '.join(keys[:-1])} and {keys[-1]} are" if keys[1:] else f"{keys[0]} is"
+        variable = f"{ENV_PREFIX}CHANNELS__{name}__{keys[-1]}".upper().replace("-", "_")
+        remedy = f"run digestbot login {name}, or add {'them' if keys[1:] else 'it'}"
+        problems.append(f"channels.{name}: {subject} missing; {remedy} ({keys[-1]}, {keys[-1]}_file or {variable})")
+    return problems
 
 
 def _explain(detail: Any, raw: dict[str, Any]) -> str:

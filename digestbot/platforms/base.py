@@ -172,6 +172,8 @@ class Platform:
     """The name that people use."""
     account_kind: str
     """The platform's word for one account: "account", "Page"."""
+    channel_name: str
+    """The name that `digestbot init` gives to a channel of the platform."""
     folder: Path
     """The folder of ``preview.html.j2``, which defines a macro ``post(shown)``."""
     config: type[ChannelConfig]

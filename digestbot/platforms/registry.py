@@ -12,6 +12,7 @@ __all__ = [
     "PLATFORMS",
     "TWITTER",
     "get_platform",
+    "has_login",
     "login_for",
     "publisher_for",
 ]
@@ -32,6 +33,11 @@ def login_for(platform: str) -> Login:
     if known is None or known.make_login is None:
         raise LoginError(f"there is no login for the platform {platform!r}")
     return known.make_login()
+
+
+def has_login(platform: str) -> bool:
+    """Return True if `digestbot login` can get the tokens of a channel on this platform."""
+    return platform in PLATFORMS and PLATFORMS[platform].make_login is not None
 
 
 def publisher_for(channel: ChannelConfig) -> Publisher:

@@ -184,6 +184,7 @@ def toy_platform(folder: Path) -> Platform:
         name="toy",
         title="Toy",
         account_kind="account",
+        channel_name="toy",
         folder=folder,
         config=ToyChannel,
         limit=LengthLimit(100, len),

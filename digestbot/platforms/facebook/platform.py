@@ -34,6 +34,7 @@ PLATFORM = Platform(
     name="facebook",
     title="Facebook",
     account_kind="Page",
+    channel_name="page",
     folder=Path(__file__).parent,
     config=FacebookChannel,
     limit=LengthLimit(63_206, len),  # reported by third parties: Meta documents no limit

@@ -35,6 +35,7 @@ PLATFORM = Platform(
     name="twitter",
     title="X",
     account_kind="account",
+    channel_name="x",
     folder=Path(__file__).parent,
     config=TwitterChannel,
     limit=LengthLimit(280, weighted_length),
