@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from helpers.basics import PAGE_SECRETS, PROCESSES, SECRETS, Feed, feed_item, filled_in
+from helpers.json_documents import check_document
 
 from digestbot import __version__
 from digestbot.cli import main
@@ -53,6 +54,7 @@ COMMANDS = [
     "login",
     "logout",
     "adopt",
+    "completion",
     "sandbox",
     "demo",
 ]
@@ -100,6 +102,7 @@ def digestbot(*arguments: str, **options: Any) -> tuple[int, str, str]:
         code, out, err = called(*arguments, **options)
     for secret in [*SECRETS.values(), *PAGE_SECRETS.values()]:
         assert secret not in out + err
+    check_document(arguments, out)
     return code, out, err
 
 
@@ -232,7 +235,7 @@ def test_once_send_posts_and_preview(config: str, feed: Feed, world: Sandbox) ->
     code, out, _ = digestbot("-c", config, "preview", "latest", "--json")
     assert code == 0
     shown = json.loads(out)
-    assert [(row["channel"], row["waiting"]) for row in shown] == [("x", 3), ("page", 3)]
+    assert [(row["channel"], row["pending"]) for row in shown] == [("x", 3), ("page", 3)]
     assert shown[0]["posts"][0]["length"] <= shown[0]["posts"][0]["limit"] == 280
     assert not (Path(config).parent / "ledger.db").exists()
 
@@ -274,7 +277,7 @@ def test_what_waits_for_a_person_shows_in_the_exit_code(config: str, feed: Feed,
     assert "channel page is paused: Facebook: the token is no longer valid" in err
     code, out, err = digestbot("-c", config, "once", "--json")
     assert code == 3
-    assert json.loads(out)["waiting_for_a_person"] == 1
+    assert json.loads(out)["needs_decision"] == 1
     assert "1 post(s) may have been published; the timeline is being checked: digestbot posts --status unknown" in err
     assert "page" in json.loads(out)["paused_channels"]
     assert len(world.world.timelines["twitter"]) == 1
@@ -290,7 +293,7 @@ def test_what_a_person_does_about_it(config: str, feed: Feed, world: Sandbox) ->
     assert "post 1: unknown (digest latest on x" in out
     assert "attempt 1 at" in out
     code, out, _ = digestbot("-c", config, "posts", "show", "1", "--json")
-    assert [row["outcome"] for row in json.loads(out)["history"]] == ["unknown"]
+    assert [row["outcome"] for row in json.loads(out)["attempt_history"]] == ["unknown"]
     code, _, err = digestbot("-c", config, "posts", "resolve", "1", "--published", "nonsense")
     assert code == 2
     assert "write the post's number" in err
@@ -374,15 +377,15 @@ def test_the_backlog_says_what_comes_next_and_what_waits_for_what(config: str, f
     digestbot("-c", config, "once", "-q")
     code, out, _ = digestbot("-c", config, "backlog", "latest")
     assert code == 0
-    assert "latest on x: 3 waiting, 0 taken, 0 skipped" in out
+    assert "latest on x: 3 pending, 0 taken, 0 skipped" in out
     assert [line.split()[-1] for line in out.splitlines() if "Paper Number" in line] == ["ready", "ready", "yet"] * 2
     assert "anonymous" in out
     code, out, _ = digestbot("-c", config, "backlog", "latest", "--channel", "x", "--limit", "2", "--json")
     (shown,) = json.loads(out)
-    assert [row["waits_for"] for row in shown["waiting"]] == [None, None]
-    assert shown["waiting"][0]["title"] == "Paper Number 1"
+    assert [row["blocked_reason"] for row in shown["pending"]] == [None, None]
+    assert shown["pending"][0]["title"] == "Paper Number 1"
     code, out, _ = digestbot("-c", config, "backlog", "latest", "--json")
-    assert json.loads(out)[1]["waiting"][2]["waits_for"] == "has no text yet"
+    assert json.loads(out)[1]["pending"][2]["blocked_reason"] == "has no text yet"
     assert digestbot("-c", config, "backlog", "nonesuch")[0] == 2
     assert digestbot("-c", config, "backlog", "latest", "--channel", "nonesuch")[0] == 2
 

@@ -126,7 +126,7 @@ def test_a_persons_word(config: str, feed: Feed, world: Sandbox, tmp_path: Path)
     ledger = tmp_path / "ledger.db"
     move_back(ledger)
     code, out, err = digestbot("-c", config, "once", "--json")
-    waiting = json.loads(out)["waiting_for_approval"]
+    waiting = json.loads(out)["needs_approval"]
     assert code == 3
     assert "post(s) need approval: digestbot approve" in err
     assert len(waiting) >= 4

@@ -166,7 +166,7 @@ def test_what_is_rejected_or_waits_gives_3_and_says_when(config: str, feed: Feed
     assert code == 3
     assert "failed" in out
     assert "still pending: post 1" in err
-    assert "It may be an outage: digestbot tries once more at" in digestbot("-c", config, "posts", "show", "1")[1]
+    assert "It may be an outage: one more attempt follows at" in digestbot("-c", config, "posts", "show", "1")[1]
     end_the_quiet_period(config)
     digestbot("-c", config, "resume", "x")
     assert digestbot("-c", config, "once", "-q")[0] == 0

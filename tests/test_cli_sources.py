@@ -140,7 +140,7 @@ def test_what_was_skipped_at_first_can_be_taken_in(config: str, world: Sandbox, 
     write(Path(config), world.url, backlog="skip", schedule="0 0 1 1 *")
     feed.override = served(rss([item(number) for number in range(1, 6)]))
     digestbot("once", "-c", config)
-    assert "0 waiting, 0 taken, 5 skipped" in digestbot("backlog", "latest", "--channel", "x", "-c", config)[1]
+    assert "0 pending, 0 taken, 5 skipped" in digestbot("backlog", "latest", "--channel", "x", "-c", config)[1]
     code, out, _ = digestbot("backlog", "latest", "--channel", "x", "--take-in", "2", "-c", config)
     assert (code, out) == (0, "latest on x: 2 summaries are now pending\n")
     digestbot("backlog", "latest", "--channel", "x", "--take-in", "2026-09-06", "-c", config)

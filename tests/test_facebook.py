@@ -59,7 +59,7 @@ def test_the_proof_is_checked_and_sent(sandbox: Sandbox) -> None:
 
 
 def test_verify(sandbox: Sandbox) -> None:
-    assert publisher(sandbox.url).verify(seconds=5) == ("Sandbox Page (id 200)", [])
+    assert publisher(sandbox.url).verify(seconds=5).name == "Sandbox Page (id 200)"
 
 
 def test_verify_names_what_is_wrong_with_a_token(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ def test_verify_names_what_is_wrong_with_a_token(sandbox: Sandbox, monkeypatch: 
     monkeypatch.setattr(
         client._graph, "get_object", lambda id_, **args: {"data": token} if id_ == "debug_token" else real(id_, **args)
     )
-    _, advice = client.verify(seconds=5)
+    advice = client.verify(seconds=5).advice
     assert [
         word
         for word in ("no longer valid", "user's token", "pages_manage_posts", "expires")
@@ -327,7 +327,7 @@ def test_an_ended_version_and_a_missing_permission_are_told_with_their_remedy(sa
     sandbox.world.scopes.remove("pages_manage_engagement")
     with pytest.raises(Unauthorized, match="pages_manage_engagement"):
         client.publish(Message("part 2", reply=True), reply_to=post.id, seconds=5, may_send=lambda: True)
-    _, advice = client.verify(seconds=5)
+    advice = client.verify(seconds=5).advice
     assert advice == ["the token lacks pages_manage_engagement"]
     with pytest.raises(Unauthorized, match="page_id is not a Page"):
         send(publisher(sandbox.url, page_id="201"))

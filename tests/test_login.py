@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import html
 import re
 import tomllib
 import urllib.request
@@ -57,10 +58,10 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 
     def ask(_: object, question: str, *, secret: bool = False, default: str | None = None) -> str:
         shown.append(question)
-        if not given:
+        if not given and default is None:
             raise LoginError("the input ended; nothing was stored")
-        answer = given.pop(0)
-        return str(answer("\n".join(shown)) if callable(answer) else answer)
+        answer = given.pop(0) if given else ""
+        return str(answer("\n".join(shown)) if callable(answer) else answer) or default or ""
 
     monkeypatch.setattr(Terminal, "tell", tell)
     monkeypatch.setattr(Terminal, "ask", ask)
@@ -130,7 +131,42 @@ def test_an_app_that_may_only_read_is_noticed(config: str, world: Sandbox, typed
     world.apis["twitter"].login.access_level = "read"
     typed += [pin]
     out = digestbot("login", "x", "-c", config)[1]
-    assert "the app has the permission 'read' only, so nothing could be posted" in out
+    assert "the app has the permission 'read' only, so nothing can be posted" in out
+
+
+def test_the_account_is_confirmed_and_another_one_than_before_is_noticed(
+    config: str,
+    world: Sandbox,  # noqa: F811
+    typed: list[Any],
+) -> None:
+    before = files(Path(config).parent)
+    typed += [pin, "n"]
+    code, out, err = digestbot("login", "x", "-c", config)
+    assert (code, "Log in to X as the account that is to post" in err) == (1, True)
+    assert files(Path(config).parent) == before
+    typed += [pin, "y"]
+    assert digestbot("login", "x", "-c", config)[0] == 0
+    world.apis["twitter"].login.user = "999"
+    typed += [pin]  # the default is not to change the account
+    code, out, _ = digestbot("login", "x", "-c", config)
+    assert (code, "this channel has posted as the account with the id 100" in out) == (1, True)
+    typed += [pin, "y"]
+    assert "logged in as @sandbox_999 (id 999)" in digestbot("login", "x", "-c", config)[1]
+    typed += [pin]  # the same account again needs no confirmation
+    assert "Post as" not in digestbot("login", "x", "-c", config)[1]
+
+
+def test_an_app_that_may_only_read_is_noticed_by_the_status_too(
+    config: str,
+    world: Sandbox,  # noqa: F811
+    typed: list[Any],
+) -> None:
+    typed += [pin, "", "", "300", APP_SECRET, "user-token"]
+    for channel in ("x", "page"):
+        assert digestbot("login", channel, "-c", config)[0] == 0
+    world.apis["twitter"].login.access_level = "read"
+    out = digestbot("login", "--status", "x", "-c", config)[1]
+    assert "token without a known end (read); the app has the permission 'read' only" in out
 
 
 @pytest.mark.parametrize("given", [[], ["1"], ["1", "2"], ["1", "2", "3"]])
@@ -149,7 +185,7 @@ def test_x_that_cannot_be_reached_is_told(config: str, typed: list[Any]) -> None
     typed += [pin]
     code, _, err = digestbot("login", "x", "-c", config)
     assert (code, "X could not be reached for the login" in err) == (1, True), err
-    typed[:] = ["300", APP_SECRET, "user-token-pasted"]
+    typed[:] = ["", "300", APP_SECRET, "user-token-pasted"]
     code, _, err = digestbot("login", "page", "-c", config)
     assert (code, "Facebook could not be reached for the login" in err) == (1, True), err
 
@@ -164,7 +200,7 @@ def address(shown: str) -> str:
 def test_a_login_to_facebook_chooses_the_page(config: str, world: Sandbox, typed: list[Any], pasted: Any) -> None:  # noqa: F811
     world.world.pages = {"200", "201"}
     folder = Path(config).parent
-    typed += ["300", APP_SECRET, pasted, "7", "2"]
+    typed += ["", "300", APP_SECRET, pasted, "7", "2"]
     code, out, err = digestbot("login", "page", "-c", config)
     assert (code, err) == (0, "")
     assert "  2. Sandbox Page 201 (id 201)" in out
@@ -220,10 +256,143 @@ def test_a_refusal_of_facebook_says_what_to_do(
     before = files(file.parent)
     for name, value in mistake.items():
         setattr(world.world, name, value)
-    typed += ["300", APP_SECRET, pasted]
+    typed += ["", "300", APP_SECRET, pasted]
     code, _, err = digestbot("login", "page", "-c", config)
     assert (code, words in err) == (1, True), err
     assert files(file.parent) == before
+
+
+def stored_page(config: str) -> tuple[str, str]:
+    """The id and the token that were stored."""
+    raw = tomllib.loads(Path(config).read_text())["channels"]["page"]
+    return raw["page_id"], (Path(config).parent / raw["access_token_file"]).read_text().strip()
+
+
+def test_a_login_by_device(config: str, world: Sandbox, typed: list[Any]) -> None:  # noqa: F811
+    world.apis["facebook"].login.device_states = ["pending", "too-often"]
+    typed += ["2", "300", APP_SECRET, "client-token-0001", "", "", ""]
+    code, out, err = digestbot("login", "page", "-c", config)
+    assert (code, err) == (0, "")
+    assert "https://www.facebook.com/device" in out
+    assert "Enter the code ABCD1234 within 7 minutes" in out
+    assert out.count("Facebook has not seen the code yet.") == 2
+    assert "client-token-0001" not in out
+    assert stored_page(config) == ("200", "sandbox-page-token")
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        (["expired"], "the code has expired. Run the command again"),
+        (["pending"] * 20, "the code was not entered"),
+    ],
+)
+def test_a_device_that_is_not_confirmed(
+    config: str,
+    world: Sandbox,  # noqa: F811
+    typed: list[Any],
+    states: list[str],
+    words: str,
+) -> None:
+    before = files(Path(config).parent)
+    world.apis["facebook"].login.device_states = states
+    typed += ["2", "300", APP_SECRET, "client-token"]
+    code, _, err = digestbot("login", "page", "-c", config)
+    assert (code, words in err) == (1, True)
+    assert files(Path(config).parent) == before
+
+
+def test_another_error_of_a_device_login_is_passed_on(config: str, typed: list[Any], monkeypatch: Any) -> None:
+    from digestbot.platforms.facebook.login_calls import LoginCalls
+
+    whole = LoginCalls.post
+
+    def post(self: LoginCalls, path: str, **parameters: str) -> Any:
+        return whole(self, path, **(parameters | ({"code": "other"} if path.endswith("status") else {})))
+
+    monkeypatch.setattr(LoginCalls, "post", post)
+    typed += ["2", "300", APP_SECRET, "client-token"]
+    assert "Facebook rejected the login: Invalid code" in digestbot("login", "page", "-c", config)[2]
+
+
+@pytest.mark.parametrize("kind", ["SYSTEM_USER", "PAGE"])
+def test_a_system_users_token_is_checked_and_stored(
+    config: str,
+    world: Sandbox,  # noqa: F811
+    typed: list[Any],
+    kind: str,
+) -> None:
+    world.apis["facebook"].login.system_user_type = kind
+    typed += ["3", "300", APP_SECRET, "system-user-token-0001"]
+    code, out, err = digestbot("login", "page", "-c", config)
+    assert (code, err) == (0, "")
+    assert "Business settings" in out
+    expected = "sandbox-page-token" if kind == "SYSTEM_USER" else "system-user-token-0001"
+    assert stored_page(config) == ("200", expected)
+    assert "system-user-token-0001" not in out
+
+
+@pytest.mark.parametrize(
+    ("mistake", "kind", "page", "token", "words"),
+    [
+        ({"token_ends": -1}, "PAGE", "", "system-user-token", "this token is not valid"),
+        ({"scopes": []}, "SYSTEM_USER", "", "system-user-token", "these permissions are missing: pages_show_list"),
+        ({}, "PAGE", "777", "system-user-token", "for the Page 200, but the configured Page is 777"),
+        ({}, "PAGE", "", "a token!", "this is not a token"),
+    ],
+)
+def test_a_system_users_token_that_cannot_be_used(
+    config: str,
+    world: Sandbox,  # noqa: F811
+    typed: list[Any],
+    mistake: dict[str, Any],
+    kind: str,
+    page: str,
+    token: str,
+    words: str,
+) -> None:
+    file = Path(config)
+    file.write_text(file.read_text().replace('page_id = "…"', f'page_id = "{page}"'))
+    world.apis["facebook"].login.system_user_type = kind
+    for name, value in mistake.items():
+        setattr(world.world, name, value)
+    typed += ["3", "300", APP_SECRET, token]
+    code, _, err = digestbot("login", "page", "-c", config)
+    assert (code, words in err) == (1, True), err
+
+
+def test_the_page_of_a_business_is_found(config: str, world: Sandbox, typed: list[Any]) -> None:  # noqa: F811
+    world.apis["facebook"].login.businesses = {"55": ["200"]}
+    typed += ["", "300", APP_SECRET, "user-token"]
+    assert "the permission business_management is needed too" in digestbot("login", "page", "-c", config)[2]
+    world.world.scopes = [*world.world.scopes, "business_management"]
+    typed += ["", "300", APP_SECRET, "user-token"]
+    assert digestbot("login", "page", "-c", config)[0] == 0
+    assert stored_page(config) == ("200", "sandbox-page-token")
+
+
+def test_a_page_that_is_not_meant_is_not_stored(config: str, typed: list[Any]) -> None:
+    before = files(Path(config).parent)
+    typed += ["", "300", APP_SECRET, "user-token", "n"]
+    code, _, err = digestbot("login", "page", "-c", config)
+    assert (code, "no Page was chosen; nothing was stored" in err) == (1, True)
+    assert files(Path(config).parent) == before
+
+
+def test_an_app_in_development_mode_is_named(config: str, world: Sandbox, typed: list[Any]) -> None:  # noqa: F811
+    def copied(shown: str) -> str:
+        """The address that the sandbox's dialogue shows."""
+        url = re.findall(r"http://127\S+/dialog/oauth\S+", shown)[-1]
+        with urllib.request.urlopen(url, timeout=5) as page:
+            (found,) = re.findall(r"<code>([^<]+)</code>", page.read().decode())
+        return html.unescape(found)
+
+    typed += ["", "300", APP_SECRET, copied]
+    assert digestbot("login", "page", "-c", config)[0] == 0
+    world.world.app_live = False
+    typed += ["", "300", copied]
+    code, _, err = digestbot("login", "page", "-c", config)
+    assert (code, "The app is in Development mode: switch it to Live" in err) == (1, True)
 
 
 def test_a_wrong_app_secret_is_told_and_a_missing_permission_for_threads_noted(
@@ -231,10 +400,10 @@ def test_a_wrong_app_secret_is_told_and_a_missing_permission_for_threads_noted(
     world: Sandbox,  # noqa: F811
     typed: list[Any],
 ) -> None:
-    typed += ["300", "another-secret", "user-token"]
+    typed += ["", "300", "another-secret", "user-token"]
     assert "Error validating client secret" in digestbot("login", "page", "-c", config)[2]
     world.world.scopes = ["pages_show_list", "pages_read_engagement", "pages_manage_posts"]
-    typed += ["300", APP_SECRET, "user-token"]
+    typed += ["", "300", APP_SECRET, "user-token"]
     assert "threads cannot be posted" in digestbot("login", "page", "-c", config)[1]
 
 
@@ -243,14 +412,14 @@ def test_status_says_whose_the_tokens_are_and_logout_deletes_them(
     world: Sandbox,  # noqa: F811
     typed: list[Any],
 ) -> None:
-    typed += [pin, "300", APP_SECRET, "user-token"]
+    typed += [pin, "", "", "300", APP_SECRET, "user-token"]
     for channel in ("x", "page"):
         assert digestbot("login", channel, "-c", config)[0] == 0
     file = Path(config)
     file.write_text(file.read_text() + f'[sources.s]\nkind = "feed"\nurl = "{world.url}/f"\n')
     code, out, _ = digestbot("login", "--status", "-c", config)
     assert code == 0
-    assert "x: @sandbox_100 (id 100), without a known end" in out
+    assert "x: @sandbox_100 (id 100), token without a known end (read-write)" in out
     assert "page: Sandbox Page" in out
     world.world.token_ends = -1
     world.faults.add("unauthorized", "facebook", 9, reading=True)

@@ -157,7 +157,7 @@ def test_nothing_is_sent_once_the_claim_is_lost(platform: Platform, world: Sandb
 
 
 def test_the_account_can_be_asked_for(platform: Platform, world: Sandbox) -> None:
-    account, _ = publisher(platform, world).verify(seconds=SECONDS)
+    account = publisher(platform, world).verify(seconds=SECONDS).name
     assert account
     assert publisher(platform, world).expires_at(seconds=SECONDS, now=START) is None
 

@@ -99,7 +99,7 @@ def test_an_application_at_fault_pauses_all_its_channels_and_a_cap_ends_by_itsel
     assert decide(Unauthorized("no credit", application=True)).application
     capped = decide(Unauthorized("cap", application=True, until_reset=True, wait=timedelta(days=3)))
     assert capped.paused_until == NOW + timedelta(days=3)
-    assert "resumes by itself on 05 November, 09:00 UTC" in str(capped.pause)
+    assert "resumes by itself at 2026-11-05 09:00 UTC" in str(capped.pause)
     assert decide(Unauthorized("cap", until_reset=True)).paused_until is None
 
 

@@ -57,7 +57,7 @@ def test_real_receipts_point_at_x() -> None:
 
 
 def test_verify(sandbox: Sandbox) -> None:
-    assert publisher(sandbox.url).verify(seconds=5) == ("@sandbox_100 (id 100)", [])
+    assert publisher(sandbox.url).verify(seconds=5).name == "@sandbox_100 (id 100)"
 
 
 def test_too_long_is_refused(sandbox: Sandbox) -> None:

@@ -16,7 +16,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     from digestbot.cli.parser import parser
 
-    arguments = parser().parse_args(argv)
+    commands = parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks for completions
+        from digestbot.cli.completion import complete
+
+        complete(commands)
+    arguments = commands.parse_args(argv)
     from digestbot.domain.errors import ConfigError, DigestbotError
 
     for stream in (sys.stdout, sys.stderr):
@@ -29,14 +34,14 @@ def main(argv: list[str] | None = None) -> int:
             print(problem, file=sys.stderr)
         return USAGE
     except DigestbotError as error:
-        print(f"digestbot: {error}", file=sys.stderr)
+        print(f"{_name()} {error}", file=sys.stderr)
         return TROUBLE
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             # nobody reads stdout any more; this keeps the interpreter from reporting that again at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         else:
-            print(f"digestbot: {error.strerror or error}", file=sys.stderr)
+            print(f"{_name()} {error.strerror or error}", file=sys.stderr)
         return TROUBLE
     except KeyboardInterrupt:
         return 130
@@ -45,5 +50,12 @@ def main(argv: list[str] | None = None) -> int:
 
         logging.getLogger("digestbot").debug("unexpected", exc_info=True)
         what = f"unexpected {type(error).__name__}: {error}"
-        print(f"digestbot: {what} (-v shows where); please report it", file=sys.stderr)
+        print(f"{_name()} {what} (-v shows where); please report it", file=sys.stderr)
         return TROUBLE
+
+
+def _name() -> str:
+    """Return the program's name as it begins an error's line."""
+    from digestbot.cli.style import BAD, paint
+
+    return paint("digestbot:", BAD, sys.stderr)

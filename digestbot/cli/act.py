@@ -13,6 +13,7 @@ from digestbot.cli import ATTENTION, OK
 from digestbot.cli.argument_types import row_id
 from digestbot.cli.common import now_, open_existing
 from digestbot.domain.errors import ConfigError, LedgerError
+from digestbot.domain.time_format import localize
 from digestbot.operator.action_list import ACTIONS
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def perform_and_print(arguments: argparse.Namespace, name: str, given: Mapping[s
     if arguments.json:
         output.print_json(outcome.data)
     else:
-        print(output.strip_control(outcome.message))
+        print(localize(output.strip_control(outcome.message), config.timezone))
         for label, text in outcome.texts.items():
             print(f"{label}:\n{output.quote(output.strip_control(text))}")
         if outcome.undo and "text" not in outcome.undo_arguments:

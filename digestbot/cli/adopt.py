@@ -117,5 +117,5 @@ def _json(done: AdoptionReport) -> dict[str, Any]:
         "others": [{"url": post.url, "at": post.at} for post in done.found.others],
         "pending": done.pending,
         "held": done.held,
-        "trouble": done.trouble or None,
+        "error": done.trouble or None,
     }

@@ -26,10 +26,10 @@ def list_alerts(arguments: argparse.Namespace) -> int:
     from digestbot.cli import output
     from digestbot.ledger import alerts
 
-    with open_existing(arguments) as (_, ledger), ledger.read() as tx:
+    with open_existing(arguments) as (config, ledger), ledger.read() as tx:
         open_alerts = alerts.open_alerts(tx)
     if arguments.json:
         output.print_json([output.alert_json(alert) for alert in open_alerts])
     else:
-        print("\n".join(output.alert_line(alert) for alert in open_alerts) or "no open alerts")
+        print("\n".join(output.alert_line(alert, config.timezone) for alert in open_alerts) or "no open alerts")
     return OK

@@ -9,6 +9,7 @@ from digestbot.cli import OK
 from digestbot.cli.act import add_action, run_action
 from digestbot.cli.argument_types import row_id
 from digestbot.cli.common import open_existing
+from digestbot.domain.time_format import local_time
 from digestbot.operator.action_list import ACTIONS
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def approve_or_list(arguments: argparse.Namespace) -> int:
             output.json_rows(rows)
             return OK
         for row in rows:
-            until = f"{row.approve_by:%Y-%m-%d %H:%M} UTC" if row.approve_by else ""
-            print(f"post {row.id}, {row.digest} on {row.channel}, until {until}:")
+            until = f", until {local_time(row.approve_by, config.timezone)}" if row.approve_by else ""
+            print(f"post {row.id}, {row.digest} on {row.channel}{until}:")
             print(output.format_message(row.message(), config.limit(row.channel), row.cost) + "\n")
         if not rows:
             print("nothing needs approval")

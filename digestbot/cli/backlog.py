@@ -11,6 +11,7 @@ from digestbot.cli.common import known_channels, known_digest, now_, open_existi
 
 if TYPE_CHECKING:
     from datetime import date
+    from zoneinfo import ZoneInfo
 
     from digestbot.cli.parser import Commands
     from digestbot.config import Config
@@ -70,11 +71,11 @@ def backlog(arguments: argparse.Namespace) -> int:
                 with rehearsal.read() as tx:
                     rows = backlog_views.list_pending(tx, digest, channel, order, filters, arguments.limit, now_())
                     counts = queries.backlog_counts(tx, digest, channel)
-            shown.append(
-                {"digest": digest, "channel": channel, "counts": counts, "waiting": [_json(row) for row in rows]}
-            )
+            counted = _counts(counts)
+            pending = [_json(row) for row in rows]
+            shown.append({"digest": digest, "channel": channel, "counts": counted, "pending": pending})
             if not arguments.json:
-                _print(digest, channel, counts, rows)
+                _print(digest, channel, counted, rows, config.timezone)
     if arguments.json:
         output.print_json(shown)
     return OK
@@ -97,7 +98,7 @@ def _change(arguments: argparse.Namespace, config: Config, ledger: Ledger, diges
                 counts[channel] = backlog.skip_pending(tx, digest, channel)
             else:
                 counts[channel] = backlog.take_in(tx, digest, channel, arguments.take_in, zone)
-    what = "skipped" if arguments.skip else "taken_in"
+    what = "skipped" if arguments.skip else "now_pending"
     if arguments.json:
         output.print_json([{"digest": digest, "channel": channel, what: count} for channel, count in counts.items()])
     else:
@@ -105,6 +106,11 @@ def _change(arguments: argparse.Namespace, config: Config, ledger: Ledger, diges
         for channel, count in counts.items():
             print(f"{digest} on {channel}: {count} {'summary is' if count == 1 else 'summaries are'} {outcome}")
     return OK
+
+
+def _counts(counts: dict[str, int]) -> dict[str, int]:
+    """Return the numbers of summaries by what has become of them, named for people."""
+    return {"pending": counts.get("waiting", 0), "taken": counts.get("taken", 0), "skipped": counts.get("skipped", 0)}
 
 
 def _json(row: PendingSummary) -> dict[str, Any]:
@@ -116,24 +122,25 @@ def _json(row: PendingSummary) -> dict[str, Any]:
         "votes": summary.votes,
         "dated": summary.dated,
         "link": summary.link,
-        "waits_for": row.waits_for or None,
+        "blocked_reason": row.waits_for or None,
     }
 
 
-def _print(digest: str, channel: str, counts: dict[str, int], rows: list[PendingSummary]) -> None:
+def _print(digest: str, channel: str, counts: dict[str, int], rows: list[PendingSummary], zone: ZoneInfo) -> None:
     import textwrap
 
+    from digestbot.domain.time_format import localize
     from digestbot.rendering.template_views import author_line
     from digestbot.text import plain_title
 
-    counts_text = ", ".join(f"{counts.get(name, 0)} {name}" for name in ("waiting", "taken", "skipped"))
+    counts_text = ", ".join(f"{count} {name}" for name, count in counts.items())
     print(f"{digest} on {channel}: {counts_text}")
     if rows:
-        print(f"{'id':>6}  {'edited':<10}  {'paper':<56}  {'by':<20}  status (times are UTC)")
+        print(f"{'id':>6}  {'edited':<10}  {'paper':<56}  {'by':<20}  status")
     for row in rows:
         summary = row.summary
         title = textwrap.shorten(plain_title(summary.paper.title), 56, placeholder="…")
         writer = textwrap.shorten(author_line(summary), 20, placeholder="…")
         dated = f"{summary.dated:%Y-%m-%d}" if summary.dated else ""
-        print(f"{summary.id:>6}  {dated:<10}  {title:<56}  {writer:<20}  {row.waits_for or 'ready'}")
+        print(f"{summary.id:>6}  {dated:<10}  {title:<56}  {writer:<20}  {localize(row.waits_for, zone) or 'ready'}")
     print()

@@ -287,9 +287,9 @@ def _ask_source(service: Service, name: str, *, votes_wanted: bool, sections_wan
 
 def _asks(channel: str, publisher: Publisher) -> str:
     try:
-        account, advice = publisher.verify(seconds=60)
+        account = publisher.verify(seconds=60)
     except DigestbotError as error:
         raise DigestbotError(with_channel(str(error), channel)) from error
-    if advice:
-        raise DigestbotError("; ".join([account, *advice]))
-    return account
+    if account.advice:
+        raise DigestbotError("; ".join([account.name, *account.advice]))
+    return account.name

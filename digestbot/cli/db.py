@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 def register(commands: Commands) -> None:
     """Register the commands of this module."""
-    command = commands.add("export", "write everything that the ledger holds as JSON and CSV", export, json=False)
+    command = commands.add("export", "write everything that the ledger holds as JSON and CSV", export)
     command.add_argument("folder", metavar="FOLDER", help="a folder that does not exist yet")
     group = commands.group(commands.add("db", "maintain the ledger", None, json=False), "actions")
-    backup = group.add("backup", "copy the ledger while it is in use (SQLite)", db, json=False)
+    backup = group.add("backup", "copy the ledger while it is in use (SQLite)", db)
     backup.add_argument("file", metavar="FILE", help="a file that does not exist yet")
-    copy = group.add("copy", "copy every row to an empty ledger in another database", copy_to, json=False)
+    copy = group.add("copy", "copy every row to an empty ledger in another database", copy_to)
     target = copy.add_mutually_exclusive_group(required=True)
     target.add_argument("--to", metavar="URL", help="the new ledger's database URL, without a password")
     target.add_argument("--to-file", metavar="FILE", help="a file that holds the URL")
-    group.add("check", "check for damage", db, json=False)
-    group.add("upgrade", "migrate the ledger of an older digestbot", db, json=False)
-    group.add("restored", "this ledger is an older copy: read the timelines before posting", db, json=False)
+    group.add("check", "check for damage", db)
+    group.add("upgrade", "migrate the ledger of an older digestbot", db)
+    group.add("restored", "this ledger is an older copy: read the timelines before posting", db)
 
 
 def db(arguments: argparse.Namespace) -> int:
@@ -39,16 +39,22 @@ def db(arguments: argparse.Namespace) -> int:
         if arguments.action == "backup":
             with progress("copying the ledger", quiet=arguments.quiet) as step:
                 back_up(ledger, Path(arguments.file), lambda done: step(done, ""))
-            print(f"wrote {arguments.file}: used as the ledger, it reads the platforms' timelines before it posts")
+            result: dict[str, object] = {"file": arguments.file}
+            _print(
+                arguments,
+                result,
+                f"wrote {arguments.file}: used as the ledger, it reads the platforms' timelines before it posts",
+            )
         elif arguments.action == "restored":
             ledger.mark_restored()
-            print("each channel's timeline is read before the next post is sent on it, so nothing is posted twice")
+            text = "each channel's timeline is read before the next post is sent on it, so nothing is posted twice"
+            _print(arguments, {}, text)
         elif arguments.action == "upgrade":
             ledger.prepare()
-            print("the ledger is up to date")
+            _print(arguments, {}, "the ledger is up to date")
         else:
             problems = ledger.check()
-            print("\n".join(problems) or "the ledger is sound")
+            _print(arguments, {"problems": problems}, "\n".join(problems) or "the ledger is sound")
             return TROUBLE if problems else OK
     return OK
 
@@ -61,8 +67,18 @@ def export(arguments: argparse.Namespace) -> int:
 
     with open_existing(arguments) as (_, ledger), progress("exporting the ledger", quiet=arguments.quiet) as step:
         counts = export_ledger(ledger, Path(arguments.folder), lambda done: step(done, ""))
-    print(f"wrote {sum(counts.values())} rows of {len(counts)} tables to {arguments.folder}, as JSON and CSV")
+    text = f"wrote {sum(counts.values())} rows of {len(counts)} tables to {arguments.folder}, as JSON and CSV"
+    _print(arguments, {"folder": arguments.folder, "rows": counts}, text)
     return OK
+
+
+def _print(arguments: argparse.Namespace, result: dict[str, object], text: str) -> None:
+    from digestbot.cli import output
+
+    if arguments.json:
+        output.print_json(result)
+    else:
+        print(text)
 
 
 def copy_to(arguments: argparse.Namespace) -> int:
@@ -97,6 +113,9 @@ def copy_to(arguments: argparse.Namespace) -> int:
                 counts = copy_ledger(ledger, target, lambda done: step(done, ""))
         finally:
             target.close()
-    print(f"copied {sum(counts.values())} rows of {len(counts)} tables; every row was compared")
-    print("set database to the new ledger. Before it posts, it reads the platforms' timelines")
+    text = (
+        f"copied {sum(counts.values())} rows of {len(counts)} tables; every row was compared\n"
+        "set database to the new ledger. Before it posts, it reads the platforms' timelines"
+    )
+    _print(arguments, {"rows": counts}, text)
     return OK

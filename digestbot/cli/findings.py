@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from digestbot.cli.style import BAD, GOOD, WARN, paint
 from digestbot.domain.errors import DigestbotError
 
 
@@ -20,7 +21,9 @@ class Finding:
     @property
     def label(self) -> str:
         """Return how the finding is marked in the list."""
-        return "warn" if self.warning else "ok  " if self.ok else "BAD "
+        if self.warning:
+            return paint("warn", WARN)
+        return paint("ok  ", GOOD) if self.ok else paint("BAD ", BAD)
 
     def as_json(self) -> dict[str, object]:
         """Return the finding as it appears in JSON output."""

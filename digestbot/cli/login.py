@@ -25,7 +25,7 @@ def register(commands: Commands) -> None:
     command.add_argument(
         "--status", action="store_true", help="show each channel's account and its token's end (X charges $0.01 for it)"
     )
-    command = commands.add("logout", "delete a channel's tokens from this machine", logout, json=False)
+    command = commands.add("logout", "delete a channel's tokens from this machine", logout)
     command.add_argument("channel", metavar="CHANNEL")
 
 
@@ -80,19 +80,27 @@ def _status(arguments: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     for name in names:
         publisher = publisher_for(config.channels[name])
-        row: dict[str, Any] = {"channel": name, "account": None, "expires_at": None, "advice": [], "error": None}
+        row: dict[str, Any] = {"channel": name, "account": None, "permissions": None, "expires_at": None}
+        row |= {"advice": [], "error": None}
         try:
-            row["account"], row["advice"] = publisher.verify(seconds=SECONDS)
+            account = publisher.verify(seconds=SECONDS)
+            row |= {"account": account.name, "permissions": account.permissions, "advice": account.advice}
             row["expires_at"] = publisher.expires_at(seconds=SECONDS, now=now_())
         except DigestbotError as error:
             row["error"] = str(error)
         rows.append(row)
         if not arguments.json:
-            until = f"until {row['expires_at']:%Y-%m-%d}" if row["expires_at"] else "without a known end"
-            print(f"{name}: {row['error'] or '; '.join([row['account'] + ', ' + until, *row['advice']])}")
+            print(f"{name}: {row['error'] or _described(row)}")
     if arguments.json:
         output.print_json(rows)
     return OK if all(row["error"] is None for row in rows) else TROUBLE
+
+
+def _described(row: dict[str, Any]) -> str:
+    """Return an account, its token's permissions and end, and advice, as one line."""
+    until = f"until {row['expires_at']:%Y-%m-%d}" if row["expires_at"] else "without a known end"
+    permissions = f" ({', '.join(row['permissions'])})" if row["permissions"] else ""
+    return "; ".join([f"{row['account']}, token {until}{permissions}", *row["advice"]])
 
 
 def logout(arguments: argparse.Namespace) -> int:
@@ -101,6 +109,11 @@ def logout(arguments: argparse.Namespace) -> int:
 
     channel = _channel(arguments)
     changed = forget(channel, [key for key in TOKENS if key in channel.settings], now_())
+    if arguments.json:
+        from digestbot.cli import output
+
+        output.print_json({"channel": channel.name, "files": changed})
+        return OK
     for file in changed:
         print(f"removed the token from {file}" if file == channel.path else f"deleted {file}")
     print(

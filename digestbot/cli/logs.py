@@ -10,9 +10,13 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
+from digestbot.cli.style import BAD, WARN, paint
 from digestbot.infra.log_context import CONTEXT
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
+
+
+_LEVEL_STYLES = {logging.WARNING: WARN, logging.ERROR: BAD, logging.CRITICAL: BAD}
 
 
 class RedactingFormatter(logging.Formatter):
@@ -40,7 +44,9 @@ class RedactingFormatter(logging.Formatter):
         if context:
             line, *rest = text.split("\n", 1)
             text = "\n".join([f"{line} [{context}]", *rest])
-        return CONTROL.sub(_escaped, self._without_secrets(text))
+        text = CONTROL.sub(_escaped, self._without_secrets(text))
+        style = _LEVEL_STYLES.get(record.levelno)
+        return text if style is None else text.replace(record.levelname, paint(record.levelname, style, sys.stderr), 1)
 
     def _as_json(self, record: logging.LogRecord) -> str:
         entry = {

@@ -6,14 +6,23 @@ import json
 import re
 import textwrap
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from digestbot.cli.logs import CONTROL
+from digestbot.cli.style import BAD, DIM, GOOD, WARN, paint
 from digestbot.domain.budget import DOLLAR, Budget, dollars
 from digestbot.domain.model import Action, Alert, Message, PostRow, PostStatus, ReceiptBasis
+from digestbot.domain.time_format import local_time, localize
 from digestbot.platforms.base import LengthLimit
 
+TIME_WIDTH = 21  # "2026-11-27 10:00 CET"; some zones have five characters
+_STATUS_STYLES = {
+    PostStatus.PUBLISHED: GOOD,
+    PostStatus.UNKNOWN: WARN,
+    PostStatus.QUARANTINED: BAD,
+    PostStatus.FAILED: BAD,
+}
 _C1 = re.compile("[\x7f-\x9f]")
 
 
@@ -36,6 +45,11 @@ def print_json_list(values: Iterable[object]) -> None:
 
 def _plain(value: object) -> str:
     return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
+
+
+def in_dollars(cost: Any) -> float | None:
+    """Return an amount in dollars; None stays None."""
+    return None if cost is None else cost / DOLLAR
 
 
 def post_json(row: PostRow) -> dict[str, Any]:
@@ -68,36 +82,37 @@ def json_rows(rows: Iterable[PostRow]) -> None:
     print_json_list(map(post_json, rows))
 
 
-def post_table(rows: Iterable[PostRow]) -> None:
-    """Print a heading and one line per post, row by row."""
+def post_table(rows: Iterable[PostRow], zone: tzinfo) -> None:
+    """Print a heading and one line per post, row by row, with times in this zone."""
     some = False
     for row in rows:
         if not some:
-            head = f"{'id':>5}  {'status':<11}  {'channel':<8}  {'digest':<10}  {'at (UTC)':<16}  {'cost':>7}  "
-            print(f"{head}{'text':<48}  receipt")
+            head = f"{'id':>5}  {'status':<11}  {'channel':<8}  {'digest':<10}  {'at':<{TIME_WIDTH}}  {'cost':>7}  "
+            print(paint(f"{head}{'text':<48}  receipt", DIM))
         some = True
-        print(post_line(row))
+        print(post_line(row, zone))
     if not some:
         print("no posts")
 
 
-def post_line(row: PostRow) -> str:
-    """Return a post as one line, and on a second line its approval deadline or its error, if any."""
+def post_line(row: PostRow, zone: tzinfo) -> str:
+    """Return a post as one line, and on a second line its approval deadline or its error, if any; times are in this
+    zone."""
     title = row.text.splitlines()[0]
     if row.action is not Action.PUBLISH:
         title = f"({row.action} of {row.target}) {title}"
     title = textwrap.shorten(title, 48, placeholder="…")
     where = row.receipt.url if row.receipt else ""
-    when = f"{row.at:%Y-%m-%d %H:%M}"
+    status = paint(f"{row.status:<11}", _STATUS_STYLES.get(row.status, ""))
+    when = f"{local_time(row.at, zone):<{TIME_WIDTH}}"
     cost = dollars(row.cost) if row.cost else ""
-    line = f"{row.id:>5}  {row.status:<11}  {row.channel:<8}  {row.digest:<10}  {when:<16}  {cost:>7}  {title:<48}  "
+    line = f"{row.id:>5}  {status}  {row.channel:<8}  {row.digest:<10}  {when}  {cost:>7}  {title:<48}  "
     line += where
     if row.approve_by:
-        return (
-            f"{line.rstrip()}\n       waits for approval until {row.approve_by:%Y-%m-%d %H:%M} UTC: digestbot approve"
-        )
-    again = f"; again at {row.not_before:%Y-%m-%d %H:%M:%S}" if row.not_before else ""
-    return line.rstrip() + (f"\n       {row.error}{again}" if row.error and not row.receipt else "")
+        until = local_time(row.approve_by, zone)
+        return f"{line.rstrip()}\n       needs approval until {until}: digestbot approve"
+    again = f"; next attempt at {local_time(row.not_before, zone, seconds=True)}" if row.not_before else ""
+    return line.rstrip() + (f"\n       {localize(row.error, zone)}{again}" if row.error and not row.receipt else "")
 
 
 def alert_json(alert: Alert) -> dict[str, Any]:
@@ -112,15 +127,16 @@ def alert_json(alert: Alert) -> dict[str, Any]:
     }
 
 
-def alert_line(alert: Alert) -> str:
-    """Return an alert as one line."""
+def alert_line(alert: Alert, zone: tzinfo) -> str:
+    """Return an alert as one line, with times in this zone."""
     held = f"; holds back posts {', '.join(map(str, alert.posts))}" if alert.posts else ""
-    return f"alert {alert.id}, {alert.raised_at:%Y-%m-%d %H:%M} UTC, {alert.kind} ({alert.subject}): {alert.note}{held}"
+    since = local_time(alert.raised_at, zone)
+    return f"alert {alert.id}, {since}, {alert.kind} ({alert.subject}): {localize(alert.note, zone)}{held}"
 
 
 def budget_json(account: Budget) -> dict[str, float | None]:
     """Return a channel's costs and budget of the month, in dollars; the budget is None if there is no limit."""
-    return {"spent": account.spent / DOLLAR, "budget": None if account.budget is None else account.budget / DOLLAR}
+    return {"spent": account.spent / DOLLAR, "budget": in_dollars(account.budget)}
 
 
 def budget_line(channel: str, account: Budget, now: datetime) -> str:
@@ -155,33 +171,41 @@ def strip_control(text: str) -> str:
     return CONTROL.sub(" ", text)
 
 
-def candidate_lines(row: PostRow) -> list[str]:
+def candidate_lines(row: PostRow, zone: tzinfo) -> list[str]:
     """Return the timeline posts that may be this quarantined post, each with its URL, time and text, as lines."""
     results = []
     for one in row.candidates:
-        results.append(f"candidate {one.url}, posted {one.at:%Y-%m-%d %H:%M} UTC:")
+        results.append(f"candidate {one.url}, posted {local_time(one.at, zone)}:")
         results.append(quote(strip_control(one.text)))
     return results
 
 
 def print_post_history(
-    row: PostRow, attempts: list[dict[str, Any]], looks: list[dict[str, Any]], limit: LengthLimit | None
+    row: PostRow,
+    attempts: list[dict[str, Any]],
+    looks: list[dict[str, Any]],
+    limit: LengthLimit | None,
+    zone: tzinfo,
 ) -> None:
-    """Print a post with its receipt, its candidates, its text, its attempts and their timeline checks."""
+    """Print a post with its receipt, its candidates, its text, its attempts and their timeline checks.
+
+    Times are in this zone.
+    """
+    status = paint(row.status, _STATUS_STYLES.get(row.status, ""))
     print(
-        f"post {row.id}: {row.status} (digest {row.digest} on {row.channel}, slot {row.slot}, part {row.position + 1})"
+        f"post {row.id}: {status} (digest {row.digest} on {row.channel}, slot {row.slot}, part {row.position + 1})"
         + ("" if row.action is Action.PUBLISH else f", {row.action} of post {row.target}")
     )
     if row.receipt:
         print(f"  {row.receipt.url}")
     if row.error:
-        print(f"  {row.error}")
+        print(f"  {localize(row.error, zone)}")
     if row.approve_by:
-        print(f"  waits for approval until {row.approve_by:%Y-%m-%d %H:%M} UTC")
+        print(f"  needs approval until {local_time(row.approve_by, zone)}")
     if row.basis is ReceiptBasis.OPERATOR:
         print("  an operator entered its URL, and its text differs: digestbot never edits or deletes it")
     if row.candidates:
-        print("\n" + "\n".join(candidate_lines(row)))
+        print("\n" + "\n".join(candidate_lines(row, zone)))
         print(
             f"If it is one of these: digestbot posts resolve {row.id} --published URL; "
             f"if not: digestbot posts retry {row.id}"
@@ -189,15 +213,13 @@ def print_post_history(
     published = row.action is Action.PUBLISH and row.status is not PostStatus.DELETED
     print("\n" + (format_message(row.message(), limit, row.cost) if published else f"  {row.text}"))
     for attempt in attempts:
-        ended = f"{attempt['finished_at']:%H:%M:%S}" if attempt["finished_at"] else "never"
+        ended = f"{attempt['finished_at'].astimezone(zone):%H:%M:%S}" if attempt["finished_at"] else "never"
         outcome = attempt["outcome"] or "no outcome was recorded"
-        reason = f" ({attempt['error']})" if attempt["error"] else ""
-        start = f"{attempt['started_at']:%Y-%m-%d %H:%M:%S} UTC"
+        reason = f" ({localize(attempt['error'], zone)})" if attempt["error"] else ""
+        start = local_time(attempt["started_at"], zone, seconds=True)
         print(f"\nattempt {attempt['epoch']} at {start}, ended {ended}: {outcome}{reason}")
         for look in looks:
             if look["epoch"] == attempt["epoch"]:
                 whole = "read" if look["complete"] else "could not read"
-                print(
-                    f"  timeline checked at {look['at']:%Y-%m-%d %H:%M:%S}, {whole} {look['read']} post(s): "
-                    f"{look['note']}"
-                )
+                at = local_time(look["at"], zone, seconds=True)
+                print(f"  timeline checked at {at}, {whole} {look['read']} post(s): {look['note']}")

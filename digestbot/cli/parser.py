@@ -12,6 +12,7 @@ from digestbot.cli import (
     approvals,
     backlog,
     check,
+    completion,
     db,
     init,
     login,
@@ -41,8 +42,18 @@ GROUPS = (
     init,
     login,
     adopt,
+    completion,
     sandbox,
 )
+
+SECTIONS = {
+    "get started": ("init", "login", "logout", "check", "demo", "sandbox"),
+    "publish": ("run", "once", "send"),
+    "look ahead": ("preview", "plan", "why", "backlog", "sources"),
+    "decide and change": ("approve", "edit", "decline", "alerts", "posts", "summary", "slot", "pause", "resume"),
+    "maintain": ("web", "export", "db", "adopt", "completion"),
+}
+"""The sections of ``digestbot --help``, with their commands in order."""
 
 _EPILOG = """\
 exit codes: 0 done; 1 something went wrong; 2 wrong usage or configuration;
@@ -53,6 +64,27 @@ digestbot/config.toml in $XDG_CONFIG_HOME. Results go to stdout, logs to stderr.
 
 
 Handler = Callable[[argparse.Namespace], int]
+
+
+class GroupedParser(argparse.ArgumentParser):
+    """A parser whose help lists its commands in sections."""
+
+    def format_help(self) -> str:
+        """Return the help: usage, description, the commands of each section, options, epilog."""
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
+        formatter.add_text(self.description)
+        (commands,) = (action for action in self._actions if isinstance(action, argparse._SubParsersAction))
+        helps = {choice.dest: choice.help for choice in commands._choices_actions}
+        for title, names in SECTIONS.items():
+            formatter.start_section(title)
+            formatter.add_arguments([argparse.Action([], "", metavar=name, help=helps[name]) for name in names])
+            formatter.end_section()
+        formatter.start_section("options")
+        formatter.add_arguments([action for action in self._actions if action is not commands])
+        formatter.end_section()
+        formatter.add_text(self.epilog)
+        return formatter.format_help()
 
 
 class Commands:
@@ -85,7 +117,7 @@ class Commands:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands and options."""
-    main = argparse.ArgumentParser(
+    main = GroupedParser(
         prog="digestbot",
         description="Publish digests of research-paper summaries to X and to Facebook Pages.",
         epilog=_EPILOG,
@@ -93,7 +125,10 @@ def parser() -> argparse.ArgumentParser:
     )
     main.add_argument("--version", action="version", version=f"digestbot {__version__}")
     _common(main, None)
-    commands = Commands(main.add_subparsers(dest="command", metavar="COMMAND", required=True))
+    subparsers = main.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=argparse.ArgumentParser
+    )
+    commands = Commands(subparsers)
     for group in GROUPS:
         group.register(commands)
     return main

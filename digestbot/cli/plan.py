@@ -13,6 +13,7 @@ from digestbot.cli import OK
 from digestbot.cli.argument_types import positive
 from digestbot.cli.common import known_channel, known_digest, now_, open_or_rehearse
 from digestbot.domain.errors import ConfigError, LedgerError
+from digestbot.domain.time_format import local_time, localize
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -216,20 +217,21 @@ def _why_line(config: Config, reason: Reason) -> str:
         return _posts_line(config, reason)
     known = reason.digest in config.digests and reason.channel in config.channels
     zone = config.zone(reason.digest, reason.channel) if known else config.timezone
+    because = localize(reason.because, zone)
     since = f" since {reason.since.astimezone(zone):%Y-%m-%d %H:%M %Z}" if reason.since else ""
     if reason.not_posted:
-        return f"will not be posted: {reason.because}"
+        return f"will not be posted: {because}"
     if reason.at is None:
-        return f"held{since}: {reason.because}"
-    return f"goes out at {reason.at.astimezone(zone):%Y-%m-%d %H:%M %Z (%A)}; pending{since}: {reason.because}"
+        return f"held{since}: {because}"
+    return f"goes out at {reason.at.astimezone(zone):%Y-%m-%d %H:%M %Z (%A)}; pending{since}: {because}"
 
 
 def _posts_line(config: Config, reason: Reason) -> str:
     zone = config.timezone
     line = "; ".join(
         f"post {row.id} is {row.status}"
-        + (f" since {row.at:%Y-%m-%d %H:%M} UTC" if row.receipt else "")
-        + (f": {row.receipt.url}" if row.receipt else f": {row.error}" if row.error else "")
+        + (f" since {local_time(row.at, zone)}" if row.receipt else "")
+        + (f": {row.receipt.url}" if row.receipt else f": {localize(row.error, zone)}" if row.error else "")
         for row in reason.posts
     )
     for one in reason.held:

@@ -11,6 +11,7 @@ from digestbot.cli.act import add_action, perform_and_print
 from digestbot.cli.argument_types import positive, row_id
 from digestbot.cli.common import now_, open_existing
 from digestbot.domain.errors import ConfigError
+from digestbot.domain.time_format import local_time
 from digestbot.operator.action_list import ACTIONS
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def list_posts(arguments: argparse.Namespace) -> int:
         if arguments.json:
             output.json_rows(rows)
         else:
-            output.post_table(rows)
+            output.post_table(rows, config.timezone)
             _print_months(config, ledger)
     return OK
 
@@ -116,13 +117,18 @@ def show_post(arguments: argparse.Namespace) -> int:
         attempts, looks = queries.post_history(tx, arguments.id)
         changes = queries.changes_of(tx, arguments.id)
         if arguments.json:
-            more = {"history": attempts, "looks": looks, "changes": [output.post_json(change) for change in changes]}
+            more = {
+                "attempt_history": [one | {"cost": output.in_dollars(one["cost"])} for one in attempts],
+                "timeline_checks": looks,
+                "changes": [output.post_json(change) for change in changes],
+            }
             output.print_json(output.post_json(row) | more)
         else:
             limit = config.limit(row.channel)
-            output.print_post_history(row, attempts, looks, limit)
+            output.print_post_history(row, attempts, looks, limit, config.timezone)
             for change in changes:
-                print(f"\n{change.action} by post {change.id}: {change.status} at {change.at:%Y-%m-%d %H:%M:%S} UTC")
+                at = local_time(change.at, config.timezone, seconds=True)
+                print(f"\n{change.action} by post {change.id}: {change.status} at {at}")
     return OK
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from digestbot.cli import ATTENTION, OK, TROUBLE
 from digestbot.cli.common import now_
 from digestbot.domain.model import PostStatus
+from digestbot.domain.time_format import local_time, localize
 
 if TYPE_CHECKING:
     from digestbot.pipeline.app import Report, Service
@@ -30,6 +31,7 @@ def report_on(arguments: argparse.Namespace, service: Service, report: Report, *
     from digestbot.cli import output
     from digestbot.ledger import alerts, approvals, queries
 
+    zone = service.config.timezone
     touched = {*report.made, *(post for post, _ in report.concluded), *(post for post, _ in report.settled)}
     tried = {post for post, _ in report.concluded}
     with service.ledger.read() as tx:
@@ -53,20 +55,21 @@ def report_on(arguments: argparse.Namespace, service: Service, report: Report, *
                 "render_errors": report.render_errors,
                 "paused_channels": paused,
                 "waiting_channels": waiting_channels,
-                "troubles": report.troubles,
+                "errors": report.troubles,
                 "pending": pending,
-                "waiting_for_a_person": sum(unsettled.values()),
-                "waiting_for_approval": unapproved,
+                "needs_decision": sum(unsettled.values()),
+                "needs_approval": unapproved,
                 "alerts": [output.alert_json(alert) for alert in waits],
             }
         )
     else:
         for row in rows:
-            print(output.post_line(row))
+            print(output.post_line(row, zone))
     for name, reason in paused.items():
-        print(f"channel {name} is paused: {reason}; to resume it: digestbot resume {name}", file=sys.stderr)
+        why = localize(reason, zone)
+        print(f"channel {name} is paused: {why}; to resume it: digestbot resume {name}", file=sys.stderr)
     for name, until in waiting_channels.items():
-        print(f"channel {name} waits until {until:%Y-%m-%d %H:%M} UTC", file=sys.stderr)
+        print(f"channel {name} waits until {local_time(until, zone)}", file=sys.stderr)
     if pending:
         numbers = ", ".join(map(str, pending))
         print(f"still pending: post {numbers}; digestbot posts --status pending says why", file=sys.stderr)
@@ -78,7 +81,7 @@ def report_on(arguments: argparse.Namespace, service: Service, report: Report, *
     for name, error in report.source_errors.items():
         print(f"source {name} could not be read: {error}", file=sys.stderr)
     for alert in waits:
-        print(f"{output.alert_line(alert)}; see digestbot alerts", file=sys.stderr)
+        print(f"{output.alert_line(alert, zone)}; see digestbot alerts", file=sys.stderr)
     if paused or unsettled or rejected or waits or unapproved or pending:
         return ATTENTION
     return TROUBLE if report.source_errors or report.render_errors or report.troubles else OK

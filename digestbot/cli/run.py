@@ -183,7 +183,7 @@ def preview(arguments: argparse.Namespace) -> int:
                     "digest": digest,
                     "channel": channel,
                     "slot": slot.isoformat() if slot else None,
-                    "waiting": result.backlog.get("waiting", 0),
+                    "pending": result.backlog.get("waiting", 0),
                     "skipped": result.backlog.get("skipped", 0),
                     "posts": [
                         {

@@ -83,7 +83,7 @@ def demo(arguments: argparse.Namespace) -> int:
                 {
                     "url": url,
                     "new_posts": made,
-                    **played.sandbox.timelines(),
+                    "timelines": played.sandbox.timelines(),
                     "posts": [output.post_json(row) for row in played.rows],
                 }
             )
@@ -98,7 +98,7 @@ def demo(arguments: argparse.Namespace) -> int:
                     print("\n  nothing new: every summary of the feed is already in the ledger")
             print("\n=== What the ledger says ===\n")
             for row in played.rows:
-                print(output.post_line(row))
+                print(output.post_line(row, UTC))
             print(
                 f"\n{made} new posts, {len(played.rows)} in all, {len(failed)} not published; ledger: "
                 f"{played.database if database else 'in a temporary folder (--database PATH keeps it)'}"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from digestbot.cli import OK
 from digestbot.cli.common import now_, open_existing
+from digestbot.domain.time_format import local_time
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from digestbot.cli.parser import Commands
@@ -62,7 +62,7 @@ def _lines(name: str, row: SourceOverview, zone: ZoneInfo) -> list[str]:
     if row.next_poll_at is None:
         return [f"{name}: not polled yet"]
     state = f"failing: {row.error} ({row.failures} in a row)" if row.failures else "OK"
-    lines = [f"{name}: {state}", f"  {row.known} known; next poll {_time(row.next_poll_at, zone)}"]
+    lines = [f"{name}: {state}", f"  {row.known} known; next poll {local_time(row.next_poll_at, zone)}"]
     if row.last_poll is not None:
         poll = row.last_poll
         from datetime import datetime
@@ -70,7 +70,7 @@ def _lines(name: str, row: SourceOverview, zone: ZoneInfo) -> list[str]:
         counts = ", ".join(f"{poll[key]} {key}" for key in ("new", "changed", "unchanged", "withdrawn", "dropped"))
         early = f", {poll['early']} wait for their date" if poll["early"] else ""
         early += f", {poll['repeated']} repeated" if poll["repeated"] else ""
-        at = _time(datetime.fromisoformat(poll["at"]), zone)
+        at = local_time(datetime.fromisoformat(poll["at"]), zone)
         entries = "1 entry" if poll["entries"] == 1 else f"{poll['entries']} entries"
         lines.append(f"  last read {at}: {entries}: {counts}{early}")
         lines += [f"  dropped: {example}" for example in poll["examples"]]
@@ -81,10 +81,6 @@ def _lines(name: str, row: SourceOverview, zone: ZoneInfo) -> list[str]:
     if row.held:
         lines.append(f"  {row.held} old entries arrived at once and are held: digestbot alerts")
     return lines
-
-
-def _time(at: datetime, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
 def _json(name: str, row: SourceOverview, held: list[dict[str, Any]]) -> dict[str, Any]:

@@ -24,12 +24,14 @@ def send_test(arguments: argparse.Namespace) -> int:
     from digestbot.domain.budget import FREE, dollars, estimate
     from digestbot.domain.errors import PublishError
     from digestbot.domain.model import Message
+    from digestbot.domain.time_format import local_time
     from digestbot.platforms.error_catalogue import with_channel
     from digestbot.platforms.registry import publisher_for
 
     config = load_config(arguments)
     channel = known_channel(config, arguments.test)
-    message = Message(f"digestbot: this is a test of {now_():%Y-%m-%d %H:%M:%S} UTC, and will be deleted.")
+    at = local_time(now_(), config.timezone, seconds=True)
+    message = Message(f"digestbot: this is a test of {at}, and will be deleted.")
     prices = config.prices(channel) or FREE
     publisher = publisher_for(config.channels[channel])
     with open_service(config) as service:

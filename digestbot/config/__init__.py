@@ -10,7 +10,7 @@ import os
 # Other packages' plugins must not touch this configuration, and looking for them costs 20 ms at every start.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-from digestbot.config.loader import build, find, load
+from digestbot.config.loader import build, load
 from digestbot.config.root import Config
 from digestbot.config.sections import (
     LOOPBACK,
@@ -24,6 +24,7 @@ from digestbot.config.sections import (
     Timing,
     Web,
 )
+from digestbot.infra.config_location import find
 
 __all__ = [
     "LOOPBACK",

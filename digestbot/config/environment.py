@@ -11,9 +11,9 @@ from typing import Any
 
 from digestbot.config.model_fields import list_keys, secret_keys
 from digestbot.config.root import Config
+from digestbot.infra.config_location import ENV_CONFIG
 
 ENV_PREFIX = "DIGESTBOT_"
-ENV_CONFIG = "DIGESTBOT_CONFIG"  # names the file itself, so it is not a key
 NAMED = ("sources", "channels", "digests")  # sections with subsections that the operator names
 _OF_NAMED = [(section,) for section in NAMED]
 _KEYS = set(Config.model_fields) - {"path"}

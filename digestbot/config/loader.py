@@ -13,30 +13,12 @@ from pydantic import ValidationError
 
 from digestbot.config.credentials import with_stand_ins
 from digestbot.config.cross_checks import cross_check, missing_folders, placeholders
-from digestbot.config.environment import ENV_CONFIG, ENV_PREFIX, NAMED, Variable, override
+from digestbot.config.environment import ENV_PREFIX, NAMED, Variable, override
 from digestbot.config.model_fields import secret_keys, section_at
 from digestbot.config.root import Config, config_model, contradictions
 from digestbot.domain.errors import ConfigError
 from digestbot.platforms.registry import PLATFORMS, has_login
 from digestbot.sources.registry import SOURCE_KINDS
-
-
-def find(explicit: str | None, environ: Mapping[str, str]) -> Path:
-    """Return the configuration file's path: ``-c``, DIGESTBOT_CONFIG, ./config.toml, or the user's XDG folder.
-
-    The first two are not checked for existence. Raises ConfigError if none is given and neither default file exists.
-    """
-    if explicit or environ.get(ENV_CONFIG):
-        return Path(explicit or environ[ENV_CONFIG])
-    home = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    places = [Path("config.toml"), home / "digestbot" / "config.toml"]
-    for place in places:
-        if place.is_file():
-            return place
-    looked = ", ".join(map(str, places))
-    raise ConfigError(
-        [f"no configuration found (looked for {looked}); name one with -c FILE or make one: digestbot init"]
-    )
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ, *, credentials_needed: bool = True) -> Config:

@@ -182,12 +182,14 @@ def _refused(outcome: Unauthorized, history: ChannelFailures, now: datetime, qui
     error = str(outcome)
     if not outcome.certain and not history.rejections:
         again = now + max(SECOND_TRY, quiet)
-        error += f". It may be an outage: digestbot tries once more at {again:%H:%M} UTC, then the channel pauses"
+        error += (
+            f". It may be an outage: one more attempt follows at {again:%Y-%m-%d %H:%M} UTC, then the channel pauses"
+        )
         return Decision(PostStatus.PENDING, error=error, channel_until=again, refused=True, check_first=True)
     until = None
     if outcome.until_reset and outcome.wait is not None:
         until = now + min(outcome.wait, LONGEST_RESET)
-        error += f". The channel resumes by itself on {until:%d %B, %H:%M} UTC"
+        error += f". The channel resumes by itself at {until:%Y-%m-%d %H:%M} UTC"
     return Decision(
         PostStatus.PENDING,
         error=error,

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from digestbot.domain.alert_rules import AlertInputs, SourceHealth, active_conditions
 from digestbot.domain.errors import PublishError
+from digestbot.domain.time_format import local_time, localize
 from digestbot.infra import notifier
 from digestbot.infra.notifier import Notifier
 from digestbot.ledger import alerts, clock_steps, heartbeats, notifications, queries, stats
@@ -124,7 +125,9 @@ class AlertMonitor:
     def _tell(self, alert: notifications.Notification) -> None:
         one = alert.condition
         title = f"digestbot: {'resolved: ' if alert.over else ''}{one.title}"
-        body = f"It began at {alert.begun_at:%Y-%m-%d %H:%M} UTC: {one.note}" if alert.over else one.note
+        zone = self._config.timezone
+        note = localize(one.note, zone)
+        body = f"It began at {local_time(alert.begun_at, zone)}: {note}" if alert.over else note
         web = self._config.web
         if web is not None and web.public_url:
             body += f"\n{web.public_url}"

@@ -71,6 +71,16 @@ class ChannelConfig(PostingLimits):
         return ()
 
 
+@dataclass(frozen=True)
+class VerifiedAccount:
+    """An account as its platform describes it: its ``name`` for people, the token's ``permissions`` (None if the
+    platform does not state them), and advice for the operator."""
+
+    name: str
+    permissions: Sequence[str] | None = None
+    advice: Sequence[str] = ()
+
+
 class Publisher(Protocol):
     """One channel's connection to its platform. Used by one thread at a time. Raises only kinds of PublishError."""
 
@@ -119,8 +129,8 @@ class Publisher(Protocol):
     def platform_time(self) -> datetime | None:
         """Return the platform's time by its last answer; None before the first answer."""
 
-    def verify(self, *, seconds: float) -> tuple[str, list[str]]:
-        """Ask the platform which account this is. Return its name, and advice for the operator."""
+    def verify(self, *, seconds: float) -> VerifiedAccount:
+        """Ask the platform which account this is, and what its token may do. Raises a PublishError."""
 
     def expires_at(self, *, seconds: float, now: datetime) -> datetime | None:
         """Return when the token expires; None if it never does, or if that cannot be known.

@@ -19,11 +19,15 @@ class Dialogue(Protocol):
     def tell(self, text: str) -> None:
         """Show a step."""
 
-    def ask(self, question: str, *, secret: bool = False) -> str:
-        """Return the answer to a question, stripped. A secret is not echoed. Raises LoginError at the end of input."""
+    def ask(self, question: str, *, secret: bool = False, default: str | None = None) -> str:
+        """Return the answer to a question, stripped; the default for an empty answer. A secret is not echoed. Raises
+        LoginError at the end of input if there is no default."""
 
-    def choose(self, question: str, options: Sequence[str]) -> int:
-        """Return the index of the option that the person chose."""
+    def choose(self, question: str, options: Sequence[str], *, default: int | None = None) -> int:
+        """Return the index of the option that the person chose; the default for an empty answer."""
+
+    def confirm(self, question: str, *, default: bool = True) -> bool:
+        """Return the answer to a yes-or-no question; the default for an empty answer."""
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,7 @@ class World:
         self.token_ends = 0  # expiry of the Page's token, in epoch seconds; 0 is never, -1 is already invalid
         self.pages = {"200"}  # Pages that the token may post to
         self.tasks = ["CREATE_CONTENT", "MODERATE"]  # what the person may do on its Pages
+        self.app_live = True  # False: the application is in Development mode
         self.scopes = ["pages_show_list", "pages_read_engagement", "pages_manage_posts", "pages_manage_engagement"]
         self.calls: list[str] = []  # method and path of every API call, in order
         self._next = int(clock() * 1000) << 22  # later sandboxes issue larger ids than earlier ones

@@ -9,11 +9,13 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from digestbot.domain.budget import dollars
+from digestbot.domain.time_format import localize
 from digestbot.rendering import post_preview
 from digestbot.rendering.template_views import author_line
 from digestbot.text import plain_title, truncate
@@ -53,6 +55,7 @@ def _environment() -> Environment:
         "title_of": lambda title, most=90: truncate(plain_title(title), most),
         "span": duration,
         "local": format_local,
+        "localized": _localized,
     }
     return environment
 
@@ -60,6 +63,12 @@ def _environment() -> Environment:
 def format_local(at: datetime, zone: ZoneInfo, form: str = "%a %-d %b, %H:%M") -> str:
     """Return an instant as local time in a zone, in a ``strftime`` format."""
     return at.astimezone(zone).strftime(form)
+
+
+@pass_context
+def _localized(context: Context, message: object) -> str:
+    """Return a message with its times in the operator's time zone."""
+    return localize(str(message), context["zone"])
 
 
 _ENVIRONMENT = _environment()

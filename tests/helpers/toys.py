@@ -19,7 +19,7 @@ from digestbot.infra.http_client import remaining
 from digestbot.ledger import Ledger, intake, source_states
 from digestbot.ledger.intake import IngestResult
 from digestbot.ledger.source_states import PollReport, SourceState
-from digestbot.platforms.base import ChannelConfig, LengthLimit, Platform
+from digestbot.platforms.base import ChannelConfig, LengthLimit, Platform, VerifiedAccount
 from digestbot.platforms.error_catalogue import ErrorCause, ErrorReaction, ErrorRow, find_row, to_publish_error
 from digestbot.platforms.http import Session, failure
 from digestbot.platforms.sandbox_http import Answer, Request
@@ -128,9 +128,9 @@ class ToyPublisher:
     def platform_time(self) -> datetime | None:
         return self._session.platform_time
 
-    def verify(self, *, seconds: float) -> tuple[str, list[str]]:
+    def verify(self, *, seconds: float) -> VerifiedAccount:
         self._call("GET", "/posts", seconds, lambda: True)
-        return "toy account 1", []
+        return VerifiedAccount("toy account 1")
 
     def expires_at(self, *, seconds: float, now: datetime) -> datetime | None:
         return None

@@ -1,143 +1,176 @@
-"""The login to a Facebook Page: a user token, pasted from the Graph API Explorer or as the address of a login dialogue,
-becomes a Page token without an end.
+"""The login to a Facebook Page: a person's token, or a system user's, becomes a Page token without an end.
 
-developers.facebook.com/docs/facebook-login: get-long-lived, manually-build-a-login-flow.
+developers.facebook.com/docs/facebook-login: get-long-lived, manually-build-a-login-flow, for-devices.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 import secrets as random_numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import requests
-
-from digestbot.platforms.http import Session, error_message
+from digestbot.platforms.facebook.login_calls import GraphLoginError, LoginCalls
+from digestbot.platforms.http import error_message
 from digestbot.platforms.login import Dialogue, LoginError, LoginResult
 
 NEEDED = ("pages_show_list", "pages_read_engagement", "pages_manage_posts")
 USEFUL = ("pages_manage_engagement",)  # for the parts of threads, which are comments
 REDIRECT = "https://www.facebook.com/connect/login_success.html"
 TASK = "CREATE_CONTENT"
-MOST_PAGES = 20  # of the list of Pages
+MOST_QUESTIONS = 20  # how often a device login asks whether the code was entered
+_TOKEN = re.compile(r"[\w|.-]{5,1000}")
 
+ADDRESS, DEVICE, SYSTEM_USER = range(3)
+WAYS = (
+    "open an address in any browser, and copy the address that follows",
+    "enter a code at facebook.com/device",
+    "paste the token of a system user (for companies)",
+)
 
-class _Graph:
-    """The calls of a login, which belong to no Page yet."""
-
-    def __init__(self, api_url: str, version: str, app_secret: str = "") -> None:
-        self._url, self._app_secret = f"{api_url.rstrip('/')}/{version}", app_secret
-        self._session = Session(api_url, api_url)
-
-    def get(self, path: str, token: str = "", **parameters: str) -> dict[str, Any]:
-        """Return the answer to a GET request. Raises LoginError."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        if token:  # the application may require it
-            proof = hmac.new(self._app_secret.encode(), token.encode(), hashlib.sha256)
-            parameters["appsecret_proof"] = proof.hexdigest()
-        try:
-            response = self._session.request("GET", f"{self._url}/{path}", params=parameters, headers=headers)
-            answer = response.json()
-        except (requests.RequestException, OSError, ValueError) as error:
-            raise LoginError(f"Facebook could not be reached for the login: {type(error).__name__}") from None
-        fault = answer.get("error") if isinstance(answer, dict) else None
-        if fault or not response.ok or not isinstance(answer, dict):
-            message = error_message(fault.get("message", "") if isinstance(fault, dict) else "", 200)
-            raise LoginError(f"Facebook rejected the login: {message or f'status {response.status_code}'}")
-        return answer
+# error_subcode of /device/login_status, by docs/facebook-login/for-devices
+_PENDING, _TOO_OFTEN, _CODE_EXPIRED = 1349174, 1349172, 1349152
 
 
 def login(settings: Mapping[str, str], dialogue: Dialogue) -> LoginResult:
     """Lead a person through the login. Raises LoginError."""
-    version = settings.get("api_version") or "v26.0"
+    dialogue.tell("How do you want to log in to Facebook?")
+    way = dialogue.choose("Way", WAYS, default=ADDRESS)
     app = dialogue.ask("App ID (developers.facebook.com, your app, Settings, Basic)")
     app_secret = settings.get("app_secret") or dialogue.ask("App secret", secret=True)
-    graph = _Graph(settings.get("api_url") or "https://graph.facebook.com", version, app_secret)
-    short = _user_token(graph, app, app_secret, version, dialogue)
-    exchanged = graph.get(
-        "oauth/access_token",
-        grant_type="fb_exchange_token",
-        client_id=app,
-        client_secret=app_secret,
-        fb_exchange_token=short,
-    )
-    user_token = str(exchanged.get("access_token") or "")
-    missing = _missing_permissions(graph, user_token)
-    absent = [name for name in NEEDED if name in missing]
-    if absent:
-        raise LoginError(
-            f"these permissions are missing: {', '.join(absent)}. Run the command again, and allow all of them"
-        )
-    page = _chosen_page(graph, user_token, settings.get("page_id", ""), dialogue)
-    token = str(page["access_token"])
-    notes = _notes(graph, app, app_secret, token, missing)
-    settings_ = {"page_id": str(page["id"])}
-    return LoginResult(
-        f"{page['name']} (id {page['id']})", {"access_token": token, "app_secret": app_secret}, settings_, notes
-    )
+    api_url = settings.get("api_url") or "https://graph.facebook.com"
+    calls = LoginCalls(api_url, settings.get("api_version") or "v26.0", app, app_secret)
+    wanted = settings.get("page_id", "")
+    if way == SYSTEM_USER:
+        page, missing = _page_of_system_user(calls, wanted, dialogue)
+    else:
+        short = _token_by_address(calls, dialogue) if way == ADDRESS else _token_by_device(calls, dialogue)
+        token = calls.long_lived(short)
+        missing = _missing(calls.granted(token))
+        page = _chosen_page(calls, token, wanted, dialogue)
+    page_token = str(page["access_token"])
+    secrets = {"access_token": page_token, "app_secret": app_secret}
+    account = f"{error_message(page.get('name'), 60)} (id {page['id']})"
+    return LoginResult(account, secrets, {"page_id": str(page["id"])}, _notes(calls.inspect(page_token), missing))
 
 
-def _user_token(graph: _Graph, app: str, app_secret: str, version: str, dialogue: Dialogue) -> str:
+# ---- the ways to a token
+
+
+def _token_by_address(calls: LoginCalls, dialogue: Dialogue) -> str:
     """Return a user token: pasted, or exchanged for the code in a pasted address."""
     state = random_numbers.token_urlsafe(12)
-    query = urlencode(
-        {"client_id": app, "redirect_uri": REDIRECT, "state": state, "scope": ",".join((*NEEDED, *USEFUL))}
-    )
+    scope = ",".join((*NEEDED, *USEFUL))
+    query = urlencode({"client_id": calls.app, "redirect_uri": REDIRECT, "state": state, "scope": scope})
     dialogue.tell(
         f"Log in to Facebook as a person who manages the Page, in any browser, and open:\n\n"
-        f"  https://www.facebook.com/{version}/dialog/oauth?{query}\n\n"
+        f"  {calls.dialog_url}?{query}\n\n"
         "Allow everything, for the Page. Then copy the address of the page that follows, which says Success. "
         "(Or create a user token with these permissions in the Graph API Explorer, and paste that.)"
     )
     pasted = dialogue.ask("The address, or the token", secret=True)
     if not pasted.startswith("http"):
-        if not re.fullmatch(r"[\w|.-]{5,1000}", pasted):
-            raise LoginError("this is neither an address nor a token")
-        return pasted
+        return _checked_token(pasted, "this is neither an address nor a token")
     answer = parse_qs(urlsplit(pasted).query)
     if "code" not in answer:
-        reason = answer.get("error_description", answer.get("error", ["it has no code"]))[0]
-        raise LoginError(f"Facebook gave no access: {error_message(reason, 200)}")
+        reason = error_message(answer.get("error_description", answer.get("error", ["it has no code"]))[0], 200)
+        advice = ""
+        if "not active" in reason.lower():
+            advice = ". The app is in Development mode: switch it to Live, or give this person a role in it"
+        raise LoginError(f"Facebook gave no access: {reason}{advice}")
     if answer.get("state") != [state]:
         raise LoginError("this address belongs to another login: open the URL above, and copy the address that follows")
-    given = graph.get(
-        "oauth/access_token", client_id=app, client_secret=app_secret, redirect_uri=REDIRECT, code=answer["code"][0]
+    return calls.user_token(REDIRECT, answer["code"][0])
+
+
+def _token_by_device(calls: LoginCalls, dialogue: Dialogue) -> str:
+    """Return a user token, once the person has entered a code on another device."""
+    client_token = dialogue.ask("Client token (your app, Settings, Advanced)", secret=True)
+    access_token = f"{calls.app}|{client_token}"
+    begun = calls.post("device/login", access_token=access_token, scope=",".join((*NEEDED, *USEFUL)))
+    minutes = max(1, int(begun.get("expires_in") or 420) // 60)
+    dialogue.tell(
+        f"Log in to Facebook as a person who manages the Page, in any browser, and open:\n\n"
+        f"  {error_message(begun.get('verification_uri'), 200)}\n\n"
+        f"Enter the code {error_message(begun.get('user_code'), 40)} within {minutes} minutes, and allow everything."
     )
-    return str(given.get("access_token") or "")
+    for _ in range(MOST_QUESTIONS):
+        dialogue.ask("Press Enter when it is done", default="")
+        try:
+            answer = calls.post("device/login_status", access_token=access_token, code=str(begun.get("code") or ""))
+        except GraphLoginError as error:
+            if error.subcode == _CODE_EXPIRED:
+                raise LoginError("the code has expired. Run the command again for a new one") from None
+            if error.subcode not in (_PENDING, _TOO_OFTEN):
+                raise
+            dialogue.tell("Facebook has not seen the code yet.")
+            continue
+        return str(answer.get("access_token") or "")
+    raise LoginError("the code was not entered. Run the command again for a new one")
 
 
-def _missing_permissions(graph: _Graph, token: str) -> list[str]:
-    rows = graph.get("me/permissions", token).get("data") or []
-    granted = {str(row.get("permission")) for row in rows if isinstance(row, dict) and row.get("status") == "granted"}
-    return [name for name in (*NEEDED, *USEFUL) if name not in granted]
+def _page_of_system_user(calls: LoginCalls, wanted: str, dialogue: Dialogue) -> tuple[dict[str, Any], list[str]]:
+    """Return the Page of a system user's token, and the permissions that are missing."""
+    dialogue.tell(
+        "In Business settings, Users, System users: assign the Page and the app to a system user, choose Generate "
+        f"token, and select {', '.join((*NEEDED, *USEFUL))}."
+    )
+    token = _checked_token(dialogue.ask("The token", secret=True), "this is not a token")
+    known = calls.inspect(token)
+    if known.get("is_valid") is False:
+        raise LoginError("Facebook says that this token is not valid. Generate a new one")
+    missing = _missing([str(scope) for scope in known.get("scopes") or ()])
+    if known.get("type") != "PAGE":
+        return _chosen_page(calls, token, wanted, dialogue), missing
+    page = calls.get("me", token, fields="id,name")
+    if wanted and str(page.get("id")) != wanted:
+        raise LoginError(f"this token is for the Page {page.get('id')}, but the configured Page is {wanted}")
+    return page | {"access_token": token}, missing
 
 
-def _chosen_page(graph: _Graph, token: str, wanted: str, dialogue: Dialogue) -> dict[str, Any]:
-    """Return the Page with its token: the configured one, the only one, or the one that the person chooses."""
-    pages: list[dict[str, Any]] = []
-    after: dict[str, str] = {}
-    for _ in range(MOST_PAGES):
-        answer = graph.get("me/accounts", token, fields="id,name,access_token,tasks", limit="100", **after)
-        pages += [one for one in answer.get("data") or [] if isinstance(one, dict) and one.get("access_token")]
-        cursors = (answer.get("paging") or {}).get("cursors") or {}
-        if not (answer.get("paging") or {}).get("next") or not cursors.get("after"):
-            break
-        after = {"after": str(cursors["after"])}
+def _checked_token(text: str, problem: str) -> str:
+    if not _TOKEN.fullmatch(text):
+        raise LoginError(problem)
+    return text
+
+
+# ---- the Page and its token
+
+
+def _missing(granted: Sequence[str]) -> list[str]:
+    """Return the permissions that are missing. Raises LoginError if nothing could be posted without them."""
+    absent = [name for name in NEEDED if name not in granted]
+    if absent:
+        raise LoginError(
+            f"these permissions are missing: {', '.join(absent)}. Run the command again, and allow all of them"
+        )
+    return [name for name in USEFUL if name not in granted]
+
+
+def _chosen_page(calls: LoginCalls, token: str, wanted: str, dialogue: Dialogue) -> dict[str, Any]:
+    """Return the Page with its token: the configured one, or the one that the person chooses."""
+    pages = [one for one in calls.pages(token) if one.get("access_token")]
+    if not pages or (wanted and wanted not in [str(one["id"]) for one in pages]):
+        pages += [one for one in calls.business_pages(token) if one.get("access_token")]
     if not pages:
         raise LoginError(
             "this person manages no Page that the app may use: choose the Page in Facebook's dialogue, or ask for a "
-            "role on it"
+            "role on it. For the Page of a business, the permission business_management is needed too"
         )
-    mine = [one for one in pages if str(one.get("id")) == wanted]
-    if wanted and not mine:
+    matches = [one for one in pages if str(one["id"]) == wanted]
+    if wanted and not matches:
         others = ", ".join(f"{one.get('name')} ({one.get('id')})" for one in pages)
         raise LoginError(f"this person does not manage the configured Page {wanted}, but {error_message(others, 300)}")
-    names = [f"{error_message(one.get('name'), 60)} (id {one.get('id')})" for one in pages]
-    page = mine[0] if mine else pages[0] if len(pages) == 1 else pages[dialogue.choose("Which Page?", names)]
+    names = [f"{error_message(one.get('name'), 60)} (id {one['id']})" for one in pages]
+    if matches:
+        page = matches[0]
+    elif len(pages) > 1:
+        page = pages[dialogue.choose("Which Page?", names)]
+    elif dialogue.confirm(f"Post on {names[0]}?"):
+        page = pages[0]
+    else:
+        raise LoginError("no Page was chosen; nothing was stored")
     tasks = page.get("tasks")
     if isinstance(tasks, list) and TASK not in tasks:
         raise LoginError(
@@ -146,13 +179,12 @@ def _chosen_page(graph: _Graph, token: str, wanted: str, dialogue: Dialogue) -> 
     return page
 
 
-def _notes(graph: _Graph, app: str, app_secret: str, token: str, missing: list[str]) -> list[str]:
+def _notes(known: Mapping[str, Any], missing: Sequence[str]) -> list[str]:
     """Return what the person should know about the Page's token."""
-    data = graph.get("debug_token", f"{app}|{app_secret}", input_token=token).get("data") or {}
     notes = []
-    if data.get("expires_at"):
+    if known.get("expires_at"):
         notes.append("this token expires: log in with a person who has a role on the Page for good")
-    if any(name in missing for name in USEFUL):
-        notes.append("pages_manage_engagement is missing, so threads cannot be posted")
+    if missing:
+        notes.append(f"{', '.join(missing)} is missing, so threads cannot be posted")
     notes.append("if the app is in Development mode, only its own staff can see the posts: switch it to Live")
     return notes

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from digestbot.domain.errors import OutcomeUnknown, PublishError, Rejected, Unauthorized
 from digestbot.domain.model import Message, Picture, Receipt, TimelinePage, TimelinePost
 from digestbot.infra.http_client import remaining
+from digestbot.platforms.base import VerifiedAccount
 from digestbot.platforms.facebook.config import FacebookChannel
 from digestbot.platforms.facebook.graph_client import Graph, GraphError
 from digestbot.platforms.facebook.responses import as_number, classify_graph_error, is_missing_object
@@ -216,8 +217,8 @@ class FacebookPublisher:
         result: datetime | None = self._graph.session.platform_time
         return result
 
-    def verify(self, *, seconds: float) -> tuple[str, list[str]]:
-        """Call GET /{page} and return the Page's name, and advice about the token by debug_token."""
+    def verify(self, *, seconds: float) -> VerifiedAccount:
+        """Call GET /{page} and return the Page's name, and by debug_token the token's permissions and advice."""
         page = self._call(seconds, lambda: True, lambda: self._graph.get_object(self._page, fields="id,name"))
         token = self._token(seconds)
         advice = []
@@ -234,7 +235,12 @@ class FacebookPublisher:
             advice.append(f"the token lacks {', '.join(missing)}")
         if token.get("expires_at"):
             advice.append("the token expires: take one that was made from a long-lived user token")
-        return f"{error_message(page.get('name', ''))} (id {error_message(page.get('id', ''))})", advice
+        scopes = token.get("scopes")
+        return VerifiedAccount(
+            f"{error_message(page.get('name', ''))} (id {error_message(page.get('id', ''))})",
+            [error_message(scope, 50) for scope in scopes] if isinstance(scopes, list) else None,
+            advice,
+        )
 
     def expires_at(self, *, seconds: float, now: datetime) -> datetime | None:
         """Return when the token expires or loses access to the Page's data, whichever is first, by debug_token.

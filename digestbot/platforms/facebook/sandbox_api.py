@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from digestbot.platforms.facebook.sandbox_login import GraphLogin
 from digestbot.platforms.facebook.sandbox_reads import GraphReads, graph_error, no_such_object
 from digestbot.platforms.sandbox_http import Answer, Request
 from digestbot.platforms.sandbox_world import Faults, Post, UploadedPicture, World
@@ -16,6 +17,7 @@ from digestbot.platforms.sandbox_world import Faults, Post, UploadedPicture, Wor
 LENGTH = 63_206
 PHOTO_BYTES = 10 * 10**6
 OLDEST_VERSION = (21, 0)
+_WITHOUT_TOKEN = ("/oauth/access_token", "/dialog/oauth", "/device/login", "/device/login_status")
 _PATH = re.compile(r"/(v\d+\.\d+)/.*")
 
 
@@ -29,14 +31,21 @@ class GraphApi:
         self.world, self.faults, self.app_secret = world, faults, app_secret
         self.posts = world.timelines["facebook"]
         self.reads = GraphReads(world, faults)
+        self.login = GraphLogin(world, app_secret)
         self._routes: list[tuple[str, str, Callable[..., Answer]]] = [
             ("POST", r"/(\d+)/feed", self.feed),
             ("POST", r"/(\d+)/photos", self.photos),
             ("GET", r"/(\d+)/published_posts", self.reads.published_posts),
-            ("GET", r"/debug_token", self.debug_token),
-            ("GET", r"/oauth/access_token", self.exchange),
-            ("GET", r"/me/accounts", self.accounts),
-            ("GET", r"/me/permissions", self.permissions),
+            ("GET", r"/dialog/oauth", self.login.dialog),
+            ("POST", r"/device/login", self.login.device_login),
+            ("POST", r"/device/login_status", self.login.device_status),
+            ("GET", r"/oauth/access_token", self.login.exchange),
+            ("GET", r"/debug_token", self.login.debug_token),
+            ("GET", r"/me/permissions", self.login.permissions),
+            ("GET", r"/me/accounts", self.login.accounts),
+            ("GET", r"/me/businesses", self.login.own_businesses),
+            ("GET", r"/(\d+)/owned_pages", self.login.owned_pages),
+            ("GET", r"/(\d+)/client_pages", self.login.client_pages),
             ("GET", r"/(\d+_\d+)", self.reads.show),
             ("POST", r"/(\d+_\d+)", self.edit),
             ("DELETE", r"/(\d+_\d+)", self.delete),
@@ -90,7 +99,7 @@ class GraphApi:
             "access_token", ""
         )
         path = "/" + request.path.split("/", 2)[2] if request.path.count("/") > 1 else "/"
-        if not token and path != "/oauth/access_token":
+        if not token and path not in _WITHOUT_TOKEN:
             return graph_error(400, 104, "An access token is required to request this resource.")
         number = tuple(int(part) for part in version.removeprefix("v").split("."))
         if number < OLDEST_VERSION:
@@ -99,7 +108,7 @@ class GraphApi:
                 2635,
                 "(#2635) You are calling a deprecated version of the API. Please update to the latest version.",
             )
-        if self.app_secret is not None and path != "/oauth/access_token":
+        if self.app_secret is not None and path not in _WITHOUT_TOKEN:
             proof = hmac.new(self.app_secret.encode(), token.encode(), hashlib.sha256).hexdigest()
             if parameters.get("appsecret_proof") != proof:
                 return graph_error(
@@ -199,43 +208,3 @@ class GraphApi:
         )
         self.posts.append(comment)
         return Answer(200, {"id": comment.id})
-
-    def accounts(self, _request: Request, _parameters: dict[str, str]) -> Answer:
-        """Handle GET /me/accounts."""
-        pages = [
-            {
-                "id": id_,
-                "name": "Sandbox Page" if id_ == "200" else f"Sandbox Page {id_}",
-                "access_token": "sandbox-page-token",
-                "tasks": self.world.tasks,
-            }
-            for id_ in sorted(self.world.pages)
-        ]
-        return Answer(200, {"data": pages, "paging": {"cursors": {"before": "a", "after": "b"}}})
-
-    def permissions(self, _request: Request, _parameters: dict[str, str]) -> Answer:
-        """Handle GET /me/permissions."""
-        return Answer(200, {"data": [{"permission": one, "status": "granted"} for one in self.world.scopes]})
-
-    def exchange(self, _request: Request, parameters: dict[str, str]) -> Answer:
-        """Handle GET /oauth/access_token."""
-        if self.app_secret is not None and parameters.get("client_secret", self.app_secret) != self.app_secret:
-            return graph_error(400, 1, "Error validating client secret.")
-        if parameters.get("code", "sandbox-code") != "sandbox-code":
-            return graph_error(400, 100, "This authorization code has expired.", error_subcode=36007)
-        if parameters.get("fb_exchange_token") == "expired":
-            return graph_error(400, 190, "Error validating access token: Session has expired.", error_subcode=463)
-        return Answer(200, {"access_token": "sandbox-user-token", "token_type": "bearer", "expires_in": 5183944})
-
-    def debug_token(self, _request: Request, _parameters: dict[str, str]) -> Answer:
-        """Handle GET /debug_token."""
-        data = {
-            "app_id": "300",
-            "type": "PAGE",
-            "is_valid": self.world.token_ends >= 0,
-            "expires_at": max(self.world.token_ends, 0),
-            "data_access_expires_at": 0,
-            "profile_id": "200",
-            "scopes": self.world.scopes,
-        }
-        return Answer(200, {"data": data})

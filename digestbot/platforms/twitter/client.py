@@ -47,6 +47,12 @@ class XClient:
         """Return X's time by the Date header of its last answer."""
         return self._session.platform_time
 
+    @property
+    def access_level(self) -> str:
+        """Return the application's permission by the last answer, such as "read-write"; empty if it was not stated."""
+        answer = self._session.answer
+        return answer.headers.get("x-access-level", "") if answer is not None else ""
+
     def user_id(self, seconds: float) -> str:
         """Return the account's id, by GET /2/users/me unless it is known already."""
         if not self.user:

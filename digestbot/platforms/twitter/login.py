@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from digestbot.infra.http_client import CONNECT_SECONDS
 from digestbot.platforms.http import READ_SECONDS, error_message
 from digestbot.platforms.login import Dialogue, LoginError, LoginResult
+from digestbot.platforms.twitter.responses import READ_ONLY
 
 for _name in ("tweepy", "oauthlib", "requests_oauthlib"):  # at DEBUG they log tokens and signing keys
     logging.getLogger(_name).setLevel(logging.INFO)
@@ -90,11 +91,13 @@ def login(settings: Mapping[str, str], dialogue: Dialogue) -> LoginResult:
     user, level, name = token.partition("-")[0], handler.access_level, error_message(handler.screen_name, 50)
     notes = []
     if level and "write" not in level:
-        notes.append(
-            f"the app has the permission {level!r} only, so nothing could be posted: at console.x.com, set User "
-            "authentication settings to Read and write, then log in again"
-        )
+        notes.append(READ_ONLY.format(level=level))
     account = f"@{name} (id {user})" if name else f"id {user}"
+    before = settings.get("access_token", "").partition("-")[0]
+    if before.isdecimal() and before != user:
+        dialogue.tell(f"Until now, this channel has posted as the account with the id {before}.")
+    if before != user and not dialogue.confirm(f"Post as {account}?", default=not before.isdecimal()):
+        raise LoginError("nothing was stored. Log in to X as the account that is to post, then run the command again")
     secrets = {"api_key": key, "api_secret": secret, "access_token": token, "access_token_secret": token_secret}
     return LoginResult(account, secrets, {}, notes)
 

@@ -18,10 +18,12 @@ from urllib.parse import urlsplit
 from digestbot.domain.errors import OutcomeUnknown, PublishError, Rejected
 from digestbot.domain.model import Message, Picture, Receipt, TimelinePage, TimelinePost
 from digestbot.infra.http_client import remaining
+from digestbot.platforms.base import VerifiedAccount
 from digestbot.platforms.http import another_account, error_message, upload_bytes
 from digestbot.platforms.twitter.client import XClient
 from digestbot.platforms.twitter.config import TwitterChannel
 from digestbot.platforms.twitter.responses import (
+    READ_ONLY,
     field_of,
     is_gone,
     is_missing_post,
@@ -229,12 +231,15 @@ class TwitterPublisher:
         receipt = self.receipt(str(tweet["id"]))
         return TimelinePost(receipt.id, receipt.url, text, tuple(links), at)
 
-    def verify(self, *, seconds: float) -> tuple[str, list[str]]:
-        """Call GET /2/users/me and return the account's name and id, with an empty list of advice."""
+    def verify(self, *, seconds: float) -> VerifiedAccount:
+        """Call GET /2/users/me and return the account's name and id, and the permission in the answer's header
+        x-access-level."""
         answer = self._client.call(seconds, lambda: True, lambda: self._client.api.get_me(user_auth=True))
-        return (
+        level = error_message(self._client.access_level, 50)
+        return VerifiedAccount(
             f"@{error_message(field_of(answer, 'username'), 50)} (id {error_message(field_of(answer, 'id'), 25)})",
-            [],
+            [level] if level else None,
+            [READ_ONLY.format(level=level)] if level and "write" not in level else [],
         )
 
     def platform_time(self) -> datetime | None:

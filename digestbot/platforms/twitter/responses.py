@@ -14,6 +14,11 @@ from digestbot.platforms.error_catalogue import find_row, to_publish_error
 from digestbot.platforms.http import as_count, error_message, wait_from
 from digestbot.platforms.twitter.errors import ROWS
 
+READ_ONLY = (
+    "the app has the permission {level!r} only, so nothing can be posted: at console.x.com, set User authentication "
+    "settings to Read and write, then log in again"
+)
+
 
 def _inside(answer: Any, *names: str) -> Any:
     """Return the value at this path of keys in nested objects; None if any key is missing."""

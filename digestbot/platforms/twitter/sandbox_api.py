@@ -185,7 +185,7 @@ class XApi:
         if "public_metrics" in request.query.get("user.fields", "").split(","):
             visible = self.world.visible(self.tweets, self.faults.lag)
             data["public_metrics"] = {"tweet_count": sum(tweet.account == user for tweet in visible)}
-        return Answer(200, {"data": data})
+        return Answer(200, {"data": data}, {"x-access-level": self.login.access_level})
 
     def timeline(self, request: Request, _user: str, id_: str) -> Answer:
         """Handle GET /2/users/:id/tweets: newest first, in pages."""
