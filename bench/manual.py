@@ -48,6 +48,7 @@ def page() -> str:
 
 def _shorten(command: argparse.ArgumentParser, *, main: bool = False) -> None:
     """Leave out what a manual page would repeat for each command."""
+    command._positionals.title = "commands" if main else "arguments"
     if not main:
         command.description = None
         for group in command._action_groups:

@@ -79,7 +79,7 @@ def test_a_dead_token_pauses_and_an_uncertain_one_gets_a_second_try() -> None:
     assert decide(Unauthorized("dead")).pause == "dead"
     first = decide(Unauthorized("401", certain=False))
     assert (first.status, first.pause, first.channel_until) == (PostStatus.PENDING, None, NOW + timedelta(minutes=5))
-    assert "digestbot tries once more at 09:05 UTC, then the channel pauses" in str(first.error)
+    assert "one more attempt follows at 2026-11-02 09:05 UTC, then the channel pauses" in str(first.error)
     assert first.refused
     assert first.check_first
     assert decide(Unauthorized("401", certain=False), 2, 1).pause == "401"
