@@ -145,7 +145,7 @@ def test_what_was_skipped_at_first_can_be_taken_in(config: str, world: Sandbox, 
     assert (code, out) == (0, "latest on x: 2 summaries are now pending\n")
     digestbot("backlog", "latest", "--channel", "x", "--take-in", "2026-09-06", "-c", config)
     out = digestbot("backlog", "latest", "--channel", "x", "-c", config)[1]
-    assert "3 waiting" in out
+    assert "3 pending" in out
     assert "Essay 3" in out
     assert "Essay 2" not in out
     out = digestbot("backlog", "latest", "--skip", "--json", "-c", config)[1]
@@ -225,6 +225,22 @@ def test_posts_of_an_unknown_channel_or_digest_are_rejected(config: str, feed: F
     file = Path(config)
     file.write_text(file.read_text().replace("digests.latest", "digests.renamed"))
     assert digestbot("posts", "--digest", "latest", "-c", config)[0] == 0  # the ledger still knows it
+
+
+def test_every_type_of_column_can_be_exported() -> None:
+    import json
+    from datetime import UTC, date, datetime
+
+    from digestbot.ledger.exporting import _plain
+    from digestbot.ledger.schema import metadata
+
+    examples = {
+        "Integer": 1, "BigInteger": 1, "Boolean": True, "String": "a", "Text": "a", "Float": 1.5, "LargeBinary": b"a",
+        "JSON": {}, "Date": date(2026, 1, 2), "UtcTime": datetime(2026, 1, 2, tzinfo=UTC),
+    }  # fmt: skip
+    for table in metadata.tables.values():
+        for column in table.columns:
+            json.dumps(_plain(examples[type(column.type).__name__]))
 
 
 def test_everything_can_be_exported(config: str, feed: Feed, tmp_path: Path) -> None:  # noqa: F811

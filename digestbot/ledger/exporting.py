@@ -6,7 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,6 @@ def _new(file: Path) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # or a datetime
         return value.isoformat()
     return value.hex() if isinstance(value, bytes) else value
