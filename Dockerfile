@@ -13,6 +13,7 @@ RUN python -m venv /opt/digestbot \
     && /opt/digestbot/bin/pip install --no-cache-dir --require-hashes -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE config.example.toml ./
 COPY templates templates
+COPY contrib contrib
 COPY digestbot digestbot
 RUN /opt/digestbot/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 

@@ -432,6 +432,16 @@ def test_status_says_whose_the_tokens_are_and_logout_deletes_them(
     assert "has no token on this machine" in digestbot("logout", "x", "-c", config)[1]
 
 
+def test_a_folder_for_credentials_is_used(config: str, typed: list[Any]) -> None:
+    folder = Path(config).parent
+    (folder / "credentials").mkdir()
+    typed += ["", "300", APP_SECRET, "user-token"]
+    assert digestbot("login", "page", "-c", config)[0] == 0
+    raw = tomllib.loads(Path(config).read_text())["channels"]["page"]
+    assert raw["access_token_file"] == "credentials/page-access-token"
+    assert sorted(one.name for one in (folder / "credentials").iterdir()) == ["page-access-token", "page-app-secret"]
+
+
 def test_tokens_in_the_file_are_removed_too(config: str) -> None:
     file = Path(config)
     file.write_text(file.read_text().replace('access_token = "…"', 'access_token = "a-real-token-here"'))

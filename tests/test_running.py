@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,15 +45,20 @@ def test_the_unit_and_its_page_name_the_same_things() -> None:
 def test_the_compose_file_is_valid_and_unprivileged() -> None:
     yaml = pytest.importorskip("yaml", reason="needs PyYAML, which digestbot[alerts] brings")
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
-    assert set(compose) == {"services", "volumes", "secrets"}
+    assert set(compose) == {"x-digestbot", "services", "volumes", "secrets"}
     ours = compose["services"]["digestbot"]
-    assert ours["read_only"] is True
-    assert ours["cap_drop"] == ["ALL"]
+    for one in (ours, compose["services"]["setup"]):
+        assert one["read_only"] is True
+        assert one["cap_drop"] == ["ALL"]
+    assert "./config:/config:ro" in ours["volumes"]
     assert all(port.startswith("127.0.0.1:") for port in ours["ports"])
     volumes = {volume.partition(":")[0] for one in compose["services"].values() for volume in one["volumes"]}
     assert {name for name in volumes if not name.startswith(".")} == set(compose["volumes"])
     assert compose["services"]["postgresql"]["profiles"] == ["postgresql"]
     assert "password" not in str(ours).lower()
     docker = (ROOT / "Dockerfile").read_text()
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for file in (*wheel["force-include"], *wheel["shared-data"], *wheel["packages"]):  # what the build needs
+        assert re.search(rf"^COPY .*\b{re.escape(Path(file).parts[0])}", docker, re.MULTILINE), file
     assert 'VOLUME ["/ledger"]' in docker
     assert "DIGESTBOT_CONFIG=/config/config.toml" in docker

@@ -32,10 +32,14 @@ class ChannelFile:
     text: str
 
     def secret_file(self, key: str) -> Path:
-        """Return where a secret is stored: where the section says, else next to the configuration file."""
+        """Return where a secret is stored: where the section says, else next to the configuration file, in its folder
+        ``credentials`` if there is one."""
         named = self.table.get(f"{key}_file")
-        file = Path(str(named)).expanduser() if named else Path(f"{self.name}-{key.replace('_', '-')}")
-        return self.path.parent / file
+        if named:
+            return self.path.parent / Path(str(named)).expanduser()
+        folder = self.path.parent / "credentials"
+        name = f"{self.name}-{key.replace('_', '-')}"
+        return folder / name if folder.is_dir() else self.path.parent / name
 
 
 def read_channel(path: Path, name: str, environ: Mapping[str, str]) -> ChannelFile:
