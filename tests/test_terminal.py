@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from test_cli import called, digestbot
 
 from digestbot.cli import style
+from digestbot.cli.argument_types import seconds
 from digestbot.cli.logs import RedactingFormatter
 from digestbot.cli.parser import SECTIONS, parser
 from digestbot.domain.time_format import local_time, localize
@@ -452,3 +453,10 @@ def test_no_option_takes_a_secret() -> None:
 
     suspicious = {one for one in options(parser()) if re.search("token|secret|password|key", one)}
     assert suspicious == {"--set-password"}  # which asks for it
+
+
+@pytest.mark.parametrize(("text", "expected"), [("30", 30.0), ("0.5", 0.5), ("15m", 900.0), ("2 hours", 7200.0)])
+def test_a_time_span_is_understood_as_in_the_configuration(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+    code, _, err = called("sandbox", "--lag", "soon")
+    assert (code, "'soon' is not a time span, such as 30 (seconds) or 15m" in err) == (2, True)

@@ -19,6 +19,16 @@ def row_id(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a number")
 
 
+def seconds(text: str) -> float:
+    """Return a time span in seconds: a number of them, or a span such as "15m". Raises ArgumentTypeError."""
+    from digestbot.infra.config_values import parse_duration
+
+    try:
+        return float(text) if text.replace(".", "", 1).isdecimal() else parse_duration(text).total_seconds()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time span, such as 30 (seconds) or 15m") from None
+
+
 def port(text: str) -> int:
     """Return a TCP port number; 0 stands for any free port. Raises ArgumentTypeError."""
     if text.isdecimal() and int(text) < 65536:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from digestbot.cli import OK, TROUBLE
-from digestbot.cli.argument_types import port
+from digestbot.cli.argument_types import port, seconds
 from digestbot.cli.common import now_, until_signalled
 from digestbot.domain.errors import ConfigError
 
@@ -29,7 +29,11 @@ def register(commands: Commands) -> None:
         help="inject this fault into the next posts, such as drop-after:2; see docs/sandbox.md",
     )
     command.add_argument(
-        "--lag", type=float, default=0.0, metavar="SECONDS", help="delay new posts in timelines by this much"
+        "--lag",
+        type=seconds,
+        default=0.0,
+        metavar="SPAN",
+        help="delay new posts in timelines by this much, such as 15m",
     )
     command = commands.add("demo", "demonstrate digestbot with a bundled feed and a sandbox", demo)
     command.add_argument("--keep", action="store_true", help="keep the pages up until interrupted")

@@ -43,7 +43,8 @@ _DURATION = re.compile(
 _SIZE = re.compile(r"\s*(\d+)\s*(kB|MB|GB)\s*", re.IGNORECASE)
 
 
-def _duration(value: object) -> timedelta:
+def parse_duration(value: object) -> timedelta:
+    """Return a time span, written such as "15 minutes" or "15m". Raises ValueError."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is not None and not float(match[1]):
         raise ValueError("must be greater than zero")
@@ -62,7 +63,7 @@ def _repeat(value: object) -> timedelta | None:
     if value == "never" or value == timedelta.max:
         return timedelta.max
     try:
-        return _duration(value)
+        return parse_duration(value)
     except ValueError as error:
         raise ValueError('write "never", "always", or a time span such as "30 days"') from error
 
@@ -296,7 +297,7 @@ SecretAddress = Annotated[SecretStr, BeforeValidator(_secret_address)]
 Token = Annotated[SecretStr, BeforeValidator(_token)]
 LedgerAddress = Annotated[SecretUrl, BeforeValidator(_ledger_address)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 RepeatPaper = Annotated[timedelta | None, BeforeValidator(_repeat)]
 Size = Annotated[int, BeforeValidator(_size)]
 Money = Annotated[int, BeforeValidator(_money)]
