@@ -47,6 +47,8 @@ COMMANDS = [
     "slot",
     "pause",
     "resume",
+    "pause-all",
+    "resume-all",
     "db",
     "export",
     "check",

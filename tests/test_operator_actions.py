@@ -377,3 +377,37 @@ def test_posts_of_a_channel_that_is_gone(toml: str) -> None:
     assert out.startswith("post 1, latest on x, until ")
     code, _, err = called("-c", toml, "edit", "1", "--text", "Other words.")
     assert (code, err) == (1, "digestbot: post 1: its channel x is no longer configured\n")
+
+
+def test_everything_is_stopped_and_resumed_with_who_and_why(run: Run, tmp_path: Path) -> None:
+    run.tick(START)
+    do(run, "pause", channel="page", reason="by hand")
+    outcome = do(run, "pause-all", by="ann", reason="a wrong template")
+    assert outcome.data["channels"] == ["x"]
+    with run.ledger.read() as tx:
+        paused = queries.paused_channels(tx)
+    assert paused == {"page": "by hand", "x": "everything was stopped by ann: a wrong template"}
+    assert do(run, "pause-all").data["channels"] == []  # again changes nothing
+    outcome = undo(run, outcome)
+    assert outcome.data == {"channels": ["x"], "paused": False}
+    assert outcome.message == "Resumed: x. Still paused for reasons of their own: page."
+    assert do(run, "resume-all").message.startswith("Nothing was stopped.")
+    do(run, "resume", channel="page")
+    assert do(run, "resume-all").message == "Nothing was stopped."
+    do(run, "pause-all")
+    with run.ledger.read() as tx:
+        assert set(queries.paused_channels(tx).values()) == {"everything was stopped"}
+
+
+@pytest.mark.parametrize("error", [KeyError("uid"), OSError("no name")])
+def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    import getpass
+    import os
+
+    from digestbot.cli.act import _user
+
+    def fail() -> str:
+        raise error
+
+    monkeypatch.setattr(getpass, "getuser", fail)
+    assert _user() == f"user {os.getuid()}"

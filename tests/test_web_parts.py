@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import re
@@ -417,12 +418,13 @@ def test_a_page_is_rendered_once_for_all_who_wait_for_it() -> None:
     """And nobody is shown what was read before they asked."""
     begun, go_on = threading.Event(), threading.Event()
     rendered: list[int] = []
+    numbers = itertools.count()
 
     def render() -> Response:
-        rendered.append(len(rendered))
+        rendered.append(number := next(numbers))
         begun.set()
         assert go_on.wait(20)
-        return Response(str(rendered[-1]))
+        return Response(str(number))
 
     async def ask(coalescing: SingleFlight) -> list[bytes]:
         def request(query: bytes = b"") -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import os
 import sys
 from collections.abc import Mapping
@@ -65,6 +66,8 @@ def run_action(name: str, arguments: argparse.Namespace) -> int:
     """Perform an action with the arguments of the command line; return the exit code."""
     action = ACTIONS[name]
     given = {one: getattr(arguments, one, None) for one in (*action.required, *action.optional)}
+    if name == "pause-all":
+        given["by"] = _user()
     if "text" in given:
         given["text"] = _text(name, arguments)
     return perform_and_print(arguments, name, {key: _as_text(value) for key, value in given.items()})
@@ -91,6 +94,14 @@ def perform_and_print(arguments: argparse.Namespace, name: str, given: Mapping[s
         if outcome.undo and "text" not in outcome.undo_arguments:
             print(f"To undo: digestbot {_command_line(outcome.undo, outcome.undo_arguments)}")
     return ATTENTION if outcome.unfinished else OK
+
+
+def _user() -> str:
+    """Return the name of this process's user; its number if it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def _command_line(name: str, given: Mapping[str, str]) -> str:

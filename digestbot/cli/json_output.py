@@ -270,6 +270,7 @@ class ActionResult(TypedDict):
 
     digest: NotRequired[str]
     channel: NotRequired[str]
+    channels: NotRequired[list[str]]
     summary: NotRequired[int]
     summaries: NotRequired[list[int]]
     slot: NotRequired[Slot]

@@ -1,4 +1,4 @@
-"""The commands summary and slot, with which an operator changes the plan, and the commands pause and resume."""
+"""The commands summary and slot, which change the plan, and the commands that pause and resume channels."""
 
 from __future__ import annotations
 
@@ -23,3 +23,5 @@ def register(commands: Commands) -> None:
                 add_action(actions, name)
     add_action(commands, "pause")
     add_action(commands, "resume")
+    add_action(commands, "pause-all")
+    add_action(commands, "resume-all")

@@ -50,7 +50,19 @@ SECTIONS = {
     "get started": ("init", "login", "logout", "check", "demo", "sandbox"),
     "publish": ("run", "once", "send"),
     "look ahead": ("preview", "plan", "why", "backlog", "sources"),
-    "decide and change": ("approve", "edit", "decline", "alerts", "posts", "summary", "slot", "pause", "resume"),
+    "decide and change": (
+        "approve",
+        "edit",
+        "decline",
+        "alerts",
+        "posts",
+        "summary",
+        "slot",
+        "pause",
+        "resume",
+        "pause-all",
+        "resume-all",
+    ),
     "maintain": ("web", "export", "db", "adopt", "completion"),
 }
 """The sections of ``digestbot --help``, with their commands in order."""

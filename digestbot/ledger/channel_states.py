@@ -3,6 +3,7 @@ from posting."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,9 @@ import sqlalchemy as sa
 from digestbot.domain.errors import LedgerChanged
 from digestbot.domain.retry import ChannelFailures, Decision
 from digestbot.ledger.schema import channels
+
+ALL_PAUSED = "everything was stopped"
+"""How the reason of a pause begins that `pause_all` made."""
 
 _STATE = sa.select(channels).where(channels.c.name == sa.bindparam("channel")).with_for_update()
 
@@ -112,6 +116,26 @@ def pause(tx: sa.Connection, channel: str, reason: str, now: datetime) -> None:
     """Pause the channel until it is resumed."""
     values = {"paused_at": now, "paused_until": None, "pause_reason": reason}
     tx.execute(channels.update().where(channels.c.name == channel).values(**values))
+
+
+def pause_all(tx: sa.Connection, names: Iterable[str], reason: str, now: datetime) -> list[str]:
+    """Pause all of these channels that are not paused yet; return their names. ``reason`` begins with `ALL_PAUSED`."""
+    running = sa.select(channels.c.name).where(channels.c.name.in_(list(names)), channels.c.paused_at.is_(None))
+    paused = sorted(tx.scalars(running.with_for_update()))
+    for name in paused:
+        pause(tx, name, reason, now)
+    return paused
+
+
+def resume_all(tx: sa.Connection) -> list[str]:
+    """Resume the channels that `pause_all` paused; return their names."""
+    stopped = sa.select(channels.c.name).where(
+        channels.c.paused_at.is_not(None), channels.c.pause_reason.startswith(ALL_PAUSED, autoescape=True)
+    )
+    resumed = sorted(tx.scalars(stopped.with_for_update()))
+    for name in resumed:
+        resume(tx, name)
+    return resumed
 
 
 def resume(tx: sa.Connection, channel: str) -> None:

@@ -58,6 +58,8 @@ ACTIONS: dict[str, OperatorAction] = {
     "decline": OperatorAction("", "decline", "decline an edition that needs approval", ("post",), ("reason", "later")),
     "pause": OperatorAction("", "pause", "pause a channel; its posts stay pending", ("channel",), ("reason",)),
     "resume": OperatorAction("", "resume", "resume a paused channel", ("channel",)),
+    "pause-all": OperatorAction("", "pause-all", "stop everything: pause all channels at once", (), ("reason",)),
+    "resume-all": OperatorAction("", "resume-all", "undo pause-all; channels that were paused before stay paused", ()),
     "confirm-alert": OperatorAction("alerts", "confirm", "do what the alert holds back", ("alert",)),
     "dismiss-alert": OperatorAction("alerts", "dismiss", "leave everything unchanged", ("alert",)),
 }

@@ -285,6 +285,24 @@ def _resume(service: Service, arguments: Arguments) -> Outcome:
     return Outcome(f"Channel {channel} resumed.", {"channel": channel, "paused": False})
 
 
+def _pause_all(service: Service, arguments: Arguments) -> Outcome:
+    by, reason = arguments.get("by", "").strip(), arguments.get("reason", "").strip()
+    why = f"{channel_states.ALL_PAUSED}{f' by {by}' if by else ''}{f': {reason}' if reason else ''}"
+    with service.ledger.begin() as tx:
+        paused = channel_states.pause_all(tx, service.config.channels, why, service.clock())
+    message = "Everything is stopped: all channels are paused, and their posts stay pending."
+    return Outcome(message, {"channels": paused, "paused": True, "reason": why}, "resume-all")
+
+
+def _resume_all(service: Service, arguments: Arguments) -> Outcome:  # noqa: ARG001 - as every action
+    with service.ledger.begin() as tx:
+        resumed = channel_states.resume_all(tx)
+        others = sorted(set(queries.paused_channels(tx)) & set(service.config.channels))
+    rest = f" Still paused for reasons of their own: {', '.join(others)}." if others else ""
+    message = f"Resumed: {', '.join(resumed)}.{rest}" if resumed else f"Nothing was stopped.{rest}"
+    return Outcome(message, {"channels": resumed, "paused": False})
+
+
 def _decide_alert(*, confirm: bool) -> Callable[[Service, Arguments], Outcome]:
     def run(service: Service, arguments: Arguments) -> Outcome:
         alert = _id(arguments, "alert")
@@ -326,6 +344,8 @@ _RUN: dict[str, Callable[[Service, Arguments], Outcome]] = {
     "decline": _decline,
     "pause": _pause,
     "resume": _resume,
+    "pause-all": _pause_all,
+    "resume-all": _resume_all,
     "confirm-alert": _decide_alert(confirm=True),
     "dismiss-alert": _decide_alert(confirm=False),
 }

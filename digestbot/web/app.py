@@ -153,7 +153,8 @@ def _act(app_state: AppState, request: Request, form: Mapping[str, str]) -> Flas
     verb = request.path_params["verb"]
     if verb not in ACTIONS:
         raise HTTPException(404, "Unknown action.")
-    return actions.act(app_state, verb, {name: value for name, value in form.items() if name not in HIDDEN})
+    fields = {name: value for name, value in form.items() if name not in HIDDEN}
+    return actions.act(app_state, verb, fields | {"by": _who(request)})
 
 
 def _log_in_form(app_state: AppState, request: Request) -> Response:

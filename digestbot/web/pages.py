@@ -15,7 +15,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from digestbot.domain.budget import dollars
+from digestbot.domain.errors import LedgerError
 from digestbot.domain.time_format import localize
+from digestbot.ledger import queries
+from digestbot.ledger.channel_states import ALL_PAUSED
 from digestbot.rendering import post_preview
 from digestbot.rendering.template_views import author_line
 from digestbot.text import plain_title, truncate
@@ -60,6 +63,16 @@ def _environment() -> Environment:
     return environment
 
 
+def _stopped(app_state: AppState) -> str | None:
+    """Return why everything is stopped; None if it is not, or if the ledger cannot be read."""
+    try:
+        with app_state.ledger.read() as tx:
+            reasons = queries.paused_channels(tx).values()
+    except LedgerError:
+        return None
+    return next((reason for reason in reasons if reason.startswith(ALL_PAUSED)), None)
+
+
 def format_local(at: datetime, zone: ZoneInfo, form: str = "%a %-d %b, %H:%M") -> str:
     """Return an instant as local time in a zone, in a ``strftime`` format."""
     return at.astimezone(zone).strftime(form)
@@ -97,5 +110,6 @@ def page(app_state: AppState, request: Request, name: str, status: int = 200, **
         "now": values.get("now") or app_state.clock(),
         "zone": values.get("zone") or app_state.config.timezone,
         "UTC": UTC,
+        "stopped": _stopped(app_state) if request.state.who else None,
     }
     return HTMLResponse(_ENVIRONMENT.get_template(f"{name}.html.j2").render(**values), status)
