@@ -17,7 +17,7 @@ from digestbot.cli.parser import parser
 from digestbot.domain.errors import ConfigError, LedgerError
 from digestbot.domain.model import PostStatus
 from digestbot.domain.retry import Decision
-from digestbot.ledger import alerts, approvals, backlog_views, channel_states, delivery, queries
+from digestbot.ledger import alerts, approvals, backlog_views, channel_states, delivery, queries, schema
 from digestbot.operator import actions
 from digestbot.operator.action_list import ACTIONS
 from digestbot.operator.actions import Outcome, perform
@@ -379,24 +379,32 @@ def test_posts_of_a_channel_that_is_gone(toml: str) -> None:
     assert (code, err) == (1, "digestbot: post 1: its channel x is no longer configured\n")
 
 
-def test_everything_is_stopped_and_resumed_with_who_and_why(run: Run, tmp_path: Path) -> None:
+def test_everything_is_stopped_and_resumed_with_who_and_why(run: Run) -> None:
     run.tick(START)
-    do(run, "pause", channel="page", reason="by hand")
+    with run.ledger.begin() as tx:  # a pause that ends by itself
+        decision = Decision(PostStatus.PENDING, pause="a monthly cap", paused_until=START + HOUR)
+        channel_states.pause_at_fault(tx, "x", decision, START)
     outcome = do(run, "pause-all", by="ann", reason="a wrong template")
-    assert outcome.data["channels"] == ["x"]
+    assert outcome.data == {"paused": True, "reason": "everything was stopped by ann: a wrong template"}
+    assert run.appeared() == []
+    run.tick(START + 2 * DAY)
+    assert run.appeared() == []
+    for channel in ("x", "a channel that is configured later"):
+        with run.ledger.begin() as tx:
+            if channel != "x":
+                tx.execute(schema.channels.insert().values(name=channel, account="a"))
+            state = channel_states.channel_state(tx, channel, run.clock())
+            assert state.pause_reason == "everything was stopped by ann: a wrong template"
     with run.ledger.read() as tx:
-        paused = queries.paused_channels(tx)
-    assert paused == {"page": "by hand", "x": "everything was stopped by ann: a wrong template"}
-    assert do(run, "pause-all").data["channels"] == []  # again changes nothing
+        assert [alert.kind for alert in alerts.open_alerts(tx)] == ["stopped"]
     outcome = undo(run, outcome)
-    assert outcome.data == {"channels": ["x"], "paused": False}
-    assert outcome.message == "Resumed: x. Still paused for reasons of their own: page."
-    assert do(run, "resume-all").message.startswith("Nothing was stopped.")
-    do(run, "resume", channel="page")
-    assert do(run, "resume-all").message == "Nothing was stopped."
-    do(run, "pause-all")
-    with run.ledger.read() as tx:
-        assert set(queries.paused_channels(tx).values()) == {"everything was stopped"}
+    assert (outcome.message, outcome.data) == ("Posting resumed.", {"paused": False, "channels": []})
+    do(run, "pause", channel="x", reason="by hand")
+    assert do(run, "resume-all").message == "Nothing was stopped. Still paused for reasons of their own: x."
+    do(run, "resume", channel="x")
+    run.tick(START + 3 * DAY)
+    assert run.appeared() != []
+    assert do(run, "pause-all").data["reason"] == "everything was stopped"
 
 
 @pytest.mark.parametrize("error", [KeyError("uid"), OSError("no name")])

@@ -270,7 +270,7 @@ class ActionResult(TypedDict):
 
     digest: NotRequired[str]
     channel: NotRequired[str]
-    channels: NotRequired[list[str]]
+    channels: NotRequired[Annotated[list[str], Field(description="of `resume-all`: those that are still paused")]]
     summary: NotRequired[int]
     summaries: NotRequired[list[int]]
     slot: NotRequired[Slot]

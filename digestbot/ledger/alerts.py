@@ -12,6 +12,7 @@ from digestbot.ledger.concurrency import insert_unless_there
 from digestbot.ledger.schema import OPEN_ALERT, alerts, changes
 
 MAKE_UP = "make-up"  # a changed schedule would make up for slots that were missed
+STOPPED = "stopped"  # an operator has stopped everything
 CLOCK = "clock"  # the clock stepped back
 CONFIRMED, DISMISSED, PASSED = "confirmed", "dismissed", "passed"
 

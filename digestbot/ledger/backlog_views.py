@@ -92,6 +92,21 @@ def find_summaries(tx: sa.Connection, wanted: str) -> list[tuple[Summary, str]]:
     return [(as_summary(row), row.source) for row in tx.execute(query.order_by(summaries.c.id).limit(20))]
 
 
+def search_summaries(tx: sa.Connection, words: str, most: int) -> list[tuple[Summary, str]]:
+    """Return the newest summaries with these words in the paper's title or the writer's name, each with its source's
+    name. Without words, return nothing."""
+    if not words:
+        return []
+    query = sa.select(summaries, *PAPER_COLUMNS).join(papers).where(_has_words(words))
+    rows = tx.execute(query.order_by(summaries.c.id.desc()).limit(most))
+    return [(as_summary(row), row.source) for row in rows]
+
+
+def _has_words(words: str) -> sa.ColumnElement[bool]:
+    title = papers.c.title.icontains(words, autoescape=True)
+    return sa.or_(title, summaries.c.writer.icontains(words, autoescape=True))
+
+
 def list_pending(
     tx: sa.Connection, digest: str, channel: str, order: Order, filters: DigestFilters, most: int | None, now: datetime
 ) -> list[PendingSummary]:
@@ -150,11 +165,7 @@ def backlog_entries(
     if kind == "held":
         ids = ids.where(backlog.c.blocked_reason != "")
     if words:
-        ids = ids.join(papers, papers.c.id == summaries.c.paper_id).where(
-            sa.or_(
-                papers.c.title.icontains(words, autoescape=True), summaries.c.writer.icontains(words, autoescape=True)
-            )
-        )
+        ids = ids.join(papers, papers.c.id == summaries.c.paper_id).where(_has_words(words))
     placed = (summaries.c.id.desc(),) if kind == "skipped" else sort_key(order)
     page = list(tx.scalars(ids.order_by(*placed).offset(after).limit(most)))
     columns = (backlog.c.status, backlog.c.reason, backlog.c.pinned_at, backlog.c.custom_text, backlog.c.approved_at)

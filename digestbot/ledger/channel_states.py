@@ -3,7 +3,6 @@ from posting."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,12 +11,15 @@ import sqlalchemy as sa
 
 from digestbot.domain.errors import LedgerChanged
 from digestbot.domain.retry import ChannelFailures, Decision
-from digestbot.ledger.schema import channels
+from digestbot.ledger import alerts, schema
+from digestbot.ledger.schema import OPEN_ALERT, channels
 
-ALL_PAUSED = "everything was stopped"
-"""How the reason of a pause begins that `pause_all` made."""
+EVERYTHING = "everything"  # the subject of the alert that stops everything
 
-_STATE = sa.select(channels).where(channels.c.name == sa.bindparam("channel")).with_for_update()
+_IS_STOP = sa.and_(schema.alerts.c.kind == alerts.STOPPED, OPEN_ALERT)
+_STOP_REASON = sa.select(schema.alerts.c.note).where(_IS_STOP).scalar_subquery()
+_CHANNEL = sa.select(channels, _STOP_REASON.label("stop_reason")).where(channels.c.name == sa.bindparam("channel"))
+_LOCKED_CHANNEL = _CHANNEL.with_for_update(of=channels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def channel_state(tx: sa.Connection, channel: str, now: datetime) -> ChannelReco
 
     Raise LedgerChanged if the ledger no longer has a channel of this name.
     """
-    row = tx.execute(_STATE, {"channel": channel}).first()
+    row = tx.execute(_LOCKED_CHANNEL, {"channel": channel}).first()
     if row is None:
         raise LedgerChanged(
             f"channel {channel} is not in the ledger any more: another process has loaded a configuration in which "
@@ -68,14 +70,14 @@ def channel_state(tx: sa.Connection, channel: str, now: datetime) -> ChannelReco
 def channel_state_now(tx: sa.Connection, channel: str, now: datetime) -> ChannelRecord:
     """Return the channel's state without locking its row. A channel that the ledger does not know has nothing that
     keeps it from posting."""
-    row = tx.execute(sa.select(channels).where(channels.c.name == channel)).first()
+    row = tx.execute(_CHANNEL, {"channel": channel}).first()
     return _state(row, now) if row is not None else ChannelRecord(None, None, 0)
 
 
 def _state(row: Any, now: datetime) -> ChannelRecord:
     paused = row.paused_at is not None and not (row.paused_until is not None and row.paused_until <= now)
     return ChannelRecord(
-        row.pause_reason if paused else None,
+        row.stop_reason or (row.pause_reason if paused else None),
         row.wait_until,
         row.rejections,
         tuple(row.rejected_posts or ()),
@@ -118,24 +120,23 @@ def pause(tx: sa.Connection, channel: str, reason: str, now: datetime) -> None:
     tx.execute(channels.update().where(channels.c.name == channel).values(**values))
 
 
-def pause_all(tx: sa.Connection, names: Iterable[str], reason: str, now: datetime) -> list[str]:
-    """Pause all of these channels that are not paused yet; return their names. ``reason`` begins with `ALL_PAUSED`."""
-    running = sa.select(channels.c.name).where(channels.c.name.in_(list(names)), channels.c.paused_at.is_(None))
-    paused = sorted(tx.scalars(running.with_for_update()))
-    for name in paused:
-        pause(tx, name, reason, now)
-    return paused
+def stop_everything(tx: sa.Connection, reason: str, now: datetime) -> None:
+    """Keep every channel from posting until `end_stop`, also those that are configured later."""
+    alerts.raise_alert(tx, alerts.STOPPED, EVERYTHING, reason, now)
 
 
-def resume_all(tx: sa.Connection) -> list[str]:
-    """Resume the channels that `pause_all` paused; return their names."""
-    stopped = sa.select(channels.c.name).where(
-        channels.c.paused_at.is_not(None), channels.c.pause_reason.startswith(ALL_PAUSED, autoescape=True)
-    )
-    resumed = sorted(tx.scalars(stopped.with_for_update()))
-    for name in resumed:
-        resume(tx, name)
-    return resumed
+def end_stop(tx: sa.Connection, now: datetime) -> bool:
+    """Let the channels post again, unless they are paused for reasons of their own. Return False if nothing was
+    stopped."""
+    stopped = stop_reason(tx) is not None
+    alerts.close_alert(tx, alerts.STOPPED, EVERYTHING, now)
+    return stopped
+
+
+def stop_reason(tx: sa.Connection) -> str | None:
+    """Return why everything is stopped; None if it is not."""
+    result: str | None = tx.scalar(sa.select(_STOP_REASON))
+    return result
 
 
 def resume(tx: sa.Connection, channel: str) -> None:

@@ -287,20 +287,23 @@ def _resume(service: Service, arguments: Arguments) -> Outcome:
 
 def _pause_all(service: Service, arguments: Arguments) -> Outcome:
     by, reason = arguments.get("by", "").strip(), arguments.get("reason", "").strip()
-    why = f"{channel_states.ALL_PAUSED}{f' by {by}' if by else ''}{f': {reason}' if reason else ''}"
+    why = f"everything was stopped{f' by {by}' if by else ''}{f': {reason}' if reason else ''}"
     with service.ledger.begin() as tx:
-        paused = channel_states.pause_all(tx, service.config.channels, why, service.clock())
-    message = "Everything is stopped: all channels are paused, and their posts stay pending."
-    return Outcome(message, {"channels": paused, "paused": True, "reason": why}, "resume-all")
+        channel_states.stop_everything(tx, why, service.clock())
+    message = "Everything is stopped: nothing is posted on any channel, and posts stay pending."
+    return Outcome(message, {"paused": True, "reason": why}, "resume-all")
 
 
 def _resume_all(service: Service, arguments: Arguments) -> Outcome:  # noqa: ARG001 - as every action
     with service.ledger.begin() as tx:
-        resumed = channel_states.resume_all(tx)
-        others = sorted(set(queries.paused_channels(tx)) & set(service.config.channels))
-    rest = f" Still paused for reasons of their own: {', '.join(others)}." if others else ""
-    message = f"Resumed: {', '.join(resumed)}.{rest}" if resumed else f"Nothing was stopped.{rest}"
-    return Outcome(message, {"channels": resumed, "paused": False})
+        now = service.clock()
+        stopped = channel_states.end_stop(tx, now)
+        paused = [
+            name for name in service.config.channels if channel_states.channel_state_now(tx, name, now).pause_reason
+        ]
+    rest = f" Still paused for reasons of their own: {', '.join(paused)}." if paused else ""
+    message = f"{'Posting resumed.' if stopped else 'Nothing was stopped.'}{rest}"
+    return Outcome(message, {"paused": False, "channels": paused})
 
 
 def _decide_alert(*, confirm: bool) -> Callable[[Service, Arguments], Outcome]:

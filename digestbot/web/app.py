@@ -24,7 +24,19 @@ from digestbot.domain.errors import ConfigError, DigestbotError
 from digestbot.ledger import audit
 from digestbot.operator.action_list import ACTIONS
 from digestbot.rendering import post_preview
-from digestbot.web import actions, auth, browse, calendar, monitoring, schedules, statistics, templates, today
+from digestbot.web import (
+    actions,
+    approvals,
+    auth,
+    browse,
+    calendar,
+    monitoring,
+    schedules,
+    statistics,
+    templates,
+    today,
+    why,
+)
 from digestbot.web.app_state import AppState, Flash
 from digestbot.web.hooks import Hooks
 from digestbot.web.pages import FOLDER, page
@@ -41,7 +53,9 @@ PAGES: dict[str, View] = {
     "/calendar": calendar.calendar,
     "/calendar/slot": calendar.slot,
     "/backlog": browse.backlog_page,
+    "/approvals": approvals.approvals_page,
     "/posts": browse.posts_page,
+    "/why": why.why,
     "/posts/{post}": browse.post_page,
     "/pictures/post/{post}": browse.post_picture,
     "/pictures/card": browse.card,
@@ -93,6 +107,8 @@ def application(app_state: AppState) -> Starlette:
     throttle, hooks = auth.LoginThrottle(), Hooks()
     routes: list[BaseRoute] = [Route(path, shown(view)) for path, view in PAGES.items()]
     routes += [
+        Route("/approvals", changing(approvals.decide), methods=["POST"]),
+        Route("/approvals/length", changing(approvals.text_length), methods=["POST"]),
         Route("/do/{verb}", changing(_act), methods=["POST"]),
         Route("/schedules/{digest}", changing(schedules.save_schedule), methods=["POST"]),
         Route("/schedules/{digest}/check", changing(schedules.check_schedule), methods=["POST"]),
@@ -131,7 +147,7 @@ def _changed(
     try:
         note = view(app_state, request, form)
     except (DigestbotError, ConfigError) as error:
-        note = Flash(str(error), bad=True)
+        note = Flash(str(error), bad=True, typed={name: value for name, value in form.items() if name not in HIDDEN})
     if isinstance(note, Response):
         return note
     if not note.bad:

@@ -34,6 +34,8 @@ class Flash:
     bad: bool = False
     undo: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)
+    """What was typed into the form that failed, so that the next page can show it again."""
 
 
 @dataclass

@@ -28,6 +28,12 @@ def _number(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
+def search_words(request: Request) -> str:
+    """Return what is searched for, without control characters, which no database would find."""
+    words = request.query_params.get("words", "")
+    return "".join(char for char in words if char.isprintable()).strip()[:200]
+
+
 def _post_id(request: Request) -> int:
     result = _number(request.path_params["post"])
     if not result:
@@ -37,13 +43,15 @@ def _post_id(request: Request) -> int:
 
 def backlog_page(app_state: AppState, request: Request) -> Response:
     """Serve GET /backlog?digest=…&channel=…&kind=…&words=…&after=…: part of a digest's backlog on a channel. The
-    parameter ``pair`` (``DIGEST|CHANNEL``) may replace the first two."""
+    parameter ``route`` (``DIGEST|CHANNEL``) may replace the first two."""
     config, asked, now = app_state.config, request.query_params, app_state.clock()
     routes = config.routes()
     wanted = f"{asked.get('digest', '')}|{asked.get('channel', '')}"
-    route = next((one for one in routes if "|".join(one) in (wanted, asked.get("pair"))), routes[0] if routes else None)
+    route = next(
+        (one for one in routes if "|".join(one) in (wanted, asked.get("route"))), routes[0] if routes else None
+    )
     kind = asked.get("kind") if asked.get("kind") in KINDS else KINDS[0]
-    words, after = asked.get("words", "").strip()[:100], _number(asked.get("after"))
+    words, after = search_words(request), _number(asked.get("after"))
     results: list[backlog_views.BacklogEntry] = []
     count = 0
     if route is not None:
@@ -83,7 +91,7 @@ def posts_page(app_state: AppState, request: Request) -> Response:
     statuses = []
     with suppress(ValueError):
         statuses = [PostStatus(asked["status"])] if asked.get("status") else []
-    words, before = asked.get("words", "").strip()[:100], _number(asked.get("before")) or None
+    words, before = search_words(request), _number(asked.get("before")) or None
     with app_state.ledger.read() as tx:
         result = queries.newest_posts(
             tx,

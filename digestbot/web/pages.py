@@ -17,8 +17,7 @@ from starlette.responses import HTMLResponse
 from digestbot.domain.budget import dollars
 from digestbot.domain.errors import LedgerError
 from digestbot.domain.time_format import localize
-from digestbot.ledger import queries
-from digestbot.ledger.channel_states import ALL_PAUSED
+from digestbot.ledger import channel_states
 from digestbot.rendering import post_preview
 from digestbot.rendering.template_views import author_line
 from digestbot.text import plain_title, truncate
@@ -31,7 +30,9 @@ NAVIGATION = (
     ("", "Today"),
     ("calendar", "Calendar"),
     ("backlog", "Backlog"),
+    ("approvals", "Approvals"),
     ("posts", "Posts"),
+    ("why", "Why"),
     ("schedules", "Schedules"),
     ("statistics", "Statistics"),
     ("templates", "Templates"),
@@ -67,10 +68,9 @@ def _stopped(app_state: AppState) -> str | None:
     """Return why everything is stopped; None if it is not, or if the ledger cannot be read."""
     try:
         with app_state.ledger.read() as tx:
-            reasons = queries.paused_channels(tx).values()
+            return channel_states.stop_reason(tx)
     except LedgerError:
         return None
-    return next((reason for reason in reasons if reason.startswith(ALL_PAUSED)), None)
 
 
 def format_local(at: datetime, zone: ZoneInfo, form: str = "%a %-d %b, %H:%M") -> str:
