@@ -32,7 +32,7 @@ This page is made from the code: `python -m bench.json_docs`.
 
 @cache
 def schema() -> dict[str, Any]:
-    """The JSON Schema of every document, by command, with the objects that they consist of."""
+    """Return the JSON Schema of every document, by command, with the objects that they consist of."""
     commands, definitions = {}, {}
     for command, document in {**json_output.OUTPUTS, "*": json_output.ActionResult}.items():
         made = TypeAdapter(document).json_schema()
@@ -64,7 +64,7 @@ def _without_titles(value: Any) -> None:
 
 
 def page() -> str:
-    """The page for people."""
+    """Return the page for people."""
     made = schema()
     lines = [INTRODUCTION, "## Commands\n", "| command | document |", "|---|---|"]
     for command, document in made["commands"].items():
@@ -84,7 +84,7 @@ def page() -> str:
 
 
 def _type(value: dict[str, Any]) -> str:
-    """A type as people write it."""
+    """Return a type as people write it."""
     if "$ref" in value:
         name = value["$ref"].rpartition("/")[2]
         definition = schema()["$defs"].get(name, {})
@@ -106,7 +106,7 @@ def _type(value: dict[str, Any]) -> str:
 
 
 def schema_text() -> str:
-    """The schema as a file."""
+    """Return the schema as the text of a file."""
     return json.dumps(schema(), indent=1) + "\n"
 
 

@@ -34,7 +34,7 @@ SECTIONS = {
 
 
 def page() -> str:
-    """The manual page."""
+    """Return the manual page."""
     main = parser()
     _shorten(main, main=True)
     manual = Manpage(main, {"manual_title": "digestbot", "date": "2026-11-27"}, format="single-commands-section")

@@ -22,9 +22,10 @@ from digestbot.sandbox import Sandbox
 LOGIN_ANSWERS = {
     "x": [("API Key .*: ", "key"), ("API Key Secret: ", "secret"), ("PIN: ", "PIN"), ("Post as.*: ", "y")],
     "page": [
-        ("Way.*: ", ""),
+        ("Login method.*: ", ""),
         ("App ID.*: ", "300"),
-        ("App secret: ", "app-secret"),
+        ("App secret.*: ", "app-secret"),
+        ("belong to a business.*: ", "n"),
         ("The address, or the token: ", "user-token"),
         ("Post on Sandbox Page.*: ", "y"),
     ],
@@ -151,7 +152,7 @@ def test_the_readmes_way_from_nothing_to_live(walk: Walk) -> None:
     assert walk.run("once") is not None
     assert len(walk.world.world.timelines["twitter"]) == len(walk.world.world.timelines["facebook"]) == 1
     child = walk.spawn("run")
-    child.expect("started|posting|running|digestbot")
+    child.expect("running|the next slot|started")
     child.kill(signal.SIGTERM)
     child.expect(pexpect.EOF)
     child.wait()
@@ -193,7 +194,7 @@ def test_the_paths_of_maintenance(live: Walk) -> None:
     Walk(moved, live.world).run("once")
 
     login, resume, status = commands(section(page, "Renew a token"))
-    live.answer(login, [one for one in LOGIN_ANSWERS["page"] if not one[0].startswith(("App secret", "Post on"))])
+    live.answer(login, [one for one in LOGIN_ANSWERS["page"] if not one[0].startswith("Post on")])
     live.run("pause page")
     live.run(resume)
     assert "Sandbox Page" in live.run(status)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import html
+import io
+import json
 import re
 import tomllib
 import urllib.request
@@ -19,7 +21,7 @@ from digestbot.cli.dialogue import Terminal
 from digestbot.config.writer import write_next_to
 from digestbot.platforms.login import LoginError
 from digestbot.platforms.registry import login_for
-from digestbot.sandbox import Sandbox
+from digestbot.sandbox import Answer, Sandbox
 
 KEY, SECRET, APP_SECRET = "key-of-the-app-0001", "test-api-secret-0002", "test-app-secret-0006"
 
@@ -46,10 +48,18 @@ access_token = "…"
     return str(file)
 
 
+class Typed(list[Any]):
+    """What the person types, in order; ``standing`` are answers to questions that are not in focus, by a part of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.standing = {"(Enter keeps": "", "belong to a business": "n"}
+
+
 @pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Typed]:
     """What the person types; a function is given what was shown so far."""
-    given: list[Any] = []
+    given = Typed()
     shown: list[str] = []
 
     def tell(_: object, text: str) -> None:
@@ -58,6 +68,9 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 
     def ask(_: object, question: str, *, secret: bool = False, default: str | None = None) -> str:
         shown.append(question)
+        for part, answer in given.standing.items():
+            if part in question:
+                return answer or default or ""
         if not given and default is None:
             raise LoginError("the input ended; nothing was stored")
         answer = given.pop(0) if given else ""
@@ -69,7 +82,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 
 
 @pytest.fixture
-def typed(answers: Iterator[list[Any]]) -> list[Any]:
+def typed(answers: Iterator[Typed]) -> Typed:
     return next(answers)
 
 
@@ -85,7 +98,7 @@ def files(folder: Path) -> dict[str, str]:
     return {str(one.relative_to(folder)): one.read_text() for one in folder.rglob("*") if one.is_file()}
 
 
-def test_a_login_to_x_stores_tokens_that_work(config: str, world: Sandbox, feed: Feed, typed: list[Any]) -> None:  # noqa: F811
+def test_a_login_to_x_stores_tokens_that_work(config: str, world: Sandbox, feed: Feed, typed: Typed) -> None:  # noqa: F811
     feed.add(1)
     folder = Path(config).parent
     typed += ["1234567", pin]  # the first one is wrong
@@ -114,7 +127,7 @@ def test_a_login_to_x_stores_tokens_that_work(config: str, world: Sandbox, feed:
 def test_a_refusal_of_x_says_what_to_do(
     config: str,
     world: Sandbox,  # noqa: F811
-    typed: list[Any],
+    typed: Typed,
     mistake: dict[str, Any],
     words: str,
 ) -> None:
@@ -127,7 +140,7 @@ def test_a_refusal_of_x_says_what_to_do(
     assert files(Path(config).parent) == before
 
 
-def test_an_app_that_may_only_read_is_noticed(config: str, world: Sandbox, typed: list[Any]) -> None:  # noqa: F811
+def test_an_app_that_may_only_read_is_noticed(config: str, world: Sandbox, typed: Typed) -> None:  # noqa: F811
     world.apis["twitter"].login.access_level = "read"
     typed += [pin]
     out = digestbot("login", "x", "-c", config)[1]
@@ -137,7 +150,7 @@ def test_an_app_that_may_only_read_is_noticed(config: str, world: Sandbox, typed
 def test_the_account_is_confirmed_and_another_one_than_before_is_noticed(
     config: str,
     world: Sandbox,  # noqa: F811
-    typed: list[Any],
+    typed: Typed,
 ) -> None:
     before = files(Path(config).parent)
     typed += [pin, "n"]
@@ -159,18 +172,18 @@ def test_the_account_is_confirmed_and_another_one_than_before_is_noticed(
 def test_an_app_that_may_only_read_is_noticed_by_the_status_too(
     config: str,
     world: Sandbox,  # noqa: F811
-    typed: list[Any],
+    typed: Typed,
 ) -> None:
     typed += [pin, "", "", "300", APP_SECRET, "user-token"]
     for channel in ("x", "page"):
         assert digestbot("login", channel, "-c", config)[0] == 0
     world.apis["twitter"].login.access_level = "read"
     out = digestbot("login", "--status", "x", "-c", config)[1]
-    assert "token without a known end (read); the app has the permission 'read' only" in out
+    assert "token with no known expiry (read); the app has the permission 'read' only" in out
 
 
 @pytest.mark.parametrize("given", [[], ["1"], ["1", "2"], ["1", "2", "3"]])
-def test_a_login_that_ends_early_leaves_nothing_behind(config: str, typed: list[Any], given: list[str]) -> None:
+def test_a_login_that_ends_early_leaves_nothing_behind(config: str, typed: Typed, given: list[str]) -> None:
     before = files(Path(config).parent)
     typed += given
     code, _, err = digestbot("login", "x", "-c", config)
@@ -179,7 +192,7 @@ def test_a_login_that_ends_early_leaves_nothing_behind(config: str, typed: list[
     assert files(Path(config).parent) == before
 
 
-def test_x_that_cannot_be_reached_is_told(config: str, typed: list[Any]) -> None:
+def test_x_that_cannot_be_reached_is_told(config: str, typed: Typed) -> None:
     file = Path(config)
     file.write_text(re.sub(r'api_url = "http://127[^"]*"', 'api_url = "http://127.0.0.1:9"', file.read_text()))
     typed += [pin]
@@ -197,7 +210,7 @@ def address(shown: str) -> str:
 
 
 @pytest.mark.parametrize("pasted", ["user-token-pasted", address])
-def test_a_login_to_facebook_chooses_the_page(config: str, world: Sandbox, typed: list[Any], pasted: Any) -> None:  # noqa: F811
+def test_a_login_to_facebook_chooses_the_page(config: str, world: Sandbox, typed: Typed, pasted: Any) -> None:  # noqa: F811
     world.world.pages = {"200", "201"}
     folder = Path(config).parent
     typed += ["", "300", APP_SECRET, pasted, "7", "2"]
@@ -228,13 +241,13 @@ def test_a_login_to_facebook_chooses_the_page(config: str, world: Sandbox, typed
         ),
         ({"tasks": ["MODERATE"]}, "user-token", "this person may not post on the Page Sandbox Page"),
         ({"pages": set()}, "user-token", "this person manages no Page that the app may use"),
-        ({"pages": {"300"}}, "user-token", "does not manage the configured Page 200, but Sandbox Page 300 (300)"),
+        ({"pages": {"300"}}, "user-token", "does not manage the configured Page 200, but Sandbox Page 300 (id 300)"),
         ({}, "expired", "Session has expired"),
         ({}, "no token!", "this is neither an address nor a token"),
         (
             {},
             "https://www.facebook.com/connect/login_success.html?error_description=Denied",
-            "Facebook gave no access: Denied",
+            "Facebook denied access: Denied",
         ),
         (
             {},
@@ -246,7 +259,7 @@ def test_a_login_to_facebook_chooses_the_page(config: str, world: Sandbox, typed
 def test_a_refusal_of_facebook_says_what_to_do(
     config: str,
     world: Sandbox,  # noqa: F811
-    typed: list[Any],
+    typed: Typed,
     mistake: dict[str, Any],
     pasted: str,
     words: str,
@@ -268,14 +281,15 @@ def stored_page(config: str) -> tuple[str, str]:
     return raw["page_id"], (Path(config).parent / raw["access_token_file"]).read_text().strip()
 
 
-def test_a_login_by_device(config: str, world: Sandbox, typed: list[Any]) -> None:  # noqa: F811
+def test_a_login_by_device(config: str, world: Sandbox, typed: Typed) -> None:  # noqa: F811
     world.apis["facebook"].login.device_states = ["pending", "too-often"]
     typed += ["2", "300", APP_SECRET, "client-token-0001", "", "", ""]
     code, out, err = digestbot("login", "page", "-c", config)
     assert (code, err) == (0, "")
     assert "https://www.facebook.com/device" in out
     assert "Enter the code ABCD1234 within 7 minutes" in out
-    assert out.count("Facebook has not seen the code yet.") == 2
+    assert out.count("Facebook has not seen the code yet.") == 1
+    assert out.count("Wait a few seconds.") == 1
     assert "client-token-0001" not in out
     assert stored_page(config) == ("200", "sandbox-page-token")
 
@@ -290,7 +304,7 @@ def test_a_login_by_device(config: str, world: Sandbox, typed: list[Any]) -> Non
 def test_a_device_that_is_not_confirmed(
     config: str,
     world: Sandbox,  # noqa: F811
-    typed: list[Any],
+    typed: Typed,
     states: list[str],
     words: str,
 ) -> None:
@@ -302,7 +316,7 @@ def test_a_device_that_is_not_confirmed(
     assert files(Path(config).parent) == before
 
 
-def test_another_error_of_a_device_login_is_passed_on(config: str, typed: list[Any], monkeypatch: Any) -> None:
+def test_another_error_of_a_device_login_is_passed_on(config: str, typed: Typed, monkeypatch: Any) -> None:
     from digestbot.platforms.facebook.login_calls import LoginCalls
 
     whole = LoginCalls.post
@@ -319,7 +333,7 @@ def test_another_error_of_a_device_login_is_passed_on(config: str, typed: list[A
 def test_a_system_users_token_is_checked_and_stored(
     config: str,
     world: Sandbox,  # noqa: F811
-    typed: list[Any],
+    typed: Typed,
     kind: str,
 ) -> None:
     world.apis["facebook"].login.system_user_type = kind
@@ -344,7 +358,7 @@ def test_a_system_users_token_is_checked_and_stored(
 def test_a_system_users_token_that_cannot_be_used(
     config: str,
     world: Sandbox,  # noqa: F811
-    typed: list[Any],
+    typed: Typed,
     mistake: dict[str, Any],
     kind: str,
     page: str,
@@ -361,17 +375,30 @@ def test_a_system_users_token_that_cannot_be_used(
     assert (code, words in err) == (1, True), err
 
 
-def test_the_page_of_a_business_is_found(config: str, world: Sandbox, typed: list[Any]) -> None:  # noqa: F811
-    world.apis["facebook"].login.businesses = {"55": ["200"]}
-    typed += ["", "300", APP_SECRET, "user-token"]
-    assert "the permission business_management is needed too" in digestbot("login", "page", "-c", config)[2]
+@pytest.mark.parametrize("way", ["1", "2"])
+def test_the_page_of_a_business_is_found(config: str, world: Sandbox, typed: Typed, way: str) -> None:  # noqa: F811
+    """Facebook lists it only if the login asked for that permission."""
     world.world.scopes = [*world.world.scopes, "business_management"]
-    typed += ["", "300", APP_SECRET, "user-token"]
-    assert digestbot("login", "page", "-c", config)[0] == 0
+    world.apis["facebook"].login.businesses = {"55": ["200"], "56": ["200"]}
+    steps = [way, "300", APP_SECRET, *([copied] if way == "1" else ["client-token", ""])]
+    typed += steps
+    assert "If the Page belongs to a business, run the command again" in digestbot("login", "page", "-c", config)[2]
+    typed.standing["belong to a business"] = "y"
+    typed += steps
+    code, _, err = digestbot("login", "page", "-c", config)
+    assert (code, err) == (0, "")
     assert stored_page(config) == ("200", "sandbox-page-token")
 
 
-def test_a_page_that_is_not_meant_is_not_stored(config: str, typed: list[Any]) -> None:
+def copied(shown: str) -> str:
+    """The address that the sandbox's dialogue shows."""
+    url = re.findall(r"http://127\S+/dialog/oauth\S+", shown)[-1]
+    with urllib.request.urlopen(url, timeout=5) as page:
+        (found,) = re.findall(r"<code>([^<]+)</code>", page.read().decode())
+    return html.unescape(found)
+
+
+def test_a_page_that_is_not_meant_is_not_stored(config: str, typed: Typed) -> None:
     before = files(Path(config).parent)
     typed += ["", "300", APP_SECRET, "user-token", "n"]
     code, _, err = digestbot("login", "page", "-c", config)
@@ -379,18 +406,11 @@ def test_a_page_that_is_not_meant_is_not_stored(config: str, typed: list[Any]) -
     assert files(Path(config).parent) == before
 
 
-def test_an_app_in_development_mode_is_named(config: str, world: Sandbox, typed: list[Any]) -> None:  # noqa: F811
-    def copied(shown: str) -> str:
-        """The address that the sandbox's dialogue shows."""
-        url = re.findall(r"http://127\S+/dialog/oauth\S+", shown)[-1]
-        with urllib.request.urlopen(url, timeout=5) as page:
-            (found,) = re.findall(r"<code>([^<]+)</code>", page.read().decode())
-        return html.unescape(found)
-
+def test_an_app_in_development_mode_is_named(config: str, world: Sandbox, typed: Typed) -> None:  # noqa: F811
     typed += ["", "300", APP_SECRET, copied]
     assert digestbot("login", "page", "-c", config)[0] == 0
     world.world.app_live = False
-    typed += ["", "300", copied]
+    typed += ["", "300", copied]  # the secret is kept
     code, _, err = digestbot("login", "page", "-c", config)
     assert (code, "The app is in Development mode: switch it to Live" in err) == (1, True)
 
@@ -398,7 +418,7 @@ def test_an_app_in_development_mode_is_named(config: str, world: Sandbox, typed:
 def test_a_wrong_app_secret_is_told_and_a_missing_permission_for_threads_noted(
     config: str,
     world: Sandbox,  # noqa: F811
-    typed: list[Any],
+    typed: Typed,
 ) -> None:
     typed += ["", "300", "another-secret", "user-token"]
     assert "Error validating client secret" in digestbot("login", "page", "-c", config)[2]
@@ -410,7 +430,7 @@ def test_a_wrong_app_secret_is_told_and_a_missing_permission_for_threads_noted(
 def test_status_says_whose_the_tokens_are_and_logout_deletes_them(
     config: str,
     world: Sandbox,  # noqa: F811
-    typed: list[Any],
+    typed: Typed,
 ) -> None:
     typed += [pin, "", "", "300", APP_SECRET, "user-token"]
     for channel in ("x", "page"):
@@ -419,7 +439,7 @@ def test_status_says_whose_the_tokens_are_and_logout_deletes_them(
     file.write_text(file.read_text() + f'[sources.s]\nkind = "feed"\nurl = "{world.url}/f"\n')
     code, out, _ = digestbot("login", "--status", "-c", config)
     assert code == 0
-    assert "x: @sandbox_100 (id 100), token without a known end (read-write)" in out
+    assert "x: @sandbox_100 (id 100), token with no known expiry (read-write)" in out
     assert "page: Sandbox Page" in out
     world.world.token_ends = -1
     world.faults.add("unauthorized", "facebook", 9, reading=True)
@@ -432,7 +452,7 @@ def test_status_says_whose_the_tokens_are_and_logout_deletes_them(
     assert "has no token on this machine" in digestbot("logout", "x", "-c", config)[1]
 
 
-def test_a_folder_for_credentials_is_used(config: str, typed: list[Any]) -> None:
+def test_a_folder_for_credentials_is_used(config: str, typed: Typed) -> None:
     folder = Path(config).parent
     (folder / "credentials").mkdir()
     typed += ["", "300", APP_SECRET, "user-token"]
@@ -450,7 +470,7 @@ def test_tokens_in_the_file_are_removed_too(config: str) -> None:
     assert tomllib.loads(file.read_text())["channels"]["page"]["access_token"] == "…"
 
 
-def test_what_cannot_be_stored_changes_nothing(config: str, typed: list[Any]) -> None:
+def test_what_cannot_be_stored_changes_nothing(config: str, typed: Typed) -> None:
     file = Path(config)
     file.write_text(file.read_text().replace("secrets/x-secret", "nowhere/x-secret"))
     before = files(file.parent)
@@ -498,3 +518,127 @@ def test_a_full_disk_leaves_no_secret_behind(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(OSError, match="No space left"):
         write_next_to(tmp_path / "token", "secret")
     assert list(tmp_path.iterdir()) == []
+
+
+MALFORMED = [
+    ("me/accounts", {"data": 5}, "manages no Page"),
+    ("me/accounts", {"data": [{"id": "20/0", "access_token": "a-token"}, 7]}, "manages no Page"),
+    (
+        "me/accounts",
+        {"data": [{"id": "200", "access_token": "a token", "name": None}]},
+        "no usable token for the Page a P",
+    ),
+    ("me/accounts", {"data": [], "paging": "next"}, "manages no Page"),
+    ("me/permissions", {"data": {"a": 1}}, "these permissions are missing"),
+    ("me/permissions", {"error": {"message": None, "error_subcode": "abc"}}, "rejected the login: status 200"),
+    ("me/permissions", {"error": "broken"}, "rejected the login: status 200"),
+    ("me/permissions", b"<html>502</html>", "was not understood (status 200)"),
+    ("me/permissions", b"[" * 100_000, "was not understood (status 200)"),
+    ("me/permissions", [1], "rejected the login: status 200"),
+    ("oauth/access_token", {}, "rejected the login"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "words"), MALFORMED)
+def test_malformed_answers_of_facebook_are_errors_and_nothing_is_stored(
+    config: str,
+    world: Sandbox,  # noqa: F811
+    typed: Typed,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    body: Any,
+    words: str,
+) -> None:
+    before = files(Path(config).parent)
+    api = world.apis["facebook"]
+    answer = api.answer
+
+    def malformed(request: Any) -> Answer:
+        return Answer(200, body) if request.path.endswith(path) else answer(request)
+
+    monkeypatch.setattr(api, "answer", malformed)
+    typed += ["", "300", APP_SECRET, "user-token", "y"]
+    code, _, err = digestbot("login", "page", "-c", config)
+    assert (code, words in err) == (1, True), err
+    assert "unexpected" not in err
+    assert files(Path(config).parent) == before
+
+
+@pytest.mark.parametrize("scopes", [7, None])
+def test_a_system_users_token_without_scopes(config: str, typed: Typed, monkeypatch: Any, scopes: Any) -> None:
+    from digestbot.platforms.facebook.login_calls import LoginCalls
+
+    monkeypatch.setattr(LoginCalls, "inspect", lambda *_: {"type": "PAGE", "scopes": scopes})
+    typed += ["3", "300", APP_SECRET, "system-user-token"]
+    assert "these permissions are missing" in digestbot("login", "page", "-c", config)[2]
+
+
+def test_a_page_token_that_names_no_page(config: str, typed: Typed, monkeypatch: Any) -> None:
+    from digestbot.platforms.facebook.login import NEEDED
+    from digestbot.platforms.facebook.login_calls import LoginCalls
+
+    monkeypatch.setattr(LoginCalls, "inspect", lambda *_: {"type": "PAGE", "scopes": list(NEEDED)})
+    monkeypatch.setattr(LoginCalls, "get", lambda *_, **__: {"id": None})
+    typed += ["3", "300", APP_SECRET, "system-user-token"]
+    assert "does not say for which Page" in digestbot("login", "page", "-c", config)[2]
+
+
+def test_an_address_that_is_none(config: str, typed: Typed) -> None:
+    typed += ["", "300", APP_SECRET, "https://[x/"]
+    assert "this is not the address of a web page" in digestbot("login", "page", "-c", config)[2]
+
+
+def test_the_dialogue_is_on_facebook_unless_the_api_is_elsewhere() -> None:
+    from digestbot.platforms.facebook.login_calls import LoginCalls
+
+    calls = LoginCalls("https://graph.facebook.com", "v26.0", "300", "secret")
+    assert calls.dialog_url == "https://www.facebook.com/v26.0/dialog/oauth"
+
+
+def test_a_stored_key_can_be_replaced(config: str, world: Sandbox, typed: Typed) -> None:  # noqa: F811
+    """As after a rotation at the platform."""
+    del typed.standing["(Enter keeps"]
+    typed += ["another-key-0009", SECRET, pin, "y"]
+    assert digestbot("login", "x", "-c", config)[0] == 0
+    assert (Path(config).parent / "x-api-key").read_text().strip() == "another-key-0009"
+
+
+def test_json_of_a_login_is_one_document(config: str, world: Sandbox, monkeypatch: Any) -> None:  # noqa: F811
+    monkeypatch.setattr(Terminal, "confirm", lambda *_, **__: True)
+    code, out, err = called("login", "page", "--json", "-c", config, said=f"\n300\n{APP_SECRET}\nuser-token\n")
+    assert code == 0
+    assert json.loads(out)["account"] == "Sandbox Page (id 200)"
+    assert "App ID" in err
+
+
+def test_input_that_is_no_text_or_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Latin:
+        def isatty(self) -> bool:
+            return False
+
+        def readline(self) -> str:
+            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+    monkeypatch.setattr("sys.stdin", Latin())
+    with pytest.raises(LoginError, match="not text in this terminal"):
+        Terminal().ask("PIN")
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n" * 5000))
+    with pytest.raises(LoginError, match="the input ended"):
+        Terminal().ask("PIN")
+
+    def ended(_: str) -> str:
+        raise EOFError
+
+    class Tty(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Tty())
+    monkeypatch.setattr("getpass.getpass", ended)
+    with pytest.raises(LoginError, match="the input ended"):
+        Terminal().ask("API Key", secret=True)
+
+
+def test_what_a_platform_sends_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().tell("open /a\x1b]0;pwned\x07")
+    assert "\x1b" not in capsys.readouterr().out

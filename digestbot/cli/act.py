@@ -79,10 +79,13 @@ def perform_and_print(arguments: argparse.Namespace, name: str, given: Mapping[s
     from digestbot.operator.actions import perform
     from digestbot.pipeline.app import Service
 
-    with open_existing(arguments, credentials_needed=True) as (config, ledger):
+    calls_platform = given.get("decision") == "published"  # no other action does
+    with open_existing(arguments, credentials_needed=calls_platform) as (config, ledger):
         service = Service(config, ledger, now_)
         try:
             outcome = perform(service, name, given)
+        except LedgerError as error:
+            raise LedgerError(localize(str(error), config.timezone)) from error
         finally:
             service.close()
     if arguments.json:

@@ -56,7 +56,7 @@ def backlog(arguments: argparse.Namespace) -> int:
     from digestbot.pipeline.app import Service
 
     if arguments.skip or arguments.take_in is not None:
-        with open_existing(arguments) as (config, ledger):
+        with open_existing(arguments, credentials_needed=True) as (config, ledger):  # it registers the accounts
             return _change(arguments, config, ledger, known_digest(config, arguments.digest))
     with open_or_rehearse(arguments) as (config, ledger):
         digest = known_digest(config, arguments.digest)

@@ -5,42 +5,62 @@ from __future__ import annotations
 import getpass
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 
 class Terminal:
-    """Questions on stdout, answers from stdin. With ``asks=False`` every question gets its default answer."""
+    """Questions on stdout, answers from stdin. With ``asks=False`` every question gets its default answer; ``output``
+    is where questions go instead of stdout."""
 
-    def __init__(self, *, asks: bool = True) -> None:
-        self._asks = asks
+    def __init__(self, *, asks: bool = True, output: TextIO | None = None) -> None:
+        self._asks, self._output = asks, output
 
     def tell(self, text: str) -> None:
-        """Print a step."""
-        print(text, flush=True)
+        """Print a step. Control characters, which a platform or a page may have sent, are left out."""
+        from digestbot.cli.output import strip_control
+
+        print(strip_control(text), file=self._output or sys.stdout, flush=True)
 
     def ask(self, question: str, *, secret: bool = False, default: str | None = None) -> str:
         """Return the answer to a question, stripped. On a terminal, a secret is not echoed.
 
         An empty answer, or the end of the input, stands for the default. Raises LoginError at the end of the input if
-        there is no default.
+        there is no default, and for input that is not text.
         """
         from digestbot.platforms.login import LoginError
 
         if not self._asks and default is not None:
             return default
-        prompt = f"{question} [{default}]" if default else question
-        if secret and sys.stdin.isatty():
-            answer = getpass.getpass(f"{prompt}: ")
-        else:
-            print(f"{prompt}: ", end="", flush=True)
-            answer = sys.stdin.readline()
-            if not answer:
-                print(flush=True)
+        prompt = f"{question} [{default}]: " if default else f"{question}: "
+        while True:
+            try:
+                answer = self._read(prompt, secret=secret)
+            except EOFError:
                 if default is None:
-                    raise LoginError("the input ended; nothing was stored")
-        answer = answer.strip()
-        if not answer and default is not None:
-            return default
-        return answer or self.ask(question, secret=secret)
+                    raise LoginError("the input ended; nothing was stored") from None
+                return default
+            except UnicodeDecodeError:
+                raise LoginError("the input is not text in this terminal's encoding; nothing was stored") from None
+            if answer or default is not None:
+                return answer or default or ""
+
+    def ask_secret(self, question: str, stored: str) -> str:
+        """Return the answer to a question for a secret. If one is stored, an empty answer keeps it."""
+        if not stored:
+            return self.ask(question, secret=True)
+        return self.ask(f"{question} (Enter keeps the stored one)", secret=True, default="") or stored
+
+    def _read(self, prompt: str, *, secret: bool) -> str:
+        """Return one line of input, stripped. Raises EOFError at its end."""
+        if secret and sys.stdin.isatty():
+            return getpass.getpass(prompt).strip()
+        output = self._output or sys.stdout
+        print(prompt, end="", file=output, flush=True)
+        answer = sys.stdin.readline()
+        if not answer:
+            print(file=output, flush=True)
+            raise EOFError
+        return answer.strip()
 
     def choose(self, question: str, options: Sequence[str], *, default: int | None = None) -> int:
         """Return the index of the chosen option. An empty answer stands for the default, if there is one."""

@@ -13,11 +13,12 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digestbot.cli import OK
+from digestbot.cli import ATTENTION, OK
 from digestbot.cli.common import now_, rehearsing
 from digestbot.cli.dialogue import Terminal
 from digestbot.cli.feed_trial import choose_feed
 from digestbot.domain.errors import ConfigError, DigestbotError
+from digestbot.infra.config_location import ENV_CONFIG
 
 if TYPE_CHECKING:
     from digestbot.cli.feed_trial import FeedTrial
@@ -37,7 +38,7 @@ def register(commands: Commands) -> None:
     command = commands.add(
         "init", "ask what you want to post, and write a configuration to start from", init, json=False
     )
-    command.add_argument("file", nargs="?", default="config.toml", metavar="FILE", help="where to (config.toml)")
+    command.add_argument("file", nargs="?", metavar="FILE", help="where to (config.toml)")
     command.add_argument("--yes", action="store_true", help="ask nothing: take the defaults")
     command.add_argument("--full", action="store_true", help="ask nothing: write every key, with comments")
     command.add_argument("--feed", metavar="URL", help="the feed, or a web page that names one")
@@ -51,11 +52,15 @@ def init(arguments: argparse.Namespace) -> int:
     its owner. Return the exit code. Raises ConfigError if the file exists or cannot be written."""
     from digestbot.config.starter import starter_text
 
-    target = Path(arguments.file)
-    if target.exists():
+    file = arguments.file or arguments.config or os.environ.get(ENV_CONFIG) or "config.toml"
+    target = Path(file)
+    if target.exists() or target.is_symlink():
         raise ConfigError([f"{target} already exists and was not changed"])
     if not target.absolute().parent.is_dir():
         raise ConfigError([f"{target}: cannot be written: there is no folder {target.parent}"])
+    chosen = [name for name in ("feed", "platform", "schedule", "timezone") if getattr(arguments, name) is not None]
+    if arguments.full and chosen:
+        raise ConfigError([f"--full writes every key as it is in the example: leave out --{chosen[0]}"])
     if arguments.full:
         packaged = Path(__file__).parent.parent / "config.example.toml"
         example = packaged if packaged.is_file() else packaged.parent.parent / packaged.name
@@ -71,16 +76,20 @@ def init(arguments: argparse.Namespace) -> int:
         print("nothing was written")
         return OK
     _write(target, starter_text(choices))
-    _print_next_steps(arguments.file, choices)
-    return OK
+    _print_next_steps(file, choices)
+    return OK if feed.newest or not arguments.yes else ATTENTION
 
 
 def _write(target: Path, text: str) -> None:
     """Write a new file that only its owner can read: it may come to hold credentials."""
+    from digestbot.config.writer import write_next_to
+
     try:
-        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        complete = write_next_to(target, text)
+        try:
+            os.link(complete, target)  # unlike a renaming, this never replaces a file
+        finally:
+            complete.unlink()
     except FileExistsError:
         raise ConfigError([f"{target} already exists and was not changed"]) from None
     except OSError as error:
@@ -122,11 +131,12 @@ def _valid(
     """Return the choices with a valid answer to a question; invalid ones are explained. Raises ConfigError if the one
     ``given`` on the command line is invalid."""
     while True:
-        choices = apply(terminal.ask(question, default=default) if given is None else given)
+        answer = terminal.ask(question, default=default) if given is None else given
+        choices = apply(answer)
         try:
             _configuration(choices)
         except ConfigError as error:
-            if given is not None:
+            if given is not None or answer == default:  # nobody could do better
                 raise
             terminal.tell(error.problems[0].partition(": ")[2])
             continue
@@ -212,7 +222,7 @@ def _with_budgets(terminal: Terminal, choices: StarterChoices, costs: Mapping[st
     from digestbot.platforms.registry import PLATFORMS
 
     for platform, cost in costs.items():
-        proposal = math.ceil(cost * HEADROOM / DOLLAR / BUDGET_STEP) * BUDGET_STEP
+        proposal = max(1, math.ceil(cost * HEADROOM / DOLLAR / BUDGET_STEP)) * BUDGET_STEP
         question = f"Budget for {PLATFORMS[platform].title}, in dollars per month"
 
         def with_budget(text: str, choices: StarterChoices = choices, platform: str = platform) -> StarterChoices:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from digestbot.cli import OK, TROUBLE
@@ -41,7 +42,7 @@ def login(arguments: argparse.Namespace) -> int:
     if arguments.channel is None:
         raise ConfigError(["login: name a channel, or use --status"])
     channel = _channel(arguments)
-    result = login_for(channel.platform)(channel.settings, Terminal())
+    result = login_for(channel.platform)(channel.settings, Terminal(output=sys.stderr if arguments.json else None))
     files = store(channel, result.secrets, result.settings, os.environ, now_())
     if arguments.json:
         from digestbot.cli import output
@@ -98,7 +99,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _described(row: dict[str, Any]) -> str:
     """Return an account, its token's permissions and end, and advice, as one line."""
-    until = f"until {row['expires_at']:%Y-%m-%d}" if row["expires_at"] else "without a known end"
+    until = f"until {row['expires_at']:%Y-%m-%d}" if row["expires_at"] else "with no known expiry"
     permissions = f" ({', '.join(row['permissions'])})" if row["permissions"] else ""
     return "; ".join([f"{row['account']}, token {until}{permissions}", *row["advice"]])
 

@@ -36,7 +36,7 @@ class ChannelFile:
         ``credentials`` if there is one."""
         named = self.table.get(f"{key}_file")
         if named:
-            return self.path.parent / Path(str(named)).expanduser()
+            return _path_of(self.path.parent, named)
         folder = self.path.parent / "credentials"
         name = f"{self.name}-{key.replace('_', '-')}"
         return folder / name if folder.is_dir() else self.path.parent / name
@@ -65,9 +65,9 @@ def read_channel(path: Path, name: str, environ: Mapping[str, str]) -> ChannelFi
     return ChannelFile(path, name, found.platform, settings, table, text)
 
 
-def with_stand_ins(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
+def with_placeholder_credentials(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the parsed configuration with a stand-in for each key of an account that is missing, still a placeholder,
-    or in a file that does not exist. That is enough to render posts and to plan, but not to post."""
+    or in a file that cannot be read. That is enough to render posts and to plan, but not to post."""
     channels = raw.get("channels")
     if not isinstance(channels, dict):
         return raw
@@ -88,11 +88,24 @@ def _completed(table: dict[str, Any], stand_in: str, folder: Path) -> dict[str, 
         file = result.get(f"{key}_file")
         if result.get(key) == PLACEHOLDER:
             del result[key]
-        if file is not None and not (folder / str(file)).expanduser().exists():
+        if file is not None and not _is_readable(folder, file):
             del result[f"{key}_file"]
         if field.is_required() and key not in result and f"{key}_file" not in result:
             result[key] = stand_in
     return result
+
+
+def _is_readable(folder: Path, file: object) -> bool:
+    try:
+        _path_of(folder, file).open("rb").close()
+    except (OSError, ValueError, RuntimeError):  # a file name may be anything
+        return False
+    return True
+
+
+def _path_of(folder: Path, file: object) -> Path:
+    """Return the path of a file that the configuration in this folder names."""
+    return folder / Path(str(file)).expanduser()
 
 
 def store(

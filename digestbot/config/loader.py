@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from digestbot.config.credentials import with_stand_ins
+from digestbot.config.credentials import with_placeholder_credentials
 from digestbot.config.cross_checks import cross_check, missing_folders, placeholders
 from digestbot.config.environment import ENV_PREFIX, NAMED, Variable, override
 from digestbot.config.model_fields import secret_keys, section_at
@@ -59,7 +59,7 @@ def build(
         raw = {key: value for key, value in raw.items() if key != "path"}
     variables, unknown = override(raw, environ)
     if not credentials_needed:
-        raw = with_stand_ins(raw, path.parent if path else Path())
+        raw = with_placeholder_credentials(raw, path.parent if path else Path())
     reported = [*_read_secret_files(raw, path.parent if path else Path()), *placeholders(raw)]
     config = sound = None
     try:

@@ -98,7 +98,7 @@ def starter_text(choices: StarterChoices) -> str:
 
 def _number(text: str) -> str:
     """Return a number as TOML; anything else is quoted, so that its mistake is reported like any other."""
-    return text if re.fullmatch(r"(0|[1-9]\d*)(\.\d+)?", text) else _quoted(text)
+    return text if re.fullmatch(r"(0|[1-9][0-9]{0,6})(\.[0-9]{1,2})?", text) else _quoted(text)
 
 
 def _quoted(text: str) -> str:

@@ -23,6 +23,9 @@ class Dialogue(Protocol):
         """Return the answer to a question, stripped; the default for an empty answer. A secret is not echoed. Raises
         LoginError at the end of input if there is no default."""
 
+    def ask_secret(self, question: str, stored: str) -> str:
+        """Return the answer to a question for a secret. If one is stored, an empty answer keeps it."""
+
     def choose(self, question: str, options: Sequence[str], *, default: int | None = None) -> int:
         """Return the index of the option that the person chose; the default for an empty answer."""
 

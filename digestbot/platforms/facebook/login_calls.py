@@ -9,14 +9,28 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import requests
 
+from digestbot.platforms.facebook.responses import as_number
 from digestbot.platforms.http import Session, error_message
 from digestbot.platforms.login import LoginError
 
-MOST_READS = 20  # pages of a list that are read
+MAX_LIST_PAGES = 20  # of the lists of Pages and businesses
+
+
+def objects_in(answer: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the objects of a list in an answer; whatever else is in it is left out."""
+    value = answer.get(key)
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def object_in(answer: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return an object in an answer; empty if it is none."""
+    value = answer.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 class GraphLoginError(LoginError):
@@ -57,14 +71,12 @@ class LoginCalls:
 
     def inspect(self, token: str) -> dict[str, Any]:
         """Return what Facebook knows about a token: its type, its scopes, its end. Raises LoginError."""
-        answer = self.get("debug_token", f"{self.app}|{self._app_secret}", input_token=token)
-        data = answer.get("data")
-        return data if isinstance(data, dict) else {}
+        return object_in(self.get("debug_token", f"{self.app}|{self._app_secret}", input_token=token), "data")
 
     def granted(self, token: str) -> list[str]:
         """Return the permissions that a person has granted. Raises LoginError."""
-        rows = self.get("me/permissions", token).get("data") or []
-        return [str(row.get("permission")) for row in rows if isinstance(row, dict) and row.get("status") == "granted"]
+        rows = objects_in(self.get("me/permissions", token), "data")
+        return [str(row.get("permission")) for row in rows if row.get("status") == "granted"]
 
     def pages(self, token: str) -> list[dict[str, Any]]:
         """Return the person's Pages, each with its token. Raises LoginError."""
@@ -72,22 +84,20 @@ class LoginCalls:
 
     def business_pages(self, token: str) -> list[dict[str, Any]]:
         """Return the Pages of the person's businesses; empty if they may not be listed (business_management)."""
-        found: list[dict[str, Any]] = []
-        try:
+        pages: list[dict[str, Any]] = []
+        with suppress(GraphLoginError):
             for business in self._listed("me/businesses", token, "id"):
                 for edge in ("owned_pages", "client_pages"):
-                    found += self._listed(f"{business['id']}/{edge}", token, "id,name,access_token")
-        except LoginError:
-            pass
-        return found
+                    pages += self._listed(f"{business['id']}/{edge}", token, "id,name,access_token")
+        return pages
 
     def _listed(self, path: str, token: str, fields: str) -> Iterator[dict[str, Any]]:
         after: dict[str, str] = {}
-        for _ in range(MOST_READS):
+        for _ in range(MAX_LIST_PAGES):
             answer = self.get(path, token, fields=fields, limit="100", **after)
-            yield from (one for one in answer.get("data") or [] if isinstance(one, dict) and one.get("id"))
-            paging = answer.get("paging") or {}
-            cursor = (paging.get("cursors") or {}).get("after")
+            yield from (one for one in objects_in(answer, "data") if str(one.get("id") or "").isdecimal())
+            paging = object_in(answer, "paging")
+            cursor = object_in(paging, "cursors").get("after")
             if not paging.get("next") or not cursor:
                 return
             after = {"after": str(cursor)}
@@ -100,14 +110,18 @@ class LoginCalls:
         given: dict[str, Any] = {"params": parameters} if method == "GET" else {"data": parameters}
         try:
             response = self._session.request(method, f"{self._url}/{path}", headers=headers, **given)
-            answer = response.json()
         except (requests.RequestException, OSError, ValueError) as error:
             raise LoginError(f"Facebook could not be reached for the login: {type(error).__name__}") from None
+        try:
+            answer = response.json()
+        except (ValueError, RecursionError):
+            status = response.status_code
+            raise LoginError(f"Facebook's answer to the login was not understood (status {status})") from None
         fault = answer.get("error") if isinstance(answer, dict) else None
         if fault or not response.ok or not isinstance(answer, dict):
             details = fault if isinstance(fault, dict) else {}
-            message = error_message(details.get("message", ""), 200) or f"status {response.status_code}"
+            message = error_message(details.get("message") or "", 200) or f"status {response.status_code}"
             rejected = GraphLoginError(f"Facebook rejected the login: {message}")
-            rejected.subcode = int(details.get("error_subcode") or 0)
+            rejected.subcode = as_number(details.get("error_subcode")) or 0
             raise rejected
         return answer

@@ -25,9 +25,11 @@ class GraphLogin:
         self.device_states: list[str] = []
         self.system_user_type = "SYSTEM_USER"
         self.businesses: dict[str, list[str]] = {}
+        self._requested: list[str] | None = None
 
     def dialog(self, _request: Request, parameters: dict[str, str]) -> Answer:
         """Handle GET /dialog/oauth: show the address that a person copies."""
+        self._requested = parameters.get("scope", "").split(",")
         answer = {"code": "sandbox-code", "state": parameters.get("state", "")}
         if not self.world.app_live:
             answer = {"error": "access_denied", "error_description": "App Not Active", "state": answer["state"]}
@@ -35,8 +37,9 @@ class GraphLogin:
         page = f"<!DOCTYPE html><title>Sandbox</title><p>Copy this address: <code>{escape(address)}</code></p>"
         return Answer(200, page.encode(), {}, "text/html; charset=utf-8")
 
-    def device_login(self, _request: Request, _parameters: dict[str, str]) -> Answer:
+    def device_login(self, _request: Request, parameters: dict[str, str]) -> Answer:
         """Handle POST /device/login."""
+        self._requested = parameters.get("scope", "").split(",")
         body = {"code": "device-code", "user_code": "ABCD1234", "verification_uri": "https://www.facebook.com/device"}
         return Answer(200, body | {"expires_in": 420, "interval": 5})
 
@@ -60,7 +63,11 @@ class GraphLogin:
 
     def permissions(self, _request: Request, _parameters: dict[str, str]) -> Answer:
         """Handle GET /me/permissions."""
-        return Answer(200, {"data": [{"permission": one, "status": "granted"} for one in self.world.scopes]})
+        return Answer(200, {"data": [{"permission": one, "status": "granted"} for one in self._granted()]})
+
+    def _granted(self) -> list[str]:
+        """Return the permissions of the last login: those that the app has and, in a dialogue, those it asked for."""
+        return [one for one in self.world.scopes if self._requested is None or one in self._requested]
 
     def accounts(self, _request: Request, _parameters: dict[str, str]) -> Answer:
         """Handle GET /me/accounts."""
@@ -70,7 +77,7 @@ class GraphLogin:
 
     def own_businesses(self, _request: Request, _parameters: dict[str, str]) -> Answer:
         """Handle GET /me/businesses."""
-        if "business_management" not in self.world.scopes:
+        if "business_management" not in self._granted():
             return graph_error(403, 200, "(#200) Requires business_management permission to manage the object")
         return Answer(200, {"data": [{"id": id_} for id_ in sorted(self.businesses)]})
 

@@ -67,8 +67,8 @@ class _Handler(tweepy.OAuth1UserHandler):  # type: ignore[misc]
 
 def login(settings: Mapping[str, str], dialogue: Dialogue) -> LoginResult:
     """Lead a person through the login. Raises LoginError."""
-    key = settings.get("api_key") or dialogue.ask("API Key (console.x.com, your app, Keys and tokens)", secret=True)
-    secret = settings.get("api_secret") or dialogue.ask("API Key Secret", secret=True)
+    key = dialogue.ask_secret("API Key (console.x.com, your app, Keys and tokens)", settings.get("api_key", ""))
+    secret = dialogue.ask_secret("API Key Secret", settings.get("api_secret", ""))
     handler = _Handler(settings.get("api_url") or "https://api.x.com", key, secret)
     try:
         url = handler.get_authorization_url()

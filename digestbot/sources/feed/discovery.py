@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from html.parser import HTMLParser
 from urllib.parse import urljoin
 
@@ -27,14 +28,13 @@ def named_feeds(url: str, *, allow_private: bool) -> list[str]:
 def feeds_in_page(page: str, url: str) -> list[str]:
     """Return the URLs of the feeds that this HTML names. ``url`` is the page's own."""
     parser = _Links()
-    parser.feed(page)
-    found = []
+    with suppress(AssertionError):  # html.parser's own, for some malformed declarations
+        parser.feed(page)
+    feeds = []
     for href in parser.hrefs:
-        try:
-            found.append(urljoin(url, href))
-        except ValueError:  # an invalid address
-            continue
-    return [one for one in dict.fromkeys(found) if one.startswith(("http://", "https://"))]
+        with suppress(ValueError):  # an invalid address
+            feeds.append(urljoin(urljoin(url, parser.base), href))
+    return [feed for feed in dict.fromkeys(feeds) if feed.startswith(("http://", "https://"))]
 
 
 class _Links(HTMLParser):
@@ -43,11 +43,14 @@ class _Links(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.hrefs: list[str] = []
+        self.base = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note the target of a link to a feed."""
         values = {name: value or "" for name, value in attrs}
         relations, type_ = values.get("rel", "").lower().split(), values.get("type", "").strip().lower()
         href = values.get("href", "").strip()
+        if tag == "base" and not self.base:
+            self.base = href
         if tag == "link" and "alternate" in relations and type_ in _TYPES and href:
             self.hrefs.append(href)

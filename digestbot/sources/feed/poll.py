@@ -295,7 +295,7 @@ class Feed:
             votes = votes or any(one.votes is not None for one in batch)
             newest = max((one.dated for one in batch if one.dated is not None), default=newest)
         if not count:
-            raise SourceError("can be read, but none of its entries can be used: is this the right URL?")
+            raise SourceError("it was read, but none of its entries can be used: is this the right URL?")
         if votes_wanted and not votes:
             raise SourceError(NO_VOTES)
         entries = f"{count} entr{'ies' if count > 1 else 'y'}"
