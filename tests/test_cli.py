@@ -208,7 +208,7 @@ def test_every_command_has_help() -> None:
     code, out, _ = digestbot("--help")
     assert code == 0
     for command in COMMANDS:
-        assert f"\n    {command} " in out
+        assert f"\n  {command} " in out
         with pytest.raises(SystemExit) as caught:
             parser().parse_args([command, "--help"])
         assert caught.value.code == 0
@@ -625,9 +625,9 @@ def test_the_demo_and_a_second_run_over_its_ledger(tmp_path: Path) -> None:
     code, out, err = digestbot("demo", "--json", "--database", database)
     assert (code, err) == (0, "")
     first = json.loads(out)
-    assert len(first["twitter"]) == len(first["facebook"]) == 12
+    assert len(first["timelines"]["twitter"]) == len(first["timelines"]["facebook"]) == 12
     assert first["new_posts"] == 24
-    texts = "\n".join(post["text"] for post in first["twitter"] + first["facebook"])
+    texts = "\n".join(post["text"] for post in first["timelines"]["twitter"] + first["timelines"]["facebook"])
     assert not any(sign in texts for sign in ("**", "](", "$", "\\", "```", "# ", "&amp;", "| "))
     assert "Anonymous summary" in texts
     assert "李明" in texts

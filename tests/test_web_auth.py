@@ -175,7 +175,8 @@ def test_every_route_that_changes_something_asks_for_our_sign(free: tuple[str, E
     changing = [
         route.path for route in application(made.app_state).routes if "POST" in (getattr(route, "methods", None) or ())
     ]
-    assert set(changing) == {"/do/{verb}", "/schedules/{digest}", "/schedules/{digest}/check", "/logout", "/login"}
+    approving, scheduling = {"/approvals", "/approvals/length"}, {"/schedules/{digest}", "/schedules/{digest}/check"}
+    assert set(changing) == {"/do/{verb}", "/logout", "/login"} | approving | scheduling
     for path in changing:
         asked = path.format(verb="pin", digest="latest")
         answer = requests.post(url + asked, timeout=5)

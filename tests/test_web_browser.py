@@ -26,6 +26,7 @@ from digestbot.ledger import (
     slot_overrides,
 )
 from digestbot.operator.action_list import ACTIONS
+from digestbot.pipeline.app import Service
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = os.environ.get("DIGESTBOT_TEST_CHROMIUM") or shutil.which("chromium")
@@ -38,7 +39,11 @@ PAGES = (
     "/calendar/slot?digest=best&channel=x&slot=2026-11-06T15:00",
     "/backlog",
     "/backlog?kind=skipped",
+    "/approvals",
     "/posts",
+    "/why",
+    "/why?words=paper",
+    "/why?summary=1",
     "/posts/1",
     "/schedules",
     "/schedules/latest",
@@ -303,6 +308,109 @@ def test_posts_that_wait_are_edited_approved_declined_moved_and_sent(
         assert "too dull" in person.page.locator(".card").first.inner_text()
 
 
+def waiting_editions(made: Everything) -> list[int]:
+    with made.ledger.read() as tx:
+        return list(approvals.posts_needing_approval(tx))
+
+
+def test_many_editions_are_decided_at_once_and_by_keys(browser: Any, app_state: tuple[str, Everything]) -> None:
+    url, made = app_state
+    text = made.file.read_text()
+    made.file.write_text(
+        text.replace('schedule = "fridays at 15:00"', 'schedule = "0 * * * *"').replace("size = 3", "size = 1")
+    )
+    service = Service(made.config(), made.ledger, made.clock)
+    service.prepare()  # as after a reload
+    service.close()
+    for _ in range(3):
+        made.tick(hours=1)
+    first, second, third = waiting_editions(made)[:3]
+    with Person(browser, url) as person:
+        page = person.page
+        person.goes_to("/")
+        assert "editions need approval" in page.locator("main").inner_text()
+        person.goes_to("/approvals")
+        assert "Select at least one edition." in person.presses("Approve selected")
+        page.keyboard.press("j")
+        page.keyboard.press("j")
+        page.keyboard.press("k")
+        assert page.evaluate("document.activeElement.getAttribute('aria-labelledby')") == f"edition-{first}"
+        page.keyboard.press("x")
+        assert page.locator(f"[name=post-{first}]").is_checked()
+        page.keyboard.press("x")
+        page.keyboard.press("e")
+        area = page.get_by_label(f"The text of post {first}")
+        with page.expect_response("**/approvals/length"):
+            area.fill("A text by hand \U0001f600 https://www.example.org/a/long/path/that/counts/as/23")
+        page.locator(f"#length-{first}").get_by_text("41 of 280").wait_for()
+        area.fill("x" * 400)
+        page.locator(f"#length-{first}").get_by_text("400 of 280, 120 too many").wait_for()
+        said = page.get_by_role("button", name="Save").first
+        said.click()
+        assert "280" in page.locator(".note p").inner_text()
+        assert page.get_by_label(f"The text of post {first}").input_value() == "x" * 400  # nothing typed is lost
+        page.get_by_label(f"The text of post {first}").fill("Short.")
+        assert "has your text" in person.presses("Save")
+        page.get_by_label("Select all").check()
+        page.locator(f"[name=post-{first}]").uncheck()
+        said = person.presses("Approve selected")
+        assert f"Approved post {second};" in said
+        assert f"Approved post {third};" in said
+        page.keyboard.press("j")
+        page.keyboard.press("d")
+        page.locator(".note p", has_text=f"Declined post {first}; its summaries are skipped").wait_for()
+        person.goes_to("/approvals")
+        assert "Nothing needs approval." in page.locator("main").inner_text()
+    assert waiting_editions(made) == []
+
+
+def test_why_a_paper_was_posted_or_not(browser: Any, app_state: tuple[str, Everything]) -> None:
+    url, _ = app_state
+    with Person(browser, url) as person:
+        page = person.page
+        person.goes_to("/why")
+        page.get_by_label("Paper or writer").fill("Paper Number 1")
+        page.get_by_role("button", name="Search").click()
+        assert "4 summaries match" in page.locator("main").inner_text()
+        page.get_by_role("link", name="Paper Number 1", exact=True).click()
+        shown = page.locator("article").inner_text()
+        assert "latest on x: published post" in shown
+        assert "best on x: ready It goes out" in shown
+        person.goes_to("/why?words=Reader%2012")
+        assert "It goes out" in page.locator("article").inner_text()
+        person.goes_to("/why?words=nonesuch%00")
+        assert "No summary matches “nonesuch”" in page.locator("main").inner_text()
+
+
+def test_another_backlog_can_be_chosen(browser: Any, lived: tuple[str, Everything]) -> None:
+    with Person(browser, lived[0]) as person:
+        person.goes_to("/backlog")
+        person.page.get_by_label("Digest").select_option("best|x")
+        person.page.get_by_role("button", name="Show").click()
+        assert "pending for best on x" in person.page.locator("main").inner_text()
+
+
+def test_everything_is_stopped_with_two_clicks_and_resumed(browser: Any, app_state: tuple[str, Everything]) -> None:
+    url, made = app_state
+    with Person(browser, url, "telephone") as person:
+        page = person.page
+        person.goes_to("/posts")
+        page.get_by_text("Stop everything", exact=True).click()
+        page.get_by_label("Reason").fill("a wrong template")
+        page.get_by_role("button", name="Stop all channels").click()
+        banner = page.locator(".stopped")
+        assert "a wrong template" in banner.inner_text()
+        person.goes_to("/")
+        assert "Stopped" in page.locator(".state").inner_text()
+        assert "Nothing is planned while channels are paused." in page.locator("main").inner_text()
+        before = {name: len(posts) for name, posts in made.sandbox.world.timelines.items()}
+        made.tick(days=1)
+        assert {name: len(posts) for name, posts in made.sandbox.world.timelines.items()} == before
+        banner.get_by_role("button", name="Resume").click()
+        assert "Posting resumed." in page.locator(".note p").inner_text()
+        assert page.locator(".stopped").count() == 0
+
+
 def test_what_is_quarantined_is_resolved_beside_what_was_seen(browser: Any, app_state: tuple[str, Everything]) -> None:
     url, made = app_state
     with made.ledger.begin() as tx:
@@ -465,4 +573,5 @@ def test_every_verb_is_in_this_file() -> None:
         *("pin", "unpin", "hold", "release", "skip", "unskip", "write", "reset-text", "preapprove", "unapprove"),
         *("move-slot", "skip-slot", "restore-slot", "send-slot", "move-post", "send-now", "approve", "decline"),
         *("edit", "resolve", "retry", "reopen", "pause", "resume", "confirm-alert", "dismiss-alert"),
+        *("pause-all", "resume-all"),
     }

@@ -54,7 +54,7 @@ class PlannedSummary(TypedDict):
 
     summary: int
     title: str
-    writer: str
+    writer: Annotated[str | None, Field(description="null for an anonymous one")]
     link: str
 
 
@@ -121,7 +121,7 @@ class BacklogSummary(TypedDict):
 
     summary: int
     title: str
-    writer: str
+    writer: Annotated[str | None, Field(description="null for an anonymous one")]
     votes: int | None
     dated: Time | None
     link: str
