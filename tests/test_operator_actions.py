@@ -419,3 +419,11 @@ def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(getpass, "getuser", fail)
     assert _user() == f"user {os.getuid()}"
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00", "9999-12-31T23:59"])
+def test_a_time_at_the_end_of_the_calendar_is_refused(run: Run, text: str) -> None:
+    run.tick(START)
+    for arguments in (SLOT | {"to": text}, PAIR | {"slot": text, "to": "2026-11-03T09:00"}):
+        with pytest.raises(LedgerError, match="the year of"):
+            do(run, "move-slot", **arguments)

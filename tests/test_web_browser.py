@@ -548,6 +548,28 @@ def test_the_pages_move_without_being_asked(browser: Any, lived: tuple[str, Ever
         assert person.page.locator("#today h2").first.inner_text() == "Needs attention"
 
 
+def test_a_refresh_leaves_alone_what_is_in_use_and_says_when_nobody_answers(
+    browser: Any, lived: tuple[str, Everything]
+) -> None:
+    with Person(browser, lived[0]) as person:
+        page = person.page
+        page.clock.install()
+        person.goes_to("/")
+        page.get_by_role("button", name="Pause: x").focus()
+        page.evaluate("document.querySelector('#today').dataset.old = 'yes'")
+        page.clock.fast_forward(61_000)
+        assert page.locator("#today[data-old]").count() == 1
+        assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Pause: x"
+        page.evaluate("document.activeElement.blur()")
+        page.route("**/", lambda route: route.abort())
+        page.clock.fast_forward(61_000)
+        page.get_by_text("digestbot does not answer: this page shows how things were").wait_for()
+        page.unroute("**/")
+        page.clock.fast_forward(61_000)
+        page.locator("#stale").wait_for(state="hidden")
+        person.complaints.clear()
+
+
 def test_logging_in_and_out(browser: Any, tmp_path: Path) -> None:
     token = "0123456789abcdef0123456789abcdef"
     with world(tmp_path, f'token = "{token}"') as made:

@@ -89,6 +89,7 @@ class SlotOverrides:
             about = datetime.fromisoformat(nominal).replace(tzinfo=zone)
         except ValueError:
             raise LedgerError(f"{nominal!r} is not the time of a slot") from None
+        _check_year(about, nominal)
         for slot in self._book.calendar(route).slots(about - AROUND):
             if slot.nominal == nominal and (digest_history is None or slot.due > digest_history.since):
                 return slot
@@ -156,4 +157,11 @@ def parse_local_time(text: str, route: Route, config: Config, now: datetime) -> 
         result = datetime.fromisoformat(text)
     except ValueError:
         raise LedgerError(f"{text!r} is not a time; use one such as 2026-12-24T18:00") from None
+    _check_year(result, text)
     return result if result.tzinfo else instant(result, config.zone(*route), now)
+
+
+def _check_year(at: datetime, text: str) -> None:
+    """Raise LedgerError for a year in which a change of the time zone may leave the calendar."""
+    if not 2000 < at.year < 3000:
+        raise LedgerError(f"the year of {text!r} is out of range")
