@@ -276,6 +276,9 @@ def test_posts_that_wait_are_edited_approved_declined_moved_and_sent(
     with Person(browser, url, "telephone") as person:
         person.goes_to("/")
         person.page.get_by_role("link", name=f"Post {waiting}", exact=True).click()
+        person.page.get_by_label("Edit the text").fill("x" * 300)
+        assert "280" in person.presses("Save")
+        assert person.page.get_by_label("Edit the text").input_value() == "x" * 300  # nothing typed is lost
         person.page.get_by_label("Edit the text").fill("Best of my week.")
         assert "has your text" in person.presses("Save")
         assert "has your text" in person.presses("Undo")
