@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,8 @@ def login(arguments: argparse.Namespace) -> int:
         print(f"wrote {file} (readable only by you)")
     for note in result.notes:
         print(f"note: {note}")
-    print("next: digestbot check --online")
+    named = f"-c {shlex.quote(arguments.config)} " if arguments.config else ""
+    print(f"next: digestbot {named}check --online")
     return OK
 
 
