@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, nodes
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes, pass_environment
+from jinja2.filters import make_attrgetter
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
@@ -20,6 +21,7 @@ from digestbot.platforms.base import LengthLimit
 MOST_STEPS = 20_000  # loop iterations of one rendering in all
 LONGEST_LINE = 140  # characters of a `line` text
 MOST_TEXT = 200_000  # characters or list members that one expression or one rendering may produce
+MOST_PRODUCED = 5 * MOST_TEXT  # characters that all outputs of one rendering have, those within blocks included
 _GROWING = frozenset(
     ("center", "expandtabs", "ljust", "rjust", "zfill", "format", "format_map", "translate", "replace", "join")
 )
@@ -34,12 +36,13 @@ class RenderContext:
     """The state of the current rendering.
 
     ``limit`` is the platform's, ``texts`` the ``fit`` texts so far (None if nothing is fitted), and ``steps`` the
-    number of loop iterations left. A ``line`` text has at most ``line`` characters.
+    number of loop iterations left, ``room`` that of characters. A ``line`` text has at most ``line`` characters.
     """
 
     limit: LengthLimit
     texts: list[str] | None
     steps: int = MOST_STEPS
+    room: int = MOST_PRODUCED
     line: int = LONGEST_LINE
 
 
@@ -62,7 +65,7 @@ class SandboxedJinja(ImmutableSandboxedEnvironment):
         for name in ("batch", "center", "format", "indent", "random", "slice", "xmlattr", "wordwrap"):
             del self.filters[name]
         del self.globals["lipsum"]
-        self.globals |= {"_step": _step, "_join": _join}
+        self.globals |= {"_step": _step, "_join": _join, "_produce": _produce, "_counted": _counted}
         self.filters |= {"replace": _replace, "join": _joined} | filters
 
     def _generate(self, source: nodes.Template, *arguments: Any, **options: Any) -> str:
@@ -108,6 +111,20 @@ class _Bounded(NodeTransformer):
 
     visit_Macro = visit_For  # noqa: N815
 
+    def visit_Output(self, node: nodes.Output) -> list[nodes.Node]:  # noqa: N802
+        """Count the characters of each output."""
+        self.generic_visit(node)
+        constant = sum(len(part.data) for part in node.nodes if isinstance(part, nodes.TemplateData))
+        node.nodes = [
+            part if isinstance(part, nodes.TemplateData) else self._call("_counted", [part], node.lineno)
+            for part in node.nodes
+        ]
+        length = nodes.Const(constant)
+        length.set_lineno(node.lineno).set_environment(self._environment)
+        counted = nodes.ExprStmt(self._call("_produce", [length], node.lineno))
+        counted.set_lineno(node.lineno).set_environment(self._environment)
+        return [counted, node]
+
     def visit_Concat(self, node: nodes.Concat) -> nodes.Call:  # noqa: N802
         """Measure texts joined with ~."""
         self.generic_visit(node)
@@ -136,9 +153,25 @@ def _join(*pieces: Any) -> str:
     return "".join(texts)
 
 
-def _joined(value: Any, d: str = "", attribute: Any = None) -> str:
-    """Filter: join the members with a separator."""
-    texts = [str(one if attribute is None else getattr(one, str(attribute))) for one in value]
+def _produce(length: int) -> None:
+    rendering = RENDERING.get()
+    rendering.room -= length
+    if rendering.room < 0:
+        raise TooMuchError(f"produces more than {MOST_PRODUCED} characters in total")
+
+
+def _counted(value: Any) -> str:
+    """Return an output's text, and count it: within ``{% set %}`` it goes nowhere that would be measured."""
+    text = str(value)
+    _produce(len(text))
+    return text
+
+
+@pass_environment
+def _joined(environment: Environment, value: Any, d: str = "", attribute: Any = None) -> str:
+    """Filter: join the members with a separator. Attributes are read as the sandbox allows."""
+    read = make_attrgetter(environment, attribute)
+    texts = [str(read(one)) for one in value]
     _bounded(sum(map(len, texts)) + len(str(d)) * len(texts))
     return str(d).join(texts)
 
