@@ -113,7 +113,7 @@ def test_fit_fills_what_is_left_and_no_more(tmp_path: Path) -> None:
         ("{% for i in range(99999999) %}x{% endfor %}", "line 1: .*range"),
         ("{{ ''.__class__.__mro__ }}", "unsafe|line 1"),
         ("{{ [summary] | join(attribute='__class__') }}", "unsafe"),
-        ("{{ [summary] | join(attribute='_summary') }}", "unsafe"),
+        ("{{ [summary] | join(attribute='__init__') }}", "unsafe"),
         ("{% set a %}{% for i in range(9000) %}" + "y" * 300 + "{% endfor %}{% endset %}x", "characters in total"),
         (
             "{% macro m() %}{{ 'y' * 9000 }}{% endmacro %}{% for i in range(900) %}{% set a = m() %}{% endfor %}",

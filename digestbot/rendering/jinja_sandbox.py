@@ -116,7 +116,7 @@ class _Bounded(NodeTransformer):
         self.generic_visit(node)
         constant = sum(len(part.data) for part in node.nodes if isinstance(part, nodes.TemplateData))
         node.nodes = [
-            part if isinstance(part, nodes.TemplateData) else self._call("_counted", [part], node.lineno)
+            part if isinstance(part, nodes.TemplateData) else self._call("_counted", [part], part.lineno)
             for part in node.nodes
         ]
         length = nodes.Const(constant)
