@@ -334,6 +334,7 @@ def test_many_editions_are_decided_at_once_and_by_keys(browser: Any, app_state: 
         assert "editions need approval" in page.locator("main").inner_text()
         person.goes_to("/approvals")
         assert "Select at least one edition." in person.presses("Approve selected")
+        page.wait_for_load_state()  # with its scripts
         page.keyboard.press("j")
         page.keyboard.press("j")
         page.keyboard.press("k")
@@ -359,6 +360,7 @@ def test_many_editions_are_decided_at_once_and_by_keys(browser: Any, app_state: 
         said = person.presses("Approve selected")
         assert f"Approved post {second};" in said
         assert f"Approved post {third};" in said
+        page.wait_for_load_state()  # with its scripts
         page.keyboard.press("j")
         page.keyboard.press("d")
         page.locator(".note p", has_text=f"Declined post {first}; its summaries are skipped").wait_for()
