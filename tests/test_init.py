@@ -66,7 +66,7 @@ def test_two_commands_lead_to_a_preview_on_both_platforms(site: str, target: Pat
     assert out.count("Paper Number 2") >= 2
     assert "On X it would appear like this" in out
     assert "On Facebook it would appear like this" in out
-    assert "times in 30 days: about $" in out
+    assert "times in 30 days, if there is enough to post: about $" in out
     assert oct(target.stat().st_mode)[-3:] == "600"
     code, out, err = digestbot("-c", str(target), "preview", "latest")
     assert (code, err) == (0, "")

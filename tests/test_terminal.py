@@ -318,7 +318,7 @@ def test_init_asks_on_a_terminal(spawn: Callable[..., pexpect.spawn], feed: Feed
     assert 'timezone = "Europe/Berlin"' in text
 
 
-def test_ctrl_c_at_any_question_of_init_writes_nothing(
+def test_ctrl_c_and_ctrl_d_at_any_question_of_init_write_nothing(
     spawn: Callable[..., pexpect.spawn], feed: Feed, tmp_path: Path
 ) -> None:
     with Sandbox(documents={"/rss-full.xml": feed}) as world:
@@ -335,10 +335,15 @@ def test_ctrl_c_at_any_question_of_init_writes_nothing(
                 child.expect(question)
                 child.sendline(answer)
             child.expect(f"{stop}.*: ")
-            child.sendintr()
+            if number % 2:
+                child.sendintr()
+                child.expect("stopped; nothing was stored")
+            else:
+                child.sendeof()
+                child.expect("the input ended; nothing was stored")
             child.expect(pexpect.EOF)
             child.wait()
-            assert child.exitstatus == 130
+            assert child.exitstatus == (130 if number % 2 else 1)
             assert list(tmp_path.iterdir()) == []
 
 

@@ -24,8 +24,8 @@ class Terminal:
     def ask(self, question: str, *, secret: bool = False, default: str | None = None) -> str:
         """Return the answer to a question, stripped. On a terminal, a secret is not echoed.
 
-        An empty answer, or the end of the input, stands for the default. Raises LoginError at the end of the input if
-        there is no default, and for input that is not text.
+        An empty answer, or the end of piped input, stands for the default. Raises LoginError at the end of the input if
+        there is no default or a person ended it (Ctrl-D), and for input that is not text.
         """
         from digestbot.platforms.login import LoginError
 
@@ -36,9 +36,12 @@ class Terminal:
             try:
                 answer = self._read(prompt, secret=secret)
             except EOFError:
-                if default is None:
+                if default is None or sys.stdin.isatty():
                     raise LoginError("the input ended; nothing was stored") from None
                 return default
+            except KeyboardInterrupt:
+                print("\nstopped; nothing was stored", file=sys.stderr)
+                raise
             except UnicodeDecodeError:
                 raise LoginError("the input is not text in this terminal's encoding; nothing was stored") from None
             if answer or default is not None:
@@ -79,3 +82,4 @@ class Terminal:
             answer = self.ask(f"{question} (y/n)", default="y" if default else "n").lower()
             if answer in ("y", "yes", "n", "no"):
                 return answer.startswith("y")
+            self.tell("Answer y or n.")

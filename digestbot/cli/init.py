@@ -203,7 +203,8 @@ def _show_posts(terminal: Terminal, choices: StarterChoices, feed: FeedTrial) ->
             if config.prices(name):
                 slots = _slots_per_month(config, name)
                 costs[platform.name] = slots * sum(draft.cost for draft in drafts)
-                terminal.tell(f"  {slots} times in 30 days: about {dollars(costs[platform.name])}")
+                most = dollars(costs[platform.name])
+                terminal.tell(f"  up to {slots} times in 30 days, if there is enough to post: about {most}")
     terminal.tell("")
     return costs
 
