@@ -59,7 +59,7 @@ PATTERNS = [
 ]  # fmt: skip
 
 
-TRIES = 5  # of which the fastest counts: what else the machine does only makes a time longer
+TRIES = 3 * 5  # of which the fastest counts: what else the machine does only makes a time longer
 
 
 def seconds(function: Callable[[str], object], given: str) -> float:
