@@ -59,6 +59,8 @@ def test_the_compose_file_is_valid_and_unprivileged() -> None:
     docker = (ROOT / "Dockerfile").read_text()
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     for file in (*wheel["force-include"], *wheel["shared-data"], *wheel["packages"]):  # what the build needs
-        assert re.search(rf"^COPY .*\b{re.escape(Path(file).parts[0])}", docker, re.MULTILINE), file
+        top = Path(file).parts[0]
+        assert re.search(rf"^COPY .*\b{re.escape(top)}", docker, re.MULTILINE), file
+        assert f"!{top}" in (ROOT / ".dockerignore").read_text().splitlines(), file
     assert 'VOLUME ["/ledger"]' in docker
     assert "DIGESTBOT_CONFIG=/config/config.toml" in docker
