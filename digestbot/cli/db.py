@@ -39,12 +39,8 @@ def db(arguments: argparse.Namespace) -> int:
         if arguments.action == "backup":
             with progress("copying the ledger", quiet=arguments.quiet) as step:
                 back_up(ledger, Path(arguments.file), lambda done: step(done, ""))
-            result: dict[str, object] = {"file": arguments.file}
-            _print(
-                arguments,
-                result,
-                f"wrote {arguments.file}: used as the ledger, it reads the platforms' timelines before it posts",
-            )
+            text = f"wrote {arguments.file}: used as the ledger, it reads the platforms' timelines before it posts"
+            _print(arguments, {"file": arguments.file}, text)
         elif arguments.action == "restored":
             ledger.mark_restored()
             text = "each channel's timeline is read before the next post is sent on it, so nothing is posted twice"

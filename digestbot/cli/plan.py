@@ -13,7 +13,7 @@ from digestbot.cli import OK
 from digestbot.cli.argument_types import positive
 from digestbot.cli.common import known_channel, known_digest, now_, open_or_rehearse
 from digestbot.domain.errors import ConfigError, LedgerError
-from digestbot.domain.time_format import local_time, localize
+from digestbot.domain.time_format import is_in_usable_year, local_time, localize
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -71,7 +71,7 @@ def _time(text: str, zone: ZoneInfo) -> datetime:
         result = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigError([f"--from: {text!r} is not a time; use one such as 2026-12-24 or 2026-12-24T18:00"]) from None
-    if not 2000 < result.year < 3000:
+    if not is_in_usable_year(result):
         raise ConfigError(["--from: the year is out of range"])
     result = result if result.tzinfo else result.replace(tzinfo=zone)
     if result > now_() + MAX_HORIZON:

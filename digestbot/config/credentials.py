@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from digestbot.config.environment import ENV_PREFIX, override
+from digestbot.config.environment import override, variable_name
 from digestbot.config.writer import save, write_next_to
 from digestbot.domain.errors import ConfigError
 from digestbot.infra.config_values import PLACEHOLDER
@@ -123,7 +123,7 @@ def store(
     """
     changed = {key: value for key, value in secrets.items() if channel.settings.get(key) != value}
     for key in changed:
-        variable = f"{ENV_PREFIX}CHANNELS__{channel.name.upper().replace('-', '_')}__{key.upper()}"
+        variable = variable_name("channels", channel.name, key)
         if variable in environ:
             raise ConfigError([f"environment variable {variable} would hide the new value: unset it, and log in again"])
     written: list[tuple[Path, Path]] = []

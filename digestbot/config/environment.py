@@ -20,6 +20,11 @@ _KEYS = set(Config.model_fields) - {"path"}
 _INJECTED = re.compile(r"PORT(_|$)|SERVICE_")  # Kubernetes sets such variables for a service named digestbot
 
 
+def variable_name(*where: str) -> str:
+    """Return the name of the environment variable that overrides the key at this place."""
+    return ENV_PREFIX + "__".join(where).upper().replace("-", "_")
+
+
 @dataclass(frozen=True, slots=True)
 class Variable:
     """The name of an environment variable. ``made``: it created the source, channel or digest."""

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from digestbot.config.credentials import with_placeholder_credentials
 from digestbot.config.cross_checks import cross_check, missing_folders, placeholders
-from digestbot.config.environment import ENV_PREFIX, NAMED, Variable, override
+from digestbot.config.environment import NAMED, Variable, override, variable_name
 from digestbot.config.model_fields import secret_keys, section_at
 from digestbot.config.root import Config, config_model, contradictions
 from digestbot.domain.errors import ConfigError
@@ -180,7 +180,7 @@ def _unconnected(details: Sequence[Any]) -> list[str]:
     problems = []
     for name, keys in missing.items():
         subject = f"{', '.join(keys[:-1])} and {keys[-1]} are" if keys[1:] else f"{keys[0]} is"
-        variable = f"{ENV_PREFIX}CHANNELS__{name}__{keys[-1]}".upper().replace("-", "_")
+        variable = variable_name("channels", name, keys[-1])
         remedy = f"run digestbot login {name}, or add {'them' if keys[1:] else 'it'}"
         problems.append(f"channels.{name}: {subject} missing; {remedy} ({keys[-1]}, {keys[-1]}_file or {variable})")
     return problems
@@ -195,7 +195,7 @@ def _explain(detail: Any, raw: dict[str, Any]) -> str:
         case "missing":
             remedy = "is missing; add it"
             if where[-1] in secret_keys():
-                remedy += f", or {where[-1]}_file, or set {ENV_PREFIX}{'__'.join(where).upper().replace('-', '_')}"
+                remedy += f", or {where[-1]}_file, or set {variable_name(*where)}"
         case "extra_forbidden":
             section = section_at(where[:-1], raw)
             near = difflib.get_close_matches(where[-1], section.model_fields, 1) if section else []

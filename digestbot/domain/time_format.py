@@ -14,6 +14,11 @@ def local_time(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
     return f"{at.astimezone(zone):{'%Y-%m-%d %H:%M:%S %Z' if seconds else '%Y-%m-%d %H:%M %Z'}}"
 
 
+def is_in_usable_year(at: datetime) -> bool:
+    """Return False for a time in whose year a change of the time zone may leave the calendar."""
+    return 2000 < at.year < 3000
+
+
 def localize(text: str, zone: tzinfo) -> str:
     """Return a message in which times in UTC, such as "2026-11-27 09:00 UTC", are local times of ``zone``."""
 

@@ -11,6 +11,7 @@ from digestbot.domain.budget import FREE, estimate
 from digestbot.domain.errors import ConfigError, LedgerError
 from digestbot.domain.model import PostRow, Route, Shape, Slot, SlotChange
 from digestbot.domain.schedule import A_SECOND, MOVED, instant
+from digestbot.domain.time_format import is_in_usable_year
 from digestbot.ledger import approvals, backlog_overrides, editions, queries, slot_overrides
 from digestbot.pipeline.app import Service
 from digestbot.pipeline.report import Report
@@ -162,6 +163,6 @@ def parse_local_time(text: str, route: Route, config: Config, now: datetime) -> 
 
 
 def _check_year(at: datetime, text: str) -> None:
-    """Raise LedgerError for a year in which a change of the time zone may leave the calendar."""
-    if not 2000 < at.year < 3000:
+    """Raise LedgerError for a time too far from now to be meant."""
+    if not is_in_usable_year(at):
         raise LedgerError(f"the year of {text!r} is out of range")

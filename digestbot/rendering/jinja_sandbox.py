@@ -100,13 +100,16 @@ class _Bounded(NodeTransformer):
         called.set_lineno(line, override=True).set_environment(self._environment)
         return called
 
+    def _statement(self, name: str, arguments: list[nodes.Expr], line: int) -> nodes.ExprStmt:
+        statement = nodes.ExprStmt(self._call(name, arguments, line))
+        statement.set_lineno(line).set_environment(self._environment)
+        return statement
+
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - Jinja finds the methods by these names
         """Count each iteration of a loop, or each call of a macro."""
         self.generic_visit(node)
         line = node.body[0].lineno if node.body else node.lineno
-        counted = nodes.ExprStmt(self._call("_step", [], line))
-        counted.set_lineno(line).set_environment(self._environment)
-        node.body.insert(0, counted)
+        node.body.insert(0, self._statement("_step", [], line))
         return node
 
     visit_Macro = visit_For  # noqa: N815
@@ -119,11 +122,7 @@ class _Bounded(NodeTransformer):
             part if isinstance(part, nodes.TemplateData) else self._call("_counted", [part], part.lineno)
             for part in node.nodes
         ]
-        length = nodes.Const(constant)
-        length.set_lineno(node.lineno).set_environment(self._environment)
-        counted = nodes.ExprStmt(self._call("_produce", [length], node.lineno))
-        counted.set_lineno(node.lineno).set_environment(self._environment)
-        return [counted, node]
+        return [self._statement("_produce", [nodes.Const(constant)], node.lineno), node]
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Call:  # noqa: N802
         """Measure texts joined with ~."""

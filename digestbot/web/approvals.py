@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -19,8 +18,8 @@ from digestbot.web.app_state import AppState, Flash
 from digestbot.web.pages import page
 
 MOST = 60  # posts on the page
-DECISIONS = {"approve": {}, "decline": {}, "later": {"later": "yes"}}
-"""What a button of the page decides, with the action's other arguments."""
+DECISIONS = {"approve": ("approve", {}), "decline": ("decline", {}), "later": ("decline", {"later": "yes"})}
+"""What each button of the page decides: an action, and arguments of it."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,14 @@ class PendingEdition:
         return sum(row.cost for row in self.rows)
 
 
+def by_edition(rows: Iterable[PostRow]) -> list[list[PostRow]]:
+    """Return the posts of each edition, in the order of their first posts."""
+    editions: dict[tuple[str, str, str], list[PostRow]] = {}
+    for row in rows:
+        editions.setdefault((row.digest, row.channel, row.slot), []).append(row)
+    return list(editions.values())
+
+
 def approvals_page(app_state: AppState, request: Request) -> Response:
     """Serve GET /approvals: the editions that need approval, the most urgent first."""
     config = app_state.config
@@ -45,8 +52,7 @@ def approvals_page(app_state: AppState, request: Request) -> Response:
         rows = queries.post_rows(tx, ids=ids[:MOST]) if ids else []
     picture = f"{request.scope.get('root_path', '')}/pictures/post/"
     editions = []
-    for _, group in groupby(rows, key=lambda row: (row.digest, row.channel, row.slot)):
-        parts = list(group)
+    for parts in by_edition(rows):
         limit = config.limit(parts[0].channel)
         lengths = [(limit.measure(row.text), limit.most) if limit else None for row in parts]
         previews = post_previews.preview_posts(config, parts, config.timezone, picture)
@@ -64,7 +70,7 @@ def decide(app_state: AppState, request: Request, form: Mapping[str, str]) -> Fl
         return Flash("Choose what to do: approve, decline, or not now.", bad=True)
     if not chosen:
         return Flash("Select at least one edition.", bad=True)
-    verb, more = ("approve" if decision == "approve" else "decline"), DECISIONS[decision]
+    verb, more = DECISIONS[decision]
     done: list[str] = []
     problems: list[str] = []
     for post in chosen:

@@ -110,6 +110,6 @@ def page(app_state: AppState, request: Request, name: str, status: int = 200, **
         "now": values.get("now") or app_state.clock(),
         "zone": values.get("zone") or app_state.config.timezone,
         "UTC": UTC,
-        "stopped": _stopped(app_state) if request.state.who else None,
+        "stopped": values["stopped"] if "stopped" in values else _stopped(app_state) if request.state.who else None,
     }
     return HTMLResponse(_ENVIRONMENT.get_template(f"{name}.html.j2").render(**values), status)

@@ -14,11 +14,12 @@ from starlette.responses import Response
 
 from digestbot.config import Config
 from digestbot.domain.budget import Budget, month_start
-from digestbot.domain.model import Action, PostRow, PostStatus
+from digestbot.domain.model import Action, PostStatus
 from digestbot.domain.schedule import PlanEntry
 from digestbot.ledger import alerts, approvals, channel_states, monthly_costs, queries
 from digestbot.web import post_previews
 from digestbot.web.app_state import AppState
+from digestbot.web.approvals import by_edition
 from digestbot.web.pages import page
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ class UpcomingEdition:
     @property
     def cost(self) -> int:
         """Return the estimated cost on all channels."""
-        return sum(row.cost or 0 for row in self.rows)
+        return sum(row.cost for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,16 @@ def today(app_state: AppState, request: Request) -> Response:
         "today",
         upcoming=_editions(row for row in rows if row.at <= now + AHEAD)[:MOST_NEXT],
         months=_months(config, accounts, [row for row in rows if row.at < month_end]),
+        paused=paused,
         pauses=_grouped(paused.items()),
+        stopped=stopped,
         plan_as_of=planned.as_of,
         sources=[
             (name, sources.get(name), _last_read(sources.get(name), source.every))
             for name, source in config.sources.items()
         ],
         channels=[(name, channels.get(name), accounts.get(name)) for name in config.channels],
-        unapproved=_first_parts(unapproved),
+        unapproved=[parts[0] for parts in by_edition(unapproved)],
         troubled=_grouped((row, row.error or "") for row in (*attention, *failed)),
         alerts=open_alerts,
         problems=app_state.liveness.problems(),
@@ -125,7 +128,7 @@ def _months(config: Config, accounts: dict[str, Budget], rows: Sequence[PlanEntr
             name,
             account.spent,
             account.budget,
-            account.spent + sum(row.cost or 0 for row in rows if row.channel == name),
+            account.spent + sum(row.cost for row in rows if row.channel == name),
         )
         for name, account in accounts.items()
         if name in config.channels
@@ -138,11 +141,3 @@ def _grouped(pairs: Iterable[tuple[T, str]]) -> list[tuple[str, list[T]]]:
     for one, reason in pairs:
         groups.setdefault(reason, []).append(one)
     return list(groups.items())
-
-
-def _first_parts(rows: Sequence[PostRow]) -> list[PostRow]:
-    """Return the first post of each edition."""
-    seen: dict[tuple[str, str, str], PostRow] = {}
-    for row in rows:
-        seen.setdefault((row.digest, row.channel, row.slot), row)
-    return list(seen.values())

@@ -6,8 +6,6 @@ current API version and sets no time limit.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import logging
 from collections.abc import Mapping
@@ -15,6 +13,7 @@ from typing import Any
 
 import facebook
 
+from digestbot.platforms.facebook.appsecret_proof import appsecret_proof
 from digestbot.platforms.facebook.config import FacebookChannel
 from digestbot.platforms.http import Session, error_message
 
@@ -55,8 +54,7 @@ class Graph(facebook.GraphAPI):
         self._address = channel.api_url
         self._proof = None
         if channel.app_secret is not None:
-            key = channel.app_secret.get_secret_value().encode()
-            self._proof = hmac.new(key, self.access_token.encode(), hashlib.sha256).hexdigest()
+            self._proof = appsecret_proof(self.access_token, channel.app_secret.get_secret_value())
         self._version_seen = self.version
 
     def request(

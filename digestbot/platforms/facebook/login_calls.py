@@ -6,14 +6,13 @@ me/businesses, debug_token.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 import requests
 
+from digestbot.platforms.facebook.appsecret_proof import appsecret_proof
 from digestbot.platforms.facebook.responses import as_number
 from digestbot.platforms.http import Session, error_message
 from digestbot.platforms.login import LoginError
@@ -105,8 +104,7 @@ class LoginCalls:
     def _call(self, method: str, path: str, token: str, parameters: dict[str, str]) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if token:  # the application may require it
-            proof = hmac.new(self._app_secret.encode(), token.encode(), hashlib.sha256)
-            parameters = parameters | {"appsecret_proof": proof.hexdigest()}
+            parameters = parameters | {"appsecret_proof": appsecret_proof(token, self._app_secret)}
         given: dict[str, Any] = {"params": parameters} if method == "GET" else {"data": parameters}
         try:
             response = self._session.request(method, f"{self._url}/{path}", headers=headers, **given)
