@@ -117,5 +117,5 @@ def _is_private_host(url: str) -> bool:
     try:
         addresses = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):
-        return False  # reading it will say what is wrong
+        return False  # reading it will explain what is wrong
     return any(not is_public(address) for address in addresses)

@@ -60,7 +60,7 @@ def init(arguments: argparse.Namespace) -> int:
         raise ConfigError([f"{target}: cannot be written: there is no folder {target.parent}"])
     chosen = [name for name in ("feed", "platform", "schedule", "timezone") if getattr(arguments, name) is not None]
     if arguments.full and chosen:
-        raise ConfigError([f"--full writes every key as it is in the example: leave out --{chosen[0]}"])
+        raise ConfigError([f"--full copies the example unchanged: leave out --{chosen[0]}"])
     if arguments.full:
         packaged = Path(__file__).parent.parent / "config.example.toml"
         example = packaged if packaged.is_file() else packaged.parent.parent / packaged.name

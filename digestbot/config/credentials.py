@@ -19,7 +19,7 @@ from digestbot.platforms.registry import PLATFORMS
 
 @dataclass(frozen=True)
 class ChannelFile:
-    """A channel's section as it is in the file, even if tokens are missing in it.
+    """A channel's section of the file, even if tokens are missing in it.
 
     ``settings`` are its texts by key, among them secrets from files. ``text`` is the whole file.
     """

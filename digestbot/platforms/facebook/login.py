@@ -172,7 +172,7 @@ def _chosen_page(calls: LoginCalls, token: str, wanted: str, dialogue: Dialogue)
     if not pages:
         raise LoginError(
             "this person manages no Page that the app may use: choose the Page in Facebook's dialogue, or ask for a "
-            "role on it. If the Page belongs to a business, run the command again and say so"
+            "role on it. If the Page belongs to a business, run the command again and answer yes to that question"
         )
     if wanted and wanted not in by_id:
         others = ", ".join(map(_described, pages))
